@@ -1,0 +1,87 @@
+"""What is measured: each contender downloads /0.jpg to /N.jpg into a directory, 64 at a time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CONCURRENCY = 64
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A name, and the command that downloads N pictures from a base URL into a directory."""
+
+    name: str
+    command: Callable[[str, int, Path], list[str]]
+
+
+def _stock(pipeline: str) -> Callable[[str, int, Path], list[str]]:
+    def command(base: str, n: int, out: Path) -> list[str]:
+        return [sys.executable, "-m", "bench.stock", pipeline, base, str(n), str(out)]
+
+    return command
+
+
+def _imgcrawl(check: str) -> Callable[[str, int, Path], list[str]]:
+    def command(base: str, n: int, out: Path) -> list[str]:
+        settings = {
+            "SPIDER_MODULES": "bench.spiders",
+            "IMAGE_CHECK": check,
+            "ALLOWED_PRIVATE_NETWORKS": "127.0.0.1/32",
+            "CONCURRENT_REQUESTS_PER_DOMAIN": CONCURRENCY,
+            "FEED_IN_FLIGHT_PER_HOST": 2 * CONCURRENCY,
+            "AUTOTHROTTLE_ENABLED": 0,
+            "LOG_LEVEL": "WARNING",
+            "HTTPCACHE_ENABLED": 0,
+        }
+        given = [f"{name}={value}" for name, value in settings.items()]
+        command = [sys.executable, "-m", "scrapy", "crawl", "numbered"]
+        for setting in given:
+            command += ["-s", setting]
+        return [*command, "-a", f"base={base}", "-a", f"n={n}", "-a", f"out={out}"]
+
+    return command
+
+
+def _img2dataset(program: str, *, reencode: bool) -> Callable[[str, int, Path], list[str]]:
+    def command(base: str, n: int, out: Path) -> list[str]:
+        out.mkdir(parents=True)
+        urls = out / "urls.txt"
+        urls.write_text("".join(f"{base}/{number}.jpg\n" for number in range(n)))
+        options = {
+            "url_list": urls,
+            "output_folder": out / "files",
+            "processes_count": 1,
+            "thread_count": CONCURRENCY,
+            "resize_mode": "no",
+            "disable_all_reencoding": not reencode,
+            "enable_wandb": False,
+        }
+        return [program, *(f"--{name}={value}" for name, value in options.items())]
+
+    return command
+
+
+def contenders() -> list[Contender]:
+    """All that can be run here; img2dataset where IMG2DATASET or the PATH has it."""
+    found = [
+        Contender("scrapy ImagesPipeline", _stock("images")),
+        Contender("scrapy FilesPipeline", _stock("files")),
+        Contender("imgcrawl decode", _imgcrawl("decode")),
+        Contender("imgcrawl header", _imgcrawl("header")),
+    ]
+    if program := os.environ.get("IMG2DATASET") or shutil.which("img2dataset"):
+        found += [
+            Contender("img2dataset", _img2dataset(program, reencode=True)),
+            Contender("img2dataset raw", _img2dataset(program, reencode=False)),
+        ]
+    return found

@@ -1,0 +1,70 @@
+"""A command as a whole process: wall and CPU seconds, peak memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.contenders import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run."""
+
+    wall: float  # seconds
+    cpu: float  # user + system seconds of the process and its children
+    rss: float  # peak of the largest process, MB
+    status: int
+
+
+def run(command: list[str], core: int | None = None) -> Measured:
+    """Run to the end, on one core where asked."""
+
+    def pin() -> None:
+        if core is not None:
+            os.sched_setaffinity(0, {core})
+
+    started = time.monotonic()
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(  # noqa: PLW1509 - one thread here
+            command, cwd=ROOT, stdout=log, stderr=log, preexec_fn=pin
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.monotonic() - started
+        if process.returncode not in {0, 3}:
+            log.seek(0)
+            sys.stderr.write(log.read().decode(errors="replace")[-4000:])
+    cpu = usage.ru_utime + usage.ru_stime
+    return Measured(wall, cpu, usage.ru_maxrss / 1024, process.returncode)
+
+
+@contextmanager
+def picture_server(core: int | None = None) -> Iterator[str]:
+    """The base URL of a server of pictures."""
+    with tempfile.TemporaryDirectory() as room:
+        port_file = Path(room, "port")
+        command = [sys.executable, "-m", "bench.server", "--port-file", str(port_file)]
+        if core is not None:
+            command += ["--core", str(core)]
+        server = subprocess.Popen(command, cwd=ROOT)
+        try:
+            while not (port_file.exists() and port_file.read_text()):
+                if server.poll() is not None:
+                    raise SystemExit("the server of pictures did not start")
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{port_file.read_text()}"
+        finally:
+            server.terminate()
+            server.wait()

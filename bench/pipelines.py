@@ -1,0 +1,53 @@
+"""Pictures a second and CPU a picture, beside the peers."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from bench.contenders import Contender, contenders
+from bench.measure import Measured, picture_server, run
+
+
+def main(images: int, rounds: int) -> None:
+    """Rounds of all contenders in turn, the order turned round each time; then the ratios."""
+    found = contenders()
+    results: dict[str, list[Measured]] = {contender.name: [] for contender in found}
+    with picture_server(core=1) as base, tempfile.TemporaryDirectory(dir=_ram()) as room:
+        for number in range(rounds):
+            order = found if number % 2 == 0 else found[::-1]
+            for contender in order:
+                results[contender.name].append(_once(contender, base, images, Path(room, "out")))
+    _print(results, images)
+
+
+def _ram() -> str | None:
+    """Where files cost no disk: the disk is not what is compared."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
+def _once(contender: Contender, base: str, images: int, out: Path) -> Measured:
+    shutil.rmtree(out, ignore_errors=True)
+    measured = run(contender.command(base, images, out), core=0)
+    got = sum(1 for path in out.rglob("*.jpg"))
+    if got < images:
+        raise SystemExit(f"{contender.name} stored {got} of {images}")
+    return measured
+
+
+def _print(results: dict[str, list[Measured]], images: int) -> None:
+    print(f"{images} JPEGs of 80 kB, one core for the client, medians of interleaved rounds")
+    print(f"{'':24}{'images/s':>10}{'CPU ms/image':>14}{'peak MB':>9}")
+    for name, runs in results.items():
+        wall, cpu, rss = (median(getattr(r, f) for r in runs) for f in ("wall", "cpu", "rss"))
+        print(f"{name:24}{images / wall:10.0f}{cpu / images * 1000:14.2f}{rss:9.0f}")
+    print("\nfaster than (wall, round by round: min, median, max)")
+    for ours in ("imgcrawl decode", "imgcrawl header"):
+        for theirs in results:
+            if not theirs.startswith("imgcrawl"):
+                pairs = zip(results[theirs], results[ours], strict=True)
+                ratios = sorted(t.wall / o.wall for t, o in pairs)
+                low, mid, high = ratios[0], median(ratios), ratios[-1]
+                print(f"{ours} / {theirs:22} {low:6.2f} {mid:6.2f} {high:6.2f}")

@@ -1,0 +1,72 @@
+"""A plain, fast HTTP server of JPEGs on loopback, so that the client is what is measured.
+
+``python -m bench.server --port-file FILE``: /N.jpg answers with one of 200 distinct pictures of
+about 80 kB (0.5 megapixels), keep-alive, nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from io import BytesIO
+from pathlib import Path
+from random import Random
+
+from PIL import Image, ImageFilter
+
+PICTURES = 200
+
+
+def pictures() -> list[bytes]:
+    """The same 200 JPEGs at every call; detailed enough for about 80 kB each."""
+    made = []
+    for number in range(PICTURES):
+        random = Random(number)  # noqa: S311 - pictures, not keys
+        noise = Image.frombytes("RGB", (206, 155), random.randbytes(206 * 155 * 3))
+        image = noise.resize((824, 620), Image.Resampling.BICUBIC).filter(ImageFilter.BoxBlur(1))
+        buffer = BytesIO()
+        image.save(buffer, "JPEG", quality=66)
+        made.append(buffer.getvalue())
+    return made
+
+
+class Pictures(asyncio.Protocol):
+    """One connection; requests may be pipelined."""
+
+    answers: list[bytes]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._buffer = b""
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
+            path = self._buffer.split(b" ", 2)[1]
+            self._buffer = self._buffer[end + 4 :]
+            digits = b"".join(path[i : i + 1] for i in range(len(path)) if path[i : i + 1].isdigit())
+            if digits:
+                self._transport.write(self.answers[int(digits) % PICTURES])
+            else:
+                self._transport.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+
+async def serve(port_file: Path) -> None:
+    """Listen on a free port until killed."""
+    head = "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n"
+    Pictures.answers = [head.format(len(body)).encode() + body for body in pictures()]
+    server = await asyncio.get_running_loop().create_server(Pictures, "127.0.0.1", 0)
+    port_file.write_text(str(server.sockets[0].getsockname()[1]))  # noqa: ASYNC240 - once
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port-file", type=Path, required=True)
+    parser.add_argument("--core", type=int)
+    options = parser.parse_args()
+    if options.core is not None:
+        os.sched_setaffinity(0, {options.core})
+    asyncio.run(serve(options.port_file))

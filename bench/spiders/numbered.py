@@ -1,0 +1,38 @@
+"""The pictures 0 to N of a server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from imgcrawl.arguments import ImageArguments
+from imgcrawl.items import Expects, ImageItem
+from spiders.base.dataset import DatasetSpider
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from spiders.base.dataset import Said
+
+
+class NumberedArguments(ImageArguments):
+    """Where, and how many."""
+
+    base: str = Field(description="the server")
+    n: int = Field(description="how many")
+
+
+class NumberedSpider(DatasetSpider[NumberedArguments]):
+    """One record a number."""
+
+    name = "numbered"
+    arguments: ClassVar[type[NumberedArguments]] = NumberedArguments
+    example = "scrapy crawl numbered -a base=http://127.0.0.1:8000 -a n=4000"
+
+    async def records(self) -> AsyncIterator[Said]:
+        """N pictures, a thousand to a directory."""
+        yield Expects(self.args.n)
+        for number in range(self.args.n):
+            path = f"images/{number // 1000}/{number}"
+            yield ImageItem(str(number), [f"{self.args.base}/{number}.jpg"], path)

@@ -1,0 +1,157 @@
+"""Spider arguments: typed, validated, and described in one place.
+
+A spider declares a subclass of `SpiderArguments`; ``scrapy spiders``, the error messages and the
+README's table are made from it.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from imgcrawl.errors import ArgumentError
+from imgcrawl.outcomes import retry_outcomes
+from imgcrawl.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic.fields import FieldInfo
+    from scrapy import Spider
+
+# Scrapyd gives every spider these.
+_IGNORED = frozenset({"_job", "_version"})
+
+
+def _words(value: Any) -> Any:
+    """``a,b`` as a list; a comma inside double quotes does not part words."""
+    if not isinstance(value, str):
+        return value
+    parts = re.findall(r'"([^"]*)"|([^,"]+)', value)
+    return [word for quoted, plain in parts if (word := (quoted or plain).strip())]
+
+
+def _lower(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+Words = Annotated[list[str], BeforeValidator(_words)]
+Numbers = Annotated[list[int], BeforeValidator(_words)]
+AnyCase = BeforeValidator(_lower)
+
+
+def _shard(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"(\d+)/(\d+)", value.strip())
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise ValueError("type K/N with 1 <= K <= N, such as 1/4")
+    return int(match[1]), int(match[2])
+
+
+def _retry(value: Any) -> Any:
+    try:
+        retry_outcomes(value)
+    except ArgumentError as error:
+        raise ValueError(str(error)) from error
+    return value
+
+
+class SpiderArguments(BaseModel):
+    """What every spider takes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    out: Path | None = Field(None, description="where the dataset goes", examples=["data/mine"])
+    retry: Annotated[str | None, BeforeValidator(_retry)] = Field(
+        None,
+        description="which missing records to try again: all, none, or reasons; "
+        "by default those that may still be had",
+        examples=["dns,timeout"],
+    )
+    shard: Annotated[tuple[int, int] | None, BeforeValidator(_shard)] = Field(
+        None, description="the K-th of N parts of the records (K/N)", examples=["1/4"]
+    )
+
+    # Arguments that are settings by another name: what the rest of the project reads.
+    as_settings: ClassVar[dict[str, str]] = {"retry": "RETRY", "shard": "SHARD"}
+
+    def settings(self) -> dict[str, Any]:
+        """The settings that these arguments stand for."""
+        given = self.model_dump(include=set(self.as_settings))
+        return {self.as_settings[name]: value for name, value in given.items() if value is not None}
+
+
+class ImageArguments(SpiderArguments):
+    """What every spider of pictures takes."""
+
+    sizes: Numbers = Field(
+        default=[],
+        description="smaller copies made beside the originals: the longest side in pixels",
+        examples=["256,512"],
+    )
+
+    def settings(self) -> dict[str, Any]:
+        """The settings that these arguments stand for."""
+        sizes = {str(size): (size, size) for size in self.sizes}
+        return super().settings() | ({"IMAGES_THUMBS": sizes} if sizes else {})
+
+
+def parse_arguments(spider: type[Spider], given: Mapping[str, Any]) -> SpiderArguments:
+    """The arguments of a spider class from what was typed.
+
+    Raises ArgumentError with a line for each argument that is wrong, and what to type instead.
+    """
+    model: type[SpiderArguments] = getattr(spider, "arguments", SpiderArguments)
+    typed = {name: value for name, value in given.items() if name not in _IGNORED}
+    try:
+        return model(**typed)
+    except ValidationError as error:
+        lines = [_explain(problem, model, typed) for problem in error.errors()]
+        takes = ", ".join(model.model_fields)
+        raise ArgumentError(
+            "\n".join([*lines, f"{spider.name} takes: {takes}. `scrapy spiders` explains them."])
+        ) from None
+
+
+def _explain(problem: Any, model: type[SpiderArguments], given: Mapping[str, Any]) -> str:
+    if not problem["loc"]:
+        return str(problem["msg"]).removeprefix("Value error, ")
+    name = str(problem["loc"][0])
+    if problem["type"] == "extra_forbidden":
+        return f"{name}={given[name]}: there is no argument {name!r}" + did_you_mean(
+            name, model.model_fields
+        )
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] in {"literal_error", "enum"}:
+        message = f"one of {problem['ctx']['expected']}" + did_you_mean(
+            str(given[name]).lower(), re.findall(r"'([^']*)'", problem["ctx"]["expected"])
+        )
+    return f"{name}={given.get(name, '')}: {message}"
+
+
+def type_in_words(field: FieldInfo) -> str:
+    """The type of an argument, for people."""
+    return _type_in_words(field.annotation)
+
+
+def _type_in_words(annotation: Any) -> str:
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin in {Union, UnionType}:
+        return " or ".join(_type_in_words(a) for a in inner if a is not NoneType)
+    if origin is Literal:
+        return " | ".join(map(str, inner))
+    if origin is Annotated:
+        return _type_in_words(inner[0])
+    if origin is list:
+        return f"{_type_in_words(inner[0])}, ..."
+    if origin is tuple:
+        return "K/N"
+    names = {"str": "text", "int": "number", "bool": "yes | no", "Path": "folder", "date": "date"}
+    if hasattr(annotation, "__members__"):
+        return " | ".join(map(str, annotation.__members__.values()))
+    return names.get(annotation.__name__, str(annotation.__name__))

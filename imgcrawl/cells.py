@@ -1,0 +1,44 @@
+"""Cells of a CSV table that no spreadsheet takes for a formula.
+
+Source: OWASP, "CSV Injection". Quoting as of RFC 4180 is the csv module's work.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+# What a spreadsheet may pass over before it looks for a formula: blanks, and marks without width.
+_PASSED_OVER = r"[\s\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]*"
+# The signs = + - @, and the same in full width.
+_FORMULA = re.compile(rf"{_PASSED_OVER}[=+\-@\uff1d\uff0b\uff0d\uff20\t\n]")
+_REMOVED = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")  # cannot be written as UTF-8
+
+
+def safe_cell(value: object) -> str:
+    """The text of a cell.
+
+    None is empty, numbers are as Python writes them, lists and dicts are compact JSON. Text loses
+    control characters other than line feeds and tabs, and gets an apostrophe before it where it
+    begins like a formula and is no plain number.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int.__repr__(value)  # subclasses may write themselves otherwise
+    if isinstance(value, float):
+        return float.__repr__(value)
+    if isinstance(value, dict | list | tuple):
+        value = json.dumps(
+            value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str
+        )
+    text = str(value)
+    if text.isprintable() and text[:1].isalnum():  # nearly always, and ten times as fast
+        return text
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _SURROGATE.sub("\ufffd", _REMOVED.sub("", text))
+    if _FORMULA.match(text) and not _NUMBER.fullmatch(text):
+        return f"'{text}"
+    return text

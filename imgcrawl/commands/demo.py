@@ -1,0 +1,84 @@
+"""``scrapy demo``: a first crawl, against the replica of the ISIC Archive."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from scrapy.commands import ScrapyCommand
+
+from imgcrawl.output import FAILURES, LEDGER, METADATA, SUMMARY
+from imgcrawl.replica.process import ReplicaProcess
+
+if TYPE_CHECKING:
+    import argparse
+
+OUT = Path("data/demo")
+ARGUMENTS = ("-a", "filter=benign", "-a", "num_images=60")
+
+# What the web does to a dataset, in small: images gone, cut, and an error page in their place.
+FAULTS = [
+    {"match": r"/isic-s3/images/", "share": 0.05, "kind": "status", "status": 404},
+    {"match": r"/isic-s3/images/", "share": 0.10, "kind": "cut", "times": 1},
+    {"match": r"/isic-s3/images/.*7\.jpg", "share": 0.5, "kind": "html"},
+]
+
+
+class Command(ScrapyCommand):
+    """Starts the replica, runs a real crawl against it, and shows what came out."""
+
+    requires_project = True
+    requires_crawler_process = False
+
+    def short_desc(self) -> str:
+        """What ``scrapy`` prints beside it."""
+        return "A first crawl, against a local replica of the ISIC Archive"
+
+    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        """Crawl into data/demo; exit status 1 where the demo itself fails."""
+        console = Console(highlight=False)
+        if (OUT / LEDGER).exists():
+            shutil.rmtree(OUT)  # the last demo's: its replica is gone
+        with ReplicaProcess(faults=FAULTS, latency_ms=20) as replica:
+            console.rule("[bold]scrapy crawl isic " + " ".join(ARGUMENTS))
+            command = [sys.executable, "-m", "scrapy", "crawl", "isic", *ARGUMENTS]
+            crawl = subprocess.run(  # noqa: S603 - our own command
+                [*command, "-a", f"out={OUT}", *replica.settings()], check=False
+            )
+        if crawl.returncode not in {0, 3}:
+            self.exitcode = 1
+            return
+        show(console, OUT)
+        console.print("\nThe same from the real archive:")
+        console.print("  [bold].venv/bin/scrapy crawl isic " + " ".join(ARGUMENTS))
+
+
+def show(console: Console, out: Path) -> None:
+    """Print what a dataset holds: the files by kind, the first rows, what is missing and why."""
+    summary = json.loads((out / SUMMARY).read_text("utf-8"))
+    console.rule(f"[bold]{out}")
+    with (out / METADATA).open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        columns = ["file_name", "width", "height", "diagnosis_1", "sex", "copyright_license"]
+        table = Table(
+            *columns, title=f"{METADATA}: {summary['records']['stored']} rows, the first 5"
+        )
+        for row in islice(reader, 5):
+            table.add_row(*(row.get(column, "") for column in columns))
+    console.print(table)
+    with (out / FAILURES).open(encoding="utf-8", newline="") as file:
+        reasons = Table("record_id", "reason", "http_status", "tries", "message", title=FAILURES)
+        for row in csv.DictReader(file):
+            reasons.add_row(
+                *(row[c] for c in ("record_id", "reason", "http_status", "tries")),
+                row["message"][:60],
+            )
+    console.print(reasons)

@@ -1,0 +1,99 @@
+"""``scrapy spiders``: what can be downloaded, and how to ask for it."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import PydanticUndefined
+from scrapy.commands import ScrapyCommand
+from scrapy.exceptions import UsageError
+from scrapy.spiderloader import get_spider_loader
+
+from imgcrawl.arguments import SpiderArguments, type_in_words
+from imgcrawl.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    import argparse
+
+    from pydantic.fields import FieldInfo
+    from scrapy import Spider
+
+
+class Command(ScrapyCommand):
+    """Prints each spider with its arguments, their types, defaults and an example."""
+
+    requires_project = True
+    requires_crawler_process = False
+
+    def syntax(self) -> str:
+        """How to type it."""
+        return "[options] [SPIDER ...]"
+
+    def short_desc(self) -> str:
+        """What ``scrapy`` prints beside it."""
+        return "List the datasets that can be downloaded, with the arguments each takes"
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """The ``--markdown`` switch, by which README's tables are made."""
+        super().add_options(parser)
+        parser.add_argument("--markdown", action="store_true", help="print tables for README.md")
+
+    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        """Print one description a spider."""
+        assert self.settings is not None
+        loader = get_spider_loader(self.settings)
+        for name in args:
+            if name not in loader.list():
+                raise UsageError(f"there is no spider {name!r}{did_you_mean(name, loader.list())}")
+        describe = as_markdown if opts.markdown else as_text
+        texts = [describe(loader.load(name)) for name in args or sorted(loader.list())]
+        sys.stdout.write("\n\n".join(texts) + "\n")
+
+
+def as_text(spider: type[Spider]) -> str:
+    """A spider's description for a terminal."""
+    lines = [spider.name, *(f"  {line}" for line in _doc(spider))]
+    if example := getattr(spider, "example", None):
+        lines += ["", f"  Example: {example}"]
+    lines += ["", "  Arguments (-a NAME=VALUE):"]
+    fields = _arguments(spider).model_fields
+    width = max(map(len, fields))
+    for name, field in fields.items():
+        lines.append(f"    {name:<{width}}  {field.description}")
+        lines.append(f"    {'':<{width}}  {'; '.join(_facts(field))}")
+    return "\n".join(lines)
+
+
+def as_markdown(spider: type[Spider]) -> str:
+    """A spider's arguments as a table for README.md."""
+    rows = ["| argument | what | type, default, example |", "|---|---|---|"]
+    for name, field in _arguments(spider).model_fields.items():
+        facts = "; ".join(_facts(field)).replace("|", "\\|")
+        rows.append(f"| `{name}` | {(field.description or '').replace('|', '&#124;')} | {facts} |")
+    return "\n".join(rows)
+
+
+def _arguments(spider: type[Spider]) -> type[SpiderArguments]:
+    model: type[SpiderArguments] = getattr(spider, "arguments", SpiderArguments)
+    return model
+
+
+def _doc(spider: type[Spider]) -> list[str]:
+    return (inspect.getdoc(spider) or "").splitlines()
+
+
+def _facts(field: FieldInfo) -> list[str]:
+    facts = [type_in_words(field)]
+    default = field.default
+    if default not in (None, "", [], PydanticUndefined):
+        facts.append(f"default: {_as_typed(default)}")
+    facts += [f"e.g. {example}" for example in field.examples or ()]
+    return facts
+
+
+def _as_typed(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

@@ -1,0 +1,19 @@
+"""Errors that a user reads: one sentence that says what was wrong, where, and what to do."""
+
+from __future__ import annotations
+
+
+class ImgcrawlError(Exception):
+    """The base of all that ends a run with words in place of a traceback."""
+
+
+class ArgumentError(ImgcrawlError):
+    """Spider arguments that cannot be meant; said before any request is made (exit status 2)."""
+
+
+class SourceError(ImgcrawlError):
+    """A source that does not answer as it must for the run to go on (exit status 1)."""
+
+
+class OutputError(ImgcrawlError):
+    """An output directory that cannot be used: locked, not writable, too small, not ours."""

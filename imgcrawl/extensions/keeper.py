@@ -1,0 +1,63 @@
+"""Opens the run with its crawler, and brings it to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scrapy import signals
+
+from imgcrawl.run import Run
+from imgcrawl.summary import ExitStatus, write_summary
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from scrapy import Spider
+    from scrapy.crawler import Crawler
+
+logger = logging.getLogger(__name__)
+
+
+class RunKeeper:
+    """Holds the `Run` of a crawl, and the exit status that it came to."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        settings = crawler.settings
+        self.run = Run(Path(settings["OUT"]), local=not settings["IMAGES_STORE"])
+        self.exit_status: int = ExitStatus.FAILED
+        self.signal: int | None = None
+        self._crawler = crawler
+        crawler.signals.connect(self._opened, signal=signals.spider_opened)
+        crawler.signals.connect(self._closed, signal=signals.spider_closed)
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Scrapy's constructor."""
+        return cls(crawler)
+
+    def interrupt_soon(self, signum: int) -> None:
+        """`interrupt` from a signal handler, where little may be done."""
+        asyncio.get_event_loop().call_soon_threadsafe(self.interrupt, signum)
+
+    def interrupt(self, signum: int) -> None:
+        """SIGINT or SIGTERM: finish what is in flight, start nothing new."""
+        self.signal = signum
+        self.run.tally.doing = "stopping: finishing what is under way"
+        self.run.stop()
+
+    def _opened(self) -> None:
+        # Requests that wait for their turn would hold up a stop for minutes.
+        interrupt = getattr(self._crawler.engine.downloader, "interrupt", None)
+        if interrupt is not None:
+            self.run.on_stop(interrupt)
+
+    def _closed(self, spider: Spider, reason: str) -> None:
+        run = self.run
+        run.tally.doing = "writing the tables"
+        run.recorder.close()
+        self.exit_status = ExitStatus.of(run, reason, self.signal)
+        write_summary(run, self._crawler, reason, self.exit_status)
+        run.close()

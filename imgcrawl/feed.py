@@ -1,0 +1,193 @@
+"""The feed: between a spider's stream and the pipelines.
+
+Scrapy's ``start()`` has no back-pressure: a million items yielded are a million items in memory.
+The feed draws from the spider no faster than items are finished, tries again first what an
+earlier run left, and keeps the crawl open until the last item has its outcome. A bookmark is
+committed once all records handed out before it are settled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from scrapy import signals
+from scrapy.exceptions import CloseSpider
+
+from imgcrawl.errors import ImgcrawlError
+from imgcrawl.items import Bookmark, Document, Expects, Item, Missing, Stored
+from imgcrawl.outcomes import Outcome, retry_outcomes
+from imgcrawl.run import Run
+from imgcrawl.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from typing import Self
+
+    from scrapy.crawler import Crawler
+    from twisted.python.failure import Failure
+
+    from imgcrawl.ledger import Entry
+
+logger = logging.getLogger(__name__)
+
+_PAGE = 500  # entries of the ledger looked at in one go
+
+
+@dataclass(slots=True, eq=False)
+class _Chapter:
+    """The records between two bookmarks."""
+
+    open: int = 0
+    bookmark: Bookmark | None = None  # the one at its end, once it has come
+
+
+class Feed:
+    """A spider middleware that stands between ``Spider.start()`` and the engine."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        settings = crawler.settings
+        self._crawler = crawler
+        self._window = Window(
+            total=settings.getint("FEED_IN_FLIGHT"),
+            per_host=settings.getint("FEED_IN_FLIGHT_PER_HOST"),
+            ahead=settings.getint("FEED_AHEAD"),
+        )
+        self._shard: tuple[int, int] | None = settings.get("SHARD")
+        self._retry = retry_outcomes(settings.get("RETRY"))
+        self._chapters = deque([_Chapter()])
+        self._chapter_of: dict[int, _Chapter] = {}
+        crawler.signals.connect(self._item_done, signal=signals.item_scraped)
+        crawler.signals.connect(self._item_done, signal=signals.item_dropped)
+        crawler.signals.connect(self._item_error, signal=signals.item_error)
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Scrapy's constructor."""
+        return cls(crawler)
+
+    async def process_start(self, start: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """Yield items as there is room for them, and end when the last has its outcome."""
+        self._run = Run.of(self._crawler)
+        self._run.on_stop(lambda: self._window.close(drop=True))
+        spider = self._crawler.spider
+        assert spider is not None
+        spider.bookmarks = self._run.ledger.bookmarks()  # type: ignore[attr-defined] # DatasetSpider's
+        reader = asyncio.create_task(self._read(start))
+        try:
+            while (item := await self._window.get()) is not None:
+                yield item
+            await self._window.drained()
+            await reader
+        finally:
+            reader.cancel()
+            with suppress(asyncio.CancelledError):
+                await reader
+        if self._run.error:
+            raise CloseSpider("stopped")
+
+    async def _read(self, start: AsyncIterator[Any]) -> None:
+        """Read the spider's stream to its end, into the window."""
+        try:
+            async for entry in self._left_over():
+                await self._accept(entry.to_item())
+            async for said in start:
+                if self._run.stopping:
+                    break
+                await self._take(said)
+        except ImgcrawlError as error:
+            # What was handed out before is finished first: it was promised.
+            self._run.error = self._run.error or str(error)
+        except Exception:
+            logger.exception("The spider failed")
+            self._run.error = "The spider failed: a fault of imgcrawl, see the traceback above."
+        finally:
+            self._window.close()
+
+    async def _take(self, said: Any) -> None:
+        match said:
+            case Item():
+                if self._is_mine(said):
+                    await self._accept(said)
+            case Bookmark():
+                self._chapters[-1].bookmark = said
+                self._chapters.append(_Chapter())
+                self._commit_bookmarks()
+            case Expects():
+                self._expect(said)
+            case Document():
+                self._run.write_document(said)
+            case _:
+                raise TypeError(f"a spider yields items and words about them, not {said!r}")
+
+    async def _accept(self, item: Item) -> None:
+        item.renew = getattr(self._crawler.spider, "renew", None)
+        chapter = self._chapters[-1]
+        chapter.open += 1
+        self._chapter_of[id(item)] = chapter
+        await self._window.put(item)
+
+    def _expect(self, said: Expects) -> None:
+        tally = self._run.tally
+        if said.records is not None:
+            tally.expected = (tally.expected or 0) + said.records
+        if said.bytes is not None:
+            tally.expected_bytes = (tally.expected_bytes or 0) + said.bytes
+        size = f", about {said.bytes / 1e6:,.1f} MB" if said.bytes else ""
+        count = "an unknown number of" if said.records is None else f"{said.records:,}"
+        logger.info("The source promises %s records%s. %s", count, size, said.note)
+        if said.bytes is not None and self._crawler.settings.getbool("CHECK_FREE_DISK"):
+            self._run.check_disk(said.bytes)
+
+    async def _left_over(self) -> AsyncIterator[Entry]:
+        """What an earlier run left to do: failures worth another try, and files since lost."""
+        self._run.tally.doing = "looking at what is there"
+        last = ""
+        while page := list(self._run.ledger.entries(Outcome, after=last, limit=_PAGE)):
+            last = page[-1].record_id
+            for entry in await asyncio.to_thread(self._to_do, page):
+                yield entry
+        self._run.tally.doing = "reading the source"
+
+    def _to_do(self, page: list[Entry]) -> list[Entry]:
+        return [entry for entry in page if self._is_to_do(entry)]
+
+    def _is_to_do(self, entry: Entry) -> bool:
+        match entry.result:
+            case Stored(file_name=None):
+                return False
+            case Stored(file_name=str() as name, bytes=size):
+                return not self._run.is_file(name, size)
+            case result:
+                return result.outcome in self._retry
+
+    def _is_mine(self, item: Item) -> bool:
+        """Whether the record is of this run's shard (1 of N, cut by a hash of its id)."""
+        if self._shard is None:
+            return True
+        k, n = self._shard
+        return crc32(item.record_id.encode()) % n == k - 1
+
+    def _item_done(self, item: Any) -> None:
+        self._window.release(item)
+        chapter = self._chapter_of.pop(id(item), None)
+        if chapter is not None:
+            chapter.open -= 1
+            self._commit_bookmarks()
+
+    def _item_error(self, item: Any, failure: Failure) -> None:
+        """A pipeline failed: still, the record gets an outcome."""
+        if isinstance(item, Item):
+            message = f"a fault of imgcrawl: {type(failure.value).__name__}: {failure.value}"
+            self._run.settle(item, Missing(Outcome.INTERRUPTED, message))
+        self._item_done(item)
+
+    def _commit_bookmarks(self) -> None:
+        while (first := self._chapters[0]).bookmark is not None and not first.open:
+            self._run.recorder.bookmark(first.bookmark)
+            self._chapters.popleft()

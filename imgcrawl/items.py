@@ -1,0 +1,157 @@
+"""What a spider says: records, and a few words about them.
+
+A spider's stream holds items (one item = one record of the dataset = one thing to store) and,
+among them, `Bookmark`, `Expects` and `Document`. Items carry everything that the rest of the
+project needs; nobody asks which spider an item came from.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from imgcrawl.outcomes import Outcome
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+Metadata: TypeAlias = dict[str, Any]  # flat, the source's own field names; values as JSON has them
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A record that is there. `file_name` is None where only its metadata was asked for."""
+
+    file_name: str | None = None  # relative to OUT, POSIX
+    url: str | None = None  # asked
+    final_url: str | None = None  # after redirects
+    sha256: str | None = None
+    bytes: int | None = None
+    format: str | None = None  # Pillow's name: JPEG, PNG, TIFF, ...
+    width: int | None = None  # pixels, as stored (EXIF orientation not applied)
+    height: int | None = None
+    mode: str | None = None  # Pillow's mode: RGB, L, I;16, CMYK, ...
+    downloaded_at: str | None = None  # UTC, ISO 8601
+    source: str | None = None  # original, mirror, wayback
+    orientation: int | None = None  # EXIF, 1 to 8
+    frames: int | None = None
+    suspect: str | None = None  # what a strict decoder objected to, in its words
+    tries: int = 0
+
+    outcome: ClassVar[Outcome] = Outcome.STORED
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A record that is not there, and why."""
+
+    outcome: Outcome
+    message: str = ""
+    url: str | None = None
+    http_status: int | None = None
+    tries: int = 0
+
+
+Result: TypeAlias = Stored | Missing
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A small text beside the images: an image's description, a licence. `path` is below OUT."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """A place in the source to go on from, once everything handed out before it has its outcome."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expects:
+    """How much a source promises, as it says itself; None where it does not say.
+
+    records: how many; bytes: their sum; note: one line in words (licences, classes)
+    """
+
+    records: int | None = None
+    bytes: int | None = None
+    note: str = ""
+
+
+@dataclass(slots=True)
+class Item:
+    """One record.
+
+    record_id: stable and unique in the dataset
+    urls:      the same picture, best first; empty where only the metadata is wanted
+    path:      the target below OUT without extension, made of ids
+    metadata:  the dataset's own columns
+    documents: texts written beside the file once the record is stored
+    result:    what became of it; a spider may set it where it knows that a record is missing
+    """
+
+    kind: ClassVar[str]
+
+    record_id: str
+    urls: list[str]
+    path: str
+    metadata: Metadata = field(default_factory=dict)
+    documents: list[Document] = field(default_factory=list)
+    result: Result | None = None
+
+    # Set on the way, never by a spider.
+    held: bool = False  # the result is an earlier run's: nothing was fetched
+    found: Path | None = None  # a file under this record's final name that no table knows of
+    renew: Callable[[Item], Awaitable[list[str]]] | None = None  # fresh URLs for expired ones
+    fate: asyncio.Future[Result] | None = None
+
+    def to_json(self) -> str:
+        """What is needed to try this record again without asking the source."""
+        kept: dict[str, Any] = {"kind": self.kind, "urls": self.urls, "path": self.path}
+        if self.documents:
+            kept["documents"] = [[document.path, document.text] for document in self.documents]
+        return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(slots=True)
+class ImageItem(Item):
+    """A record whose bytes are a picture."""
+
+    kind = "image"
+
+
+@dataclass(slots=True)
+class FileItem(Item):
+    """A record whose bytes are any file."""
+
+    kind = "file"
+
+
+@dataclass(slots=True)
+class VolumeItem(Item):
+    """A record that is a chunked array, or a part of one."""
+
+    kind = "volume"
+
+
+KINDS: dict[str, type[Item]] = {cls.kind: cls for cls in (ImageItem, FileItem, VolumeItem)}
+
+
+def from_json(record_id: str, text: str, metadata: Metadata) -> Item:
+    """The item that `to_json` kept."""
+    kept = json.loads(text)
+    return KINDS[kept["kind"]](
+        record_id=record_id,
+        urls=kept["urls"],
+        path=kept["path"],
+        metadata=metadata,
+        documents=[Document(path, text) for path, text in kept.get("documents", ())],
+    )

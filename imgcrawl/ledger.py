@@ -1,0 +1,259 @@
+"""The ledger: every promised record and its outcome, in one SQLite file.
+
+It is the truth from which ``metadata.csv`` and ``failures.csv`` can be made again. Writes come in
+batches, each one transaction: an entry is there whole or not at all, whatever kills the process.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.errors import OutputError
+from imgcrawl.items import Item, Metadata, Missing, Result, Stored, from_json
+from imgcrawl.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+SCHEMA_VERSION = 1
+
+_STORED_COLUMNS = tuple(f.name for f in fields(Stored) if f.name not in {"url", "tries"})
+
+_SCHEMA = f"""
+CREATE TABLE records (
+    record_id TEXT PRIMARY KEY,
+    outcome TEXT NOT NULL,
+    url TEXT,
+    tries INTEGER NOT NULL,
+    last_try_at TEXT NOT NULL,
+    http_status INTEGER,
+    message TEXT,
+    {", ".join(_STORED_COLUMNS)},
+    path TEXT NOT NULL,      -- the final name without its extension: one record each
+    metadata TEXT NOT NULL,  -- JSON object
+    item TEXT NOT NULL       -- JSON: what a new try needs
+) WITHOUT ROWID;
+CREATE INDEX records_outcome ON records (outcome);
+CREATE INDEX records_path ON records (path);
+CREATE TABLE bookmarks (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE columns (name TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+_RECORD_COLUMNS = (
+    "record_id",
+    "outcome",
+    "url",
+    "tries",
+    "last_try_at",
+    "http_status",
+    "message",
+    *_STORED_COLUMNS,
+    "path",
+    "metadata",
+    "item",
+)
+
+
+@dataclass(slots=True)
+class Entry:
+    """One row of the ledger."""
+
+    record_id: str
+    result: Result
+    last_try_at: str  # UTC, ISO 8601
+    path: str
+    metadata: Metadata
+    item: str
+
+    @classmethod
+    def of(cls, item: Item, result: Result, now: str) -> Entry:
+        """The entry of an item that has its result."""
+        return cls(item.record_id, result, now, item.path, item.metadata, item.to_json())
+
+    def to_item(self) -> Item:
+        """The item as its spider made it, to be tried again."""
+        return from_json(self.record_id, self.item, self.metadata)
+
+    def _row(self) -> tuple[Any, ...]:
+        result = self.result
+        if isinstance(result, Stored):
+            status, message = None, None
+            stored = [getattr(result, name) for name in _STORED_COLUMNS]
+        else:
+            status, message = result.http_status, result.message
+            stored = [None] * len(_STORED_COLUMNS)
+        return (
+            self.record_id,
+            str(result.outcome),
+            result.url,
+            result.tries,
+            self.last_try_at,
+            status,
+            message,
+            *stored,
+            self.path,
+            json.dumps(self.metadata, ensure_ascii=False, separators=(",", ":")),
+            self.item,
+        )
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    result: Result
+    if row["outcome"] == Outcome.STORED:
+        stored = {name: row[name] for name in _STORED_COLUMNS}
+        result = Stored(url=row["url"], tries=row["tries"], **stored)
+    else:
+        result = Missing(
+            Outcome(row["outcome"]), row["message"], row["url"], row["http_status"], row["tries"]
+        )
+    return Entry(
+        record_id=row["record_id"],
+        result=result,
+        last_try_at=row["last_try_at"],
+        path=row["path"],
+        metadata=json.loads(row["metadata"]),
+        item=row["item"],
+    )
+
+
+class Ledger:
+    """An open ledger. Not for use from two threads: each opens its own.
+
+    Raises OutputError where the file is not a ledger, or is one of a later version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._db = self._open(path)
+        except sqlite3.DatabaseError as error:
+            raise OutputError(
+                f"{path} is not a ledger of imgcrawl ({error}). Move it away to start anew, "
+                "or choose another directory with -a out=DIR."
+            ) from error
+
+    @staticmethod
+    def _open(path: Path) -> sqlite3.Connection:
+        db = sqlite3.connect(path, isolation_level=None, timeout=30)
+        db.row_factory = sqlite3.Row
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=NORMAL")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+        elif version != SCHEMA_VERSION:
+            db.close()
+            raise OutputError(
+                f"{path} has schema {version}, this imgcrawl knows {SCHEMA_VERSION}. "
+                "Use the imgcrawl that wrote it, or a later one."
+            )
+        return db
+
+    def get(self, record_id: str) -> Entry | None:
+        """The entry of one record."""
+        row = self._db.execute("SELECT * FROM records WHERE record_id = ?", (record_id,)).fetchone()
+        return _entry(row) if row else None
+
+    def owner(self, path: str) -> str | None:
+        """The record whose final name (without extension) is `path`."""
+        row = self._db.execute("SELECT record_id FROM records WHERE path = ?", (path,)).fetchone()
+        return row[0] if row else None
+
+    def write(self, entries: Iterable[Entry], bookmarks: Iterable[tuple[str, str]] = ()) -> None:
+        """Write a batch in one transaction: all of it is there afterwards, or nothing."""
+        marks = ", ".join("?" * len(_RECORD_COLUMNS))
+        with self._transaction():
+            self._db.executemany(
+                f"INSERT OR REPLACE INTO records ({', '.join(_RECORD_COLUMNS)}) VALUES ({marks})",  # noqa: S608 - constants
+                (entry._row() for entry in entries),
+            )
+            self._db.executemany("INSERT OR REPLACE INTO bookmarks VALUES (?, ?)", bookmarks)
+
+    def counts(self) -> dict[Outcome, int]:
+        """How many records ended in which way."""
+        rows = self._db.execute("SELECT outcome, count(*) FROM records GROUP BY outcome")
+        return {Outcome(outcome): count for outcome, count in rows}
+
+    def stored_bytes(self) -> int:
+        """The bytes of all stored files."""
+        row = self._db.execute("SELECT sum(bytes) FROM records WHERE outcome = 'stored'")
+        return int(row.fetchone()[0] or 0)
+
+    def entries(
+        self, outcomes: Iterable[Outcome], after: str = "", limit: int = -1
+    ) -> Iterator[Entry]:
+        """Entries of the given outcomes with an id above `after`, in the order of their ids."""
+        words = [str(outcome) for outcome in outcomes]
+        rows = self._db.execute(
+            f"SELECT * FROM records WHERE outcome IN ({', '.join('?' * len(words))})"  # noqa: S608 - question marks
+            " AND record_id > ? ORDER BY record_id LIMIT ?",
+            (*words, after, limit),
+        )
+        return map(_entry, rows)
+
+    def tally(self, column: str) -> dict[str, int]:
+        """How many stored records have which value of a dataset's own column, most first."""
+        rows = self._db.execute(
+            "SELECT json_extract(metadata, '$.' || json_quote(?)) AS value, count(*) AS n"
+            " FROM records WHERE outcome = 'stored' AND value IS NOT NULL"
+            " GROUP BY value ORDER BY n DESC, value",
+            (column,),
+        )
+        return {str(value): count for value, count in rows}
+
+    def failures_by_host(self) -> Iterator[tuple[str, str]]:
+        """(URL, outcome) of every missing record."""
+        rows = self._db.execute("SELECT url, outcome FROM records WHERE outcome != 'stored'")
+        return ((row["url"] or "", row["outcome"]) for row in rows)
+
+    def bookmarks(self) -> dict[str, str]:
+        """The bookmarks that were committed."""
+        return dict(self._db.execute("SELECT key, value FROM bookmarks").fetchall())
+
+    def columns(self) -> list[str]:
+        """The dataset's own columns, sorted."""
+        return [row[0] for row in self._db.execute("SELECT name FROM columns ORDER BY name")]
+
+    def add_columns(self, names: Iterable[str]) -> None:
+        """Make columns known for good."""
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO columns VALUES (?)", ((name,) for name in names)
+            )
+
+    def state(self, name: str) -> str | None:
+        """A fact about the ledger itself."""
+        row = self._db.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else None
+
+    def set_state(self, name: str, value: str) -> None:
+        """Note a fact about the ledger itself."""
+        self._db.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (name, value))
+
+    def close(self) -> None:
+        """Close the file, and leave no journal beside it."""
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._db.close()
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self._db)
+
+
+class _Transaction:
+    """``BEGIN IMMEDIATE`` … ``COMMIT``, or ``ROLLBACK`` on an exception."""
+
+    __slots__ = ("_db",)
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._db.execute("COMMIT" if kind is None else "ROLLBACK")

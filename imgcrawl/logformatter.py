@@ -1,0 +1,43 @@
+"""One DEBUG line a record, and none of Scrapy's own per request and item."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from scrapy.logformatter import LogFormatter as ScrapyLogFormatter
+
+from imgcrawl.items import Item, Missing, Stored
+
+if TYPE_CHECKING:
+    from scrapy import Spider
+    from scrapy.http import Response
+    from scrapy.logformatter import LogFormatterResult
+    from twisted.python.failure import Failure
+
+
+class LogFormatter(ScrapyLogFormatter):
+    """Says of a record what became of it."""
+
+    def scraped(
+        self, item: Any, response: Response | Failure | None, spider: Spider
+    ) -> LogFormatterResult:
+        """The line of a record that has its outcome."""
+        match item:
+            case Item(record_id=name, result=Stored(file_name=file)):
+                text = f"{name}: stored as {file}" if file else f"{name}: noted"
+            case Item(record_id=name, result=Missing(outcome=outcome, message=message)):
+                text = f"{name}: {outcome} ({message})"
+            case _:
+                text = str(item)
+        return {"level": logging.DEBUG, "msg": "%s", "args": (text,)}
+
+    def dropped(
+        self,
+        item: Any,
+        exception: BaseException,
+        response: Response | Failure | None,
+        spider: Spider,
+    ) -> LogFormatterResult:
+        """The line of a record that was handed out twice."""
+        return {"level": logging.DEBUG, "msg": "%s", "args": (str(exception),)}

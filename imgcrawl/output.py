@@ -1,0 +1,98 @@
+"""OUT: the directory that a run leaves, and the lock that keeps a second run out of it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from typing import IO, TYPE_CHECKING
+
+from imgcrawl.errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+METADATA = "metadata.csv"
+FAILURES = "failures.csv"
+LEDGER = "ledger.sqlite"
+SUMMARY = "summary.json"
+ATTRIBUTION = "attribution.txt"
+
+
+class OutputDirectory:
+    """The paths in one OUT, and its lock.
+
+    Raises OutputError where the directory cannot be made, written to, or is in use.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.expanduser().absolute()
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            self._lock = self._take_lock()
+            self.partial.mkdir(exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"{self.root} cannot be used as output ({error.strerror or error}). "
+                "Choose another directory with -a out=DIR."
+            ) from error
+
+    @property
+    def partial(self) -> Path:
+        """Where files lie until they are complete: a directory of their own on the same disk."""
+        return self.root / ".partial"
+
+    @property
+    def archives(self) -> Path:
+        """Where downloaded archives are kept for the next run; may be deleted at any time."""
+        return self.root / ".archives"
+
+    def free_bytes(self) -> int:
+        """Free space of the disk below OUT."""
+        return shutil.disk_usage(self.root).free
+
+    def sweep(self) -> None:
+        """Remove what a killed run left half-done."""
+        for path in self.partial.iterdir():
+            if path.is_file():
+                path.unlink()
+
+    def write(self, name: str, write: Callable[[IO[str]], object]) -> None:
+        """Replace a text file below OUT as a whole (UTF-8), or leave it as it was."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.partial / name.replace("/", "~")
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            write(file)
+        temporary.replace(path)
+
+    def close(self) -> None:
+        """Leave nothing but the results, and let the next run in."""
+        self.sweep()
+        self.partial.rmdir()
+        (self.root / ".lock").unlink(missing_ok=True)
+        self._lock.close()
+
+    def _take_lock(self) -> IO[str]:
+        path = self.root / ".lock"
+        while True:
+            lock = path.open("a+", encoding="ascii")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.seek(0)
+                holder = lock.read().strip() or "unknown"
+                lock.close()
+                raise OutputError(
+                    f"{self.root} is in use by another run (process {holder}). "
+                    "Wait for it to end, or choose another directory with -a out=DIR."
+                ) from None
+            # The run before may have removed the name between our open and our lock.
+            if path.exists() and path.stat().st_ino == os.fstat(lock.fileno()).st_ino:
+                break
+            lock.close()
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        return lock

@@ -1,0 +1,119 @@
+"""Names that are safe to write to, made of text that others chose.
+
+A path is relative, POSIX, free of tricks, and the same on every file system: nothing in it is
+hidden, reserved on Windows, invisible, or longer than a directory entry may be. A part that had to
+be changed carries a hash of what it was, so that two different names stay different; names that
+are ordinary to begin with stay as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import string
+import unicodedata
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_PARTS = 8
+MAX_PART_BYTES = 120  # UTF-8; leaves room for extensions below the 255 of most file systems
+UNKNOWN = "unknown"  # stands for a column without a value
+
+_HASH_BYTES = 9  # "~" and eight hexadecimal digits
+_SEPARATORS = re.compile(r"[/\\]")
+_FORBIDDEN = str.maketrans(dict.fromkeys('<>:"|?*/\\', "_"))  # on Windows, or in any part
+# Controls, invisible and bidi formatting, surrogates, line and paragraph separators.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_RESERVED = re.compile(r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9¹²³])", re.IGNORECASE)
+
+
+def safe_path(path: str) -> str:
+    """A relative POSIX path of at most 8 parts of at most 120 bytes each.
+
+    Parts of which nothing is left ("..", "", ".") are dropped. Where parts were dropped, or the
+    last one was changed, the last one ends in a hash ("~1a2b3c4d"); a folder that was changed ends
+    in a hash of its own, so that all its files stay together. Idempotent.
+    Raises ValueError where nothing at all is left.
+    """
+    named = [(part, name) for part in _SEPARATORS.split(path) if (name := _cleaned(part))]
+    if not named:
+        raise ValueError(f"no usable name is left of {path[:100]!r}")
+    if len(named) > MAX_PARTS:
+        named = [*named[: MAX_PARTS - 1], named[-1]]
+    *folders, (last, name) = named
+    rebuilt = "/".join(part for part, _ in named)
+    safe = [_marked(name, part) for part, name in folders]
+    safe.append(_marked(name, last) if rebuilt == path else _hashed(name, path))
+    return "/".join(safe)
+
+
+def layout_fields(layout: str) -> list[str]:
+    """The columns that a layout such as ``{diagnosis_1}/{isic_id}`` names, in order, each once.
+
+    Raises ValueError, in words for the user, for anything but plain ``{column}`` fields in a plain
+    relative path.
+    """
+    return list(dict.fromkeys(field for _, field in _parsed(layout) if field is not None))
+
+
+def format_layout(layout: str, columns: Mapping[str, object]) -> str:
+    """The path, as safe as `safe_path` makes one, that a layout comes to for one record.
+
+    A column that is missing or empty becomes "unknown". A value is one part or less: slashes in it
+    make no folders. Raises ValueError for a layout that `layout_fields` refuses.
+    """
+    parts: list[str] = []
+    for literal, field in _parsed(layout):
+        parts.append(literal)
+        if field is not None:
+            value = columns.get(field)
+            text = "" if value is None else str(value)
+            parts.append(_marked(_cleaned(text), text) or UNKNOWN)
+    return safe_path("".join(parts))
+
+
+@lru_cache(maxsize=64)
+def _parsed(layout: str) -> tuple[tuple[str, str | None], ...]:
+    """Pairs of literal text and the field that follows it, or None."""
+    parsed: list[tuple[str, str | None]] = []
+    try:
+        for literal, field, spec, conversion in string.Formatter().parse(layout):
+            if field is not None and (spec or conversion or not re.fullmatch(r"[^.\[\]]+", field)):
+                raise ValueError("only plain {column} fields may stand in it")
+            parsed.append((literal, field))
+    except ValueError as error:
+        raise ValueError(f"the layout {layout!r} cannot be used: {error}") from None
+    # What the layout itself brings must be safe already, or every name would carry a hash.
+    example = "".join(literal + ("x" if field else "") for literal, field in parsed)
+    if not _cleaned(example) or safe_path(example) != example:
+        raise ValueError(
+            f"the layout {layout!r} cannot be used: it must be a plain relative path,"
+            " such as {class}/{id}"
+        )
+    return tuple(parsed)
+
+
+def _cleaned(part: str) -> str:
+    """One part without what is unsafe; longer than allowed, perhaps, and empty if need be."""
+    # No honest name is longer, and normalisation costs.
+    normal = unicodedata.normalize("NFC", part.strip(" .")[: 10 * MAX_PART_BYTES])
+    name = normal.translate(_FORBIDDEN)
+    if not name.isprintable():
+        name = "".join("_" if unicodedata.category(c) in _UNSEEN else c for c in name)
+    return f"_{name}" if _RESERVED.fullmatch(name.partition(".")[0].rstrip()) else name
+
+
+def _marked(name: str, original: str) -> str:
+    """`name`, and a hash of the original where that was another or is too long."""
+    if name == original and len(name.encode()) <= MAX_PART_BYTES:
+        return name
+    return name and _hashed(name, original)
+
+
+def _hashed(name: str, original: str) -> str:
+    digest = hashlib.sha256(original.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    room = name.encode()[: MAX_PART_BYTES - _HASH_BYTES].decode("utf-8", "ignore")
+    return f"{room}~{digest}"

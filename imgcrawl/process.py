@@ -1,0 +1,56 @@
+"""Runs crawls in this process, and knows how each of them ended."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from scrapy.crawler import AsyncCrawlerProcess
+
+from imgcrawl.extensions.keeper import RunKeeper
+from imgcrawl.summary import ExitStatus
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from scrapy.crawler import Crawler
+    from scrapy.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+# What these say at the start of a crawl is for those who debug it.
+_CHATTY = ("scrapy.crawler", "scrapy.middleware", "scrapy.utils.log", "scrapy.core.engine")
+
+
+class CrawlProcess(AsyncCrawlerProcess):
+    """Scrapy's process, with exit statuses and a stop that keeps what is in flight."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        if settings["LOG_LEVEL"] != "DEBUG":
+            for name in _CHATTY:
+                logging.getLogger(name).setLevel(logging.WARNING)
+
+    def run(self, spider: str, arguments: dict[str, Any]) -> tuple[int, BaseException | None]:
+        """Crawl to the end. The exit status, and the error where the crawl did not even start."""
+        crawler = self.create_crawler(spider)
+        task: asyncio.Task[None] = self.crawl(crawler, **arguments)
+        self.start()
+        error = task.exception() if task.done() and not task.cancelled() else None
+        keeper = _keeper(crawler)
+        if error is not None or keeper is None:
+            return ExitStatus.FAILED, error
+        return keeper.exit_status, None
+
+    def _signal_shutdown(self, signum: int, frame: Any) -> None:
+        for crawler in self.crawlers:
+            if keeper := _keeper(crawler):
+                keeper.interrupt_soon(signum)
+        super()._signal_shutdown(signum, frame)
+
+
+def _keeper(crawler: Crawler) -> RunKeeper | None:
+    try:
+        return crawler.get_extension(RunKeeper)
+    except RuntimeError:  # the crawl did not come so far as to have extensions
+        return None

@@ -1,0 +1,93 @@
+"""The one writer of the ledger and the tables while a run lasts."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from imgcrawl.items import Missing, Stored
+from imgcrawl.tables import LiveTables, write_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imgcrawl.items import Bookmark
+    from imgcrawl.ledger import Entry, Ledger
+    from imgcrawl.output import OutputDirectory
+
+BATCH_RECORDS = 500
+BATCH_SECONDS = 0.5
+
+
+@dataclass(slots=True)
+class _Batch:
+    new: list[Entry] = field(default_factory=list)
+    again: list[Entry] = field(default_factory=list)  # their row stands in a table already
+    bookmarks: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Recorder:
+    """Collects entries into batches of half a second or 500 records, each one transaction.
+
+    `failed` is called with the error where a batch cannot be written: the run must stop.
+    """
+
+    def __init__(
+        self, out: OutputDirectory, ledger: Ledger, failed: Callable[[Exception], None]
+    ) -> None:
+        self._out = out
+        self._ledger = ledger
+        self._failed = failed
+        self._live: LiveTables | None = None
+        self._batch = _Batch()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def record(self, entry: Entry, *, was: type[Stored | Missing] | None) -> None:
+        """Take an entry. `was` is what the ledger has had of this record until now."""
+        same = was is type(entry.result)
+        (self._batch.again if same else self._batch.new).append(entry)
+        if len(self._batch.new) + len(self._batch.again) >= BATCH_RECORDS:
+            self._try_flush()
+        else:
+            self._schedule()
+
+    def bookmark(self, bookmark: Bookmark) -> None:
+        """Take a bookmark; it is committed with, or after, the entries before it."""
+        self._batch.bookmarks.append((bookmark.key, bookmark.value))
+        self._schedule()
+
+    def flush(self) -> None:
+        """Write the batch: first the ledger, then the tables that are made from it."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        batch, self._batch = self._batch, _Batch()
+        if not (batch.new or batch.again or batch.bookmarks):
+            return
+        self._ledger.write([*batch.new, *batch.again], batch.bookmarks)
+        if batch.new:
+            stored = [entry for entry in batch.new if isinstance(entry.result, Stored)]
+            missing = [entry for entry in batch.new if isinstance(entry.result, Missing)]
+            if self._live is None:
+                self._live = LiveTables(self._out, self._ledger)
+            self._live.add(stored, missing)
+
+    def close(self) -> None:
+        """Write the last batch, and the tables anew in their final order."""
+        self.flush()
+        if self._live is not None:
+            self._live.close()
+        write_all(self._out, self._ledger)
+
+    def _schedule(self) -> None:
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(BATCH_SECONDS, self._try_flush)
+
+    def _try_flush(self) -> None:
+        try:
+            self.flush()
+        except (OSError, sqlite3.Error) as error:
+            self._failed(error)

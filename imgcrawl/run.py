@@ -1,0 +1,184 @@
+"""One run into one OUT: what its parts share.
+
+The resume, documents and metadata pipelines, the feed, the progress display and the summary all
+meet here. Spiders do not: what they have to say they yield, what they need is given to them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from imgcrawl.items import Missing, Stored
+from imgcrawl.ledger import Entry, Ledger
+from imgcrawl.outcomes import Outcome
+from imgcrawl.output import FAILURES, LEDGER, METADATA, OutputDirectory
+from imgcrawl.paths import safe_path
+from imgcrawl.recorder import Recorder
+from imgcrawl.tables import write_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from scrapy.crawler import Crawler
+
+    from imgcrawl.items import Document, Item, Result
+
+
+def utc_now() -> str:
+    """The time now as the tables have it: UTC, ISO 8601, whole seconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(slots=True)
+class Tally:
+    """What this run has done so far."""
+
+    outcomes: Counter[Outcome] = field(default_factory=Counter)  # records that ended in this run
+    held: int = 0  # records that an earlier run had brought to their end
+    bytes: int = 0  # stored in this run
+    expected: int | None = None  # records promised, as far as the source says
+    expected_bytes: int | None = None
+    doing: str = "starting"
+
+    @property
+    def stored(self) -> int:
+        """Records stored in this run."""
+        return self.outcomes[Outcome.STORED]
+
+    @property
+    def missing(self) -> int:
+        """Records that turned out missing in this run."""
+        return self.outcomes.total() - self.stored
+
+    @property
+    def done(self) -> int:
+        """Records that have their outcome, by this run or an earlier one."""
+        return self.outcomes.total() + self.held
+
+
+class Run:
+    """An open OUT with its ledger, from the first record to the last.
+
+    Raises OutputError where OUT cannot be used.
+    """
+
+    def __init__(self, out: Path, *, local: bool = True) -> None:
+        self.out = OutputDirectory(out)
+        self.local = local  # whether files lie below OUT, or in an object store
+        try:
+            self.ledger = Ledger(self.out.root / LEDGER)
+        except BaseException:
+            self.out.close()
+            raise
+        self.recorder = Recorder(self.out, self.ledger, self._cannot_write)
+        self.tally = Tally()
+        self.started_at = utc_now()
+        self.started = time.monotonic()
+        self.error: str | None = None
+        self.stopping = False
+        self._on_stop: list[Callable[[], None]] = []
+        self._on_settled: list[Callable[[Item], None]] = []
+        # A run that was killed may have left files that its ledger does not know yet.
+        self.recovering = self.ledger.state("open") == "1"
+        self.ledger.set_state("open", "1")
+        if self.recovering:
+            self.out.sweep()
+        if self.recovering or not self._has_tables():
+            write_all(self.out, self.ledger)
+
+    @staticmethod
+    def of(crawler: Crawler) -> Run:
+        """The run of a crawler; there is one as soon as its extensions are made."""
+        from imgcrawl.extensions.keeper import RunKeeper  # noqa: PLC0415 - keeper imports run
+
+        keeper = crawler.get_extension(RunKeeper)
+        assert keeper is not None, "EXTENSIONS lacks imgcrawl.extensions.keeper.RunKeeper"
+        return keeper.run
+
+    def settle(self, item: Item, result: Result) -> None:
+        """Write down what became of an item: the last thing to happen to a record."""
+        before = self.ledger.get(item.record_id)
+        if item.held:
+            self.tally.held += 1
+        else:
+            self.tally.outcomes[result.outcome] += 1
+            if isinstance(result, Stored):
+                self.tally.bytes += result.bytes or 0
+        if not item.held or (before is not None and before.metadata != item.metadata):
+            now = before.last_try_at if item.held and before else utc_now()
+            was = type(before.result) if before else None
+            self.recorder.record(Entry.of(item, result, now), was=was)
+        if isinstance(result, Missing) and result.outcome is Outcome.DISK_FULL:
+            self.fail(f"The disk of {self.out.root} is full. Free some space and run again.")
+        for callback in self._on_settled:
+            callback(item)
+        if item.fate is not None and not item.fate.done():
+            item.fate.set_result(result)
+
+    def is_file(self, file_name: str, size: int | None) -> bool:
+        """Whether a stored file is still there with its size; an object store is trusted."""
+        if not self.local:
+            return True
+        try:
+            return (self.out.root / file_name).stat().st_size == size
+        except OSError:
+            return False
+
+    def write_document(self, document: Document) -> None:
+        """Write a small text below OUT, as a whole."""
+        self.out.write(safe_path(document.path), lambda file: file.write(document.text))
+
+    def has_document(self, document: Document) -> bool:
+        """Whether a document of that name is there."""
+        return (self.out.root / safe_path(document.path)).exists()
+
+    def fail(self, error: str) -> None:
+        """End the run because of `error`, a sentence for the user."""
+        if self.error is None:
+            self.error = error
+        self.stop()
+
+    def stop(self) -> None:
+        """Start nothing new; what is under way is finished."""
+        if self.stopping:
+            return
+        self.stopping = True
+        for callback in self._on_stop:
+            callback()
+
+    def on_stop(self, callback: Callable[[], None]) -> None:
+        """Call back when the run is to stop early."""
+        self._on_stop.append(callback)
+
+    def on_settled(self, callback: Callable[[Item], None]) -> None:
+        """Call back with each item that has been written down."""
+        self._on_settled.append(callback)
+
+    def check_disk(self, needed: int) -> None:
+        """Stop the run where the disk cannot hold what is still to come."""
+        needed -= self.ledger.stored_bytes()
+        free = shutil.disk_usage(self.out.root).free
+        if needed > free:
+            self.fail(
+                f"This needs about {needed / 1e9:,.1f} GB more, and {self.out.root} has "
+                f"{free / 1e9:,.1f} GB free. Free some, choose less, give another directory "
+                "with -a out=DIR, or turn this check off with -s CHECK_FREE_DISK=0."
+            )
+
+    def close(self) -> None:
+        """Let go of OUT, whose last rows are written."""
+        self.ledger.set_state("open", "0")
+        self.ledger.close()
+        self.out.close()
+
+    def _has_tables(self) -> bool:
+        return all((self.out.root / name).exists() for name in (METADATA, FAILURES))
+
+    def _cannot_write(self, error: Exception) -> None:
+        self.fail(f"{self.out.root} cannot be written to any more ({error}).")

@@ -1,0 +1,139 @@
+"""Every setting that differs from Scrapy's default, with its reason.
+
+Any of them can be given on the command line: ``-s NAME=VALUE``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import imgcrawl
+
+BOT_NAME = "imgcrawl"
+SPIDER_MODULES = ["spiders"]
+NEWSPIDER_MODULE = "spiders"
+COMMANDS_MODULE = "imgcrawl.commands"
+
+# --- Who we are ----------------------------------------------------------------------------------
+# An honest name; put a contact of your own behind it for a long crawl.
+USER_AGENT = f"imgcrawl/{imgcrawl.__version__} (dataset downloader; obeys robots.txt)"
+ROBOTSTXT_USER_AGENT = "imgcrawl"
+REFERRER_POLICY = "same-origin"  # a host need not know where else we have been
+COOKIES_ENABLED = False  # nothing here logs in
+
+# --- What happens to an item, in this order ------------------------------------------------------
+ITEM_PIPELINES = {
+    "pipelines.resume.ResumePipeline": 100,
+    "pipelines.images.ImagesPipeline": 300,
+    "pipelines.documents.DocumentsPipeline": 700,
+    "pipelines.metadata.MetadataPipeline": 900,
+}
+
+OUT = None  # the spider's argument out=, by default data/<spider>
+IMAGES_STORE = None  # OUT; or s3://bucket/prefix/ or gs://bucket/prefix/ (mind the last slash)
+IMAGE_CHECK = "decode"  # decode | header | off
+IMAGE_THREADS = 2  # of the check; it releases the interpreter lock
+IMAGE_MAX_PIXELS = 1_000_000_000  # beyond: too_large (a bomb, or a slide that is a volume)
+IMAGE_MAX_DECODE_PIXELS = 150_000_000  # beyond: header check only, and marked suspect
+CHECK_FREE_DISK = True  # refuse to start what the disk cannot hold
+
+# --- The feed: what is in flight at once ---------------------------------------------------------
+SPIDER_MIDDLEWARES = {"imgcrawl.feed.Feed": 900}
+FEED_IN_FLIGHT = 128  # records
+FEED_IN_FLIGHT_PER_HOST = 64
+FEED_AHEAD = 500  # records looked ahead at, to find other hosts
+CONCURRENT_REQUESTS = 8  # gates Scrapy's scheduler only; media are bounded by the feed and slots
+SCHEDULER_PRIORITY_QUEUE = "scrapy.pqueues.ScrapyPriorityQueue"  # pages are few
+
+# --- How bytes arrive ----------------------------------------------------------------------------
+DOWNLOADER = "imgcrawl.download.downloader.Downloader"
+DOWNLOAD_HANDLERS = {
+    "http": "imgcrawl.download.handler.HttpHandler",
+    "https": "imgcrawl.download.handler.HttpHandler",
+    # A source that names such an address is wrong or hostile.
+    "data": None,
+    "file": None,
+    "ftp": None,
+    "s3": None,
+}
+_SCRAPY = "scrapy.downloadermiddlewares"
+DOWNLOADER_MIDDLEWARES: dict[str, int | None] = {
+    f"{_SCRAPY}.offsite.OffsiteMiddleware": None,  # drops pictures on CDNs without a word
+    "imgcrawl.download.archives.ArchiveMiddleware": 90,
+    f"{_SCRAPY}.robotstxt.RobotsTxtMiddleware": None,
+    "imgcrawl.download.robots.RobotsTxtMiddleware": 100,
+    "imgcrawl.download.optout.OptOutMiddleware": 540,
+    f"{_SCRAPY}.retry.RetryMiddleware": None,
+    "imgcrawl.download.retry.RetryMiddleware": 550,
+    f"{_SCRAPY}.redirect.RedirectMiddleware": None,
+    "imgcrawl.download.redirects.RedirectMiddleware": 600,
+    f"{_SCRAPY}.redirect.MetaRefreshMiddleware": None,  # pages are read, not shown
+    f"{_SCRAPY}.cookies.CookiesMiddleware": None,
+}
+ALLOWED_PRIVATE_NETWORKS: list[str] = []  # CIDR blocks beside the public internet
+
+CONCURRENT_REQUESTS_PER_DOMAIN = 4  # default 8; strangers' servers
+DOWNLOAD_DELAY = 0.0
+AUTOTHROTTLE_ENABLED = True
+AUTOTHROTTLE_START_DELAY = 0.25  # seconds; default 5
+AUTOTHROTTLE_MAX_DELAY = 60
+AUTOTHROTTLE_TARGET_CONCURRENCY = 2.0
+# Object stores and CDNs that are made to serve datasets.
+DOWNLOAD_SLOTS: dict[str, dict[str, Any]] = {
+    "isic-archive.s3.amazonaws.com": {"concurrency": 16, "delay": 0.0},
+    "content.isic-archive.com": {"concurrency": 8, "delay": 0.0},
+}
+
+DOWNLOAD_TIMEOUT = 30  # seconds of silence; default 180, and for the whole body
+DOWNLOAD_DEADLINE = 600  # seconds for one file
+DOWNLOAD_MAXSIZE = 1 << 30  # bytes of one file
+DOWNLOAD_WARNSIZE = 0  # what is too large is not stored, and says so
+SPOOL_THRESHOLD = 4 << 20  # bytes; longer pictures go to disk as they arrive
+ARCHIVE_MAXSIZE = 16 << 30  # bytes of an archive that records lie in
+
+RETRY_TIMES = 4  # default 2
+RETRY_BACKOFF_BASE = 1.0  # seconds, doubled with each try; a random part of it is waited
+RETRY_BACKOFF_MAX = 60.0
+RETRY_AFTER_MAX = 300.0  # seconds; a host that asks for more is taken at its word another day
+
+HOST_FAILURES = 5  # in a row, until a host cools down
+HOST_COOLDOWN = 5.0  # seconds, doubled with each probe that fails
+HOST_PROBES = 3  # that fail, until the host is given up
+HOST_DOWN_TIME = 600.0  # seconds that it is given up for
+
+REDIRECT_MAX_TIMES = 5  # default 20
+MEDIA_ALLOW_REDIRECTS = True  # pictures move
+
+# --- Politeness ----------------------------------------------------------------------------------
+ROBOTSTXT_OBEY = True
+CRAWL_DELAY_OBEY = True
+CRAWL_DELAY_MAX = 60.0  # seconds
+X_ROBOTS_TAG_OBEY = True  # noai, noimageai
+
+# --- Cache: pages and API answers only -----------------------------------------------------------
+HTTPCACHE_ENABLED = True
+HTTPCACHE_DIR = "httpcache"  # below .scrapy/
+HTTPCACHE_POLICY = "imgcrawl.download.cache.PagesOnlyPolicy"
+HTTPCACHE_STORAGE = "imgcrawl.download.cache_storage.SQLiteCacheStorage"
+HTTPCACHE_EXPIRATION_SECS = 3600  # long enough for a resumed run, short enough for a nightly one
+
+# --- Sources -------------------------------------------------------------------------------------
+ISIC_API_URL = "https://api.isic-archive.com/api/v2/"
+ISIC_WEBSITE_URL = "https://api.isic-archive.com/"
+ISIC_CHALLENGES_URL = "https://isic-archive.s3.amazonaws.com/challenges/"
+ISIC_IMAPP_URL = "https://zenodo.org/records/14201693/files/"
+
+# --- Seen by people ------------------------------------------------------------------------------
+EXTENSIONS: dict[str, int | None] = {
+    "imgcrawl.extensions.keeper.RunKeeper": 0,
+    "imgcrawl.extensions.progress.Progress": 10,
+    "scrapy.extensions.throttle.AutoThrottle": None,
+    "imgcrawl.download.throttle.Throttle": 20,
+    "scrapy.extensions.logstats.LogStats": None,  # counts pages; Progress counts records
+}
+LOG_FORMATTER = "imgcrawl.logformatter.LogFormatter"
+LOG_LEVEL = "INFO"  # default DEBUG
+LOG_VERSIONS: list[str] = []
+STATS_DUMP = False  # summary.json has what matters
+TELNETCONSOLE_ENABLED = False  # runs code for whoever connects
+REMOTE_CONTROL_ENABLED = False  # likewise

@@ -1,0 +1,106 @@
+"""Where files go on a local disk: Scrapy's FSFilesStore, made atomic.
+
+Scrapy's own writes in place, so that a kill leaves a cut file under a final name, and follows
+``..`` out of the store.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from dataclasses import astuple, dataclass
+from itertools import count
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from scrapy.pipelines.files import FSFilesStore
+
+if TYPE_CHECKING:
+    from io import BytesIO
+
+    from scrapy.pipelines.media import MediaPipeline
+
+
+_ATTRIBUTE = "user.imgcrawl.origin"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a file's bytes came from: the URL asked, the one that answered, and what it was."""
+
+    url: str
+    final_url: str
+    source: str  # original, mirror, wayback
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the record's first URL answered by itself, as it mostly does."""
+        return self.source == "original" and self.final_url == self.url
+
+    def note(self, file: Path) -> None:
+        """Note on the file itself what its record could not tell, were the run to end here."""
+        try:
+            os.setxattr(file, _ATTRIBUTE, json.dumps(astuple(self)).encode())
+        except OSError as error:
+            if error.errno != errno.ENOTSUP:
+                raise
+
+    @classmethod
+    def of_file(cls, file: Path, default: str) -> Origin | None:
+        """The origin noted on a file, `default` where none had to be; None where none could be."""
+        try:
+            return cls(*json.loads(os.getxattr(file, _ATTRIBUTE)))
+        except OSError as error:
+            return cls(default, default, "original") if error.errno == errno.ENODATA else None
+
+
+class AtomicFilesStore(FSFilesStore):
+    """A file appears under its final name complete or not at all."""
+
+    partial: Path  # on the same disk; set by the pipeline that owns the store
+
+    def __init__(self, basedir: str | os.PathLike[str]) -> None:
+        super().__init__(basedir)
+        self.partial = Path(self.basedir) / ".partial"
+        self._directories: set[Path] = set()
+        self._numbers = count()
+
+    def persist_file(
+        self,
+        path: str | os.PathLike[str],
+        buf: BytesIO,
+        info: MediaPipeline.SpiderInfo,
+        meta: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        """Write `buf` below the store (a relative POSIX path), replacing what is there."""
+        self.persist_bytes(os.fspath(path), buf.getbuffer())
+
+    def persist_bytes(
+        self, path: str, data: bytes | memoryview, origin: Origin | None = None
+    ) -> None:
+        """Write `data` below the store. May be called from any thread."""
+        self._make(self.partial)
+        temporary = self.partial / f"{next(self._numbers)}.part"
+        temporary.write_bytes(data)
+        self.publish(temporary, path, origin)
+
+    def publish(self, temporary: Path, path: str, origin: Origin | None = None) -> None:
+        """Give a complete file its final name."""
+        if origin is not None and not origin.is_plain:
+            origin.note(temporary)
+        final = self._get_filesystem_path(path)
+        self._make(final.parent)
+        temporary.replace(final)
+
+    def _get_filesystem_path(self, path: str | os.PathLike[str]) -> Path:
+        parts = PurePosixPath(path)
+        if parts.is_absolute() or ".." in parts.parts:
+            raise ValueError(f"{path} lies outside the store")
+        return Path(self.basedir, parts)
+
+    def _make(self, directory: Path) -> None:
+        if directory not in self._directories:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._directories.add(directory)

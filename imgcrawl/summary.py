@@ -1,0 +1,133 @@
+"""What a run came to: its exit status, summary.json, and a few sentences."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections import Counter, defaultdict
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import PIL
+import scrapy
+
+import imgcrawl
+from imgcrawl.outcomes import Outcome
+from imgcrawl.output import FAILURES, METADATA, SUMMARY
+from imgcrawl.run import utc_now
+
+if TYPE_CHECKING:
+    from scrapy.crawler import Crawler
+
+    from imgcrawl.run import Run
+
+_MAX_HOSTS = 1000  # in summary.json; those with most failures
+
+
+class ExitStatus(IntEnum):
+    """The exit status of ``scrapy crawl``; 128 + N where signal N stopped it."""
+
+    COMPLETE = 0  # every promised record is stored
+    FAILED = 1  # something stopped the run
+    USAGE = 2  # wrong arguments, said before any request
+    SOME_MISSING = 3  # finished; failures.csv says what is missing
+
+    @classmethod
+    def of(cls, run: Run, reason: str, signum: int | None) -> int:
+        """The status of a run that closed for `reason` (Scrapy's word)."""
+        if signum is not None:
+            return 128 + signum
+        if run.error or reason != "finished":
+            return cls.FAILED
+        complete = set(run.ledger.counts()) <= {Outcome.STORED}
+        return cls.COMPLETE if complete else cls.SOME_MISSING
+
+
+def write_summary(run: Run, crawler: Crawler, reason: str, exit_status: int) -> None:
+    """Write summary.json: what was asked, what came of it, in this run and in all."""
+    counts = run.ledger.counts()
+    arguments = getattr(crawler.spider, "arguments_given", {})
+    summary: dict[str, Any] = {
+        "spider": crawler.spidercls.name,
+        "arguments": arguments,
+        "versions": {
+            "imgcrawl": imgcrawl.__version__,
+            "scrapy": scrapy.__version__,
+            "pillow": PIL.__version__,
+            "python": platform.python_version(),
+        },
+        "started_at": run.started_at,
+        "ended_at": utc_now(),
+        "seconds": round(time.monotonic() - run.started, 3),
+        "exit_status": exit_status,
+        "finish_reason": reason,
+        "error": run.error,
+        "records": {
+            "stored": counts.get(Outcome.STORED, 0),
+            "missing": sum(counts.values()) - counts.get(Outcome.STORED, 0),
+            "expected": run.tally.expected,
+        },
+        "bytes": run.ledger.stored_bytes(),
+        "missing_by_reason": {
+            outcome.value: n for outcome, n in sorted(counts.items()) if outcome != Outcome.STORED
+        },
+        "missing_by_host": _by_host(run),
+        "this_run": {
+            "outcomes": {o.value: n for o, n in sorted(run.tally.outcomes.items()) if n},
+            "already_there": run.tally.held,
+            "bytes": run.tally.bytes,
+        },
+    }
+    text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
+    run.out.write(SUMMARY, lambda file: file.write(text))
+
+
+def _by_host(run: Run) -> dict[str, dict[str, int]]:
+    hosts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for url, outcome in run.ledger.failures_by_host():
+        try:
+            host = urlsplit(url).hostname or ""
+        except ValueError:
+            host = ""
+        hosts[host][outcome] += 1
+    worst = sorted(hosts.items(), key=lambda pair: (-pair[1].total(), pair[0]))[:_MAX_HOSTS]
+    return {host: dict(sorted(reasons.items())) for host, reasons in worst}
+
+
+def in_words(summary: dict[str, Any], out: str) -> str:
+    """The summary for a person: what is there, what is missing and why, what to type next."""
+    records, run = summary["records"], summary["this_run"]
+    lines = [
+        f"{records['stored']:,} stored ({_size(summary['bytes'])}), {records['missing']:,} missing."
+        f"  This run: {run['outcomes'].get('stored', 0):,} new ({_size(run['bytes'])}), "
+        f"{run['already_there']:,} already there, in {summary['seconds']:,.1f} s."
+    ]
+    lines += [
+        f"  {n:,} {reason}{_hint(reason)}" for reason, n in summary["missing_by_reason"].items()
+    ]
+    lines.append(f"Files and {METADATA} are in {out}")
+    if records["missing"]:
+        lines.append(
+            f"What is missing, and why, is in {out}/{FAILURES}. "
+            "The same command again retries what may still be had."
+        )
+    if summary["error"]:
+        lines.insert(0, f"Stopped: {summary['error']}")
+    elif summary["exit_status"] > 128:
+        lines.insert(0, "Stopped by a signal. The same command goes on from here.")
+    return "\n".join(lines)
+
+
+def _hint(reason: str) -> str:
+    return "" if Outcome(reason).retryable else " (not tried again unless -a retry=all)"
+
+
+def _size(n: int) -> str:
+    value = float(n)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:,.0f} bytes" if unit == "bytes" else f"{value:,.1f} {unit}"
+        value /= 1000
+    return f"{value:,.1f} TB"

@@ -1,0 +1,336 @@
+"""Fetches, checks and stores pictures: Scrapy's ImagesPipeline, with the source's own bytes.
+
+Scrapy 2.14 to 2.19 re-encodes every JPEG at quality 75 (``exif_transpose()`` returns a copy whose
+``format`` is None, so the branch that keeps the bytes is dead), turns transparency black and
+16-bit pictures white, and keeps the result of every request in memory. This subclass keeps its
+hooks, settings and stores, and nothing of that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from io import BytesIO
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from scrapy import Request
+from scrapy.http.request import NO_CALLBACK
+from scrapy.pipelines.images import ImagesPipeline as ScrapyImagesPipeline
+from scrapy.utils.defer import ensure_awaitable
+
+from imgcrawl.download.errors import FetchError
+from imgcrawl.download.schemes import require_http
+from imgcrawl.formats.check import BadImage, CheckLevel, ImageFacts, Limits, check_image
+from imgcrawl.formats.thumbnail import thumbnail
+from imgcrawl.items import ImageItem, Item, Missing, Result, Stored
+from imgcrawl.outcomes import Outcome, of_status
+from imgcrawl.run import Run, utc_now
+from imgcrawl.store import AtomicFilesStore, Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Self
+
+    from scrapy.crawler import Crawler
+    from scrapy.http import Response
+    from scrapy.pipelines.media import MediaPipeline
+
+logger = logging.getLogger(__name__)
+
+# A body that is cut, or empty, may be whole the next time although its transfer seemed to end well.
+BODY_TRIES = 3
+# Below this, and without decoding, a check and a write cost less than the way to a thread.
+INLINE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A picture that is stored: what was found out on the way."""
+
+    path: str
+    sha256: str
+    size: int
+    facts: ImageFacts
+
+
+class ImagesPipeline(ScrapyImagesPipeline):
+    """The pipeline of `ImageItem`: byte for byte, proven readable, under a name made of its id."""
+
+    STORE_SCHEMES: ClassVar[dict[str, type[Any]]] = {
+        **ScrapyImagesPipeline.STORE_SCHEMES,
+        "": AtomicFilesStore,
+        "file": AtomicFilesStore,
+    }
+
+    def __init__(self, store_uri: str, *, crawler: Crawler) -> None:
+        super().__init__(store_uri, crawler=crawler)
+        settings = crawler.settings
+        self.check = CheckLevel(settings["IMAGE_CHECK"])
+        self.limits = Limits(
+            max_pixels=settings.getint("IMAGE_MAX_PIXELS"),
+            max_decode_pixels=settings.getint("IMAGE_MAX_DECODE_PIXELS"),
+            min_width=self.min_width,
+            min_height=self.min_height,
+        )
+        self._numbers = count()
+        self._threads = ThreadPoolExecutor(settings.getint("IMAGE_THREADS"), "images")
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Scrapy's constructor. The store is IMAGES_STORE, or OUT where that is not set."""
+        cls._update_stores(crawler.settings)
+        return cls(crawler.settings["IMAGES_STORE"] or crawler.settings["OUT"], crawler=crawler)
+
+    def open_spider(self) -> None:  # type: ignore[override] # the spider argument is deprecated
+        """Meet the run."""
+        super().open_spider()
+        self._run = Run.of(self.crawler)
+        if isinstance(self.store, AtomicFilesStore):
+            self.store.partial = self._run.out.partial
+
+    def close_spider(self) -> None:
+        """Let the threads go."""
+        self._threads.shutdown()
+
+    async def process_item(self, item: Item) -> Item:  # type: ignore[override] # as above
+        """Fetch an image item that has no result yet, and give it one."""
+        if isinstance(item, ImageItem) and item.urls:
+            if item.result is None:
+                item.result = await self._result(item)
+            elif item.held and self.thumbs:
+                await self._add_sizes(item)
+        return item
+
+    def get_media_requests(self, item: Item, info: MediaPipeline.SpiderInfo) -> list[Request]:
+        """A request for each URL: the same picture, best first.
+
+        Raises FetchError for an address that no request can be made of.
+        """
+        requests = []
+        for url in item.urls:
+            require_http(url)
+            spool = str(self._run.out.partial / f"{next(self._numbers)}.body")
+            meta = {"media": True, "spool": spool, "dont_cache": True}
+            headers = {"Accept-Encoding": "identity"}
+            requests.append(Request(url, headers=headers, meta=meta, callback=NO_CALLBACK))
+        return requests
+
+    def file_path(
+        self,
+        request: Request,
+        response: Response | None = None,
+        info: MediaPipeline.SpiderInfo | None = None,
+        *,
+        item: Any = None,
+        extension: str = "",
+    ) -> str:
+        """The final name: the item's path, with the extension that its bytes call for."""
+        return f"{item.path}{extension}"
+
+    def thumb_path(
+        self,
+        request: Request,
+        thumb_id: str,
+        response: Response | None = None,
+        info: MediaPipeline.SpiderInfo | None = None,
+        *,
+        item: Any = None,
+    ) -> str:
+        """The name of a derived size, without extension."""
+        return f"sizes/{thumb_id}/{item.path}"
+
+    async def _result(self, item: ImageItem) -> Result:
+        try:
+            result = await self._first_good(item)
+            if isinstance(result, Missing) and self._is_expired(result) and item.renew:
+                item.urls = await item.renew(item)
+                again = await self._first_good(item)
+                result = replace(again, tries=again.tries + result.tries)
+        except OSError as error:
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                raise
+            result = Missing(Outcome.DISK_FULL, str(error), item.urls[0])
+        return result
+
+    @staticmethod
+    def _is_expired(result: Missing) -> bool:
+        return result.outcome is Outcome.FORBIDDEN
+
+    async def _first_good(self, item: ImageItem) -> Result:
+        """Try the item's URLs in turn: the next only when one has failed for good."""
+        if item.found is not None and (adopted := await self._adopt(item, item.found)):
+            return adopted
+        failures: list[Missing] = []
+        try:
+            requests = self.get_media_requests(item, self.spiderinfo)
+        except FetchError as error:
+            return Missing(error.outcome, error.message, item.urls[0], tries=0)
+        for number, request in enumerate(requests):
+            result = await self._fetch(request, item, number)
+            if isinstance(result, Stored):
+                return result
+            failures.append(result)
+        return _worst(failures)
+
+    async def _fetch(self, request: Request, item: ImageItem, number: int) -> Result:
+        tries = 0
+        for _ in range(BODY_TRIES):
+            attempt = request.copy()
+            try:
+                response = await self.crawler.engine.download_async(attempt)
+            except FetchError as error:
+                tries += error.tries
+                return Missing(error.outcome, error.message, request.url, error.status, tries)
+            tries += 1 + int(response.meta.get("retry_times", 0))
+            if response.status != 200:
+                words = f"HTTP {response.status}"
+                outcome = of_status(response.status)
+                return Missing(outcome, words, request.url, response.status, tries)
+            origin = Origin(request.url, response.url, "mirror" if number else "original")
+            try:
+                kept = await self._keep(response, attempt, item, origin)
+            except BadImage as error:
+                result = Missing(error.outcome, str(error), request.url, 200, tries)
+                if not error.outcome.transient or self._run.stopping:
+                    break
+            else:
+                return _stored(kept, origin, tries)
+        return result
+
+    async def _keep(
+        self, response: Response, request: Request, item: ImageItem, origin: Origin
+    ) -> _Kept:
+        """Check a response and store its body.
+
+        Raises FetchError for a status other than 200 and BadImage for a body that is no picture.
+        """
+        if response.status != 200:
+            raise FetchError(of_status(response.status), f"HTTP {response.status}", response.status)
+        body: bytes | Path = response.body
+        if "spooled" in response.flags:
+            body = Path(request.meta["spool"])
+        name = partial(self.file_path, request, response, self.spiderinfo, item=item)
+        if isinstance(self.store, AtomicFilesStore):
+            kept: _Kept = await self._call(self._check_and_store, body, name, origin)
+        else:
+            kept = await self._upload(body, name)
+        if self.thumbs:
+            await self._make_sizes(body if isinstance(body, bytes) else None, kept, item)
+        return kept
+
+    def _check_and_store(
+        self, body: bytes | Path, name: Callable[..., str], origin: Origin
+    ) -> _Kept:
+        """Check, hash and store on the local disk; runs in a thread for anything costly."""
+        store = self.store
+        assert isinstance(store, AtomicFilesStore)
+        facts = check_image(body, self.check, self.limits)
+        path = name(extension=facts.extension)
+        sha256, size = _digest(body)
+        if isinstance(body, bytes):
+            store.persist_bytes(path, body, origin)
+        else:
+            store.publish(body, path, origin)
+        return _Kept(path, sha256, size, facts)
+
+    async def _upload(self, body: bytes | Path, name: Callable[..., str]) -> _Kept:
+        """Check and hash in a thread, then hand the bytes to the store (``s3://``, ``gs://``)."""
+        data = body if isinstance(body, bytes) else await asyncio.to_thread(body.read_bytes)
+        facts = await self._call(check_image, data, self.check, self.limits)
+        kept = _Kept(name(extension=facts.extension), *_digest(data), facts)
+        headers = {"Content-Type": f"image/{facts.format.lower()}"}
+        meta = {"width": facts.width, "height": facts.height}
+        stored = self.store.persist_file(
+            kept.path, BytesIO(data), self.spiderinfo, meta=meta, headers=headers
+        )
+        await ensure_awaitable(stored)
+        return kept
+
+    async def _adopt(self, item: ImageItem, found: Path) -> Stored | None:
+        """Take over a complete file that a killed run stored but did not come to write down."""
+        origin = Origin.of_file(found, default=item.urls[0])
+        if origin is None:
+            return None
+        try:
+            facts = await self._call(check_image, found, self.check, self.limits)
+        except BadImage:
+            return None
+        sha256, size = await self._call(_digest, found)
+        kept = _Kept(f"{item.path}{found.suffix}", sha256, size, facts)
+        return _stored(kept, origin, 1)
+
+    async def _add_sizes(self, item: ImageItem) -> None:
+        """Make the derived sizes of an image that an earlier run stored."""
+        result = item.result
+        if isinstance(result, Stored) and result.file_name and self._run.local:
+            file = self._run.out.root / result.file_name
+            body = await asyncio.to_thread(file.read_bytes)
+            facts = await self._call(check_image, body, CheckLevel.HEADER, self.limits)
+            kept = _Kept(result.file_name, "", len(body), facts)
+            await self._make_sizes(body, kept, item)
+
+    async def _make_sizes(self, body: bytes | None, kept: _Kept, item: ImageItem) -> None:
+        for thumb_id, size in self.thumbs.items():
+            if body is None:
+                body = await asyncio.to_thread((self._run.out.root / kept.path).read_bytes)
+            path = self.thumb_path(Request(item.urls[0]), thumb_id, item=item)
+            made = await self._call(thumbnail, body, kept.facts.format, size)
+            if made is None:
+                logger.warning("%s: no derived size %s could be made", item.record_id, thumb_id)
+                continue
+            stored = self.store.persist_file(
+                path + made.extension, BytesIO(made.data), self.spiderinfo
+            )
+            if stored is not None:
+                await ensure_awaitable(stored)
+
+    async def _call(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call on the spot what is cheap, in a thread what takes a millisecond."""
+        small = isinstance(args[0], bytes) and len(args[0]) < INLINE_BYTES
+        if small and self.check is not CheckLevel.DECODE:
+            return function(*args)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
+
+
+def _stored(kept: _Kept, origin: Origin, tries: int) -> Stored:
+    facts = kept.facts
+    return Stored(
+        file_name=kept.path,
+        url=origin.url,
+        final_url=origin.final_url,
+        sha256=kept.sha256,
+        bytes=kept.size,
+        format=facts.format,
+        width=facts.width,
+        height=facts.height,
+        mode=facts.mode,
+        downloaded_at=utc_now(),
+        source=origin.source,
+        orientation=facts.orientation,
+        frames=facts.frames,
+        suspect=facts.suspect,
+        tries=tries,
+    )
+
+
+def _worst(failures: list[Missing]) -> Missing:
+    """One verdict for an item whose every URL failed: the one that leaves most hope."""
+    first = next((f for f in failures if f.outcome.retryable), failures[0])
+    others = {f"{f.message} ({f.url})" for f in failures if f is not first}
+    message = "; ".join([first.message, *sorted(others)])
+    return replace(first, message=message, tries=sum(f.tries for f in failures))
+
+
+def _digest(source: bytes | Path) -> tuple[str, int]:
+    """SHA-256 and length."""
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest(), len(source)
+    with source.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()

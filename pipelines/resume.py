@@ -1,0 +1,96 @@
+"""Is this record done already, and where does it go if not?
+
+Looks the record up in the ledger. Stored before and the file still there with its size: nothing
+is left to do, and no request is made. Missing for a reason that another try cannot mend: it stays
+missing. Otherwise the record gets a path of its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from scrapy.exceptions import DropItem
+
+from imgcrawl.formats.sniff import EXTENSIONS
+from imgcrawl.items import Item, Missing, Stored
+from imgcrawl.outcomes import Outcome, retry_outcomes
+from imgcrawl.paths import safe_path
+from imgcrawl.run import Run
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from scrapy.crawler import Crawler
+
+
+class ResumePipeline:
+    """The first pipeline: gives an earlier run's result to the items that have one."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        self._crawler = crawler
+        self._retry = retry_outcomes(crawler.settings.get("RETRY"))
+        self._active: dict[str, str] = {}  # record in flight -> its path
+        self._claimed: dict[str, str] = {}  # path (case folded) -> record in flight
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Scrapy's constructor."""
+        return cls(crawler)
+
+    def open_spider(self) -> None:
+        """Meet the run."""
+        self._run = Run.of(self._crawler)
+        self._run.on_settled(self._settled)
+
+    def process_item(self, item: Item) -> Item:
+        """Set `result` (and `held`) where nothing is left to do, `path` where something is.
+
+        Raises DropItem for a record that is in flight already.
+        """
+        if item.record_id in self._active:
+            raise DropItem(f"{item.record_id} is in flight already")
+        self._active[item.record_id] = ""
+        if not self._is_done(item) and item.result is None:
+            self._place(item)
+        return item
+
+    def _is_done(self, item: Item) -> bool:
+        entry = self._run.ledger.get(item.record_id)
+        if entry is None:
+            return False
+        result = entry.result
+        match result:
+            case Stored(file_name=None):
+                done = not item.urls
+            case Stored(file_name=str() as name, bytes=size):
+                done = self._run.is_file(name, size)
+            case _:
+                done = result.outcome not in self._retry
+        if done:
+            item.held, item.result, item.path = True, result, entry.path
+        return done
+
+    def _place(self, item: Item) -> None:
+        try:
+            path = safe_path(item.path)
+        except ValueError as error:
+            item.result = Missing(Outcome.BAD_URL, f"no name to store it under: {error}")
+            return
+        if not self._is_free(path, item.record_id):
+            path = f"{path}~{crc32(item.record_id.encode('utf-8', 'replace')):08x}"
+        item.path = path
+        self._active[item.record_id] = path.casefold()
+        self._claimed[path.casefold()] = item.record_id
+        if self._run.recovering and item.urls:
+            names = (f"{path}{extension}" for extension in EXTENSIONS)
+            files = (self._run.out.root / name for name in names)
+            item.found = next((file for file in files if file.is_file()), None)
+
+    def _is_free(self, path: str, record_id: str) -> bool:
+        holders = (self._run.ledger.owner(path), self._claimed.get(path.casefold()))
+        return all(holder in {None, record_id} for holder in holders)
+
+    def _settled(self, item: Item) -> None:
+        path = self._active.pop(item.record_id, "")
+        self._claimed.pop(path, None)

@@ -1,0 +1,97 @@
+"""DatasetSpider: what every spider here is."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+
+from scrapy import Request, Spider
+from scrapy.http.request import NO_CALLBACK
+
+from imgcrawl.arguments import SpiderArguments, parse_arguments
+from imgcrawl.download.errors import FetchError
+from imgcrawl.errors import SourceError
+from imgcrawl.formats.sniff import excerpt, sniff
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from typing import Self
+
+    from scrapy.crawler import Crawler
+    from scrapy.http import Response
+
+    from imgcrawl.items import Bookmark, Document, Expects, Item
+
+    Said = Item | Bookmark | Expects | Document
+
+A = TypeVar("A", bound=SpiderArguments)
+
+
+class DatasetSpider(Spider, Generic[A]):
+    """Yields the records of a dataset, and nothing else.
+
+    A subclass names itself, declares `arguments` (a model) and an `example` command, and writes
+    `records()`: an asynchronous generator of items, in which `Bookmark`, `Expects` and `Document`
+    may stand. It awaits what it needs of the source with `fetch` and `fetch_json`; it is drawn
+    from no faster than its records are finished.
+
+    `bookmarks` holds what an earlier run into the same OUT had committed.
+    """
+
+    arguments: ClassVar[type[SpiderArguments]] = SpiderArguments
+    example: ClassVar[str]
+
+    bookmarks: dict[str, str]
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__()
+        self.args = cast("A", parse_arguments(type(self), arguments))
+        self.arguments_given = {k: v for k, v in arguments.items() if not k.startswith("_")}
+        self.bookmarks = {}
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
+        """Scrapy's constructor; hands the arguments that are settings to the settings."""
+        spider = super().from_crawler(crawler, *args, **kwargs)
+        out = spider.args.out or crawler.settings["OUT"] or f"data/{cls.name}"
+        for name, value in {"OUT": str(out), **spider.args.settings()}.items():
+            crawler.settings.set(name, value, priority="spider")
+        return spider
+
+    async def start(self) -> AsyncIterator[Any]:
+        """Scrapy's entry: the records."""
+        async for said in self.records():
+            yield said
+
+    def records(self) -> AsyncIterator[Said]:
+        """The dataset. Raises SourceError where the source does not answer as it must."""
+        raise NotImplementedError
+
+    async def fetch(self, url: str, **meta: Any) -> Response:
+        """One page of the source, through all that Scrapy does for a request.
+
+        Any HTTP status is handed back. Raises SourceError where no answer came.
+        """
+        request = Request(url, callback=NO_CALLBACK, meta=meta)
+        try:
+            return await self.crawler.engine.download_async(request)
+        except FetchError as error:
+            raise SourceError(f"{url} cannot be read: {error.message}.") from error
+
+    async def fetch_json(self, url: str, *, tries: int = 3, **meta: Any) -> Any:
+        """The JSON that a URL answers with.
+
+        An error page in its place, often there for a moment only, is asked again `tries` times.
+        Raises SourceError with what came instead.
+        """
+        for _ in range(tries):
+            response = await self.fetch(url, cache="json", **meta)
+            if response.status == 200:
+                try:
+                    return json.loads(response.body)
+                except ValueError:
+                    continue
+            break
+        what = f"HTTP {response.status}" if response.status != 200 else "no JSON"
+        kind, words = sniff(response.body[:4096]).what, excerpt(response.body[:65536])
+        raise SourceError(f"{url} answered {what} but {kind}: {words}")

@@ -1,0 +1,385 @@
+"""The ISIC Archive of skin lesions: https://www.isic-archive.com, API v2."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from collections import defaultdict
+from datetime import date
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from urllib.parse import urlencode
+
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
+
+from imgcrawl.arguments import AnyCase, ImageArguments, Words
+from imgcrawl.errors import ArgumentError, SourceError
+from imgcrawl.items import Bookmark, Document, Expects, ImageItem, Item, Metadata, Missing
+from imgcrawl.lists import isic_masks
+from imgcrawl.lists.ids import read_ids
+from imgcrawl.lists.isic_masks import Mask, SegLevel
+from imgcrawl.outcomes import Outcome
+from imgcrawl.paths import format_layout, layout_fields
+from imgcrawl.queries.isic import (
+    Filter,
+    check_query,
+    combine,
+    filter_query,
+    id_query,
+    is_legacy_id,
+    license_query,
+    parse_id,
+)
+from imgcrawl.suggest import did_you_mean
+from spiders.base.cursor_api import CursorApiSpider, Page
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from spiders.base.dataset import Said
+
+BATCH = 100  # ids a request; the server takes a request line of 8,192 bytes
+
+
+class IsicArguments(ImageArguments):
+    """What the ISIC Archive can be asked for."""
+
+    filter: Annotated[Filter | None, AnyCase] = Field(None, description="by diagnosis, any case")
+    query: str = Field(
+        "",
+        description="in the archive's own language; checked before any request",
+        examples=["age_approx:[20 TO 40] AND sex:female"],
+    )
+    collections: Words = Field([], description="ids or names", examples=["212", "HAM10000"])
+    ids: Words = Field([], description="ISIC ids, or the 24 hex digits of the old archive")
+    ids_file: str | None = Field(None, description="a file of ids, one a line; - is standard input")
+    num_images: PositiveInt | None = Field(None, description="stop after so many images")
+    offset: NonNegativeInt = Field(
+        0, description="leave out the first so many matches, oldest first (they are paged through)"
+    )
+    since: date | None = Field(None, description="published on or after this day (YYYY-MM-DD)")
+    license: Words = Field([], description="CC-0, CC-BY, CC-BY-NC")
+    images: Annotated[Literal["full", "thumbnail", "none"], AnyCase] = Field(
+        "full", description="which picture; none: only the metadata"
+    )
+    descriptions: bool = Field(False, description="each image's JSON beside it, one file each")
+    images_dir: str = Field("images", description="below out")
+    descs_dir: str = Field("descriptions", description="below out")
+    seg_dir: str = Field("segmentations", description="below out")
+    segmentation: bool = Field(
+        False, description="masks too, from the IMA++ release and the challenges' ground truth"
+    )
+    seg_level: Annotated[SegLevel, AnyCase] = Field(
+        SegLevel.ANY, description="whose masks; any: the best one of each image"
+    )
+    layout: str = Field(
+        "{isic_id}",
+        description="names below images_dir, made of columns",
+        examples=["{diagnosis_1}/{isic_id}"],
+    )
+
+    @field_validator("layout")
+    @classmethod
+    def _has_id(cls, layout: str) -> str:
+        if "isic_id" not in layout_fields(layout):
+            raise ValueError("two images would share a name; put {isic_id} in it")
+        return layout
+
+    @field_validator("query")
+    @classmethod
+    def _is_query(cls, query: str) -> str:
+        check_query(query)
+        return query
+
+    @field_validator("license")
+    @classmethod
+    def _are_licenses(cls, names: list[str]) -> list[str]:
+        license_query(names)
+        return names
+
+    @field_validator("ids")
+    @classmethod
+    def _are_ids(cls, ids: list[str]) -> list[str]:
+        return list(dict.fromkeys(map(parse_id, ids)))
+
+    @model_validator(mode="after")
+    def _fits(self) -> IsicArguments:
+        if (self.ids or self.ids_file) and (self.offset or self.since or self.collections):
+            raise ValueError(
+                "ids name the images; offset, since and collections do not go with them"
+            )
+        if self.ids_file and self.ids_file != "-":
+            try:
+                read_ids(self.ids_file, parse_id)
+            except ArgumentError as error:
+                raise ValueError(str(error)) from error
+        return self
+
+    def search(self) -> str:
+        """The query that filter, query and license come to."""
+        return combine(
+            check_query(self.query).text,
+            filter_query(self.filter) if self.filter else "",
+            license_query(self.license) if self.license else "",
+        )
+
+
+class IsicSpider(CursorApiSpider[IsicArguments]):
+    """Dermoscopic images with their diagnoses, licences and masks.
+
+    API documentation: https://api.isic-archive.com/api/docs/swagger/
+    Caveats: the API knows no masks and no offset (see the arguments); its sizes and counts are
+    estimates.
+    """
+
+    name = "isic"
+    arguments: ClassVar[type[IsicArguments]] = IsicArguments
+    example = "scrapy crawl isic -a filter=benign -a num_images=100"
+
+    async def records(self) -> AsyncIterator[Said]:
+        """Images in the order they were published, each followed by its masks."""
+        for correction in check_query(self.args.query).corrections:
+            self.logger.warning("query corrected: %s", correction)
+        self._api = self.settings["ISIC_API_URL"]
+        self._licenses: set[str] = set()
+        self._masks = await self._published_masks() if self.args.segmentation else {}
+        listed = self._listed() if self.args.ids or self.args.ids_file else self._searched()
+        async for said in listed:
+            if isinstance(said, dict):
+                async for record in self._record(said):
+                    yield record
+            else:
+                yield said
+
+    async def renew(self, item: Item) -> list[str]:
+        """Fresh addresses of an image whose signed ones have expired."""
+        isic_id = item.metadata.get("isic_id")
+        if not isic_id or not any("Expires=" in url for url in item.urls):
+            return item.urls
+        record = await self.fetch_json(f"{self._api}images/{isic_id}/", dont_cache=True)
+        return self._urls(record) or item.urls
+
+    # --- which images -----------------------------------------------------------------------------
+
+    async def _searched(self) -> AsyncIterator[dict[str, Any] | Said]:
+        args = self.args
+        params = await self._parameters()
+        url = f"{self._api}images/{'search/' if params else ''}"
+        first = params | ({"cursor": _cursor(args.since)} if args.since else {})
+        key = f"isic {urlencode(params)} since={args.since} offset={args.offset}"
+        end = None if args.num_images is None else args.offset + args.num_images
+        told = False
+        async for said in self.pages(key, f"{url}?{urlencode(first)}" if first else url):
+            if isinstance(said, Bookmark):
+                yield said
+                continue
+            position, page = said
+            if not told:
+                told = True
+                yield await self._expects(params, page, position)
+            for number, record in enumerate(page.records, position):
+                if end is not None and number >= end:
+                    return
+                if number >= args.offset:
+                    yield record
+
+    async def _parameters(self) -> dict[str, str]:
+        params = {"query": self.args.search()}
+        if self.args.collections:
+            ids = [await self._collection(name) for name in self.args.collections]
+            params["collections"] = ",".join(map(str, sorted(set(ids))))
+        return {name: value for name, value in params.items() if value}
+
+    async def _collection(self, name: str) -> int:
+        """The id of a collection given by id or name; the API has no error for one it lacks."""
+        if name.isdigit():
+            response = await self.fetch(f"{self._api}collections/{name}/")
+            if response.status == 404:
+                raise SourceError(f"There is no collection {name}, or you may not see it.")
+            return int(name)
+        known: dict[str, int] = {}
+        async for said in self.pages("", f"{self._api}collections/"):
+            if not isinstance(said, Bookmark):
+                known |= {str(c.get("name")): int(c.get("id", 0)) for c in said[1].records}
+        for title, number in known.items():
+            if title.casefold() == name.casefold():
+                return number
+        raise SourceError(f"There is no collection {name!r}{did_you_mean(name, known)}")
+
+    async def _expects(self, params: dict[str, str], page: Page, position: int) -> Expects:
+        """What the archive says of the size of the list; `count` is told once, and only nearly."""
+        if page.count is None:
+            return Expects()
+        args = self.args
+        wanted = min(max(page.count - args.offset, 0), args.num_images or page.count)
+        if not page.count:
+            self.logger.warning("No image of the archive matches %s", params.get("query", "that"))
+        note, size = "", None
+        if args.images == "full" and page.count and position == 0:
+            asked = f"?{urlencode(params)}" if params else ""
+            answer = await self._maybe(f"{self._api}images/search/size/{asked}")
+            size = int(answer.get("size", 0)) * wanted // page.count or None
+            facets = await self._maybe(f"{self._api}images/facets/{asked}")
+            buckets = facets.get("copyright_license", {}).get("buckets", ())
+            counts = (f"{b['key']} {b['doc_count']:,}" for b in buckets if b.get("doc_count"))
+            note = "Licences in the whole list: " + ", ".join(counts)
+        return Expects(wanted - max(position - args.offset, 0), size, note)
+
+    async def _maybe(self, url: str) -> dict[str, Any]:
+        """An answer of an undocumented part of the API, empty where it is gone."""
+        try:
+            answer = await self.fetch_json(url, tries=1)
+        except SourceError as error:
+            self.logger.info("No estimate: %s", error)
+            return {}
+        return answer if isinstance(answer, dict) else {}
+
+    async def _listed(self) -> AsyncIterator[dict[str, Any] | Said]:
+        """The images of a list of ids; those that the archive does not know are missing."""
+        args = self.args
+        given = [*args.ids, *(read_ids(args.ids_file, parse_id) if args.ids_file else ())]
+        ids = list(dict.fromkeys(given))[: args.num_images]
+        yield Expects(records=len(ids))
+        for start in range(0, len(ids), BATCH):
+            asked = {i: await self._modern_id(i) for i in ids[start : start + BATCH]}
+            wanted = sorted({isic_id for isic_id in asked.values() if isic_id})
+            query = combine(args.search(), id_query(wanted)) if wanted else ""
+            found = set()
+            if query:
+                page = await self.fetch_json(
+                    f"{self._api}images/search/?{urlencode({'query': query})}"
+                )
+                for record in self.parse_page(page, "the answer to a list of ids").records:
+                    found.add(record.get("isic_id"))
+                    yield record
+            for given_id, isic_id in asked.items():
+                if isic_id not in found:
+                    why = "the archive has no public image of this id"
+                    if args.search():
+                        why += f", or none that matches {args.search()}"
+                    missing = Missing(
+                        Outcome.NOT_FOUND, why, f"{self._api}images/{given_id}/", tries=1
+                    )
+                    yield ImageItem(given_id, [], f"{args.images_dir}/{given_id}", result=missing)
+
+    async def _modern_id(self, given: str) -> str | None:
+        """The ISIC id; that of an old archive's id is where the website redirects to."""
+        if not is_legacy_id(given):
+            return given
+        url = f"{self.settings['ISIC_WEBSITE_URL']}images/{given}/"
+        response = await self.fetch(url, dont_redirect=True)
+        location = (response.headers.get("Location") or b"").decode("latin-1")
+        match = re.search(r"/images/(ISIC_\d{7})/", location)
+        return match[1] if match else None
+
+    # --- what a record comes to -------------------------------------------------------------------
+
+    async def _record(self, record: dict[str, Any]) -> AsyncIterator[Said]:
+        args = self.args
+        metadata = flatten(record)
+        isic_id = str(metadata.get("isic_id") or "")
+        thumbnail = "/thumbnail" if args.images == "thumbnail" else ""
+        item = ImageItem(
+            record_id=f"{isic_id}{thumbnail}",
+            urls=self._urls(record),
+            path=f"{args.images_dir}/{format_layout(args.layout, metadata)}",
+            metadata=metadata,
+        )
+        if args.images != "none" and not item.urls:
+            item.result = Missing(Outcome.BAD_URL, "the archive gives no address for this image")
+        if args.descriptions:
+            text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+            item.documents.append(Document(f"{args.descs_dir}/{isic_id}.json", text))
+        yield item
+        if args.segmentation:
+            for mask in self._mask_items(isic_id):
+                yield mask
+        async for document in self._license_text(str(metadata.get("copyright_license") or "")):
+            yield document
+
+    def _urls(self, record: dict[str, Any]) -> list[str]:
+        if self.args.images == "none":
+            return []
+        kind = "full" if self.args.images == "full" else "thumbnail_256"
+        files = record.get("files")
+        file = files.get(kind) if isinstance(files, dict) else None
+        url = file.get("url") if isinstance(file, dict) else None
+        return [url] if isinstance(url, str) and url else []
+
+    async def _license_text(self, name: str) -> AsyncIterator[Document]:
+        if name in self._licenses or not re.fullmatch(r"[A-Z0-9-]{2,20}", name):
+            return
+        self._licenses.add(name)
+        response = await self.fetch(f"{self._api}zip-download/license-file/{name}/", cache="page")
+        if response.status == 200:
+            yield Document(f"licenses/{name}.txt", response.body.decode("utf-8", "replace"))
+        else:
+            self.logger.warning("The archive has no text of the licence %s", name)
+
+    # --- masks ------------------------------------------------------------------------------------
+
+    async def _published_masks(self) -> dict[str, list[Mask]]:
+        """Every mask of the two releases that `seg_level` may ask for, by image."""
+        masks: defaultdict[str, list[Mask]] = defaultdict(list)
+        base = self.settings["ISIC_IMAPP_URL"]
+        table = await self._text(f"{base}{isic_masks.IMAPP_TABLE}")
+        for mask in isic_masks.read_imapp(table, f"{base}{isic_masks.IMAPP_ARCHIVE}"):
+            masks[mask.isic_id].append(mask)
+        if self.args.seg_level in {SegLevel.ANY, SegLevel.ALL}:
+            for source, archives in isic_masks.CHALLENGE_ARCHIVES.items():
+                for name in archives:
+                    archive = f"{self.settings['ISIC_CHALLENGES_URL']}{name}"
+                    members = await self._text(f"zip+{archive}")
+                    for mask in isic_masks.read_challenge(members, archive, source):
+                        masks[mask.isic_id].append(mask)
+        return masks
+
+    async def _text(self, url: str) -> str:
+        response = await self.fetch(url)
+        if response.status != 200:
+            raise SourceError(
+                f"{url} answered HTTP {response.status}: which masks there are cannot be told. "
+                "Run again later, or without -a segmentation=1."
+            )
+        return response.body.decode("utf-8", "replace")
+
+    def _mask_items(self, isic_id: str) -> Iterator[ImageItem]:
+        args = self.args
+        masks = isic_masks.choose(self._masks.get(isic_id, ()), args.seg_level)
+        if not masks:
+            kind = "" if args.seg_level in {SegLevel.ANY, SegLevel.ALL} else f" {args.seg_level}"
+            why = f"no{kind} mask of this image is published (IMA++, challenges 2016-2018)"
+            path = f"{args.seg_dir}/{isic_id}"
+            missing = Missing(Outcome.NOT_FOUND, why, tries=1)
+            yield ImageItem(f"{isic_id}/mask", [], path, {"isic_id": isic_id}, result=missing)
+        for mask in masks:
+            stem = PurePosixPath(mask.name).stem
+            yield ImageItem(
+                record_id=f"{isic_id}/mask/{stem}",
+                urls=[mask.url],
+                path=f"{args.seg_dir}/{stem}",
+                metadata={
+                    "isic_id": isic_id,
+                    "mask_source": mask.source,
+                    "mask_skill": mask.skill or None,
+                    "mask_annotator": mask.annotator or None,
+                    "mask_tool": mask.tool or None,
+                    "copyright_license": mask.license or None,
+                },
+            )
+
+
+def flatten(record: dict[str, Any]) -> Metadata:
+    """One level of columns: the image's own fields, and those of each section of its metadata."""
+    flat = {k: v for k, v in record.items() if k not in {"files", "metadata"}}
+    sections = record.get("metadata")
+    for section, fields in sections.items() if isinstance(sections, dict) else ():
+        for name, value in fields.items() if isinstance(fields, dict) else ((section, fields),):
+            flat[f"{section}_{name}" if name in flat else name] = value
+    return flat
+
+
+def _cursor(since: date) -> str:
+    """The archive's cursor for a day: base64 of ``p=<created>``, as its own cursors are."""
+    return b64encode(f"p={since.isoformat()}".encode()).decode("ascii")

@@ -1,0 +1,152 @@
+"""What whole-crawl tests share: a crawl as a user starts it, and the replica to crawl."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from imgcrawl.replica.process import ReplicaProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parent.parent
+
+# Nothing here is a stranger's server: what politeness costs is tested where it is the subject.
+HASTE = {"AUTOTHROTTLE_ENABLED": "0", "CONCURRENT_REQUESTS_PER_DOMAIN": "16"}
+
+
+@dataclass
+class Out:
+    """An OUT, to be looked into."""
+
+    root: Path
+
+    def rows(self, name: str = "metadata.csv") -> list[dict[str, str]]:
+        with (self.root / name).open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def failures(self) -> dict[str, str]:
+        rows = self.rows("failures.csv")
+        assert len({row["record_id"] for row in rows}) == len(rows)
+        return {row["record_id"]: row["reason"] for row in rows}
+
+    def summary(self) -> dict[str, Any]:
+        loaded: dict[str, Any] = json.loads((self.root / "summary.json").read_text("utf-8"))
+        return loaded
+
+    def files(self) -> dict[str, str]:
+        """Name and SHA-256 of every file but those that tell of the run itself."""
+        own = {"ledger.sqlite", "summary.json", "metadata.csv", "failures.csv"}
+        return {
+            path.relative_to(self.root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(self.root.rglob("*"))
+            if path.is_file() and path.relative_to(self.root).as_posix() not in own
+        }
+
+    def verify(self) -> None:
+        """Every row has its file, every file its row, and the bytes are those of the row."""
+        rows = {row["file_name"]: row for row in self.rows() if row["file_name"]}
+        assert len(rows) == len([row for row in self.rows() if row["file_name"]])
+        images = {n: d for n, d in self.files().items() if n.split("/")[0] in _image_dirs(rows)}
+        assert set(images) == set(rows)
+        for name, digest in images.items():
+            assert rows[name]["sha256"] == digest
+            assert int(rows[name]["bytes"]) == (self.root / name).stat().st_size
+
+
+def _image_dirs(names: dict[str, Any]) -> set[str]:
+    return {name.split("/")[0] for name in names}
+
+
+@dataclass
+class Ended:
+    """A crawl that has ended."""
+
+    status: int
+    log: str
+    out: Out
+
+
+class Crawler:
+    """Starts ``scrapy crawl`` as a user does."""
+
+    def __init__(self, tmp_path: Path, replica: ReplicaProcess | None) -> None:
+        self.tmp_path = tmp_path
+        self.replica = replica
+
+    def command(
+        self, spider: str, *, out: str = "out", settings: dict[str, Any] | None = None, **args: Any
+    ) -> list[str]:
+        merged: dict[str, Any] = {
+            **HASTE,
+            "HTTPCACHE_DIR": self.tmp_path / f"cache-{out}",
+            "RETRY_BACKOFF_BASE": "0.01",
+            **(settings or {}),
+        }
+        command = [sys.executable, "-m", "scrapy", "crawl", spider]
+        if self.replica is not None:
+            command += self.replica.settings()
+        for name, value in merged.items():
+            command += ["-s", f"{name}={value}"]
+        for name, value in {"out": self.tmp_path / out, **args}.items():
+            command += ["-a", f"{name}={value}"]
+        return command
+
+    def start(self, spider: str, **kwargs: Any) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(spider, **kwargs),
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def __call__(self, spider: str, *, stdin: str | None = None, **kwargs: Any) -> Ended:
+        ended = subprocess.run(
+            self.command(spider, **kwargs),
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            input=stdin or "",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        return Ended(ended.returncode, ended.stdout, self.out(kwargs.get("out", "out")))
+
+    def out(self, name: str = "out") -> Out:
+        return Out(self.tmp_path / name)
+
+
+@pytest.fixture(scope="session")
+def _replica() -> Iterator[ReplicaProcess]:
+    with ReplicaProcess(records=5000, tiny=True) as process:
+        yield process
+
+
+@pytest.fixture
+def replica(_replica: ReplicaProcess) -> Iterator[ReplicaProcess]:
+    """The replica, healthy and with an empty log."""
+    _replica.faults([])
+    _replica.reset()
+    yield _replica
+    _replica.faults([])
+
+
+@pytest.fixture
+def crawl(tmp_path: Path, replica: ReplicaProcess) -> Crawler:
+    """A crawl against the replica."""
+    return Crawler(tmp_path, replica)

@@ -1,0 +1,182 @@
+"""What happens to a crawl: faults, kills, stops, a second run at the same time."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections import Counter
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from imgcrawl.replica.process import ReplicaProcess
+    from tests.conftest import Crawler, Out
+
+IMAGES = r"^/isic-s3/images/"
+
+# One in ten is at fault: kind, what is asked of the replica, and the outcome it must come to.
+FAULTS: dict[str, dict[str, Any]] = {
+    "not_found": {"kind": "status", "status": 404},
+    "forbidden": {"kind": "status", "status": 403},
+    "server_error": {"kind": "status", "status": 500},
+    "http_error": {"kind": "status", "status": 418},
+    "not_image": {"kind": "html"},
+    "empty": {"kind": "empty"},
+    "truncated": {"kind": "cut"},
+    "connection_lost": {"kind": "reset"},
+    "redirects": {"kind": "redirect", "location": "loop"},
+    "blocked_address": {"kind": "redirect", "location": "http://10.0.0.1/a.jpg"},
+}
+LAST_DIGITS = dict(enumerate(FAULTS))
+
+
+def rules(kinds: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Images whose id ends in 5N have the N-th fault: one in ten in all."""
+    return [
+        {"match": rf"{IMAGES}ISIC_\d+5{digit}\.jpg", **kinds[name]}
+        for digit, name in LAST_DIGITS.items()
+        if name in kinds
+    ]
+
+
+def expected(record_id: str) -> str | None:
+    return LAST_DIGITS[int(record_id[-1])] if record_id[-2] == "5" else None
+
+
+def test_two_thousand_images_a_tenth_of_them_at_fault(
+    crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    replica.faults(rules(FAULTS))
+    settings = {"RETRY_TIMES": "1", "IMAGE_CHECK": "header"}
+    first = crawl("isic", num_images=2000, settings=settings)
+    assert first.status == 3, first.log
+    stored = [row["record_id"] for row in first.out.rows()]
+    failures = first.out.failures()
+    assert len(stored) + len(failures) == 2000
+    assert not set(stored) & set(failures)
+    assert len(failures) == 200
+    wrong = {i: why for i, why in failures.items() if why != expected(i)}
+    assert wrong == {}
+    first.out.verify()
+    summary = first.out.summary()
+    assert summary["records"] == {"stored": 1800, "missing": 200, "expected": 2000}
+    assert summary["missing_by_reason"] == dict.fromkeys(sorted(FAULTS), 20)
+
+    # Now what may still be had is there, and what is hopeless is not asked for again.
+    replica.faults([])
+    replica.reset()
+    second = crawl("isic", num_images=2000, settings=settings)
+    assert second.status == 3, second.log
+    hopeless = {"not_found", "http_error", "not_image", "redirects", "blocked_address"}
+    assert Counter(second.out.failures().values()) == dict.fromkeys(hopeless, 20)
+    asked = {p for p in replica.log()["paths"] if p.startswith("/isic-s3/images/")}
+    assert len(asked) == 100
+
+    replica.reset()
+    third = crawl("isic", num_images=2000, retry="all", settings=settings)
+    assert third.status == 0, third.log
+    assert third.out.failures() == {}
+    assert len(third.out.rows()) == 2000
+    third.out.verify()
+    asked = {p for p in replica.log()["paths"] if p.startswith("/isic-s3/images/")}
+    assert len(asked) == 100
+
+
+def undated(out: Out) -> list[dict[str, str]]:
+    return [{k: v for k, v in row.items() if k != "downloaded_at"} for row in out.rows()]
+
+
+def test_killed_at_twenty_moments_it_ends_as_if_undisturbed(
+    crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    args: dict[str, Any] = {"num_images": 600, "descriptions": 1, "sizes": "16"}
+    args["settings"] = {"CONCURRENT_REQUESTS_PER_DOMAIN": "8"}
+    whole = crawl("isic", out="whole", **args)
+    assert whole.status == 0, whole.log
+
+    replica.faults([{"match": IMAGES, "kind": "latency", "ms": 40}])
+    random = Random(7)
+    for _ in range(20):
+        running = crawl.start("isic", out="killed", **args)
+        time.sleep(0.7 + random.random() * 1.1)
+        running.kill()
+        running.communicate()
+    replica.faults([])
+    ended = crawl("isic", out="killed", **args)
+    assert ended.status == 0, ended.log
+    assert undated(ended.out) == undated(whole.out)
+    assert ended.out.rows("failures.csv") == []
+    assert ended.out.files() == whole.out.files()
+    ended.out.verify()
+
+
+def test_a_deleted_and_a_cut_file_are_fetched_again(
+    crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    ended = crawl("isic", num_images=30)
+    names = [row["file_name"] for row in ended.out.rows()]
+    (ended.out.root / names[3]).unlink()
+    (ended.out.root / names[7]).write_bytes(b"x")
+    replica.reset()
+    again = crawl("isic", num_images=30)
+    assert again.status == 0, again.log
+    again.out.verify()
+    asked = sorted(p for p in replica.log()["paths"] if p.startswith("/isic-s3/images/"))
+    assert asked == sorted(f"/isic-s3/{name}" for name in (names[3], names[7]))
+
+
+def wait_for_rows(out: Out, n: int) -> None:
+    for _ in range(600):
+        if (out.root / "metadata.csv").exists() and len(out.rows()) >= n:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the crawl does not come on")
+
+
+def test_stopped_politely_it_writes_and_goes_on(crawl: Crawler, replica: ReplicaProcess) -> None:
+    replica.faults([{"match": IMAGES, "kind": "latency", "ms": 200}])
+    for signum, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        running = crawl.start("isic", num_images=400)
+        time.sleep(2.5)
+        running.send_signal(signum)
+        log, _ = running.communicate(timeout=30)
+        assert running.returncode == status, log
+        out = crawl.out()
+        assert out.summary()["exit_status"] == status
+        out.verify()
+        assert set(out.failures().values()) <= {"interrupted"}
+        assert not list(out.root.glob(".*"))
+        assert "Stopped by a signal" in log
+    assert 0 < len(crawl.out().rows()) < 400
+    replica.faults([])
+    ended = crawl("isic", num_images=400)
+    assert ended.status == 0, ended.log
+    assert len(ended.out.rows()) == 400
+
+
+def test_a_second_run_on_the_same_out_is_refused(crawl: Crawler, replica: ReplicaProcess) -> None:
+    replica.faults([{"match": IMAGES, "kind": "latency", "ms": 300}])
+    running = crawl.start("isic", num_images=300)
+    try:
+        for _ in range(200):
+            if (crawl.out().root / ".lock").exists():
+                break
+            time.sleep(0.05)
+        second = crawl("isic", num_images=5)
+        assert second.status == 1
+        assert f"in use by another run (process {running.pid})" in second.log
+        assert "Traceback" not in second.log
+    finally:
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=30)
+
+
+def test_a_disk_that_fills_stops_the_run(crawl: Crawler, replica: ReplicaProcess) -> None:
+    """A limit on the size of files stands in for a full disk: the writes fail with EFBIG."""
+    command = crawl.command("isic", num_images=50)
+    limited = ["prlimit", "--fsize=3000:3000", *command]
+    ended = subprocess.run(limited, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1, ended.stderr
+    names = [p for p in crawl.out().root.rglob("*.jpg")]
+    assert names == []

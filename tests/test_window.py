@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import asyncio
+
+from imgcrawl.items import ImageItem, Missing
+from imgcrawl.outcomes import Outcome
+from imgcrawl.window import Window, host_of
+
+
+def item(host: str, number: int = 0) -> ImageItem:
+    return ImageItem(f"{host}/{number}", [f"http://{host}/{number}"], "x")
+
+
+def test_no_more_than_the_total_is_in_flight_and_put_waits_for_room() -> None:
+    async def run() -> None:
+        window = Window(total=3, per_host=99, ahead=2)
+        taken: list[ImageItem] = []
+        fed = 0
+
+        async def feed() -> None:
+            nonlocal fed
+            for number in range(20):
+                await window.put(item("a.org", number))
+                fed += 1
+            window.close()
+
+        feeder = asyncio.create_task(feed())
+        for _ in range(3):
+            got = await window.get()
+            assert isinstance(got, ImageItem)
+            taken.append(got)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert window.in_flight == 3
+        assert fed == 5  # three in flight and two ahead: the feeder holds the sixth
+        window.release(taken[0])
+        assert await window.get() is not None
+        feeder.cancel()
+
+    asyncio.run(run())
+
+
+def test_a_host_has_its_share_and_the_most_loaded_goes_first() -> None:
+    async def run() -> list[str]:
+        window = Window(total=5, per_host=2, ahead=100)
+        for number in range(10):
+            await window.put(item("big.org", number))
+        await window.put(item("small.org"))
+        await window.put(item("other.org"))
+        window.close()
+        return [host_of(got) for _ in range(4) if (got := await window.get())]
+
+    assert asyncio.run(run()) == ["big.org", "big.org", "small.org", "other.org"]
+
+
+def test_items_without_an_address_are_not_held_up() -> None:
+    async def run() -> int:
+        window = Window(total=50, per_host=1, ahead=100)
+        for number in range(10):
+            known = Missing(Outcome.NOT_FOUND)
+            await window.put(ImageItem(str(number), [], "x", result=known))
+        window.close()
+        return len([1 for _ in range(10) if await window.get()])
+
+    assert asyncio.run(run()) == 10
+
+
+def test_closing_with_drop_forgets_what_waits() -> None:
+    async def run() -> None:
+        window = Window(total=1, per_host=1, ahead=10)
+        first = item("a.org", 0)
+        await window.put(first)
+        await window.put(item("a.org", 1))
+        assert await window.get() is first
+        window.close(drop=True)
+        assert await window.get() is None
+        window.release(first)
+        await asyncio.wait_for(window.drained(), 1)
+
+    asyncio.run(run())
+
+
+def test_a_broken_address_is_nobodys_host() -> None:
+    assert host_of(ImageItem("a", ["http://[::1"], "x")) == ""
+    assert host_of(ImageItem("a", ["//"], "x")) == ""
