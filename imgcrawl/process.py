@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import TYPE_CHECKING, Any
 
 from scrapy.crawler import AsyncCrawlerProcess
 
 from imgcrawl.extensions.keeper import RunKeeper
-from imgcrawl.summary import ExitStatus
+from imgcrawl.summary import ExitStatus, in_words
 
 if TYPE_CHECKING:
     import asyncio
@@ -19,17 +20,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # What these say at the start of a crawl is for those who debug it.
-_CHATTY = ("scrapy.crawler", "scrapy.middleware", "scrapy.utils.log", "scrapy.core.engine")
+_CHATTY = ("scrapy.crawler", "scrapy.middleware", "scrapy.utils.log", "scrapy.core.engine", "scrapy.addons")
 
 
 class CrawlProcess(AsyncCrawlerProcess):
     """Scrapy's process, with exit statuses and a stop that keeps what is in flight."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
         if settings["LOG_LEVEL"] != "DEBUG":
             for name in _CHATTY:
                 logging.getLogger(name).setLevel(logging.WARNING)
+        super().__init__(settings)
 
     def run(self, spider: str, arguments: dict[str, Any]) -> tuple[int, BaseException | None]:
         """Crawl to the end. The exit status, and the error where the crawl did not even start."""
@@ -40,6 +41,8 @@ class CrawlProcess(AsyncCrawlerProcess):
         keeper = _keeper(crawler)
         if error is not None or keeper is None:
             return ExitStatus.FAILED, error
+        if keeper.summary is not None:
+            sys.stdout.write(f"\n{in_words(keeper.summary, crawler.settings['OUT'])}\n")
         return keeper.exit_status, None
 
     def _signal_shutdown(self, signum: int, frame: Any) -> None:

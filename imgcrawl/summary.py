@@ -45,8 +45,8 @@ class ExitStatus(IntEnum):
         return cls.COMPLETE if complete else cls.SOME_MISSING
 
 
-def write_summary(run: Run, crawler: Crawler, reason: str, exit_status: int) -> None:
-    """Write summary.json: what was asked, what came of it, in this run and in all."""
+def write_summary(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict[str, Any]:
+    """Write summary.json, and return it: what was asked, what came of it, in this run and all."""
     counts = run.ledger.counts()
     arguments = getattr(crawler.spider, "arguments_given", {})
     summary: dict[str, Any] = {
@@ -82,6 +82,7 @@ def write_summary(run: Run, crawler: Crawler, reason: str, exit_status: int) -> 
     }
     text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
     run.out.write(SUMMARY, lambda file: file.write(text))
+    return summary
 
 
 def _by_host(run: Run) -> dict[str, dict[str, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scrapy import signals
 
@@ -29,6 +29,7 @@ class RunKeeper:
         self.run = Run(Path(settings["OUT"]), local=not settings["IMAGES_STORE"])
         self.exit_status: int = ExitStatus.FAILED
         self.signal: int | None = None
+        self.summary: dict[str, Any] | None = None
         self._crawler = crawler
         crawler.signals.connect(self._opened, signal=signals.spider_opened)
         crawler.signals.connect(self._closed, signal=signals.spider_closed)
@@ -59,5 +60,5 @@ class RunKeeper:
         run.tally.doing = "writing the tables"
         run.recorder.close()
         self.exit_status = ExitStatus.of(run, reason, self.signal)
-        write_summary(run, self._crawler, reason, self.exit_status)
+        self.summary = write_summary(run, self._crawler, reason, self.exit_status)
         run.close()

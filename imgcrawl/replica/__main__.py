@@ -1,0 +1,64 @@
+"""``python -m imgcrawl.replica``: serve until stopped."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from aiohttp import web
+
+from imgcrawl.replica import faults
+from imgcrawl.replica.isic_records import Archive
+from imgcrawl.replica.server import Replica, settings
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What the replica can be told."""
+    parser.add_argument("--port", type=int, default=0, help="0: any that is free")
+    parser.add_argument("--records", type=int, default=5000, help="images in the ISIC replica")
+    parser.add_argument("--tiny", action="store_true", help="pictures of about 1 kB")
+    parser.add_argument("--latency", type=float, default=0, metavar="MS", help="of each answer")
+    parser.add_argument(
+        "--isic", type=Path, metavar="DIR", help="serve real records: ISIC_x.json, ISIC_x.jpg"
+    )
+    parser.add_argument("--faults", metavar="JSON", help="a list of rules, or a file of one")
+    parser.add_argument("--ready-file", type=Path, help="gets the address once it answers")
+
+
+async def serve(options: argparse.Namespace) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    text = options.faults or "[]"
+    if not text.lstrip().startswith("["):
+        text = Path(text).read_text("utf-8")  # noqa: ASYNC240 - before anything is served
+    archive = Archive(options.records, tiny=options.tiny, folder=options.isic)
+    replica = Replica(archive, faults.parse(text), options.latency)
+    runner = web.AppRunner(replica.app(), access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", options.port)
+    await site.start()
+    port = runner.addresses[0][1]
+    base = f"http://127.0.0.1:{port}"
+    given = " ".join(f"-s {name}={value}" for name, value in settings(base).items())
+    sys.stdout.write(f"{base}\n\nTo crawl it:\n  scrapy crawl isic -a out=data/replica {given}\n")
+    sys.stdout.flush()
+    if options.ready_file:
+        options.ready_file.write_text(base)
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
+    await runner.cleanup()
+
+
+def main() -> None:
+    """Serve."""
+    parser = argparse.ArgumentParser(prog="python -m imgcrawl.replica", description=__doc__)
+    add_options(parser)
+    asyncio.run(serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
