@@ -37,9 +37,7 @@ def run(command: list[str], core: int | None = None) -> Measured:
 
     started = time.monotonic()
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(  # noqa: PLW1509 - one thread here
-            command, cwd=ROOT, stdout=log, stderr=log, preexec_fn=pin
-        )
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, preexec_fn=pin)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         wall = time.monotonic() - started

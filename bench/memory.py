@@ -23,5 +23,7 @@ def main(records: int) -> None:
 def _peak(contender: Contender, base: str, records: int, out: Path) -> float:
     shutil.rmtree(out, ignore_errors=True)
     measured = run(contender.command(base, records, out))
-    print(f"{records:,} records: {measured.wall:.1f} s, {measured.rss:.0f} MB, exit {measured.status}")
+    print(
+        f"{records:,} records: {measured.wall:.1f} s, {measured.rss:.0f} MB, exit {measured.status}"
+    )
     return measured.rss

@@ -45,9 +45,9 @@ def _print(results: dict[str, list[Measured]], images: int) -> None:
         print(f"{name:24}{images / wall:10.0f}{cpu / images * 1000:14.2f}{rss:9.0f}")
     print("\nfaster than (wall, round by round: min, median, max)")
     for ours in ("imgcrawl decode", "imgcrawl header"):
-        for theirs in results:
+        for theirs, runs in results.items():
             if not theirs.startswith("imgcrawl"):
-                pairs = zip(results[theirs], results[ours], strict=True)
+                pairs = zip(runs, results[ours], strict=True)
                 ratios = sorted(t.wall / o.wall for t, o in pairs)
                 low, mid, high = ratios[0], median(ratios), ratios[-1]
                 print(f"{ours} / {theirs:22} {low:6.2f} {mid:6.2f} {high:6.2f}")

@@ -22,7 +22,7 @@ def pictures() -> list[bytes]:
     """The same 200 JPEGs at every call; detailed enough for about 80 kB each."""
     made = []
     for number in range(PICTURES):
-        random = Random(number)  # noqa: S311 - pictures, not keys
+        random = Random(number)
         noise = Image.frombytes("RGB", (206, 155), random.randbytes(206 * 155 * 3))
         image = noise.resize((824, 620), Image.Resampling.BICUBIC).filter(ImageFilter.BoxBlur(1))
         buffer = BytesIO()
@@ -46,7 +46,9 @@ class Pictures(asyncio.Protocol):
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
             path = self._buffer.split(b" ", 2)[1]
             self._buffer = self._buffer[end + 4 :]
-            digits = b"".join(path[i : i + 1] for i in range(len(path)) if path[i : i + 1].isdigit())
+            digits = b"".join(
+                path[i : i + 1] for i in range(len(path)) if path[i : i + 1].isdigit()
+            )
             if digits:
                 self._transport.write(self.answers[int(digits) % PICTURES])
             else:

@@ -78,6 +78,7 @@ class Feed:
         spider = self._crawler.spider
         assert spider is not None
         spider.bookmarks = self._run.ledger.bookmarks()  # type: ignore[attr-defined] # DatasetSpider's
+        self._closing = asyncio.create_task(self._let_close())
         reader = asyncio.create_task(self._read(start))
         try:
             while (item := await self._window.get()) is not None:
@@ -186,6 +187,20 @@ class Feed:
             message = f"a fault of imgcrawl: {type(failure.value).__name__}: {failure.value}"
             self._run.settle(item, Missing(Outcome.INTERRUPTED, message))
         self._item_done(item)
+
+    async def _let_close(self) -> None:
+        """Let a crawl that is stopped close after its last item.
+
+        Scrapy 2.19 looks whether it may close when a request has been dealt with, but not when an
+        item that came from start() has: without this, a stopped crawl hangs for ever.
+        """
+        scraper = self._crawler.engine.scraper
+        while (slot := scraper.slot) is not None:
+            if slot.closing is not None and slot.is_idle():
+                if not slot.closing.called:
+                    scraper._check_if_closing()
+                return
+            await asyncio.sleep(0.1)
 
     def _commit_bookmarks(self) -> None:
         while (first := self._chapters[0]).bookmark is not None and not first.open:

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # What these say at the start of a crawl is for those who debug it.
-_CHATTY = ("scrapy.crawler", "scrapy.middleware", "scrapy.utils.log", "scrapy.core.engine", "scrapy.addons")
+_CHATTY = (
+    "scrapy.crawler",
+    "scrapy.middleware",
+    "scrapy.utils.log",
+    "scrapy.core.engine",
+    "scrapy.addons",
+)
 
 
 class CrawlProcess(AsyncCrawlerProcess):

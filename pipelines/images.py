@@ -264,6 +264,8 @@ class ImagesPipeline(ScrapyImagesPipeline):
             return None
         sha256, size = await self._call(_digest, found)
         kept = _Kept(f"{item.path}{found.suffix}", sha256, size, facts)
+        if self.thumbs:
+            await self._make_sizes(None, kept, item)
         return _stored(kept, origin, 1)
 
     async def _add_sizes(self, item: ImageItem) -> None:

@@ -160,7 +160,7 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
         record = await self.fetch_json(f"{self._api}images/{isic_id}/", dont_cache=True)
         return self._urls(record) or item.urls
 
-    # --- which images -----------------------------------------------------------------------------
+    # --- which images ---
 
     async def _searched(self) -> AsyncIterator[dict[str, Any] | Said]:
         args = self.args
@@ -273,7 +273,7 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
         match = re.search(r"/images/(ISIC_\d{7})/", location)
         return match[1] if match else None
 
-    # --- what a record comes to -------------------------------------------------------------------
+    # --- what a record comes to ---
 
     async def _record(self, record: dict[str, Any]) -> AsyncIterator[Said]:
         args = self.args
@@ -317,7 +317,7 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
         else:
             self.logger.warning("The archive has no text of the licence %s", name)
 
-    # --- masks ------------------------------------------------------------------------------------
+    # --- masks ---
 
     async def _published_masks(self) -> dict[str, list[Mask]]:
         """Every mask of the two releases that `seg_level` may ask for, by image."""

@@ -7,13 +7,19 @@ import random
 import struct
 import zlib
 from functools import cache
+from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
 
 from imgcrawl.formats.check import BadImage, CheckLevel, ImageFacts, Limits, check_image
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 LIMITS = Limits(max_decode_pixels=1_000_000)
+EVERY_LEVEL = pytest.mark.parametrize("level", list(CheckLevel))
+CHECKING = pytest.mark.parametrize("level", [CheckLevel.HEADER, CheckLevel.DECODE])
 
 
 @cache

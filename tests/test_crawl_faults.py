@@ -178,5 +178,4 @@ def test_a_disk_that_fills_stops_the_run(crawl: Crawler, replica: ReplicaProcess
     limited = ["prlimit", "--fsize=3000:3000", *command]
     ended = subprocess.run(limited, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1, ended.stderr
-    names = [p for p in crawl.out().root.rglob("*.jpg")]
-    assert names == []
+    assert list(crawl.out().root.rglob("*.jpg")) == []

@@ -1,6 +1,34 @@
 from __future__ import annotations
 
-XX
+import io
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from imgcrawl.formats import jpeg, tiff
+from imgcrawl.formats.check import BadImage, CheckLevel, check_image
+from imgcrawl.formats.sniff import EXTENSIONS
+from imgcrawl.outcomes import Outcome
+from tests.pictures import (
+    CHECKING,
+    EVERY_LEVEL,
+    LIMITS,
+    exif,
+    picture,
+    refusal,
+    samples,
+    saved,
+    verdict,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
 # Valid pictures
 
 
@@ -200,5 +228,3 @@ def test_off_minds_no_damage() -> None:
     for name, (data, facts) in samples().items():
         stub = check_image(data[: len(data) // 2], CheckLevel.OFF, LIMITS)
         assert (stub.format, stub.extension) == (facts.format, facts.extension), name
-
-

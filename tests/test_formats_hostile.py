@@ -1,6 +1,38 @@
 from __future__ import annotations
 
-XX
+import struct
+import subprocess
+import sys
+import tempfile
+import warnings
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageFile
+from PIL.PngImagePlugin import PngImageFile
+
+from imgcrawl.formats import tiff
+from imgcrawl.formats.check import BadImage, CheckLevel, Limits, check_image
+from imgcrawl.formats.sniff import EXTENSIONS
+from imgcrawl.outcomes import Outcome
+from tests.pictures import (
+    EVERY_LEVEL,
+    LIMITS,
+    gif_of,
+    png_of,
+    refusal,
+    samples,
+    saved,
+    tiff_of,
+    verdict,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
 # Limits and bombs
 
 
@@ -302,8 +334,6 @@ def test_long_files_are_not_read_into_memory(tmp_path: Path) -> None:
 
 
 def test_module_imports_no_crawler() -> None:
-    import subprocess
-
     code = "import sys, imgcrawl.formats.check, imgcrawl.paths, imgcrawl.cells;"
     code += "sys.exit(any(name.split('.')[0] in {'scrapy', 'twisted'} for name in sys.modules))"
     with tempfile.TemporaryFile() as output:

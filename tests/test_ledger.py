@@ -17,7 +17,9 @@ NOW = "2026-01-01T00:00:00Z"
 
 
 def entry(record_id: str, result: Result, **metadata: object) -> Entry:
-    item = ImageItem(record_id, [f"http://example.org/{record_id}"], f"images/{record_id}", metadata)
+    item = ImageItem(
+        record_id, [f"http://example.org/{record_id}"], f"images/{record_id}", metadata
+    )
     return Entry.of(item, result, NOW)
 
 

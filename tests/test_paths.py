@@ -95,6 +95,10 @@ def test_hash_is_stable() -> None:
     assert safe_path("../x") == "x~d6b96a97"
 
 
+def test_surrogates_are_told_apart() -> None:
+    assert safe_path("\ud800") != safe_path("\udfff")
+
+
 def test_changed_folder_keeps_its_files_together() -> None:
     first, second = safe_path("a: b/x"), safe_path("a: b/y")
     assert first.split("/")[0] == second.split("/")[0] != safe_path("a_ b/x").split("/")[0]

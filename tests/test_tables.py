@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOW = "2026-01-01T00:00:00Z"
-STORED = Stored("images/a.jpg", "http://u", "http://u", "ab", 3, "JPEG", 1, 2, "RGB", NOW, "original")
+STORED = Stored(
+    "images/a.jpg", "http://u", "http://u", "ab", 3, "JPEG", 1, 2, "RGB", NOW, "original"
+)
 
 
 @pytest.fixture
@@ -49,7 +51,9 @@ def test_empty_tables_have_their_header(out: OutputDirectory, ledger: Ledger) ->
 
 
 def test_the_rows_are_those_of_the_ledger_in_order(out: OutputDirectory, ledger: Ledger) -> None:
-    lost = Entry("c", Missing(Outcome.NOT_FOUND, "HTTP 404", "http://u", 404, 2), NOW, "p", {}, "{}")
+    lost = Entry(
+        "c", Missing(Outcome.NOT_FOUND, "HTTP 404", "http://u", 404, 2), NOW, "p", {}, "{}"
+    )
     batch = [stored("b", sex="male"), stored("a", age=5), lost]
     ledger.write(batch)
     live = LiveTables(out, ledger)

@@ -8,7 +8,6 @@ from scrapy.core.downloader import Downloader as ScrapyDownloader
 from scrapy.core.downloader.handlers import DownloadHandlers
 from scrapy.utils.asyncio import call_later
 from scrapy.utils.defer import _schedule_coro
-from twisted.python.failure import Failure
 
 from imgcrawl.download.errors import FetchError
 from imgcrawl.download.hosts import Gate, Hosts
@@ -109,7 +108,7 @@ class Downloader(ScrapyDownloader):
             error = FetchError(Outcome.INTERRUPTED, "the run was stopped before its turn came")
             if not self.interrupted:
                 error = self.hosts.down(request.meta[self.DOWNLOAD_SLOT])
-            waiting.errback(Failure(error))
+            waiting.errback(error)
 
     def _wait_for_download(
         self, slot: Slot, request: Request, queue_dfd: Deferred[Response]

@@ -1,6 +1,7 @@
 """Whether bytes are a whole, readable picture, and what picture they are.
 
-`check_image` is safe to call from several threads at once and releases the GIL while it decodes.
+`check_image` is safe to call from several threads at once and releases the GIL while it decodes
+(JPEG 2000 excepted: Pillow's plugin reads files through Python).
 """
 
 from __future__ import annotations

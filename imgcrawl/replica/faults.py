@@ -133,13 +133,13 @@ async def _break_off(
     half = body[: len(body) // 2]
     head = "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nConnection: close\r\n"
     if kind == "cut":
-        transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + half)  # type: ignore[attr-defined]
+        transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + half)
     elif kind == "short":
-        transport.write(f"{head}\r\n".encode() + half)  # type: ignore[attr-defined]
+        transport.write(f"{head}\r\n".encode() + half)
     elif kind == "drip":
-        transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode())  # type: ignore[attr-defined]
+        transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode())
         for number in range(len(body)):
-            transport.write(body[number : number + 1])  # type: ignore[attr-defined]
+            transport.write(body[number : number + 1])
             await asyncio.sleep(rule.get("ms", 100) / 1000)
     elif kind != "reset":
         raise ValueError(f"there is no fault {kind!r}")

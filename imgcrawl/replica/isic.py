@@ -30,7 +30,10 @@ COLLECTIONS = {
     249: "BCN20000",
 }
 LICENSES = ("CC-0", "CC-BY", "CC-BY-NC")
-NOT_FOUND = "<!doctype html><html><head><title>Not Found</title></head><body><h1>Not Found</h1></body></html>"
+NOT_FOUND = (
+    "<!doctype html><html><head><title>Not Found</title></head>"
+    "<body><h1>Not Found</h1></body></html>"
+)
 _LEGACY = "5436e3abbae4"  # the first half of an id of the old archive; the rest is our number
 
 
@@ -107,7 +110,7 @@ class Isic:
                 return web.Response(text=text)
         return web.Response(status=404, text=NOT_FOUND, content_type="text/html")
 
-    # --- lists ------------------------------------------------------------------------------------
+    # --- lists ---
 
     def _search(self, request: web.Request) -> tuple[str, frozenset[int]]:
         given = request.query.get("collections", "")
@@ -196,7 +199,7 @@ class Isic:
             facets[name] = {"meta": meta, "buckets": buckets}
         return facets
 
-    # --- cursors: base64 of a query string, never expiring ------------------------------------------
+    # --- cursors: base64 of a query string, never expiring ---
 
     def _start(self, cursor: str) -> int:
         """The number of the first image at or after a cursor."""
@@ -233,7 +236,7 @@ class Isic:
             f"{request.scheme}://{request.host}{request.path}?{urlencode(sorted(params.items()))}"
         )
 
-    # --- single things ------------------------------------------------------------------------------
+    # --- single things ---
 
     def _image(self, request: web.Request, number: int, *, fresh: bool = False) -> dict[str, Any]:
         archive, isic_id = self.archive, self.archive.isic_id(number)

@@ -73,7 +73,7 @@ class BadQueryError(ValueError):
 def parse(query: str) -> Test:
     """A test of an image's fields. Raises BadQueryError."""
     if not query.strip():
-        return lambda fields: True
+        return lambda _: True
     parser = _Parser(query)
     test = parser.either()
     if parser.token is not None:
@@ -107,7 +107,8 @@ class _Parser:
         return lambda fields: any(test(fields) for test in tests)
 
     def both(self) -> Test:
-        tests, grouped = [], False
+        tests: list[Test] = []
+        grouped = False
         while True:
             group = bool(self.token and self.token["paren"] == "(")
             if tests and (group or grouped) and not self._joined:

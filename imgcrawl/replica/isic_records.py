@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imgcrawl.replica import pictures
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FIRST = datetime(2014, 10, 9, 19, 36, 11, 989000, UTC)
 STEP = timedelta(days=2)  # two images share a `created`, as migrated ones do

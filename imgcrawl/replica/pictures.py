@@ -6,8 +6,12 @@ import struct
 from functools import lru_cache
 from io import BytesIO
 from random import Random
+from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 VARIANTS = 40  # different lesions; each record's file differs by its XMP all the same
 
@@ -94,7 +98,7 @@ def _frames(image: Image.Image, image_format: str, **options: object) -> bytes:
     return encoded(image, image_format, save_all=True, append_images=frames, **options)
 
 
-_KINDS = {
+_KINDS: dict[str, Callable[[Image.Image], bytes]] = {
     "jpeg": lambda image: encoded(image, "JPEG", quality=85),
     "progressive": lambda image: encoded(image, "JPEG", quality=85, progressive=True),
     "oriented": _with_exif,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     Site = Callable[[web.Request, str], Awaitable[web.Response]]
 
 MAX_LOGGED = 300_000  # paths
+MAX_TIMES = 2_000  # requests whose moment is kept
 
 # The archive's own: only these agents are kept out, and `/lesions/` is a page.
 ROBOTS = """\
@@ -46,6 +48,7 @@ class Log:
     most_active: int = 0
     longest_line: int = 0
     agents: Counter[str] = field(default_factory=Counter)
+    times: list[tuple[float, str]] = field(default_factory=list)
 
     def begin(self, request: web.Request) -> None:
         """A request came in."""
@@ -55,6 +58,8 @@ class Log:
         self.longest_line = max(self.longest_line, len(request.raw_path))
         if request.path in self.paths or len(self.paths) < MAX_LOGGED:
             self.paths[request.path] += 1
+        if len(self.times) < MAX_TIMES:
+            self.times.append((time.monotonic(), request.path))
         if len(self.agents) < 100:
             self.agents[request.headers.get("User-Agent", "")] += 1
 
@@ -66,6 +71,7 @@ class Log:
             "most_active": self.most_active,
             "longest_line": self.longest_line,
             "agents": self.agents,
+            "times": self.times,
         }
 
 

@@ -1,0 +1,43 @@
+"""``scrapy replica``: the local servers alone, to be looked at with a browser or curl."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from scrapy.commands import ScrapyCommand
+from scrapy.exceptions import UsageError
+
+from imgcrawl.replica.__main__ import add_options, serve
+
+if TYPE_CHECKING:
+    import argparse
+
+
+class Command(ScrapyCommand):
+    """Serves until Ctrl-C."""
+
+    requires_project = True
+    requires_crawler_process = False
+
+    def syntax(self) -> str:
+        """How to type it."""
+        return "[--isic DIR] [--records N] [--faults JSON] [--port N]"
+
+    def short_desc(self) -> str:
+        """What ``scrapy`` prints beside it."""
+        return "Serve replicas of the sources on 127.0.0.1, to look at or to crawl"
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Those of ``python -m imgcrawl.replica``."""
+        super().add_options(parser)
+        add_options(parser)
+
+    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        """Serve."""
+        if args:
+            raise UsageError(f"scrapy replica takes options only, not {args[0]}")
+        try:
+            asyncio.run(serve(opts))
+        except (ValueError, OSError) as error:
+            raise UsageError(str(error), print_help=False) from error
