@@ -101,6 +101,7 @@ class Feed:
                 if self._run.stopping:
                     break
                 await self._take(said)
+            self._run.tally.doing = "downloading"
         except ImgcrawlError as error:
             # What was handed out before is finished first: it was promised.
             self._run.error = self._run.error or str(error)

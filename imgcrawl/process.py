@@ -33,10 +33,10 @@ class CrawlProcess(AsyncCrawlerProcess):
     """Scrapy's process, with exit statuses and a stop that keeps what is in flight."""
 
     def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
         if settings["LOG_LEVEL"] != "DEBUG":
             for name in _CHATTY:
                 logging.getLogger(name).setLevel(logging.WARNING)
-        super().__init__(settings)
 
     def run(self, spider: str, arguments: dict[str, Any]) -> tuple[int, BaseException | None]:
         """Crawl to the end. The exit status, and the error where the crawl did not even start."""

@@ -67,7 +67,7 @@ def show(console: Console, out: Path) -> None:
     console.rule(f"[bold]{out}")
     with (out / METADATA).open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
-        columns = ["file_name", "width", "height", "diagnosis_1", "sex", "copyright_license"]
+        columns = ["file_name", "width", "height", "diagnosis_1", "copyright_license"]
         table = Table(
             *columns, title=f"{METADATA}: {summary['records']['stored']} rows, the first 5"
         )

@@ -35,7 +35,9 @@ async def serve(options: argparse.Namespace) -> None:
         text = Path(text).read_text("utf-8")  # noqa: ASYNC240 - before anything is served
     archive = Archive(options.records, tiny=options.tiny, folder=options.isic)
     replica = Replica(archive, faults.parse(text), options.latency)
-    runner = web.AppRunner(replica.app(), access_log=None, shutdown_timeout=0.5)
+    runner = web.AppRunner(
+        replica.app(), access_log=None, shutdown_timeout=0.5, max_line_size=1 << 16
+    )
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", options.port)
     await site.start()
