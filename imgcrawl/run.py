@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from imgcrawl.items import Missing, Stored
@@ -32,7 +33,12 @@ if TYPE_CHECKING:
 
 def utc_now() -> str:
     """The time now as the tables have it: UTC, ISO 8601, whole seconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _in_words(int(time.time()))
+
+
+@lru_cache(maxsize=2)
+def _in_words(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(slots=True)
@@ -82,6 +88,7 @@ class Run:
         self.started = time.monotonic()
         self.error: str | None = None
         self.stopping = False
+        self._known: dict[str, Entry] = {}  # of the records in flight
         self._on_stop: list[Callable[[], None]] = []
         self._on_settled: list[Callable[[Item], None]] = []
         # A run that was killed may have left files that its ledger does not know yet.
@@ -101,9 +108,16 @@ class Run:
         assert keeper is not None, "EXTENSIONS lacks imgcrawl.extensions.keeper.RunKeeper"
         return keeper.run
 
+    def look_up(self, item: Item) -> Entry | None:
+        """What the ledger has of an item that begins its way; `settle` ends it."""
+        entry = self.ledger.get(item.record_id)
+        if entry is not None:
+            self._known[item.record_id] = entry
+        return entry
+
     def settle(self, item: Item, result: Result) -> None:
         """Write down what became of an item: the last thing to happen to a record."""
-        before = self.ledger.get(item.record_id)
+        before = self._known.pop(item.record_id, None)
         if item.held:
             self.tally.held += 1
         else:

@@ -69,6 +69,7 @@ DOWNLOADER_MIDDLEWARES: dict[str, int | None] = {
     "imgcrawl.download.redirects.RedirectMiddleware": 600,
     f"{_SCRAPY}.redirect.MetaRefreshMiddleware": None,  # pages are read, not shown
     f"{_SCRAPY}.cookies.CookiesMiddleware": None,
+    f"{_SCRAPY}.downloadtimeout.DownloadTimeoutMiddleware": None,  # the handler knows the setting
 }
 ALLOWED_PRIVATE_NETWORKS: list[str] = []  # CIDR blocks beside the public internet
 
@@ -134,6 +135,7 @@ EXTENSIONS: dict[str, int | None] = {
 LOG_FORMATTER = "imgcrawl.logformatter.LogFormatter"
 LOG_LEVEL = "INFO"  # default DEBUG
 LOG_VERSIONS: list[str] = []
+DOWNLOADER_STATS = False  # a cost per request; the ledger counts records
 STATS_DUMP = False  # summary.json has what matters
 TELNETCONSOLE_ENABLED = False  # runs code for whoever connects
 REMOTE_CONTROL_ENABLED = False  # likewise

@@ -181,8 +181,8 @@ class ImagesPipeline(ScrapyImagesPipeline):
 
     async def _fetch(self, request: Request, item: ImageItem, number: int) -> Result:
         tries = 0
-        for _ in range(BODY_TRIES):
-            attempt = request.copy()
+        for number_of_try in range(BODY_TRIES):
+            attempt = request.copy() if number_of_try else request
             try:
                 response = await self.crawler.engine.download_async(attempt)
             except FetchError as error:

@@ -56,7 +56,7 @@ class ResumePipeline:
         return item
 
     def _is_done(self, item: Item) -> bool:
-        entry = self._run.ledger.get(item.record_id)
+        entry = self._run.look_up(item)
         if entry is None:
             return False
         result = entry.result

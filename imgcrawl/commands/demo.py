@@ -11,15 +11,14 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
 from scrapy.commands import ScrapyCommand
 
 from imgcrawl.output import FAILURES, LEDGER, METADATA, SUMMARY
-from imgcrawl.replica.process import ReplicaProcess
 
 if TYPE_CHECKING:
     import argparse
+
+    from rich.console import Console
 
 OUT = Path("data/demo")
 ARGUMENTS = ("-a", "filter=benign", "-a", "num_images=60")
@@ -44,6 +43,11 @@ class Command(ScrapyCommand):
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Crawl into data/demo; exit status 1 where the demo itself fails."""
+        # Every command is imported to list them: what only this one needs comes late.
+        from rich.console import Console  # noqa: PLC0415
+
+        from imgcrawl.replica.process import ReplicaProcess  # noqa: PLC0415
+
         console = Console(highlight=False)
         if (OUT / LEDGER).exists():
             shutil.rmtree(OUT)  # the last demo's: its replica is gone
@@ -63,6 +67,8 @@ class Command(ScrapyCommand):
 
 def show(console: Console, out: Path) -> None:
     """Print what a dataset holds: the files by kind, the first rows, what is missing and why."""
+    from rich.table import Table  # noqa: PLC0415
+
     summary = json.loads((out / SUMMARY).read_text("utf-8"))
     console.rule(f"[bold]{out}")
     with (out / METADATA).open(encoding="utf-8", newline="") as file:

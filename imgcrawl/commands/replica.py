@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
-from imgcrawl.replica.__main__ import add_options, serve
+from imgcrawl.replica.options import add_options
 
 if TYPE_CHECKING:
     import argparse
@@ -35,6 +35,8 @@ class Command(ScrapyCommand):
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Serve."""
+        from imgcrawl.replica.__main__ import serve  # noqa: PLC0415 - every command is imported to list them
+
         if args:
             raise UsageError(f"scrapy replica takes options only, not {args[0]}")
         try:

@@ -11,8 +11,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import simplejpeg
-
 from imgcrawl.formats import tiff
 from imgcrawl.formats.errors import BadImage, printable
 from imgcrawl.outcomes import Outcome
@@ -108,6 +106,8 @@ def count_scans(data: Data, header: Header) -> int:
 def complaint(data: Data) -> str | None:
     """What libjpeg objects to in reading all of `data`, in its words; None where nothing."""
     try:
+        import simplejpeg  # noqa: PLC0415 - brings numpy, which a header check can do without
+
         simplejpeg.decode_jpeg(data, "GRAY", min_height=1, min_width=1, strict=True)
     # Most objections are ValueErrors, but none of the classes is promised.
     except Exception as error:

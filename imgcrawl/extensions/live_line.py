@@ -1,0 +1,57 @@
+"""One line below the log that is drawn anew, for people at a terminal."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from scrapy.utils.log import get_scrapy_root_handler
+
+if TYPE_CHECKING:
+    from imgcrawl.run import Tally
+
+
+class LiveLine:
+    """One line that is redrawn below the log."""
+
+    def __init__(self, name: str, log_level: str) -> None:
+        console = Console(stderr=True)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[text]}"),
+            console=console,
+            auto_refresh=False,
+            transient=True,
+        )
+        self._task = self._progress.add_task(name, total=None, text="starting")
+        # The log goes through the same console, or it would tear the line apart.
+        self._own = RichHandler(console=console, show_path=False, log_time_format="%H:%M:%S")
+        self._own.setLevel(log_level)
+        self._theirs = get_scrapy_root_handler()
+        if self._theirs:
+            logging.root.removeHandler(self._theirs)
+        logging.root.addHandler(self._own)
+        self._progress.start()
+
+    def show(self, tally: Tally, records: float, size: float, left: str) -> None:
+        """Draw the line anew."""
+        total = f"/{tally.expected:,}" if tally.expected is not None else ""
+        missing = f" [red]{tally.missing:,} missing[/]" if tally.missing else ""
+        text = (
+            f"{tally.done:,}{total}{missing}  {records:,.0f}/s  {tally.bytes / 1e6:,.1f} MB "
+            f"({size / 1e6:,.1f} MB/s)  {left} left  [dim]{tally.doing}[/]"
+        )
+        self._progress.update(self._task, completed=tally.done, total=tally.expected, text=text)
+        self._progress.refresh()
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        self._progress.stop()
+        logging.root.removeHandler(self._own)
+        if self._theirs:
+            logging.root.addHandler(self._theirs)
