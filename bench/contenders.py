@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -26,7 +27,20 @@ class Contender:
 
 def _stock(pipeline: str) -> Callable[[str, int, Path], list[str]]:
     def command(base: str, n: int, out: Path) -> list[str]:
-        return [sys.executable, "-m", "bench.stock", pipeline, base, str(n), str(out)]
+        name = f"scrapy.pipelines.{pipeline}.{pipeline.capitalize()}Pipeline"
+        settings = {
+            "ITEM_PIPELINES": json.dumps({name: 1}),
+            f"{pipeline.upper()}_STORE": out,
+            "CONCURRENT_REQUESTS": CONCURRENCY,
+            "CONCURRENT_REQUESTS_PER_DOMAIN": CONCURRENCY,
+            "LOG_LEVEL": "WARNING",
+            "TELNETCONSOLE_ENABLED": 0,
+            "REMOTE_CONTROL_ENABLED": 0,
+        }
+        command = [sys.executable, "-m", "scrapy", "runspider", str(ROOT / "bench/stock.py")]
+        for name, value in settings.items():
+            command += ["-s", f"{name}={value}"]
+        return [*command, "-a", f"kind={pipeline[:-1]}", "-a", f"base={base}", "-a", f"n={n}"]
 
     return command
 
@@ -38,7 +52,7 @@ def _imgcrawl(check: str) -> Callable[[str, int, Path], list[str]]:
             "IMAGE_CHECK": check,
             "ALLOWED_PRIVATE_NETWORKS": "127.0.0.1/32",
             "CONCURRENT_REQUESTS_PER_DOMAIN": CONCURRENCY,
-            "FEED_IN_FLIGHT_PER_HOST": 2 * CONCURRENCY,
+            "FEED_IN_FLIGHT_PER_HOST": CONCURRENCY + 8,
             "AUTOTHROTTLE_ENABLED": 0,
             "LOG_LEVEL": "WARNING",
             "HTTPCACHE_ENABLED": 0,

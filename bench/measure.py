@@ -28,7 +28,7 @@ class Measured:
     status: int
 
 
-def run(command: list[str], core: int | None = None) -> Measured:
+def run(command: list[str], core: int | None = None, cwd: Path = ROOT) -> Measured:
     """Run to the end, on one core where asked."""
 
     def pin() -> None:
@@ -37,7 +37,7 @@ def run(command: list[str], core: int | None = None) -> Measured:
 
     started = time.monotonic()
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, preexec_fn=pin)
+        process = subprocess.Popen(command, cwd=cwd, stdout=log, stderr=log, preexec_fn=pin)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         wall = time.monotonic() - started

@@ -12,6 +12,7 @@ import errno
 import ssl
 import time
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -55,12 +56,13 @@ class HttpHandler(BaseDownloadHandler):
         self._spool_threshold = settings.getint("SPOOL_THRESHOLD")
         guard = AddressGuard.from_setting(settings["ALLOWED_PRIVATE_NETWORKS"])
         self._session = _session(guard)
-        self._proxied = _session(None)
+        self._proxied: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
         """Close the connections."""
         await self._session.close()
-        await self._proxied.close()
+        if self._proxied is not None:
+            await self._proxied.close()
 
     async def download_request(self, request: Request) -> Response:
         """The response, whatever its status. Raises FetchError where none came, or not whole."""
@@ -71,7 +73,9 @@ class HttpHandler(BaseDownloadHandler):
             sock_read=silence,
         )
         proxy = request.meta.get("proxy")
-        session = self._proxied if proxy else self._session
+        if proxy and self._proxied is None:
+            self._proxied = _session(None)
+        session = self._proxied if proxy and self._proxied else self._session
         with _as_fetch_error(request.url, timeout):
             url = yarl.URL(request.url, encoded=True)
             started = time.monotonic()
@@ -83,6 +87,7 @@ class HttpHandler(BaseDownloadHandler):
                 timeout=timeout,
                 allow_redirects=False,
                 proxy=proxy,
+                ssl=_tls() if request.url.startswith("https:") or proxy else True,
             ) as answer:
                 request.meta["download_latency"] = time.monotonic() - started
                 return await self._response(request, answer)
@@ -151,10 +156,15 @@ def _append(path: Path, data: bytearray, first: bool) -> None:
         file.write(data)
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """Verifies certificates; the system's list of them is large, and read when it is needed."""
+    return ssl.create_default_context()
+
+
 def _session(guard: AddressGuard | None) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(
         limit=0,  # the slots of the downloader are the limit
-        ssl=ssl.create_default_context(),
         socket_factory=guard.socket_factory if guard else None,
     )
     return aiohttp.ClientSession(
