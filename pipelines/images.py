@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import hashlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from itertools import count
@@ -21,18 +20,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from scrapy import Request
+from scrapy.exceptions import IgnoreRequest
 from scrapy.http.request import NO_CALLBACK
 from scrapy.pipelines.images import ImagesPipeline as ScrapyImagesPipeline
 from scrapy.utils.defer import ensure_awaitable
 
 from imgcrawl.download.errors import FetchError
 from imgcrawl.download.schemes import require_http
-from imgcrawl.formats.check import BadImage, CheckLevel, ImageFacts, Limits, check_image
+from imgcrawl.formats.check import BadImage, CheckLevel, Limits, check_image
 from imgcrawl.formats.thumbnail import thumbnail
 from imgcrawl.items import ImageItem, Item, Missing, Result, Stored
 from imgcrawl.outcomes import Outcome, of_status
-from imgcrawl.run import Run, utc_now
+from imgcrawl.run import Run
 from imgcrawl.store import AtomicFilesStore, Origin
+from imgcrawl.verdicts import Kept, digest, one_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,16 +49,6 @@ logger = logging.getLogger(__name__)
 BODY_TRIES = 3
 # Below this, and without decoding, a check and a write cost less than the way to a thread.
 INLINE_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """A picture that is stored: what was found out on the way."""
-
-    path: str
-    sha256: str
-    size: int
-    facts: ImageFacts
 
 
 class ImagesPipeline(ScrapyImagesPipeline):
@@ -177,7 +168,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
             if isinstance(result, Stored):
                 return result
             failures.append(result)
-        return _worst(failures)
+        return one_verdict(failures)
 
     async def _fetch(self, request: Request, item: ImageItem, number: int) -> Result:
         tries = 0
@@ -188,6 +179,8 @@ class ImagesPipeline(ScrapyImagesPipeline):
             except FetchError as error:
                 tries += error.tries
                 return Missing(error.outcome, error.message, request.url, error.status, tries)
+            except IgnoreRequest as error:  # of a middleware that is not ours
+                return Missing(Outcome.HTTP_ERROR, str(error), request.url, None, tries + 1)
             tries += 1 + int(response.meta.get("retry_times", 0))
             if response.status != 200:
                 words = f"HTTP {response.status}"
@@ -201,12 +194,12 @@ class ImagesPipeline(ScrapyImagesPipeline):
                 if not error.outcome.transient or self._run.stopping:
                     break
             else:
-                return _stored(kept, origin, tries)
+                return kept.stored(origin, tries)
         return result
 
     async def _keep(
         self, response: Response, request: Request, item: ImageItem, origin: Origin
-    ) -> _Kept:
+    ) -> Kept:
         """Check a response and store its body.
 
         Raises FetchError for a status other than 200 and BadImage for a body that is no picture.
@@ -218,7 +211,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
             body = Path(request.meta["spool"])
         name = partial(self.file_path, request, response, self.spiderinfo, item=item)
         if isinstance(self.store, AtomicFilesStore):
-            kept: _Kept = await self._call(self._check_and_store, body, name, origin)
+            kept: Kept = await self._call(self._check_and_store, body, name, origin)
         else:
             kept = await self._upload(body, name)
         if self.thumbs:
@@ -227,24 +220,24 @@ class ImagesPipeline(ScrapyImagesPipeline):
 
     def _check_and_store(
         self, body: bytes | Path, name: Callable[..., str], origin: Origin
-    ) -> _Kept:
+    ) -> Kept:
         """Check, hash and store on the local disk; runs in a thread for anything costly."""
         store = self.store
         assert isinstance(store, AtomicFilesStore)
         facts = check_image(body, self.check, self.limits)
         path = name(extension=facts.extension)
-        sha256, size = _digest(body)
+        sha256, size = digest(body)
         if isinstance(body, bytes):
             store.persist_bytes(path, body, origin)
         else:
             store.publish(body, path, origin)
-        return _Kept(path, sha256, size, facts)
+        return Kept(path, sha256, size, facts)
 
-    async def _upload(self, body: bytes | Path, name: Callable[..., str]) -> _Kept:
+    async def _upload(self, body: bytes | Path, name: Callable[..., str]) -> Kept:
         """Check and hash in a thread, then hand the bytes to the store (``s3://``, ``gs://``)."""
         data = body if isinstance(body, bytes) else await asyncio.to_thread(body.read_bytes)
         facts = await self._call(check_image, data, self.check, self.limits)
-        kept = _Kept(name(extension=facts.extension), *_digest(data), facts)
+        kept = Kept(name(extension=facts.extension), *digest(data), facts)
         headers = {"Content-Type": f"image/{facts.format.lower()}"}
         meta = {"width": facts.width, "height": facts.height}
         stored = self.store.persist_file(
@@ -262,11 +255,11 @@ class ImagesPipeline(ScrapyImagesPipeline):
             facts = await self._call(check_image, found, self.check, self.limits)
         except BadImage:
             return None
-        sha256, size = await self._call(_digest, found)
-        kept = _Kept(f"{item.path}{found.suffix}", sha256, size, facts)
+        sha256, size = await self._call(digest, found)
+        kept = Kept(f"{item.path}{found.suffix}", sha256, size, facts)
         if self.thumbs:
             await self._make_sizes(None, kept, item)
-        return _stored(kept, origin, 1)
+        return kept.stored(origin, 1)
 
     async def _add_sizes(self, item: ImageItem) -> None:
         """Make the derived sizes of an image that an earlier run stored."""
@@ -275,10 +268,10 @@ class ImagesPipeline(ScrapyImagesPipeline):
             file = self._run.out.root / result.file_name
             body = await asyncio.to_thread(file.read_bytes)
             facts = await self._call(check_image, body, CheckLevel.HEADER, self.limits)
-            kept = _Kept(result.file_name, "", len(body), facts)
+            kept = Kept(result.file_name, "", len(body), facts)
             await self._make_sizes(body, kept, item)
 
-    async def _make_sizes(self, body: bytes | None, kept: _Kept, item: ImageItem) -> None:
+    async def _make_sizes(self, body: bytes | None, kept: Kept, item: ImageItem) -> None:
         for thumb_id, size in self.thumbs.items():
             if body is None:
                 body = await asyncio.to_thread((self._run.out.root / kept.path).read_bytes)
@@ -299,40 +292,3 @@ class ImagesPipeline(ScrapyImagesPipeline):
         if small and self.check is not CheckLevel.DECODE:
             return function(*args)
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
-
-
-def _stored(kept: _Kept, origin: Origin, tries: int) -> Stored:
-    facts = kept.facts
-    return Stored(
-        file_name=kept.path,
-        url=origin.url,
-        final_url=origin.final_url,
-        sha256=kept.sha256,
-        bytes=kept.size,
-        format=facts.format,
-        width=facts.width,
-        height=facts.height,
-        mode=facts.mode,
-        downloaded_at=utc_now(),
-        source=origin.source,
-        orientation=facts.orientation,
-        frames=facts.frames,
-        suspect=facts.suspect,
-        tries=tries,
-    )
-
-
-def _worst(failures: list[Missing]) -> Missing:
-    """One verdict for an item whose every URL failed: the one that leaves most hope."""
-    first = next((f for f in failures if f.outcome.retryable), failures[0])
-    others = {f"{f.message} ({f.url})" for f in failures if f is not first}
-    message = "; ".join([first.message, *sorted(others)])
-    return replace(first, message=message, tries=sum(f.tries for f in failures))
-
-
-def _digest(source: bytes | Path) -> tuple[str, int]:
-    """SHA-256 and length."""
-    if isinstance(source, bytes):
-        return hashlib.sha256(source).hexdigest(), len(source)
-    with source.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()

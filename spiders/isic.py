@@ -6,123 +6,35 @@ import json
 import re
 from base64 import b64encode
 from collections import defaultdict
-from datetime import date
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
 
-from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
-
-from imgcrawl.arguments import AnyCase, ImageArguments, Words
-from imgcrawl.errors import ArgumentError, SourceError
+from imgcrawl.errors import SourceError
 from imgcrawl.items import Bookmark, Document, Expects, ImageItem, Item, Metadata, Missing
 from imgcrawl.lists import isic_masks
 from imgcrawl.lists.ids import read_ids
 from imgcrawl.lists.isic_masks import Mask, SegLevel
 from imgcrawl.outcomes import Outcome
-from imgcrawl.paths import format_layout, layout_fields
+from imgcrawl.paths import format_layout
 from imgcrawl.queries.isic import (
-    Filter,
     check_query,
     combine,
-    filter_query,
     id_query,
     is_legacy_id,
-    license_query,
     parse_id,
 )
 from imgcrawl.suggest import did_you_mean
 from spiders.base.cursor_api import CursorApiSpider, Page
+from spiders.isic_arguments import IsicArguments
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from datetime import date
 
     from spiders.base.dataset import Said
 
 BATCH = 100  # ids a request; the server takes a request line of 8,192 bytes
-
-
-class IsicArguments(ImageArguments):
-    """What the ISIC Archive can be asked for."""
-
-    filter: Annotated[Filter | None, AnyCase] = Field(None, description="by diagnosis, any case")
-    query: str = Field(
-        "",
-        description="in the archive's own language; checked before any request",
-        examples=["age_approx:[20 TO 40] AND sex:female"],
-    )
-    collections: Words = Field([], description="ids or names", examples=["212", "HAM10000"])
-    ids: Words = Field([], description="ISIC ids, or the 24 hex digits of the old archive")
-    ids_file: str | None = Field(None, description="a file of ids, one a line; - is standard input")
-    num_images: PositiveInt | None = Field(None, description="stop after so many images")
-    offset: NonNegativeInt = Field(
-        0, description="leave out the first so many matches, oldest first (they are paged through)"
-    )
-    since: date | None = Field(None, description="published on or after this day (YYYY-MM-DD)")
-    license: Words = Field([], description="CC-0, CC-BY, CC-BY-NC")
-    images: Annotated[Literal["full", "thumbnail", "none"], AnyCase] = Field(
-        "full", description="which picture; none: only the metadata"
-    )
-    descriptions: bool = Field(False, description="each image's JSON beside it, one file each")
-    images_dir: str = Field("images", description="below out")
-    descs_dir: str = Field("descriptions", description="below out")
-    seg_dir: str = Field("segmentations", description="below out")
-    segmentation: bool = Field(
-        False, description="masks too, from the IMA++ release and the challenges' ground truth"
-    )
-    seg_level: Annotated[SegLevel, AnyCase] = Field(
-        SegLevel.ANY, description="whose masks; any: the best one of each image"
-    )
-    layout: str = Field(
-        "{isic_id}",
-        description="names below images_dir, made of columns",
-        examples=["{diagnosis_1}/{isic_id}"],
-    )
-
-    @field_validator("layout")
-    @classmethod
-    def _has_id(cls, layout: str) -> str:
-        if "isic_id" not in layout_fields(layout):
-            raise ValueError("two images would share a name; put {isic_id} in it")
-        return layout
-
-    @field_validator("query")
-    @classmethod
-    def _is_query(cls, query: str) -> str:
-        check_query(query)
-        return query
-
-    @field_validator("license")
-    @classmethod
-    def _are_licenses(cls, names: list[str]) -> list[str]:
-        license_query(names)
-        return names
-
-    @field_validator("ids")
-    @classmethod
-    def _are_ids(cls, ids: list[str]) -> list[str]:
-        return list(dict.fromkeys(map(parse_id, ids)))
-
-    @model_validator(mode="after")
-    def _fits(self) -> IsicArguments:
-        if (self.ids or self.ids_file) and (self.offset or self.since or self.collections):
-            raise ValueError(
-                "ids name the images; offset, since and collections do not go with them"
-            )
-        if self.ids_file and self.ids_file != "-":
-            try:
-                read_ids(self.ids_file, parse_id)
-            except ArgumentError as error:
-                raise ValueError(str(error)) from error
-        return self
-
-    def search(self) -> str:
-        """The query that filter, query and license come to."""
-        return combine(
-            check_query(self.query).text,
-            filter_query(self.filter) if self.filter else "",
-            license_query(self.license) if self.license else "",
-        )
 
 
 class IsicSpider(CursorApiSpider[IsicArguments]):

@@ -8,7 +8,8 @@ from imgcrawl.arguments import parse_arguments
 from imgcrawl.commands.spiders import as_markdown, as_text
 from imgcrawl.errors import ArgumentError
 from imgcrawl.outcomes import Outcome, of_status, retry_outcomes
-from spiders.isic import IsicArguments, IsicSpider
+from spiders.isic import IsicSpider
+from spiders.isic_arguments import IsicArguments
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,3 +121,9 @@ def test_retry_words() -> None:
 )
 def test_statuses(status: int, outcome: str) -> None:
     assert of_status(status) == outcome
+
+
+def test_readme_has_the_table_of_today() -> None:
+    from tests.conftest import ROOT
+
+    assert as_markdown(IsicSpider) in (ROOT / "README.md").read_text("utf-8")

@@ -1,0 +1,63 @@
+"""From what was found out about a record to its one verdict."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from imgcrawl.items import Missing, Stored
+from imgcrawl.run import utc_now
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imgcrawl.formats.check import ImageFacts
+    from imgcrawl.store import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A picture that is stored: what was found out on the way."""
+
+    path: str
+    sha256: str
+    size: int
+    facts: ImageFacts
+
+    def stored(self, origin: Origin, tries: int) -> Stored:
+        """The verdict on a record that is there."""
+        facts = self.facts
+        return Stored(
+            file_name=self.path,
+            url=origin.url,
+            final_url=origin.final_url,
+            sha256=self.sha256,
+            bytes=self.size,
+            format=facts.format,
+            width=facts.width,
+            height=facts.height,
+            mode=facts.mode,
+            downloaded_at=utc_now(),
+            source=origin.source,
+            orientation=facts.orientation,
+            frames=facts.frames,
+            suspect=facts.suspect,
+            tries=tries,
+        )
+
+
+def one_verdict(failures: list[Missing]) -> Missing:
+    """One verdict for an item whose every URL failed: the one that leaves most hope."""
+    first = next((f for f in failures if f.outcome.retryable), failures[0])
+    others = {f"{f.message} ({f.url})" for f in failures if f is not first}
+    message = "; ".join([first.message, *sorted(others)])
+    return replace(first, message=message, tries=sum(f.tries for f in failures))
+
+
+def digest(source: bytes | Path) -> tuple[str, int]:
+    """SHA-256 and length."""
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest(), len(source)
+    with source.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
