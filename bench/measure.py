@@ -49,11 +49,12 @@ def run(command: list[str], core: int | None = None, cwd: Path = ROOT) -> Measur
 
 
 @contextmanager
-def picture_server(core: int | None = None) -> Iterator[str]:
+def picture_server(core: int | None = None, *, tiny: bool = False) -> Iterator[str]:
     """The base URL of a server of pictures."""
     with tempfile.TemporaryDirectory() as room:
         port_file = Path(room, "port")
         command = [sys.executable, "-m", "bench.server", "--port-file", str(port_file)]
+        command += ["--tiny"] if tiny else []
         if core is not None:
             command += ["--core", str(core)]
         server = subprocess.Popen(command, cwd=ROOT)

@@ -1,7 +1,7 @@
 """A plain, fast HTTP server of JPEGs on loopback, so that the client is what is measured.
 
 ``python -m bench.server --port-file FILE``: /N.jpg answers with one of 200 distinct pictures of
-about 80 kB (0.5 megapixels), keep-alive, nothing else.
+about 80 kB (0.5 megapixels), or with ``--tiny`` of 1 kB; keep-alive, nothing else.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from PIL import Image, ImageFilter
 PICTURES = 200
 
 
-def pictures() -> list[bytes]:
+def pictures(*, tiny: bool) -> list[bytes]:
     """The same 200 JPEGs at every call; detailed enough for about 80 kB each."""
+    size = (32, 24) if tiny else (824, 620)
     made = []
     for number in range(PICTURES):
         random = Random(number)
         noise = Image.frombytes("RGB", (206, 155), random.randbytes(206 * 155 * 3))
-        image = noise.resize((824, 620), Image.Resampling.BICUBIC).filter(ImageFilter.BoxBlur(1))
+        image = noise.resize(size, Image.Resampling.BICUBIC).filter(ImageFilter.BoxBlur(1))
         buffer = BytesIO()
         image.save(buffer, "JPEG", quality=66)
         made.append(buffer.getvalue())
@@ -55,10 +56,10 @@ class Pictures(asyncio.Protocol):
                 self._transport.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 
 
-async def serve(port_file: Path) -> None:
+async def serve(port_file: Path, *, tiny: bool) -> None:
     """Listen on a free port until killed."""
     head = "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n"
-    Pictures.answers = [head.format(len(body)).encode() + body for body in pictures()]
+    Pictures.answers = [head.format(len(body)).encode() + body for body in pictures(tiny=tiny)]
     server = await asyncio.get_running_loop().create_server(Pictures, "127.0.0.1", 0)
     port_file.write_text(str(server.sockets[0].getsockname()[1]))  # noqa: ASYNC240 - once
     await server.serve_forever()
@@ -68,7 +69,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--port-file", type=Path, required=True)
     parser.add_argument("--core", type=int)
+    parser.add_argument("--tiny", action="store_true")
     options = parser.parse_args()
     if options.core is not None:
         os.sched_setaffinity(0, {options.core})
-    asyncio.run(serve(options.port_file))
+    asyncio.run(serve(options.port_file, tiny=options.tiny))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import urllib.request
 from pathlib import Path
@@ -29,6 +30,7 @@ def crawl_list(crawl: Crawler, records: list[Any], **kwargs: Any) -> Ended:
 KINDS = [
     ("jpeg", ".jpg"),
     ("progressive", ".jpg"),
+    ("oriented", ".jpg"),
     ("cmyk", ".jpg"),
     ("gray", ".jpg"),
     ("alpha", ".png"),
@@ -59,6 +61,9 @@ def test_the_bytes_on_disk_are_those_of_the_server(
         assert (ended.out.root / rows[kind]["file_name"]).read_bytes() == sent
         assert rows[kind]["suspect"] == ""
     assert rows["png16"]["mode"] == "I;16"
+    if check != "off":
+        assert rows["oriented"]["orientation"] == "6"
+        assert int(rows["oriented"]["width"]) > int(rows["oriented"]["height"])  # not applied
     assert rows["cmyk"]["mode"] == "CMYK"
     assert int(rows["multipage"]["frames"]) > 1
     assert int(rows["gif"]["frames"]) > 1
@@ -253,6 +258,36 @@ def test_an_object_store_takes_the_pictures(
         replica.reset()
         assert crawl("isic", num_images=12, settings=settings).status == 0
         assert not [p for p in replica.log()["paths"] if p.startswith("/isic-s3/images/")]
+    finally:
+        server.stop()
+
+
+def test_the_other_object_store_takes_them_too(
+    crawl: Crawler, replica: ReplicaProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import socket
+
+    from gcp_storage_emulator.server import create_server
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import storage
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = create_server("127.0.0.1", port, in_memory=True, default_bucket="pictures")
+    server.start()
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
+    try:
+        settings = {"IMAGES_STORE": "gs://pictures/isic/", "GCS_PROJECT_ID": "test"}
+        ended = crawl("isic", num_images=8, settings=settings)
+        assert ended.status == 0, ended.log
+        anyone = AnonymousCredentials()  # type: ignore[no-untyped-call] # has no types
+        client = storage.Client(project="test", credentials=anyone)
+        blobs = {blob.name: blob for blob in client.bucket("pictures").list_blobs()}
+        rows = ended.out.rows()
+        assert set(blobs) == {f"isic/{row['file_name']}" for row in rows}
+        for row in rows:
+            body = blobs[f"isic/{row['file_name']}"].download_as_bytes()
+            assert hashlib.sha256(body).hexdigest() == row["sha256"]
     finally:
         server.stop()
 

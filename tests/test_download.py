@@ -87,11 +87,26 @@ class Stock(Spider):
 
 process = AsyncCrawlerProcess({
     "ITEM_PIPELINES": {"scrapy.pipelines.files.FilesPipeline": 1}, "FILES_STORE": sys.argv[2],
-    "CONCURRENT_REQUESTS_PER_DOMAIN": 4, "LOG_LEVEL": "ERROR",
+    "CONCURRENT_REQUESTS_PER_DOMAIN": 4, "LOG_LEVEL": "CRITICAL",
+    "ROBOTSTXT_OBEY": len(sys.argv) > 3,
 })
 process.crawl(Stock)
 process.start()
 """
+
+
+def test_scrapy_itself_still_overlooks_robots_txt(tmp_path: Path, replica: ReplicaProcess) -> None:
+    """When this fails, upstream has mended it: RobotsTxtMiddleware.robot_parser can go."""
+    text = "User-agent: *\nDisallow: /\n"
+    replica.faults(
+        [
+            {"match": "^/robots.txt$", "kind": "text", "body": text},
+            {"match": "^/robots.txt$", "kind": "latency", "ms": 500},
+        ]
+    )
+    command = [sys.executable, "-c", STOCK, replica.url, str(tmp_path / "out"), "obey"]
+    subprocess.run(command, check=True, timeout=60, cwd=tmp_path)
+    assert [path for path in replica.log()["paths"] if path.startswith("/files/")]
 
 
 def test_scrapy_itself_still_goes_beyond_the_limit(tmp_path: Path, replica: ReplicaProcess) -> None:
@@ -315,7 +330,9 @@ def test_a_long_body_goes_to_disk_as_it_arrives(crawl: Crawler, replica: Replica
 
 def test_robots_txt_is_obeyed_with_its_delay(crawl: Crawler, replica: ReplicaProcess) -> None:
     text = "User-agent: imgcrawl\nCrawl-delay: 0.4\nDisallow: /files/png/\n"
-    replica.faults([{"match": "^/robots.txt$", "kind": "text", "body": text}])
+    rule = {"match": "^/robots.txt$", "kind": "text", "body": text}
+    # Slow, so that every request waits for it at once.
+    replica.faults([rule, {"match": "^/robots.txt$", "kind": "latency", "ms": 500}])
     urls = [*pictures(replica, 6), f"{replica.url}/files/png/1.png"]
     ended = crawl_urls(crawl, urls)
     assert ended.status == 3, ended.log

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from scrapy import signals
@@ -31,9 +32,21 @@ class RobotsTxtMiddleware(ScrapyRobotsTxtMiddleware):
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
+        self._loads: dict[str, asyncio.Future[RobotParser | None]] = {}
         self._delay_max = crawler.settings.getfloat("CRAWL_DELAY_MAX")
         if crawler.settings.getbool("CRAWL_DELAY_OBEY"):
             crawler.signals.connect(self._parsed, signal=signals.robots_parsed)
+
+    async def robot_parser(self, request: Request) -> RobotParser | None:
+        """The parsed robots.txt of a request's host, None where there is none.
+
+        Scrapy 2.19 lets all requests that wait for a robots.txt await one Deferred: the first gets
+        the parser, and each later one None, so that whatever it forbids is fetched.
+        """
+        netloc = urlparse_cached(request).netloc
+        if netloc not in self._loads:
+            self._loads[netloc] = asyncio.ensure_future(super().robot_parser(request))
+        return await asyncio.shield(self._loads[netloc])
 
     def process_request_2(self, rp: RobotParser | None, request: Request) -> None:
         """Raise FetchError for what the parsed robots.txt forbids."""
