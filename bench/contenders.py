@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ class Contender:
 
     name: str
     command: Callable[[str, int, Path], list[str]]
+    cwd: Path = ROOT
 
 
 def _stock(pipeline: str) -> Callable[[str, int, Path], list[str]]:
@@ -87,9 +89,11 @@ def _img2dataset(program: str, *, reencode: bool) -> Callable[[str, int, Path], 
 
 def contenders() -> list[Contender]:
     """All that can be run here; img2dataset where IMG2DATASET or the PATH has it."""
+    elsewhere = Path(tempfile.gettempdir())
     found = [
-        Contender("scrapy ImagesPipeline", _stock("images")),
-        Contender("scrapy FilesPipeline", _stock("files")),
+        # Elsewhere, or this project's settings would be theirs.
+        Contender("scrapy ImagesPipeline", _stock("images"), elsewhere),
+        Contender("scrapy FilesPipeline", _stock("files"), elsewhere),
         Contender("imgcrawl decode", _imgcrawl("decode")),
         Contender("imgcrawl header", _imgcrawl("header")),
     ]

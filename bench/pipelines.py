@@ -30,7 +30,7 @@ def _ram() -> str | None:
 
 def _once(contender: Contender, base: str, images: int, out: Path) -> Measured:
     shutil.rmtree(out, ignore_errors=True)
-    measured = run(contender.command(base, images, out), core=0)
+    measured = run(contender.command(base, images, out), core=0, cwd=contender.cwd)
     got = sum(1 for path in out.rglob("*.jpg"))
     if got < images:
         raise SystemExit(f"{contender.name} stored {got} of {images}")
