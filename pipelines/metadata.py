@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from imgcrawl.items import Item, Missing, Stored
 from imgcrawl.outcomes import Outcome
-from imgcrawl.run import Run
-
-if TYPE_CHECKING:
-    from typing import Self
-
-    from scrapy.crawler import Crawler
+from pipelines.base import RunPipeline
 
 
-class MetadataPipeline:
+class MetadataPipeline(RunPipeline):
     """Hands each item with its result to the run, which writes ledger and tables in batches."""
-
-    def __init__(self, crawler: Crawler) -> None:
-        self._crawler = crawler
-
-    @classmethod
-    def from_crawler(cls, crawler: Crawler) -> Self:
-        """Scrapy's constructor."""
-        return cls(crawler)
-
-    def open_spider(self) -> None:
-        """Meet the run."""
-        self._run = Run.of(self._crawler)
 
     def process_item(self, item: Item) -> Item:
         """Write down what became of the item; one without URLs is its metadata, and stored."""

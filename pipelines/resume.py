@@ -16,31 +16,24 @@ from imgcrawl.formats.sniff import EXTENSIONS
 from imgcrawl.items import Item, Missing, Stored
 from imgcrawl.outcomes import Outcome, retry_outcomes
 from imgcrawl.paths import safe_path
-from imgcrawl.run import Run
+from pipelines.base import RunPipeline
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from scrapy.crawler import Crawler
 
 
-class ResumePipeline:
+class ResumePipeline(RunPipeline):
     """The first pipeline: gives an earlier run's result to the items that have one."""
 
     def __init__(self, crawler: Crawler) -> None:
-        self._crawler = crawler
+        super().__init__(crawler)
         self._retry = retry_outcomes(crawler.settings.get("RETRY"))
         self._active: dict[str, str] = {}  # record in flight -> its path
         self._claimed: dict[str, str] = {}  # path (case folded) -> record in flight
 
-    @classmethod
-    def from_crawler(cls, crawler: Crawler) -> Self:
-        """Scrapy's constructor."""
-        return cls(crawler)
-
     def open_spider(self) -> None:
         """Meet the run."""
-        self._run = Run.of(self._crawler)
+        super().open_spider()
         self._run.on_settled(self._settled)
 
     def process_item(self, item: Item) -> Item:

@@ -1,0 +1,26 @@
+"""What the pipelines that have to do with the run share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from imgcrawl.run import Run
+
+if TYPE_CHECKING:
+    from scrapy.crawler import Crawler
+
+
+class RunPipeline:
+    """Meets the run when the spider is opened."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        self._crawler = crawler
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Scrapy's constructor."""
+        return cls(crawler)
+
+    def open_spider(self) -> None:
+        """Meet the run."""
+        self._run = Run.of(self._crawler)
