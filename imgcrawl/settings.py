@@ -69,6 +69,8 @@ DOWNLOADER_MIDDLEWARES: dict[str, int | None] = {
     "imgcrawl.download.redirects.RedirectMiddleware": 600,
     f"{_SCRAPY}.redirect.MetaRefreshMiddleware": None,  # pages are read, not shown
     f"{_SCRAPY}.cookies.CookiesMiddleware": None,
+    # Default 900: there bodies are compressed still, and whether one is JSON cannot be told.
+    f"{_SCRAPY}.httpcache.HttpCacheMiddleware": 585,
     f"{_SCRAPY}.downloadtimeout.DownloadTimeoutMiddleware": None,  # the handler knows the setting
 }
 ALLOWED_PRIVATE_NETWORKS: list[str] = []  # CIDR blocks beside the public internet

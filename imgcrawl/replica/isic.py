@@ -75,7 +75,9 @@ class Isic:
             query = f"?{request.query_string}" if request.query_string else ""
             return web.Response(status=301, headers={"Location": f"{request.path}/{query}"})
         try:
-            return self._api(request, path)
+            answer = self._api(request, path)
+            answer.enable_compression()  # gzip where it is accepted, as the archive does
+            return answer
         except isic_query.BadQueryError:
             return web.json_response({"message": "Could not parse search query."}, status=400)
         except CursorError:
