@@ -21,6 +21,7 @@ from scrapy.exceptions import CloseSpider
 
 from imgcrawl.errors import ImgcrawlError
 from imgcrawl.items import Bookmark, Document, Expects, Item, Missing, Stored
+from imgcrawl.ledger import utf8
 from imgcrawl.outcomes import Outcome, retry_outcomes
 from imgcrawl.run import Run
 from imgcrawl.window import Window
@@ -128,6 +129,7 @@ class Feed:
                 raise TypeError(f"a spider yields items and words about them, not {said!r}")
 
     async def _accept(self, item: Item) -> None:
+        item.record_id = utf8(item.record_id)
         item.renew = getattr(self._crawler.spider, "renew", None)
         chapter = self._chapters[-1]
         chapter.open += 1

@@ -118,7 +118,7 @@ class Item:
         kept: dict[str, Any] = {"kind": self.kind, "urls": self.urls, "path": self.path}
         if self.documents:
             kept["documents"] = [[document.path, document.text] for document in self.documents]
-        return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+        return json.dumps(kept, separators=(",", ":"))
 
 
 @dataclass(slots=True)

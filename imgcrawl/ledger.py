@@ -87,7 +87,7 @@ class Entry:
         else:
             status, message = result.http_status, result.message
             stored = [None] * len(_STORED_COLUMNS)
-        return (
+        row = (
             self.record_id,
             str(result.outcome),
             result.url,
@@ -97,9 +97,15 @@ class Entry:
             message,
             *stored,
             self.path,
-            json.dumps(self.metadata, ensure_ascii=False, separators=(",", ":")),
+            json.dumps(self.metadata, separators=(",", ":")),
             self.item,
         )
+        return tuple(utf8(cell) if isinstance(cell, str) else cell for cell in row)
+
+
+def utf8(text: str) -> str:
+    """A text that can be written: a lone surrogate, which JSON can hold, becomes its escape."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _entry(row: sqlite3.Row) -> Entry:

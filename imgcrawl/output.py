@@ -63,7 +63,7 @@ class OutputDirectory:
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.partial / name.replace("/", "~")
-        with temporary.open("w", encoding="utf-8", newline="") as file:
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             write(file)
         temporary.replace(path)
 

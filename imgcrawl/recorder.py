@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from imgcrawl.items import Bookmark
     from imgcrawl.ledger import Entry, Ledger
     from imgcrawl.output import OutputDirectory
+
+logger = logging.getLogger(__name__)
 
 BATCH_RECORDS = 500
 BATCH_SECONDS = 0.5
@@ -66,7 +68,11 @@ class Recorder:
         batch, self._batch = self._batch, _Batch()
         if not (batch.new or batch.again or batch.bookmarks):
             return
-        self._ledger.write([*batch.new, *batch.again], batch.bookmarks)
+        try:
+            self._ledger.write([*batch.new, *batch.again], batch.bookmarks)
+        except Exception:
+            self._batch = batch  # not lost: the run stops, and tries once more as it ends
+            raise
         if batch.new:
             stored = [entry for entry in batch.new if isinstance(entry.result, Stored)]
             missing = [entry for entry in batch.new if isinstance(entry.result, Missing)]
@@ -89,5 +95,6 @@ class Recorder:
     def _try_flush(self) -> None:
         try:
             self.flush()
-        except (OSError, sqlite3.Error) as error:
+        except Exception as error:  # whatever it is, going on would lose records
+            logger.debug("The batch cannot be written", exc_info=True)
             self._failed(error)

@@ -162,7 +162,9 @@ class LiveTables:
         self._columns = self._ledger.columns()
         self._known = set(self._columns)
         self._files = [
-            (self._out.root / name).open("a", encoding="utf-8", newline="")
+            (self._out.root / name).open(
+                "a", encoding="utf-8", errors="backslashreplace", newline=""
+            )
             for name in (METADATA, FAILURES)
         ]
         self._metadata, self._failures = map(csv.writer, self._files)

@@ -129,6 +129,23 @@ def test_hostile_names_stay_inside_out(crawl: Crawler, replica: ReplicaProcess) 
         assert not Path(row["file_name"]).is_absolute()
 
 
+def test_text_that_is_no_text_loses_no_record(crawl: Crawler, replica: ReplicaProcess) -> None:
+    """JSON can hold lone surrogates, which neither UTF-8 nor SQLite can."""
+    good = f"{replica.url}/files/jpeg/1.jpg"
+    records: list[Any] = [
+        ["a", [good], "images/a", {}],
+        ["b", [f"{good}?\udcff"], "images/b", {}],
+        ["c\udcff", [good], "images/c\udcff", {"k\udcff": "v\udcff", "n": {"\udcff": 1}}],
+        ["d", [good], "images/d", {}],
+    ]
+    ended = crawl_list(crawl, records)
+    assert ended.status == 3, ended.log
+    assert [row["record_id"] for row in ended.out.rows()] == ["a", "c\\udcff", "d"]
+    assert ended.out.failures() == {"b": "bad_url"}
+    again = crawl_list(crawl, records)
+    assert again.out.summary()["this_run"]["already_there"] == 4
+
+
 PRIVATE = [
     "http://localhost:{port}/files/jpeg/1.jpg",
     "http://127.0.0.2:{port}/files/jpeg/1.jpg",

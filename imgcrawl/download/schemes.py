@@ -16,6 +16,7 @@ def require_http(url: str) -> None:
     if len(url) > MAX_URL:
         raise FetchError(Outcome.BAD_URL, f"an address of {len(url):,} characters")
     try:
+        url.encode("utf-8")
         parts = urlsplit(url.strip())
         host, _ = parts.hostname, parts.port
     except ValueError as error:
