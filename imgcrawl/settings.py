@@ -70,7 +70,9 @@ DOWNLOADER_MIDDLEWARES: dict[str, int | None] = {
     f"{_SCRAPY}.redirect.MetaRefreshMiddleware": None,  # pages are read, not shown
     f"{_SCRAPY}.cookies.CookiesMiddleware": None,
     # Default 900: there bodies are compressed still, and whether one is JSON cannot be told.
-    f"{_SCRAPY}.httpcache.HttpCacheMiddleware": 585,
+    f"{_SCRAPY}.httpcache.HttpCacheMiddleware": 560,
+    f"{_SCRAPY}.httpcompression.HttpCompressionMiddleware": None,
+    "imgcrawl.download.compression.HttpCompressionMiddleware": 590,
     f"{_SCRAPY}.downloadtimeout.DownloadTimeoutMiddleware": None,  # the handler knows the setting
 }
 ALLOWED_PRIVATE_NETWORKS: list[str] = []  # CIDR blocks beside the public internet
@@ -118,6 +120,7 @@ HTTPCACHE_ENABLED = True
 HTTPCACHE_DIR = "httpcache"  # below .scrapy/
 HTTPCACHE_POLICY = "imgcrawl.download.cache.PagesOnlyPolicy"
 HTTPCACHE_STORAGE = "imgcrawl.download.cache_storage.SQLiteCacheStorage"
+HTTPCACHE_MAX_BYTES = 512 << 20  # the oldest pages go first
 HTTPCACHE_EXPIRATION_SECS = 3600  # long enough for a resumed run, short enough for a nightly one
 
 # --- Sources -------------------------------------------------------------------------------------

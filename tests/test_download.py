@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 import struct
 import subprocess
 import sys
 import threading
-import zipfile
 from contextlib import contextmanager
-from ipaddress import ip_network
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scrapy import Request
-from scrapy.http import Response
-from scrapy.utils.test import get_crawler
 
-from imgcrawl.download.archives import _Archive
-from imgcrawl.download.errors import FetchError
-from imgcrawl.download.guard import AddressGuard
-from imgcrawl.download.handler import HttpHandler
-from imgcrawl.download.hosts import Gate, Hosts
-from imgcrawl.download.optout import OptOutMiddleware
-from imgcrawl.download.retry import retry_after
-from imgcrawl.download.schemes import require_http
-from imgcrawl.errors import ArgumentError
-from imgcrawl.outcomes import Outcome
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -191,71 +175,6 @@ def test_a_dead_host_costs_a_handful_of_connections(crawl: Crawler) -> None:
     assert "given up until" in message
 
 
-def test_the_health_of_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 100.0
-    monkeypatch.setattr("time.monotonic", lambda: now)
-    settings = get_crawler(
-        settings_dict={
-            "HOST_FAILURES": 3,
-            "HOST_COOLDOWN": 10,
-            "HOST_PROBES": 2,
-            "HOST_DOWN_TIME": 600,
-        }
-    ).settings
-    hosts = Hosts(settings)
-    timeout = FetchError(Outcome.TIMEOUT, "silence")
-    hosts.failed("a", FetchError(Outcome.TRUNCATED, "an answer all the same"))
-    assert hosts.gate("a") is Gate.OPEN
-    for _ in range(2):
-        hosts.failed("a", timeout)
-    hosts.answered("a")
-    for _ in range(3):
-        assert hosts.gate("a") is Gate.OPEN
-        hosts.failed("a", timeout)
-    assert (hosts.gate("a"), hosts.wait("a")) == (Gate.WAIT, 10)
-    hosts.failed("a", timeout)  # one that had been under way
-    now += 10
-    assert hosts.gate("a") is Gate.PROBE
-    hosts.failed("a", timeout)
-    assert (hosts.gate("a"), hosts.wait("a")) == (Gate.WAIT, 20)
-    now += 20
-    hosts.failed("a", timeout)
-    assert (hosts.gate("a"), hosts.wait("a")) == (Gate.SHUT, 600)
-    assert hosts.down("a").outcome is Outcome.HOST_DOWN
-    assert hosts.gate("b") is Gate.OPEN
-    now += 600
-    assert hosts.gate("a") is Gate.PROBE
-    hosts.answered("a")
-    assert hosts.gate("a") is Gate.OPEN
-    hosts.pause("b", 5)
-    hosts.answered("b")
-    assert hosts.gate("b") is Gate.WAIT
-    now += 5
-    assert hosts.gate("b") is Gate.OPEN
-
-
-@pytest.mark.parametrize(
-    ("header", "least", "most"),
-    [
-        ("120", 120, 120),
-        ("0", 0, 0),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
-        ("Fri, 31 Dec 2999 23:59:59 GMT", 10**9, 10**11),
-        ("9" * 400, 10**8, 10**9),
-    ],
-)
-def test_retry_after(header: str, least: float, most: float) -> None:
-    asked = retry_after(Response("http://a", headers={"Retry-After": header}))
-    assert asked is not None
-    assert least <= asked <= most
-
-
-@pytest.mark.parametrize("header", ["", "soon", "-1", "1.5", "٣"])
-def test_no_retry_after(header: str) -> None:
-    headers = {"Retry-After": header.encode("utf-8")}
-    assert retry_after(Response("http://a", headers=headers)) is None
-
-
 # What goes wrong on the way
 
 
@@ -357,32 +276,6 @@ def test_robots_txt_is_obeyed_with_its_delay(crawl: Crawler, replica: ReplicaPro
     )
 
 
-@pytest.mark.parametrize(
-    ("header", "refused"),
-    [
-        ("noai", True),
-        ("NoImageAI", True),
-        ("noindex, noai", True),
-        ("imgcrawl: noai", True),
-        ("otherbot: noai", False),
-        ("noindex", False),
-        ("unavailable_after: 25 Jun 2010 15:00:00 PST", False),
-        ("noai, unavailable_after: 25 Jun 2010 15:00:00 PST", True),
-    ],
-)
-def test_x_robots_tag(header: str, refused: bool) -> None:
-    middleware = OptOutMiddleware("imgcrawl")
-    response = Response("http://a", headers={"X-Robots-Tag": header})
-    assert middleware.process_response(Request("http://a"), response) is response
-    media = Request("http://a", meta={"media": True})
-    if refused:
-        with pytest.raises(FetchError) as error:
-            middleware.process_response(media, response)
-        assert error.value.outcome is Outcome.OPTED_OUT
-    else:
-        assert middleware.process_response(media, response) is response
-
-
 # The cache
 
 
@@ -400,182 +293,6 @@ def test_pages_are_cached_media_and_errors_are_not(crawl: Crawler, replica: Repl
     paths = replica.log()["paths"]
     assert not [path for path in paths if path.startswith("/isic/api/")]
     assert sum(n for path, n in paths.items() if path.startswith("/isic-s3/images/")) == 30
-
-
-# Archives
-
-
-def zip_of(path: Path, members: dict[str, bytes], **options: Any) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, body in members.items():
-            archive.writestr(name, body)
-    return path
-
-
-def test_members_are_found_by_name(tmp_path: Path) -> None:
-    members = {"a/1.png": b"one", "b/1.png": b"other", "b/2.png": b"two", "../../etc/3": b"three"}
-    archive = _Archive(zip_of(tmp_path / "a.zip", members))
-    assert archive.read("a/1.png", 99) == b"one"
-    assert archive.read("2.png", 99) == b"two"
-    assert archive.read("1.png", 99) is None  # which of them?
-    assert archive.read("nothing", 99) is None
-    assert archive.read("3", 99) == b"three"
-    assert set(archive.names()) == set(members)
-    assert not (tmp_path / "etc").exists()
-
-
-def test_hostile_archives(tmp_path: Path) -> None:
-    bomb = _Archive(zip_of(tmp_path / "bomb.zip", {"a": bytes(50_000_000)}))
-    with pytest.raises(FetchError) as error:
-        bomb.read("a", 1_000_000)
-    assert error.value.outcome is Outcome.TOO_LARGE
-
-    path = zip_of(tmp_path / "bad.zip", {"a": b"content" * 100})
-    data = bytearray(path.read_bytes())
-    data[40:44] = b"\xff\xff\xff\xff"
-    path.write_bytes(data)
-    with pytest.raises(FetchError) as error:
-        _Archive(path).read("a", 10_000)
-    assert error.value.outcome is Outcome.CORRUPT
-
-    page = tmp_path / "page.zip"
-    page.write_bytes(b"<html>please sign in</html>")
-    with pytest.raises(FetchError) as error:
-        _Archive(page)
-    assert error.value.outcome is Outcome.CORRUPT
-    assert not page.exists()
-
-
-# The address guard
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "127.0.0.1",
-        "127.1.2.3",
-        "10.0.0.1",
-        "172.16.0.1",
-        "192.168.1.1",
-        "169.254.169.254",
-        "100.64.0.1",
-        "0.0.0.0",
-        "224.0.0.1",
-        "255.255.255.255",
-        "192.0.2.1",
-        "::1",
-        "::",
-        "fe80::1",
-        "fe80::1%eth0",
-        "fc00::1",
-        "ff02::1",
-        "::ffff:10.0.0.1",
-        "::ffff:127.0.0.1",
-        "::127.0.0.1",
-        "2002:7f00:1::",
-        "2002:a00:1::1",
-        "64:ff9b::7f00:1",
-        "64:ff9b:1::10.0.0.1",
-        "2001:0:7f00:1::",
-    ],
-)
-def test_private_addresses_are_blocked(address: str) -> None:
-    assert not AddressGuard().allows(address)
-
-
-@pytest.mark.parametrize(
-    "address", ["8.8.8.8", "52.216.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
-)
-def test_public_addresses_are_allowed(address: str) -> None:
-    assert AddressGuard().allows(address)
-
-
-def test_allowed_networks() -> None:
-    guard = AddressGuard.from_setting("127.0.0.1/32, 10.1.0.0/16")
-    assert guard.allows("127.0.0.1")
-    assert guard.allows("::ffff:127.0.0.1")
-    assert guard.allows("10.1.2.3")
-    assert not guard.allows("127.0.0.2")
-    assert not guard.allows("10.2.0.1")
-    assert AddressGuard.from_setting(["::1/128"]).allows("::1")
-    with pytest.raises(ArgumentError, match="CIDR"):
-        AddressGuard.from_setting("localhost")
-
-
-def test_a_name_that_resolves_differently_the_second_time(
-    monkeypatch: pytest.MonkeyPatch, replica: ReplicaProcess
-) -> None:
-    """What is checked is what is connected to, so a second answer gains nothing."""
-    port = int(replica.url.rsplit(":", 1)[1])
-    answers = iter(["127.0.0.1", "127.0.0.2", "10.0.0.7"])
-    asked: list[str] = []
-
-    def resolve(host: str, *args: Any, **kwargs: Any) -> list[Any]:
-        asked.append(host)
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), port))]
-
-    settings = {
-        "ALLOWED_PRIVATE_NETWORKS": ["127.0.0.1/32"],
-        "DOWNLOAD_DEADLINE": 5,
-        "DOWNLOAD_TIMEOUT": 5,
-        "SPOOL_THRESHOLD": 1 << 20,
-    }
-
-    async def ask() -> list[Outcome | int]:
-        results: list[Outcome | int] = []
-        for _ in range(3):
-            handler = HttpHandler(get_crawler(settings_dict=settings))
-            try:
-                request = Request(f"http://rebinding.example:{port}/files/jpeg/1.jpg")
-                results.append((await handler.download_request(request)).status)
-            except FetchError as error:
-                results.append(error.outcome)
-            await handler.close()
-        return results
-
-    with monkeypatch.context() as patch:
-        patch.setattr(socket, "getaddrinfo", resolve)
-        results = asyncio.run(ask())
-    assert results == [200, Outcome.BLOCKED_ADDRESS, Outcome.BLOCKED_ADDRESS]
-    assert asked == ["rebinding.example"] * 3
-
-
-def test_no_socket_is_made_for_a_blocked_address() -> None:
-    guard = AddressGuard([ip_network("127.0.0.1/32")])
-    allowed = guard.socket_factory((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80)))
-    allowed.close()
-    with pytest.raises(OSError, match="not a public address"):
-        guard.socket_factory((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.2", 80)))
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "file:///etc/passwd",
-        "data:,x",
-        "ftp://a/b",
-        "s3://a/b",
-        "javascript:alert(1)",
-        "//a/b",
-        "a/b",
-        "",
-        "http://",
-        "http://[::1",
-        "http://a:b/",
-        "http://a b/",
-        "zip+file:///a.zip#b",
-        "http://a/" + "x" * 9000,
-    ],
-)
-def test_addresses_that_are_not_asked(url: str) -> None:
-    with pytest.raises(FetchError) as error:
-        require_http(url)
-    assert error.value.outcome is Outcome.BAD_URL
-
-
-@pytest.mark.parametrize("url", ["http://a/b", "HTTPS://A", "zip+https://a/b.zip#c"])
-def test_addresses_that_are_asked(url: str) -> None:
-    require_http(url)
 
 
 def test_the_settings_name_what_exists() -> None:

@@ -1,26 +1,28 @@
-"""Members of archives, as if each had an address: ``zip+https://host/a.zip#member.png``.
+"""Records that are members of a ZIP archive: the archive is downloaded once, and kept.
 
-The archive is downloaded once, through all that any request goes through, kept, and its members
-are answered from it. Without a fragment the answer is the list of the members' names, one a line.
+``zip+https://host/a.zip#folder/name.png`` is that member of ``https://host/a.zip``. Without a
+fragment the answer is the list of the members' names, one a line.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import threading
-import zipfile
-import zlib
-from pathlib import Path, PurePosixPath
+import os
+import time
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urldefrag
+from urllib.parse import quote, unquote, urldefrag, urlsplit
 
-from scrapy import Request
+from scrapy import Request, signals
 from scrapy.http import Response, TextResponse
 from scrapy.http.request import NO_CALLBACK
 
 from imgcrawl.download.errors import FetchError
+from imgcrawl.download.limits import Limits
+from imgcrawl.download.schemes import ARCHIVE_SCHEMES
+from imgcrawl.download.zips import Archive
 from imgcrawl.outcomes import Outcome, of_status
 
 if TYPE_CHECKING:
@@ -30,24 +32,33 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_PREFIX = "zip+"
-_MAX_MEMBERS = 1_000_000
+MAXSIZE = 16 << 30  # bytes of an archive
+_STALE = 3600.0  # seconds that a download which nobody continues has not been touched for
+
+
+def member_url(archive_url: str, member: str) -> str:
+    """The address of a member of the archive at an http or https address."""
+    return f"zip+{urldefrag(archive_url).url}#{quote(member)}"
 
 
 class ArchiveMiddleware:
-    """Answers requests for ``zip+http`` and ``zip+https`` addresses, before any other middleware.
+    """Answers requests for members, before any other middleware sees them.
 
-    Settings: OUT (archives are kept in OUT/.archives), ARCHIVE_MAXSIZE (bytes of an archive),
-    DOWNLOAD_MAXSIZE (bytes of a member).
+    An archive is asked for as any file is (robots.txt, retries, limits of the host); it lies in
+    ARCHIVES_DIR, by default ``.archives`` below OUT, and one that lies there is not asked for. A
+    member is named in full, or by the last part of its name where that is unique; one that is not
+    there is a 404. Where an archive is not to be had, its failure is that of each member.
     """
 
     def __init__(self, crawler: Crawler) -> None:
         settings = crawler.settings
         self._crawler = crawler
-        self._folder = Path(settings["OUT"], ".archives")
-        self._maxsize = settings.getint("ARCHIVE_MAXSIZE")
-        self._member_maxsize = settings.getint("DOWNLOAD_MAXSIZE")
-        self._archives: dict[str, asyncio.Future[_Archive]] = {}
+        folder = settings["ARCHIVES_DIR"] or Path(settings["OUT"] or ".") / ".archives"
+        self._folder = Path(folder).expanduser().absolute()
+        self._maxsize = settings.getint("ARCHIVE_MAXSIZE", MAXSIZE)
+        self._limits = Limits.from_settings(settings)
+        self._archives: dict[str, asyncio.Task[Archive]] = {}
+        crawler.signals.connect(self._closed, signal=signals.spider_closed)
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -55,98 +66,97 @@ class ArchiveMiddleware:
         return cls(crawler)
 
     async def process_request(self, request: Request) -> Response | None:
-        """The member as a response (404 where there is none), or None for other addresses.
+        """The bytes of a member as a response. Raises FetchError, as the archive failed to come.
 
-        Raises FetchError where the archive cannot be had or read.
+        Meta ``spool`` and the limits of size mean what they mean for any request.
         """
-        if not request.url.startswith(_PREFIX):
+        scheme, _, rest = request.url.partition(":")
+        if scheme not in ARCHIVE_SCHEMES:
             return None
-        address, fragment = urldefrag(request.url.removeprefix(_PREFIX))
-        archive = await self._archive(address)
+        url, fragment = urldefrag(f"{ARCHIVE_SCHEMES[scheme]}:{rest}")
+        archive = await self._archive(url)
         if not fragment:
             names = "\n".join(archive.names()).encode("utf-8", "replace")
             return TextResponse(request.url, body=names, encoding="utf-8", request=request)
-        body = await asyncio.to_thread(archive.read, unquote(fragment), self._member_maxsize)
-        status = 404 if body is None else 200
-        return Response(request.url, status, body=body or b"", request=request)
+        limits = self._limits.of(request)
+        async with archive.lock:
+            read = await asyncio.to_thread(archive.read, unquote(fragment), limits)
+        if read is None:
+            headers = {"X-Archive": "no such member"}
+            return Response(request.url, 404, headers, request=request)
+        flags = ["spooled"] if read.spooled else None
+        return Response(request.url, 200, None, read.body, flags=flags, request=request)
 
-    async def _archive(self, address: str) -> _Archive:
-        """The archive, downloaded at most once a run; its failure is remembered too."""
-        if address not in self._archives:
-            task = asyncio.ensure_future(self._obtain(address))
-            self._archives[address] = task
-        return await asyncio.shield(self._archives[address])
+    async def _archive(self, url: str) -> Archive:
+        task = self._archives.get(url)
+        if task is None:
+            task = self._archives[url] = asyncio.create_task(self._obtain(url))
+        try:
+            return await asyncio.shield(task)
+        except FetchError as error:
+            raise error.again() from None
 
-    async def _obtain(self, address: str) -> _Archive:
-        digest = hashlib.sha256(address.encode()).hexdigest()[:16]
-        name = PurePosixPath(urldefrag(address)[0].partition("?")[0]).name[-80:]
-        path = self._folder / f"{digest}-{name}"
+    async def _obtain(self, url: str) -> Archive:
+        path = self._folder / f"{sha256(url.encode()).hexdigest()[:32]}.zip"
         if path.exists():
-            return await asyncio.to_thread(_Archive, path)
-        await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
-        logger.info("Downloading the archive %s", address)
-        spool = path.with_suffix(".part")
-        meta = {
-            "spool": str(spool),
-            "spool_threshold": 0,
-            "download_maxsize": self._maxsize,
-            "download_deadline": None,
-            "dont_cache": True,
-        }
-        request = Request(address, meta=meta, callback=NO_CALLBACK)
-        response = await self._crawler.engine.download_async(request)
-        if response.status != 200:
-            words = f"the archive {address} answered HTTP {response.status}"
-            raise FetchError(of_status(response.status), words, response.status)
-        if "spooled" not in response.flags:
-            raise FetchError(Outcome.EMPTY, f"the archive {address} is empty", 200)
-        archive = await asyncio.to_thread(_Archive, spool)
-        await asyncio.to_thread(spool.replace, path)
-        logger.info("The archive is there: %s MB", f"{path.stat().st_size / 1e6:,.1f}")
+            try:
+                return await asyncio.to_thread(Archive, path, _name(url))
+            except FetchError:
+                logger.info("The archive %s of %s is damaged", path, _name(url))
+        part = path.with_suffix(f".{os.getpid()}.part")
+        await asyncio.to_thread(_make_room, path)
+        try:
+            await self._download(url, part)
+            archive = await asyncio.to_thread(Archive, part, _name(url))
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
         return archive
 
+    async def _download(self, url: str, part: Path) -> None:
+        logger.info("Downloading the archive %s", _name(url))
+        start = time.monotonic()
+        request = Request(
+            url,
+            headers={"Accept-Encoding": "identity"},
+            callback=NO_CALLBACK,
+            meta={
+                "media": True,
+                "spool": str(part),
+                "spool_threshold": 0,
+                "download_maxsize": self._maxsize,
+                "download_deadline": 0,
+                "stoppable": True,
+            },
+        )
+        response = await self._crawler.engine.download_async(request)
+        if response.status != 200:
+            message = f"the archive {_name(url)} answers HTTP {response.status}"
+            raise FetchError(of_status(response.status), message, response.status)
+        if "spooled" not in response.flags:
+            raise FetchError(Outcome.EMPTY, f"the archive {_name(url)} is empty", 200)
+        size = await asyncio.to_thread(os.path.getsize, part)
+        seconds = time.monotonic() - start
+        logger.info("The archive %s is here: %.1f MB in %.0f s", _name(url), size / 1e6, seconds)
 
-class _Archive:
-    """An open zip file. Raises FetchError where it is none. `read` may be called from threads."""
+    def _closed(self) -> None:
+        for task in self._archives.values():
+            if not task.done():
+                task.cancel()
+            elif not task.cancelled() and task.exception() is None:
+                task.result().close()
+        self._archives.clear()
 
-    def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
-        try:
-            self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError) as error:
-            path.unlink(missing_ok=True)
-            raise FetchError(Outcome.CORRUPT, f"no zip archive: {error}") from error
-        members = [info for info in self._zip.infolist() if not info.is_dir()][:_MAX_MEMBERS]
-        self._exact = {info.filename: info for info in members}
-        self._by_name: dict[str, zipfile.ZipInfo | None] = {}
-        for info in members:
-            name = PurePosixPath(info.filename).name
-            self._by_name[name] = None if name in self._by_name else info
 
-    def names(self) -> list[str]:
-        """The members' names."""
-        return list(self._exact)
+def _make_room(path: Path) -> None:
+    """Make the folder, and remove what killed runs left of this archive."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for part in path.parent.glob(f"{path.stem}.*.part"):
+        if part.stat().st_mtime < time.time() - _STALE:
+            part.unlink(missing_ok=True)
 
-    def read(self, name: str, maxsize: int) -> bytes | None:
-        """A member by its name, or by the last part of it where that is unique; None if none is."""
-        info = self._exact.get(name) or self._by_name.get(PurePosixPath(name).name)
-        if info is None:
-            return None
-        try:
-            # The size in the directory may lie: no more than allowed is unpacked, whatever it says.
-            with self._lock, self._zip.open(info) as member:
-                body = member.read(maxsize + 1)
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            OSError,
-            EOFError,
-            RuntimeError,
-            ValueError,
-        ) as error:
-            raise FetchError(Outcome.CORRUPT, f"{name} in its archive: {error}", 200) from error
-        if len(body) > maxsize:
-            raise FetchError(
-                Outcome.TOO_LARGE, f"{name} unpacks to more than {maxsize:,} bytes", 200
-            )
-        return body
+
+def _name(url: str) -> str:
+    """An archive for people: host and path. A query may carry a signature."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}{parts.path}"

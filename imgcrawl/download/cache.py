@@ -1,4 +1,4 @@
-"""What is cached: pages and API answers, never media and never errors."""
+"""What the HTTP cache may hold: pages and API answers, never media and never errors."""
 
 from __future__ import annotations
 
@@ -12,33 +12,42 @@ if TYPE_CHECKING:
 
 
 class PagesOnlyPolicy:
-    """An HTTPCACHE_POLICY: requests ask for it by meta ``cache``, ``"page"`` or ``"json"``."""
+    """HTTPCACHE_POLICY: whoever makes a request says in meta ``cache`` what answer may be kept.
+
+    ``json``: JSON by its type and by its content; ``page``: any answer with a body.
+    """
 
     def __init__(self, settings: BaseSettings) -> None:
-        pass
+        self._kinds = {"json", "page"}
 
     def should_cache_request(self, request: Request) -> bool:
-        """Whether the request asked for it."""
-        return request.meta.get("cache") in {"page", "json"}
+        """Whether the answer may come from the cache, or go there."""
+        return request.meta.get("cache") in self._kinds
 
     def should_cache_response(self, response: Response, request: Request) -> bool:
-        """Whether it is an answer, and of the kind that was asked for."""
-        if response.status != 200 or not self.should_cache_request(request):
+        """Whether an answer is what was asked for, so that no fault is served a second time."""
+        kind = request.meta.get("cache")
+        if kind not in self._kinds or response.status != 200 or not response.body:
             return False
-        if request.meta.get("cache") == "page":
-            return True
-        try:
-            json.loads(response.body)
-        except ValueError:
-            return False
-        return True
+        return kind == "page" or _is_json(response)
 
     def is_cached_response_fresh(self, cachedresponse: Response, request: Request) -> bool:
-        """Always: the storage forgets what has expired."""
+        """Always: the storage gives out nothing that has expired."""
         return True
 
     def is_cached_response_valid(
         self, cachedresponse: Response, response: Response, request: Request
     ) -> bool:
-        """Never: what was asked for anew is taken anew."""
+        """Always."""
+        return True
+
+
+def _is_json(response: Response) -> bool:
+    kind = (response.headers.get("Content-Type") or b"").partition(b";")[0].strip().lower()
+    if not kind.endswith((b"/json", b"+json")):
         return False
+    try:
+        json.loads(response.body)
+    except (ValueError, RecursionError):
+        return False
+    return True

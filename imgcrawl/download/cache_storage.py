@@ -1,80 +1,167 @@
-"""Where pages are cached: one SQLite file.
-
-Scrapy's file storage writes a body after its headers and in place, so that a kill leaves a cut
-page that is served as whole; its dbm storage keeps its index in memory and never shrinks.
-"""
+"""The HTTP cache in one SQLite file: answers appear whole or not at all, and take bounded room."""
 
 from __future__ import annotations
 
-import json
+import gzip
+import logging
 import sqlite3
-import time
 from pathlib import Path
+from time import time
 from typing import TYPE_CHECKING
 
 from scrapy.http import Headers, Response
 from scrapy.responsetypes import responsetypes
 from scrapy.utils.project import data_path
+from scrapy.utils.request import fingerprint
+from w3lib.http import headers_dict_to_raw, headers_raw_to_dict
 
 if TYPE_CHECKING:
     from scrapy import Request, Spider
     from scrapy.settings import BaseSettings
 
+logger = logging.getLogger(__name__)
+
+MAX_BYTES = 512 << 20
+BUSY_TIMEOUT = 5.0  # seconds to wait for another process
+
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS pages (
-    key BLOB PRIMARY KEY, stored REAL NOT NULL, status INTEGER NOT NULL,
-    url TEXT NOT NULL, headers TEXT NOT NULL, body BLOB NOT NULL
+PRAGMA auto_vacuum = INCREMENTAL;
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+CREATE TABLE IF NOT EXISTS answers (
+    key BLOB PRIMARY KEY,
+    stored_at REAL NOT NULL,
+    size INTEGER NOT NULL,
+    url TEXT NOT NULL,
+    status INTEGER NOT NULL,
+    headers BLOB NOT NULL,
+    body BLOB NOT NULL,
+    zipped INTEGER NOT NULL
 );
-CREATE INDEX IF NOT EXISTS pages_stored ON pages (stored);
+CREATE INDEX IF NOT EXISTS answers_by_age ON answers (stored_at, size);
 """
+
+# All that is older than the answer with which the newest ones take more room than there is.
+_DROP_OLDEST = """
+DELETE FROM answers WHERE stored_at <= (
+    SELECT max(stored_at) FROM (
+        SELECT stored_at, sum(size) OVER (ORDER BY stored_at DESC) AS together FROM answers
+    ) WHERE together > ?
+)
+"""
+_DROP_TO = 0.9  # of the room, so that it is not done for each answer
 
 
 class SQLiteCacheStorage:
-    """An HTTPCACHE_STORAGE. Settings: HTTPCACHE_DIR, HTTPCACHE_EXPIRATION_SECS (0: never)."""
+    """HTTPCACHE_STORAGE: ``cache.sqlite`` below HTTPCACHE_DIR, which several processes may share.
+
+    HTTPCACHE_EXPIRATION_SECS and HTTPCACHE_GZIP are obeyed; HTTPCACHE_MAX_BYTES bounds the room,
+    at the cost of the oldest answers. A cache that cannot be read or written is done without.
+    """
 
     def __init__(self, settings: BaseSettings) -> None:
-        self._path = Path(data_path(settings["HTTPCACHE_DIR"], createdir=True), "pages.sqlite")
+        self._path = Path(data_path(settings["HTTPCACHE_DIR"], createdir=True)) / "cache.sqlite"
         self._expiration = settings.getint("HTTPCACHE_EXPIRATION_SECS")
+        self._zips = settings.getbool("HTTPCACHE_GZIP")
+        self._max_bytes = settings.getint("HTTPCACHE_MAX_BYTES", MAX_BYTES)
+        self._bytes = 0.0
+        self._db: sqlite3.Connection | None = None
 
     def open_spider(self, spider: Spider) -> None:
-        """Open the file, and forget what has expired."""
-        self._fingerprinter = spider.crawler.request_fingerprinter
-        self._db = sqlite3.connect(self._path, isolation_level=None, timeout=30)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(_SCHEMA)
-        if self._expiration:
-            self._db.execute("DELETE FROM pages WHERE stored < ?", (self._oldest(),))
+        """Open the file, made anew where it is damaged, and remove what has expired."""
+        try:
+            try:
+                self._db = self._open()
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:
+                for suffix in ("", "-wal", "-shm"):
+                    self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+                self._db = self._open()
+        except (sqlite3.Error, OSError) as error:
+            self._do_without(error)
 
     def close_spider(self, spider: Spider) -> None:
         """Close the file."""
-        self._db.close()
+        if self._db is not None:
+            self._db.close()
+            self._db = None
 
     def retrieve_response(self, spider: Spider, request: Request) -> Response | None:
-        """The page that was stored for a request, unless it has expired."""
-        row = self._db.execute(
-            "SELECT status, url, headers, body FROM pages WHERE key = ? AND stored >= ?",
-            (self._fingerprinter.fingerprint(request), self._oldest()),
-        ).fetchone()
-        if row is None:
+        """The answer kept for a request; its age goes to meta ``cache_timestamp``."""
+        if self._db is None:
             return None
-        status, url, pairs, body = row
-        headers = Headers(
-            [(name.encode("latin-1"), v.encode("latin-1")) for name, v in json.loads(pairs)]
-        )
-        cls = responsetypes.from_args(headers=headers, url=url, body=body)
-        return cls(url=url, status=status, headers=headers, body=body)
+        query = "SELECT stored_at, url, status, headers, body, zipped FROM answers WHERE key = ?"
+        try:
+            row = self._db.execute(query, (_key(request),)).fetchone()
+        except sqlite3.Error as error:
+            self._do_without(error)
+            return None
+        if row is None or (self._expiration > 0 and row[0] < time() - self._expiration):
+            return None
+        stored_at, url, status, raw, body, zipped = row
+        body = gzip.decompress(body) if zipped else body
+        headers = Headers(headers_raw_to_dict(raw))
+        request.meta["cache_timestamp"] = stored_at
+        kind = responsetypes.from_args(headers=headers, url=url, body=body)
+        return kind(url=url, status=status, headers=headers, body=body)
 
     def store_response(self, spider: Spider, request: Request, response: Response) -> None:
-        """Keep a page."""
-        pairs = [
-            (name.decode("latin-1"), value.decode("latin-1"))
-            for name, values in response.headers.items()
-            for value in values
-        ]
-        key = self._fingerprinter.fingerprint(request)
-        row = (key, time.time(), response.status, response.url, json.dumps(pairs), response.body)
-        self._db.execute("INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?, ?, ?)", row)
+        """Keep an answer, and let go of the oldest ones where there is no room."""
+        headers = headers_dict_to_raw(response.headers) or b""
+        body = gzip.compress(response.body) if self._zips else response.body
+        size = len(headers) + len(body) + len(response.url)
+        if self._db is None or size > self._max_bytes:
+            return
+        row = (
+            _key(request),
+            time(),
+            size,
+            response.url,
+            response.status,
+            headers,
+            body,
+            self._zips,
+        )
+        try:
+            with self._db:
+                self._db.execute(
+                    "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row
+                )
+                self._bytes += size
+                if self._bytes > self._max_bytes:
+                    self._db.execute(_DROP_OLDEST, (self._max_bytes * _DROP_TO,))
+                    self._bytes = _bytes(self._db)
+        except sqlite3.Error as error:
+            self._do_without(error)
 
-    def _oldest(self) -> float:
-        return time.time() - self._expiration if self._expiration else 0.0
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT)
+        try:
+            db.executescript(_SCHEMA)
+            with db:
+                if self._expiration > 0:
+                    oldest = time() - self._expiration
+                    db.execute("DELETE FROM answers WHERE stored_at < ?", (oldest,))
+            db.execute("PRAGMA incremental_vacuum").fetchall()
+            self._bytes = _bytes(db)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _do_without(self, error: Exception) -> None:
+        logger.warning("The HTTP cache %s is done without (%s)", self._path, error)
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+
+def _bytes(db: sqlite3.Connection) -> float:
+    size: float = db.execute("SELECT total(size) FROM answers").fetchone()[0]
+    return size
+
+
+def _key(request: Request) -> bytes:
+    """Answers for one user are none for another."""
+    return fingerprint(request, include_headers=["Authorization"])

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scrapy.exceptions import IgnoreRequest
-
 if TYPE_CHECKING:
     from imgcrawl.outcomes import Outcome
 
 
-class FetchError(IgnoreRequest):
+class FetchError(Exception):
     """A download that failed.
 
     outcome: what it comes to for the record
     message: in words, for ``failures.csv``
     status:  the HTTP status, where there was an answer
-    tries:   how often it was tried
-
-    To Scrapy it is a request that was ignored, which it does not log: the record's row says it.
+    tries:   how many times the address was asked, 0 where it never came to that
     """
 
-    def __init__(self, outcome: Outcome, message: str, status: int | None = None) -> None:
+    def __init__(
+        self, outcome: Outcome, message: str, status: int | None = None, tries: int = 1
+    ) -> None:
         super().__init__(message)
         self.outcome = outcome
         self.message = message
         self.status = status
-        self.tries = 1
+        self.tries = tries
+
+    def again(self) -> FetchError:
+        """The same said anew: one exception raised for many would gather all their tracebacks."""
+        return FetchError(self.outcome, self.message, self.status, self.tries)
+
+
+class UnknownHost(FetchError):  # noqa: N818 - a kind of FetchError, named for what it says
+    """A host name that, by the word of DNS, does not exist: asking again soon gains little."""

@@ -1,48 +1,58 @@
-"""The HTTP handler: how every byte arrives.
-
-On aiohttp, which Scrapy depends on already. Small bodies stay in memory, longer ones of requests
-that name a file in meta ``spool`` go there with constant memory. TLS is verified, addresses are
-guarded, a body is held to the length that was announced and to the limits.
-"""
+"""The one HTTP handler: http and https on aiohttp, lean, guarded, whole bodies or none."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
-import ssl
-import time
-from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+import resource
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import yarl
+from aiohttp.http_exceptions import HttpProcessingError
 from scrapy.core.downloader.handlers.base import BaseDownloadHandler
 from scrapy.http import Headers, Response
 from scrapy.responsetypes import responsetypes
+from scrapy.utils.httpobj import urlparse_cached
 
+from imgcrawl.download.downloader import Downloader
 from imgcrawl.download.errors import FetchError
-from imgcrawl.download.guard import BLOCKED, AddressGuard
+from imgcrawl.download.faults import fetch_error
+from imgcrawl.download.guard import AddressGuard
+from imgcrawl.download.limits import Limits
+from imgcrawl.download.resolver import Resolver
+from imgcrawl.download.spool import Spool
 from imgcrawl.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from scrapy import Request
     from scrapy.crawler import Crawler
 
-_CHUNK = 1 << 20  # bytes written at once
+CHUNK = 1 << 20  # bytes read and written at a time; more is slower
+ERROR_BODY = 1 << 20  # bytes kept of the body of an answer other than 2xx
+HEADER_SIZE = 64 << 10  # bytes of one header; content security policies outgrow aiohttp's 8 KiB
+DNS_CACHE = 300  # seconds; what a name leads to is checked at each connection
+KEEP_ALIVE = 15.0  # seconds that an idle connection is kept
+OPEN_FILES = 8192  # idle connections to many hosts outnumber the usual 1,024
 
 
 class HttpHandler(BaseDownloadHandler):
-    """Answers http and https requests; every failure is a FetchError.
+    """Fetches a URL as Scrapy has it. Raises FetchError for everything that is no answer.
 
-    Settings: DOWNLOAD_TIMEOUT (seconds of silence; meta download_timeout), DOWNLOAD_DEADLINE
-    (seconds in all; meta download_deadline, None for no limit), DOWNLOAD_MAXSIZE (bytes; meta
-    download_maxsize), SPOOL_THRESHOLD (bytes; meta spool_threshold), ALLOWED_PRIVATE_NETWORKS.
-    A proxy (meta proxy) is the user's own choice: the guard sees it, not what is behind it.
+    Request meta: download_timeout, download_deadline, download_maxsize, spool_threshold (see
+    `Limits`), proxy, and
+
+    spool:     a path; a body longer than the threshold is written there, the response has an
+               empty body and the flag ``spooled``. Its bytes are as sent, whatever their encoding
+    media:     a plain Response will do, of which nobody asks the encoding
+    stoppable: a stop of the run ends the transfer half-way
+
+    Bodies are not decompressed, redirects not followed, cookies not kept, TLS always verified.
+    The body of an answer other than 2xx may be cut: its status is what counts.
+
+    A proxy is the user's choice and may have any address. It looks the names up, so that only
+    addresses spelt out in a URL are guarded behind it.
     """
 
     lazy = True
@@ -50,121 +60,107 @@ class HttpHandler(BaseDownloadHandler):
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         settings = crawler.settings
-        self._timeout = settings.getfloat("DOWNLOAD_TIMEOUT")
-        self._deadline = settings.getfloat("DOWNLOAD_DEADLINE")
-        self._maxsize = settings.getint("DOWNLOAD_MAXSIZE")
-        self._spool_threshold = settings.getint("SPOOL_THRESHOLD")
-        guard = AddressGuard.from_setting(settings["ALLOWED_PRIVATE_NETWORKS"])
-        self._session = _session(guard)
+        self._guard = AddressGuard.from_setting(settings["ALLOWED_PRIVATE_NETWORKS"])
+        self._limits = Limits.from_settings(settings)
+        self._direct = _session(self._guard)
         self._proxied: aiohttp.ClientSession | None = None
+        _allow_many_files()
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._session.close()
+        """Scrapy is done with us."""
+        await self._direct.close()
         if self._proxied is not None:
             await self._proxied.close()
 
     async def download_request(self, request: Request) -> Response:
-        """The response, whatever its status. Raises FetchError where none came, or not whole."""
-        silence = request.meta.get("download_timeout", self._timeout)
-        timeout = aiohttp.ClientTimeout(
-            total=request.meta.get("download_deadline", self._deadline),
-            sock_connect=silence,
-            sock_read=silence,
-        )
-        proxy = request.meta.get("proxy")
-        if proxy and self._proxied is None:
-            self._proxied = _session(None)
-        session = self._proxied if proxy and self._proxied else self._session
-        with _as_fetch_error(request.url, timeout):
-            url = yarl.URL(request.url, encoded=True)
-            started = time.monotonic()
-            async with session.request(
-                request.method,
-                url,
-                data=request.body or None,
-                headers=request.headers.to_tuple_list(),
-                timeout=timeout,
-                allow_redirects=False,
-                proxy=proxy,
-                ssl=_tls() if request.url.startswith("https:") or proxy else True,
-            ) as answer:
-                request.meta["download_latency"] = time.monotonic() - started
-                return await self._response(request, answer)
+        """The answer to a request, whatever its status. Raises FetchError."""
+        limits = self._limits.of(request)
+        host = urlparse_cached(request).hostname or ""
+        self._guard.check_host(host)
+        request.meta.pop("download_latency", None)
+        start = monotonic()
+        try:
+            async with self._send(request, limits) as answer:
+                request.meta["download_latency"] = monotonic() - start
+                if not 200 <= answer.status < 300:
+                    return _response(request, answer, await _start_of_body(answer, limits))
+                return await self._receive(request, answer, limits, host)
+        except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
+            raise fetch_error(error, host, limits) from error
 
-    async def _response(self, request: Request, answer: aiohttp.ClientResponse) -> Response:
-        maxsize = request.meta.get("download_maxsize", self._maxsize)
-        length = answer.content_length
-        if maxsize and length and length > maxsize:
-            raise FetchError(
-                Outcome.TOO_LARGE, f"{length:,} bytes announced, {maxsize:,} allowed", answer.status
-            )
-        spool = request.meta.get("spool") if answer.status == 200 else None
-        threshold = request.meta.get("spool_threshold", self._spool_threshold)
-        body: bytes | None
-        if length is not None and (spool is None or length <= threshold):
-            body = await answer.read()
-        else:
-            body = await _read(answer, Path(spool) if spool else None, threshold, maxsize)
-        headers = Headers(answer.raw_headers)
-        cls = Response
-        if not request.meta.get("media"):
-            cls = responsetypes.from_args(headers=headers, url=request.url, body=body)
-        return cls(
-            request.url,
-            answer.status,
-            headers=headers,
-            body=body or b"",
-            flags=["spooled"] if body is None else [],
-            request=request,
+    def _send(self, request: Request, limits: Limits) -> aiohttp.client._RequestContextManager:
+        session, proxy = self._direct, request.meta.get("proxy")
+        headers = request.headers
+        proxy_headers = None
+        if proxy:
+            if self._proxied is None:
+                self._proxied = _session(None)
+            session, headers = self._proxied, headers.copy()
+            if credentials := headers.get("Proxy-Authorization"):
+                proxy_headers = {"Proxy-Authorization": credentials.decode("latin-1")}
+                if request.url.startswith("https:"):
+                    del headers["Proxy-Authorization"]  # for the proxy, not for what is behind it
+        return session.request(
+            request.method,
+            yarl.URL(request.url, encoded=True),
+            data=request.body or None,
+            headers=headers.to_tuple_list(),
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(
+                total=limits.deadline or None,
+                connect=limits.silence or None,
+                sock_read=limits.silence or None,
+            ),
+            proxy=proxy or None,
+            proxy_headers=proxy_headers,
         )
 
+    async def _receive(
+        self, request: Request, answer: aiohttp.ClientResponse, limits: Limits, host: str
+    ) -> Response:
+        announced = None if request.method == "HEAD" else answer.content_length
+        if announced is None or (limits.spool and announced > limits.spool_threshold):
+            if announced is not None:
+                _require_room(announced, limits, host)
+            return await self._receive_long(request, answer, limits, host)
+        _require_room(announced, limits, host)
+        return _response(request, answer, await answer.read())
 
-async def _read(
-    answer: aiohttp.ClientResponse, spool: Path | None, threshold: int, maxsize: int
-) -> bytes | None:
-    """The body; or None where it was longer than `threshold` bytes and went to the file `spool`.
-
-    Raises FetchError for more than `maxsize` bytes; no file is left then.
-    """
-    received, buffer, whole = 0, bytearray(), False
-    try:
-        async for chunk in answer.content.iter_any():
-            received += len(chunk)
-            if maxsize and received > maxsize:
-                raise FetchError(
-                    Outcome.TOO_LARGE, f"more than the {maxsize:,} bytes allowed", answer.status
-                )
-            buffer += chunk
-            if spool is not None and received > threshold and len(buffer) >= _CHUNK:
-                await asyncio.to_thread(_append, spool, buffer, received == len(buffer))
-                buffer = bytearray()
-        if received == len(buffer) and (spool is None or received <= threshold):
-            whole = True
-            return bytes(buffer)
-        assert spool is not None
-        await asyncio.to_thread(_append, spool, buffer, received == len(buffer))
-        whole = True
-        return None
-    finally:
-        if spool is not None and not whole:
-            await asyncio.to_thread(spool.unlink, missing_ok=True)
-
-
-def _append(path: Path, data: bytearray, first: bool) -> None:
-    with path.open("wb" if first else "ab") as file:
-        file.write(data)
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Verifies certificates; the system's list of them is large, and read when it is needed."""
-    return ssl.create_default_context()
+    async def _receive_long(
+        self, request: Request, answer: aiohttp.ClientResponse, limits: Limits, host: str
+    ) -> Response:
+        """Receive what may be long: to memory up to the threshold, then to the spool."""
+        stoppable = bool(request.meta.get("stoppable"))
+        spool = Spool(limits.spool) if limits.spool else None
+        body, received = bytearray(), 0
+        try:
+            while chunk := await _read(answer, limits):
+                received += len(chunk)
+                _require_room(received, limits, host)
+                body += chunk
+                if spool and received > limits.spool_threshold and len(body) >= CHUNK:
+                    await spool.write(body)
+                    body = bytearray()
+                if stoppable and Downloader.of(self.crawler).stopping:
+                    message = f"the run was stopped in the middle of a file of {host}"
+                    raise FetchError(Outcome.INTERRUPTED, message)
+            if spool is None or received <= limits.spool_threshold:
+                return _response(request, answer, bytes(body))
+            await spool.write(body)
+            await spool.close()
+        except BaseException:
+            if spool:
+                spool.discard()
+            raise
+        return _response(request, answer, b"", spooled=True)
 
 
 def _session(guard: AddressGuard | None) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(
-        limit=0,  # the slots of the downloader are the limit
+        limit=0,  # the downloader's slots limit
+        keepalive_timeout=KEEP_ALIVE,
+        resolver=Resolver(),
+        ttl_dns_cache=DNS_CACHE,
         socket_factory=guard.socket_factory if guard else None,
     )
     return aiohttp.ClientSession(
@@ -172,52 +168,61 @@ def _session(guard: AddressGuard | None) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+        read_bufsize=CHUNK,
+        max_line_size=HEADER_SIZE,
+        max_field_size=HEADER_SIZE,
     )
 
 
-# What aiohttp says, first match first, and what it comes to.
-_FAILURES: tuple[tuple[type[Exception], Outcome, str], ...] = (
-    (ValueError, Outcome.BAD_URL, "no address: {reason}"),  # aiohttp.InvalidURL among them
-    (aiohttp.ServerTimeoutError, Outcome.TIMEOUT, "{host} was silent for {silence:g} s"),
-    (TimeoutError, Outcome.TIMEOUT, "{host} took longer than {total:g} s"),
-    (aiohttp.ClientConnectorDNSError, Outcome.DNS, "{host} has no address"),
-    (aiohttp.ClientSSLError, Outcome.TLS, "no secure connection to {host}: {reason}"),
-    (ssl.SSLError, Outcome.TLS, "no secure connection to {host}: {reason}"),
-    (aiohttp.ClientConnectorError, Outcome.REFUSED, "{host} does not let us connect: {reason}"),
-    (aiohttp.ClientPayloadError, Outcome.TRUNCATED, "the body ended before its time: {reason}"),
-    (OSError, Outcome.CONNECTION_LOST, "{host} broke the connection off: {reason}"),
-    (aiohttp.ClientError, Outcome.CONNECTION_LOST, "{host} gave no proper answer: {reason}"),
-)
-_BY_ERRNO = {
-    errno.ETIMEDOUT: Outcome.TIMEOUT,
-    errno.ENOSPC: Outcome.DISK_FULL,
-    errno.EDQUOT: Outcome.DISK_FULL,
-    errno.EFBIG: Outcome.DISK_FULL,
-}
+def _allow_many_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-@contextmanager
-def _as_fetch_error(url: str, timeout: aiohttp.ClientTimeout) -> Iterator[None]:
-    """Say in our words what aiohttp says in its own; never with the query, which may be a key."""
+def _require_room(size: int, limits: Limits, host: str) -> None:
+    if not limits.allows(size):
+        message = f"more than {limits.maxsize:,} bytes from {host}"
+        raise FetchError(Outcome.TOO_LARGE, message)
+
+
+async def _start_of_body(answer: aiohttp.ClientResponse, limits: Limits) -> bytes:
+    """What there is of a body that nobody depends on."""
+    body = bytearray()
+    with suppress(aiohttp.ClientError, HttpProcessingError, OSError):
+        while len(body) < ERROR_BODY and (chunk := await _read(answer, limits)):
+            body += chunk
+    return bytes(body[:ERROR_BODY])
+
+
+async def _read(answer: aiohttp.ClientResponse, limits: Limits) -> bytes:
+    """The next piece of a body, empty at its end.
+
+    Where a chunk is malformed, aiohttp (3.14) closes the connection and tells nobody who waits.
+    """
+    connection = answer.connection
     try:
-        yield
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        host = urlsplit(url).hostname or "the host"
-        outcome, words = next((o, w) for kind, o, w in _FAILURES if isinstance(error, kind))
-        reason = _reason(error)
-        if BLOCKED in reason:
-            outcome, words = Outcome.BLOCKED_ADDRESS, "{host}: {reason}"
-        elif isinstance(error, OSError):
-            outcome = _BY_ERRNO.get(error.errno or 0, outcome)
-        message = words.format(
-            host=host, reason=reason, silence=timeout.sock_read, total=timeout.total
-        )
-        raise FetchError(outcome, message) from error
+        async with asyncio.timeout(limits.silence or None) as silence:
+            return await answer.content.read(CHUNK)
+    except TimeoutError:
+        if not silence.expired():
+            raise
+        protocol = connection.protocol if connection else None
+        if protocol is not None and protocol.is_connected():
+            raise aiohttp.SocketTimeoutError from None
+        raise aiohttp.ClientConnectionError("malformed chunk") from None
 
 
-def _reason(error: Exception) -> str:
-    """An error's first line, short."""
-    if isinstance(error, aiohttp.ClientConnectorError):
-        error = error.os_error
-    text = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
-    return str(text or type(error).__name__).splitlines()[0][:200]
+def _response(
+    request: Request, answer: aiohttp.ClientResponse, body: bytes, *, spooled: bool = False
+) -> Response:
+    headers = Headers(answer.raw_headers)
+    if spooled:
+        # There is nothing in memory that anyone could decode.
+        headers.pop("Content-Encoding", None)
+    kind: type[Response] = Response
+    if not request.meta.get("media"):
+        kind = responsetypes.from_args(headers=headers, url=request.url, body=body)
+    arguments: dict[str, Any] = {"flags": ["spooled"]} if spooled else {}
+    return kind(request.url, answer.status, headers, body, request=request, **arguments)

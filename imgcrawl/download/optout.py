@@ -1,53 +1,69 @@
-"""X-Robots-Tag: pictures whose owners keep them out of machine learning."""
+"""X-Robots-Tag: what a server asks not to be used for machine learning is not kept."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from scrapy.exceptions import NotConfigured
+from scrapy.utils.httpobj import urlparse_cached
 
 from imgcrawl.download.errors import FetchError
 from imgcrawl.outcomes import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Self
 
     from scrapy import Request
     from scrapy.crawler import Crawler
     from scrapy.http import Response
 
-DIRECTIVES = frozenset({"noai", "noimageai"})
+OPT_OUTS = frozenset({"noai", "noimageai"})
+
+# Directives with a value, whose colon does not name a robot.
+_VALUED = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
 
 
 class OptOutMiddleware:
-    """Refuses media (meta ``media``) that carry ``noai`` or ``noimageai`` for everyone or for us.
+    """Refuses media whose ``X-Robots-Tag`` says noai or noimageai; X_ROBOTS_TAG_OBEY."""
 
-    Setting: X_ROBOTS_TAG_OBEY.
-    """
-
-    def __init__(self, agent: str) -> None:
-        self._agent = agent.lower()
+    def __init__(self, crawler: Crawler) -> None:
+        if not crawler.settings.getbool("X_ROBOTS_TAG_OBEY", True):
+            raise NotConfigured
+        self._agent = str(crawler.settings["ROBOTSTXT_USER_AGENT"] or crawler.settings["BOT_NAME"])
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         """Scrapy's constructor."""
-        if not crawler.settings.getbool("X_ROBOTS_TAG_OBEY"):
-            raise NotConfigured
-        return cls(crawler.settings["ROBOTSTXT_USER_AGENT"] or crawler.settings["BOT_NAME"])
+        return cls(crawler)
 
     def process_response(self, request: Request, response: Response) -> Response:
-        """The response. Raises FetchError where its owner has opted out."""
-        if request.meta.get("media"):
-            for header in response.headers.getlist("X-Robots-Tag"):
-                if found := self._directives(header.decode("latin-1")) & DIRECTIVES:
-                    words = f"X-Robots-Tag says {min(found)}"
-                    raise FetchError(Outcome.OPTED_OUT, words, response.status)
+        """Raise FetchError (opted_out) for media that are not to be had."""
+        if request.meta.get("media") and b"X-Robots-Tag" in response.headers:
+            values = (v.decode("latin-1") for v in response.headers.getlist("X-Robots-Tag"))
+            if said := directives(values, self._agent) & OPT_OUTS:
+                host = urlparse_cached(request).hostname
+                raise FetchError(
+                    Outcome.OPTED_OUT,
+                    f"{host} says X-Robots-Tag: {', '.join(sorted(said))}",
+                    response.status,
+                    1 + request.meta.get("retry_times", 0),
+                )
         return response
 
-    def _directives(self, header: str) -> set[str]:
-        """What a header asks of us: ``a, b`` of everyone, ``agent: a, b`` of that agent."""
-        agent, colon, rest = header.lower().partition(":")
-        if colon and agent.strip() not in {self._agent, "*"}:
-            # A directive such as `unavailable_after: DATE` has a colon too, and is no agent.
-            return set() if "," not in agent else {w.strip() for w in agent.split(",")}
-        return {word.strip() for word in (rest if colon else agent).split(",")}
+
+def directives(values: Iterable[str], agent: str) -> frozenset[str]:
+    """The directives of X-Robots-Tag headers that are meant for everyone or for `agent`.
+
+    A name before a colon says for whom the rest of the header is, until the next one.
+    """
+    meant: set[str] = set()
+    for value in values:
+        robot = ""
+        for part in value.lower().split(","):
+            name, colon, rest = part.partition(":")
+            if colon and name.strip() not in _VALUED:
+                robot, part = name.strip(), rest
+            if robot in {"", agent.lower()}:
+                meant.add(part.strip())
+    return frozenset(meant)

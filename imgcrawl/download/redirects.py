@@ -1,58 +1,96 @@
-"""Redirects: followed, counted, recorded; never to another kind of address."""
+"""Redirects: followed a few times, over http and https alone, with credentials left behind."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from scrapy.downloadermiddlewares.redirect import RedirectMiddleware as ScrapyRedirectMiddleware
 from scrapy.exceptions import IgnoreRequest
 
 from imgcrawl.download.errors import FetchError
-from imgcrawl.download.schemes import require_http
+from imgcrawl.download.schemes import ARCHIVE_SCHEMES, require_http
 from imgcrawl.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from scrapy import Request
+    from scrapy import Request, Spider
     from scrapy.http import Response
 
-_STATUSES = frozenset({301, 302, 303, 307, 308})
-_SECRETS = ("X-Api-Key", "Proxy-Authorization")  # Scrapy drops Authorization and Cookie itself
+# Scrapy leaves the first two behind; keys of APIs are sent in the others.
+CREDENTIALS = ("Authorization", "Cookie", "X-Api-Key", "X-Auth-Token")
 
 
 class RedirectMiddleware(ScrapyRedirectMiddleware):
-    """Scrapy's, with a reason for each redirect that is not followed.
+    """Scrapy's, with failures in words. The chain stays in meta ``redirect_urls``.
 
-    Setting: REDIRECT_MAX_TIMES.
+    Where a redirect leads is checked as any request is: by robots.txt, by the address guard.
     """
 
-    def process_response(self, request: Request, response: Response) -> Request | Response:  # type: ignore[override] # the spider argument is deprecated
-        """The response, or the request that it redirects to.
+    def process_response(
+        self, request: Request, response: Response, spider: Spider | None = None
+    ) -> Request | Response:
+        """The request that a redirect asks for.
 
-        Raises FetchError for a target that is no HTTP address, a circle, and too many redirects.
+        Raises FetchError: redirects (a circle, or too many), bad_url (no address to fetch).
         """
-        location = response.headers.get("Location")
-        if response.status in _STATUSES and location and not request.meta.get("dont_redirect"):
-            require_http(urljoin(request.url, location.decode("latin-1")))
-        following = super().process_response(request, response)
-        if following is not response and isinstance(following, type(request)):
-            if urlsplit(following.url).hostname != urlsplit(request.url).hostname:
-                for name in _SECRETS:
-                    following.headers.pop(name, None)
-            # Another host has a slot, limits and a health of its own.
-            following.meta.pop("download_slot", None)
-        return following
+        try:
+            return super().process_response(request, response)
+        except ValueError:
+            message = f"{_host(request)} redirects to what is no address"
+            raise _error(Outcome.BAD_URL, message, request, response) from None
+
+    def _build_redirect_request(
+        self, source_request: Request, response: Response, *, url: str, **kwargs: Any
+    ) -> Request:
+        try:
+            require_http(url)
+        except FetchError as error:
+            message = f"{_host(source_request)} redirects to {error.message}"
+            raise _error(Outcome.BAD_URL, message, source_request, response) from None
+        if url.partition(":")[0] in ARCHIVE_SCHEMES:
+            raise ValueError("archives are named by spiders, not by servers")
+        request = super()._build_redirect_request(source_request, response, url=url, **kwargs)
+        been = (*source_request.meta.get("redirect_urls", ()), source_request.url)
+        if request.method == source_request.method and _bare(request.url) in map(_bare, been):
+            message = f"redirects in a circle: {_chain(source_request)}"
+            raise _error(Outcome.REDIRECTS, message, source_request, response)
+        if _origin(request) != _origin(source_request):
+            for name in CREDENTIALS:
+                request.headers.pop(name, None)
+        if request.meta.get("download_slot") == _host(source_request):
+            # Scrapy would go on in the slot of the first host, past the limits of the second.
+            del request.meta["download_slot"]
+        return request
 
     def _redirect(self, redirected: Request, request: Request, reason: Any) -> Request:
-        been = [*request.meta.get("redirect_urls", ()), request.url]
-        if redirected.url in been:
-            raise FetchError(Outcome.REDIRECTS, f"a circle of redirects by way of {_hosts(been)}")
         try:
             return super()._redirect(redirected, request, reason)
-        except IgnoreRequest as error:
-            words = f"more than {self.max_redirect_times} redirects, by way of {_hosts(been)}"
-            raise FetchError(Outcome.REDIRECTS, words) from error
+        except IgnoreRequest:
+            message = f"more than {self.max_redirect_times} redirects: {_chain(request)}"
+            raise _error(Outcome.REDIRECTS, message, request) from None
 
 
-def _hosts(urls: list[str]) -> str:
-    return ", ".join(dict.fromkeys(urlsplit(url).hostname or "?" for url in urls))
+def _error(
+    outcome: Outcome, message: str, request: Request, response: Response | None = None
+) -> FetchError:
+    tries = 1 + int(request.meta.get("retry_times", 0))
+    return FetchError(outcome, message, response.status if response else None, tries)
+
+
+def _host(request: Request) -> str:
+    return urlsplit(request.url).hostname or ""
+
+
+def _origin(request: Request) -> tuple[str, str, int | None]:
+    parts = urlsplit(request.url)
+    return parts.scheme, parts.hostname or "", parts.port
+
+
+def _bare(url: str) -> str:
+    return url.partition("#")[0]
+
+
+def _chain(request: Request) -> str:
+    """The hosts on the way, repeated ones once."""
+    urls = (*request.meta.get("redirect_urls", ()), request.url)
+    return " -> ".join(dict.fromkeys(urlsplit(url).hostname or "" for url in urls))

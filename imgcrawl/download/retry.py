@@ -1,15 +1,18 @@
-"""Another try for what may pass, after a pause; the pause that a host asks for, for all of it."""
+"""Trying again: what may pass, after a pause, as often as RETRY_TIMES says."""
 
 from __future__ import annotations
 
-import asyncio
-import random
+import logging
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from random import uniform
 from typing import TYPE_CHECKING
 
+from scrapy.exceptions import NotConfigured
+
 from imgcrawl.download.downloader import Downloader
-from imgcrawl.download.errors import FetchError
+from imgcrawl.download.errors import FetchError, UnknownHost
+from imgcrawl.download.schemes import ARCHIVE_SCHEMES
 from imgcrawl.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -17,28 +20,31 @@ if TYPE_CHECKING:
 
     from scrapy import Request
     from scrapy.crawler import Crawler
-    from scrapy.http import Response
+    from scrapy.http import Headers, Response
 
-STATUSES = frozenset({408, 429, 500, 502, 503, 504, 522, 524})
+logger = logging.getLogger(__name__)
+
+BACKOFF_BASE = 1.0  # seconds before the first further try, doubled with each
+BACKOFF_MAX = 60.0
+RETRY_AFTER_MAX = 300.0  # seconds; a host that asks for more is taken at its word another day
 
 
 class RetryMiddleware:
-    """In the place of Scrapy's, which tries again at once.
+    """Takes the place of Scrapy's own, which tries again at once and knows no Retry-After.
 
-    Settings: RETRY_TIMES (meta max_retry_times), RETRY_BACKOFF_BASE and RETRY_BACKOFF_MAX
-    (seconds; full jitter over a doubling range), RETRY_AFTER_MAX (seconds; a host that asks for
-    more has answered). When the tries are used up the last response is handed on, or the last
-    error raised; meta retry_times says how many there were.
+    When the tries are used up the response is handed on as it is, or the FetchError raised.
     """
 
     def __init__(self, crawler: Crawler) -> None:
         settings = crawler.settings
+        if not settings.getbool("RETRY_ENABLED"):
+            raise NotConfigured
         self._crawler = crawler
         self._times = settings.getint("RETRY_TIMES")
-        self._base = settings.getfloat("RETRY_BACKOFF_BASE")
-        self._max = settings.getfloat("RETRY_BACKOFF_MAX")
-        self._after_max = settings.getfloat("RETRY_AFTER_MAX")
-        self._stopped: asyncio.Event | None = None
+        self._statuses = {int(status) for status in settings.getlist("RETRY_HTTP_CODES")}
+        self._base = settings.getfloat("RETRY_BACKOFF_BASE", BACKOFF_BASE)
+        self._max = settings.getfloat("RETRY_BACKOFF_MAX", BACKOFF_MAX)
+        self._longest = settings.getfloat("RETRY_AFTER_MAX", RETRY_AFTER_MAX)
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -46,67 +52,85 @@ class RetryMiddleware:
         return cls(crawler)
 
     async def process_response(self, request: Request, response: Response) -> Request | Response:
-        """The response, or the request again where its status may pass."""
-        if response.status not in STATUSES or "cached" in response.flags:
+        """Another request for a status that may pass. Raises FetchError (interrupted)."""
+        if response.status not in self._statuses or "cached" in response.flags:
             return response
-        asked = retry_after(response)
-        if asked is not None and asked <= self._after_max:
-            self._downloader().pause(request.meta["download_slot"], asked)
-        if not self._may_retry(request) or (asked is not None and asked > self._after_max):
-            return response
-        return await self._again(request, waits_anyway=asked is not None)
+        downloader = Downloader.of(self._crawler)
+        slot_key = downloader.get_slot_key(request)
+        reason = f"HTTP {response.status}"
+        wish = retry_after(response.headers)
+        waits = wish is not None and wish <= self._longest
+        if wish is not None and waits:
+            downloader.pause(slot_key, wish)
+        if (wish is None or waits) and self._may_again(request, self._times):
+            # Where the whole host pauses, the request waits in its queue.
+            return await self._again(request, reason, backs_off=wish is None)
+        if response.status == 429:
+            error = FetchError(Outcome.RATE_LIMITED, f"{slot_key} asks for fewer requests")
+            downloader.hosts.failed(slot_key, error)
+        return response
 
     async def process_exception(self, request: Request, exception: Exception) -> Request | None:
-        """The request again where what failed may pass."""
+        """Another request for a failure that may pass. Raises FetchError (interrupted)."""
         if not isinstance(exception, FetchError):
             return None
-        if exception.outcome.transient and self._may_retry(request):
-            return await self._again(request)
-        exception.tries = request.meta.get("retry_times", 0) + 1
+        exception.tries += request.meta.get("retry_times", 0)
+        # An archive was tried often enough on its own account.
+        if exception.outcome.transient and not _is_member(request):
+            times = min(self._times, 1) if isinstance(exception, UnknownHost) else self._times
+            if self._may_again(request, times):
+                return await self._again(request, exception.message, backs_off=True)
         return None
 
-    def _downloader(self) -> Downloader:
-        downloader = self._crawler.engine.downloader
-        assert isinstance(downloader, Downloader)
-        return downloader
-
-    def _may_retry(self, request: Request) -> bool:
+    def _may_again(self, request: Request, times: int) -> bool:
         if request.meta.get("dont_retry"):
             return False
-        times = request.meta.get("max_retry_times", self._times)
-        if request.meta.get("dont_obey_robotstxt"):
-            times = min(times, 1)  # robots.txt itself: every other request of the host waits for it
-        return bool(request.meta.get("retry_times", 0) < times)
+        retries = int(request.meta.get("retry_times", 0))
+        if retries < int(request.meta.get("max_retry_times", times)):
+            return True
+        self._crawler.stats.inc_value("retry/max_reached")
+        return False
 
-    async def _again(self, request: Request, *, waits_anyway: bool = False) -> Request:
-        tried = request.meta.get("retry_times", 0)
-        if not waits_anyway:
-            await self._sleep(random.uniform(0, min(self._base * 2**tried, self._max)))  # noqa: S311
+    async def _again(self, request: Request, reason: str, *, backs_off: bool) -> Request:
+        retries = request.meta.get("retry_times", 0)
+        logger.debug("Trying %s again, for the %d. time: %s", request, retries + 1, reason)
+        self._crawler.stats.inc_value("retry/count")
+        if backs_off:
+            longest = min(self._max, self._base * 2**retries)
+            try:
+                # Spread over the whole time, so that those who failed together do not return so.
+                await Downloader.of(self._crawler).sleep(uniform(0, longest))  # noqa: S311
+            except FetchError as error:
+                error.tries = retries + 1
+                raise
         again = request.copy()
-        again.meta["retry_times"] = tried + 1
+        again.meta["retry_times"] = retries + 1
         again.dont_filter = True
         return again
 
-    async def _sleep(self, seconds: float) -> None:
-        """Wait; raises FetchError where the run is stopped meanwhile."""
-        if self._stopped is None:
-            self._stopped = asyncio.Event()
-            self._downloader().on_interrupt(self._stopped.set)
-        try:
-            await asyncio.wait_for(self._stopped.wait(), seconds)
-        except TimeoutError:
-            return
-        raise FetchError(Outcome.INTERRUPTED, "the run was stopped before the next try")
+
+def _is_member(request: Request) -> bool:
+    return request.url.partition(":")[0] in ARCHIVE_SCHEMES
 
 
-def retry_after(response: Response) -> float | None:
-    """The seconds that a Retry-After header asks for (RFC 9110: a number, or a date)."""
-    value = (response.headers.get("Retry-After") or b"").decode("latin-1").strip()
-    if value.isascii() and value.isdigit():
-        return float(value[:9])
-    try:
-        date = parsedate_to_datetime(value)
-    except ValueError:
+def retry_after(headers: Headers) -> float | None:
+    """The seconds that Retry-After asks for (RFC 9110, 10.2.3); None where it does not.
+
+    A date is read by the server's own clock, where that is told.
+    """
+    text = (headers.get("Retry-After") or b"").decode("latin-1").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    until = _date(text)
+    if until is None:
         return None
-    date = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max((date - datetime.now(UTC)).total_seconds(), 0.0)
+    now = _date((headers.get("Date") or b"").decode("latin-1")) or datetime.now(UTC)
+    return max(0.0, (until - now).total_seconds())
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -1,27 +1,46 @@
-"""Which addresses are asked at all."""
+"""Which addresses a request may be made of: http and https, and members of archives over these."""
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from imgcrawl.download.errors import FetchError
 from imgcrawl.outcomes import Outcome
 
-SCHEMES = frozenset({"http", "https", "zip+http", "zip+https"})
-MAX_URL = 8000  # characters; servers take about 8,190 bytes of request line
+MAX_URL_LENGTH = 8_000  # characters; RFC 9110 asks for that much to be supported, and few do more
+ARCHIVE_SCHEMES = {"zip+http": "http", "zip+https": "https"}
+SCHEMES = frozenset({"http", "https", *ARCHIVE_SCHEMES})
+
+# What no host name holds. Whether one exists is for DNS to say.
+_NO_HOST = re.compile(r"[\x00-\x20\x7f<>\"{}|^`%]")
+_MAX_LABEL, _MAX_NAME = 63, 253  # RFC 1035
 
 
 def require_http(url: str) -> None:
-    """Raise FetchError (bad_url) for what is not an absolute HTTP address of sane length."""
-    if len(url) > MAX_URL:
-        raise FetchError(Outcome.BAD_URL, f"an address of {len(url):,} characters")
+    """Raise FetchError (bad_url) for an address of which no request can be made here."""
+    if len(url) > MAX_URL_LENGTH:
+        raise _bad(f"an address of {len(url):,} characters")
     try:
-        url.encode("utf-8")
-        parts = urlsplit(url.strip())
-        host, _ = parts.hostname, parts.port
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        parts.port  # noqa: B018 - raises where it is no number, or too large a one
+        url.encode()
     except ValueError as error:
-        raise FetchError(Outcome.BAD_URL, f"no address: {error}") from error
-    if parts.scheme.lower() not in SCHEMES:
-        raise FetchError(Outcome.BAD_URL, f"{parts.scheme or 'no scheme'}: is not followed")
-    if not host or any(character.isspace() for character in host):
-        raise FetchError(Outcome.BAD_URL, "an address without a host")
+        raise _bad(f"no address: {error}") from None
+    if parts.scheme not in SCHEMES:
+        what = f"{parts.scheme}: addresses are" if parts.scheme else "what has no scheme is"
+        raise _bad(f"{what} not fetched, only http and https")
+    if not host:
+        raise _bad("an address without a host")
+    labels = host.removesuffix(".").split(".")
+    if (
+        _NO_HOST.search(host.partition("%")[0] if ":" in host else host)
+        or len(host) > _MAX_NAME
+        or not all(0 < len(label) <= _MAX_LABEL for label in labels)
+    ):
+        raise _bad(f"{host[:_MAX_NAME]!r} cannot be the name of a host")
+
+
+def _bad(message: str) -> FetchError:
+    return FetchError(Outcome.BAD_URL, message, tries=0)

@@ -1,4 +1,4 @@
-"""AutoThrottle that knows which hosts can take more, and which asked for less."""
+"""AutoThrottle that knows object stores from strangers, and never goes below a Crawl-delay."""
 
 from __future__ import annotations
 
@@ -14,22 +14,28 @@ if TYPE_CHECKING:
 
 
 class Throttle(AutoThrottle):
-    """Aims at AUTOTHROTTLE_TARGET_CONCURRENCY; at its own concurrency for a host of DOWNLOAD_SLOTS.
+    """Scrapy's, but for the aim and the floor of each host.
 
-    The delay never falls below a host's own, or its Crawl-delay.
+    A host with a concurrency of its own in DOWNLOAD_SLOTS is made for that: it is aimed at, in
+    place of AUTOTHROTTLE_TARGET_CONCURRENCY.
     """
 
     def _response_downloaded(self, response: Response, request: Request, spider: Spider) -> None:
         key, slot = self._get_slot(request, spider)
         latency = request.meta.get("download_latency")
-        downloader = self.crawler.engine.downloader
-        if slot is None or key is None or latency is None:
+        if key is None or slot is None or latency is None or "cached" in response.flags:
             return
-        known = downloader.per_slot_settings.get(key, {}).get("concurrency")
-        usual, self.target_concurrency = self.target_concurrency, known or self.target_concurrency
-        try:
-            self._adjust_delay(slot, latency, response)
-        finally:
-            self.target_concurrency = usual
-        if isinstance(downloader, Downloader):
-            slot.delay = max(slot.delay, downloader.least_delay(key))
+        if request.meta.get("autothrottle_dont_adjust_delay"):
+            return
+        downloader = Downloader.of(self.crawler)
+        target = latency / self._concurrency(downloader, key)
+        # As Scrapy: at once to a longer delay, half the way to a shorter one, and never to a
+        # shorter one by an error page, which takes a server no time.
+        delay = max(target, (slot.delay + target) / 2)
+        delay = max(min(delay, self.maxdelay), downloader.floor(key))
+        if response.status == 200 or delay > slot.delay:
+            slot.delay = delay
+
+    def _concurrency(self, downloader: Downloader, key: str) -> float:
+        own = downloader.per_slot_settings.get(key, {}).get("concurrency")
+        return float(own) if own else self.target_concurrency

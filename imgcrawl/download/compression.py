@@ -1,0 +1,43 @@
+"""Compressed pages, whose faults are failures in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scrapy.downloadermiddlewares.httpcompression import (
+    HttpCompressionMiddleware as ScrapyHttpCompressionMiddleware,
+)
+from scrapy.exceptions import IgnoreRequest
+from scrapy.utils.httpobj import urlparse_cached
+
+from imgcrawl.download.errors import FetchError
+from imgcrawl.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from scrapy import Request, Spider
+    from scrapy.http import Response
+
+
+class HttpCompressionMiddleware(ScrapyHttpCompressionMiddleware):
+    """Scrapy's, which lets the exceptions of four decoders through."""
+
+    def process_response(
+        self, request: Request, response: Response, spider: Spider | None = None
+    ) -> Request | Response:
+        """The response, decoded. Raises FetchError: too_large (a bomb), corrupt.
+
+        An error page that cannot be decoded stays as it is: its status is what counts.
+        """
+        host = urlparse_cached(request).hostname
+        tries = 1 + request.meta.get("retry_times", 0)
+        try:
+            return super().process_response(request, response)
+        except IgnoreRequest:
+            words = f"what {host} sent unpacks to more than is allowed"
+            raise FetchError(Outcome.TOO_LARGE, words, response.status, tries) from None
+        except Exception as error:  # each decoder has its own
+            if response.status >= 300:
+                return response
+            encoding = b", ".join(response.headers.getlist("Content-Encoding")).decode("latin-1")
+            words = f"what {host} sent as {encoding} cannot be unpacked"
+            raise FetchError(Outcome.CORRUPT, words, response.status, tries) from error

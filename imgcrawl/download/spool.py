@@ -1,0 +1,53 @@
+"""A body on its way to disk."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING
+
+from imgcrawl.download.errors import FetchError
+from imgcrawl.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+class Spool:
+    """The file that a long body goes to, written in a thread.
+
+    `write` and `close` raise FetchError (disk_full) where the disk does not take it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = None
+
+    async def write(self, data: bytes | bytearray) -> None:
+        """Append. The first time the file is made, or emptied of what an earlier try left."""
+        await self._in_thread(lambda: self._opened().write(data))
+
+    async def close(self) -> None:
+        """The body is complete."""
+        await self._in_thread(lambda: self._opened().close())
+
+    def discard(self) -> None:
+        """The body did not come to its end: leave nothing of it."""
+        if self._file is not None:
+            with suppress(OSError):  # closing writes what is left, which a full disk refuses
+                self._file.close()
+        self._path.unlink(missing_ok=True)
+
+    def _opened(self) -> IO[bytes]:
+        if self._file is None:
+            self._file = self._path.open("wb")
+        return self._file
+
+    @staticmethod
+    async def _in_thread(function: Callable[[], object]) -> None:
+        try:
+            await asyncio.to_thread(function)
+        except OSError as error:
+            words = f"it cannot be written to disk ({error.strerror or error})"
+            raise FetchError(Outcome.DISK_FULL, words) from error
