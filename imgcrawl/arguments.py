@@ -101,6 +101,31 @@ class ImageArguments(SpiderArguments):
         return super().settings() | ({"IMAGES_THUMBS": sizes} if sizes else {})
 
 
+class ListArguments(ImageArguments):
+    """What every spider takes whose pictures lie on many hosts, and may be gone."""
+
+    wayback: bool = Field(
+        False, description="look for what is gone in the Wayback Machine, after all else"
+    )
+    wayback_year: Annotated[int | None, Field(ge=1996, le=2100)] = Field(
+        None, description="captures nearest to this year; by default the dataset's own, or the last"
+    )
+    phash: bool = Field(
+        False, description="a perceptual hash of each picture; duplicates.csv has near ones too"
+    )
+
+    dataset_year: ClassVar[int | None] = None
+
+    def settings(self) -> dict[str, Any]:
+        """The settings that these arguments stand for."""
+        return super().settings() | {
+            "PLACEHOLDER_REPEATS": 3,
+            "WAYBACK": self.wayback,
+            "WAYBACK_YEAR": self.wayback_year or self.dataset_year,
+            "PHASH": self.phash,
+        }
+
+
 def parse_arguments(spider: type[Spider], given: Mapping[str, Any]) -> SpiderArguments:
     """The arguments of a spider class from what was typed.
 

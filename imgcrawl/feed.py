@@ -20,9 +20,11 @@ from scrapy import signals
 from scrapy.exceptions import CloseSpider
 
 from imgcrawl.errors import ImgcrawlError
-from imgcrawl.items import Bookmark, Document, Expects, Item, Missing, Stored
+from imgcrawl.items import Bookmark, Document, Expects, Item, Missing, Stored, Unreadable
 from imgcrawl.ledger import utf8
 from imgcrawl.outcomes import Outcome, retry_outcomes
+from imgcrawl.quota import Quota
+from imgcrawl.rescue import Rescue
 from imgcrawl.run import Run
 from imgcrawl.window import Window
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _PAGE = 500  # entries of the ledger looked at in one go
+_SHOWN = 10  # warnings about what is no record
 
 
 @dataclass(slots=True, eq=False)
@@ -61,6 +64,8 @@ class Feed:
         )
         self._shard: tuple[int, int] | None = settings.get("SHARD")
         self._retry = retry_outcomes(settings.get("RETRY"))
+        self._rescue_limit = settings.getint("WAYBACK_MAX") if settings.getbool("WAYBACK") else 0
+        self._n_unreadable = 0
         self._chapters = deque([_Chapter()])
         self._chapter_of: dict[int, _Chapter] = {}
         crawler.signals.connect(self._item_done, signal=signals.item_scraped)
@@ -98,11 +103,14 @@ class Feed:
         try:
             async for entry in self._left_over():
                 await self._accept(entry.to_item())
+            self._run.ledger.forget_unreadable()
             async for said in start:
                 if self._run.stopping:
                     break
                 await self._take(said)
             self._run.tally.doing = "downloading"
+            if self._rescue_limit:
+                await self._rescue()
         except ImgcrawlError as error:
             # What was handed out before is finished first: it was promised.
             self._run.error = self._run.error or str(error)
@@ -115,18 +123,35 @@ class Feed:
     async def _take(self, said: Any) -> None:
         match said:
             case Item():
-                if self._is_mine(said):
+                if said.quota is not None or self._is_mine(said.record_id):
                     await self._accept(said)
+            case Quota():
+                if self._is_mine(said.key):
+                    self._run.open_quota(said)
+                else:
+                    said.wanted = 0
             case Bookmark():
                 self._chapters[-1].bookmark = said
                 self._chapters.append(_Chapter())
                 self._commit_bookmarks()
             case Expects():
                 self._expect(said)
+            case Unreadable():
+                self._unreadable(said)
             case Document():
                 self._run.write_document(said)
             case _:
                 raise TypeError(f"a spider yields items and words about them, not {said!r}")
+
+    def _unreadable(self, piece: Unreadable) -> None:
+        if not self._is_mine(piece.where):
+            return
+        self._n_unreadable += 1
+        if self._n_unreadable <= _SHOWN:
+            logger.warning("No record: %s: %s", piece.where, piece.problem)
+        elif self._n_unreadable == _SHOWN + 1:
+            logger.warning("More that is no record will be in failures.csv, and not shown here.")
+        self._run.unreadable(piece)
 
     async def _accept(self, item: Item) -> None:
         item.record_id = utf8(item.record_id)
@@ -158,10 +183,24 @@ class Feed:
                 yield entry
         self._run.tally.doing = "reading the source"
 
+    async def _rescue(self) -> None:
+        """Hand out once more what is gone for good: the Wayback Machine may have it."""
+        rescue = Rescue(self._run, self._rescue_limit, self._is_mine)
+        picked = True
+        while picked and not self._run.stopping:
+            await self._window.idle()
+            self._run.tally.doing = "asking the Wayback Machine"
+            picked = False
+            for item in rescue.next_round():
+                picked = True
+                await self._accept(item)
+
     def _to_do(self, page: list[Entry]) -> list[Entry]:
         return [entry for entry in page if self._is_to_do(entry)]
 
     def _is_to_do(self, entry: Entry) -> bool:
+        if entry.quota is not None:
+            return False  # its class may have enough by now: the spider knows
         match entry.result:
             case Stored(file_name=None):
                 return False
@@ -170,15 +209,17 @@ class Feed:
             case result:
                 return result.outcome in self._retry
 
-    def _is_mine(self, item: Item) -> bool:
-        """Whether the record is of this run's shard (1 of N, cut by a hash of its id)."""
+    def _is_mine(self, key: str) -> bool:
+        """Whether a record, or a class, is of this run's shard (1 of N, cut by a hash)."""
         if self._shard is None:
             return True
         k, n = self._shard
-        return crc32(item.record_id.encode()) % n == k - 1
+        return crc32(utf8(key).encode()) % n == k - 1
 
     def _item_done(self, item: Any) -> None:
         self._window.release(item)
+        if isinstance(item, Item) and item.quota in self._run.quotas:
+            self._run.quotas[item.quota].ended()
         chapter = self._chapter_of.pop(id(item), None)
         if chapter is not None:
             chapter.open -= 1

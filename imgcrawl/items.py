@@ -1,8 +1,8 @@
 """What a spider says: records, and a few words about them.
 
 A spider's stream holds items (one item = one record of the dataset = one thing to store) and,
-among them, `Bookmark`, `Expects` and `Document`. Items carry everything that the rest of the
-project needs; nobody asks which spider an item came from.
+among them, `Bookmark`, `Expects`, `Document` and `Unreadable`. Items carry everything that the
+rest of the project needs; nobody asks which spider an item came from.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from imgcrawl.outcomes import Outcome
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
@@ -53,6 +52,9 @@ class Missing:
     url: str | None = None
     http_status: int | None = None
     tries: int = 0
+    # Of what came, where it was a picture and still is not the record.
+    sha256: str | None = None
+    final_url: str | None = None
 
 
 Result: TypeAlias = Stored | Missing
@@ -86,6 +88,18 @@ class Expects:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A piece of a source that was to be a record and cannot be read as one.
+
+    where:   unique in the source: "train.json, record 12"
+    problem: what is wrong with it, and how it begins
+    """
+
+    where: str
+    problem: str
+
+
 @dataclass(slots=True)
 class Item:
     """One record.
@@ -95,6 +109,10 @@ class Item:
     path:      the target below OUT without extension, made of ids
     metadata:  the dataset's own columns
     documents: texts written beside the file once the record is stored
+    quota:     the class that this is one candidate of (`Quota.key`); such a record is not promised
+    rank:      its place among the candidates
+    digests:   what its bytes must come to, as the source says: {"md5": hexadecimal}
+    hint:      what else is known of a picture, told where it is missing
     result:    what became of it; a spider may set it where it knows that a record is missing
     """
 
@@ -105,19 +123,26 @@ class Item:
     path: str
     metadata: Metadata = field(default_factory=dict)
     documents: list[Document] = field(default_factory=list)
+    quota: str | None = None
+    rank: int = 0
+    digests: dict[str, str] = field(default_factory=dict)
+    hint: str = ""
     result: Result | None = None
 
     # Set on the way, never by a spider.
     held: bool = False  # the result is an earlier run's: nothing was fetched
+    lost: Missing | None = None  # gone for good, and now looked for in the Wayback Machine
     found: Path | None = None  # a file under this record's final name that no table knows of
     renew: Callable[[Item], Awaitable[list[str]]] | None = None  # fresh URLs for expired ones
-    fate: asyncio.Future[Result] | None = None
 
     def to_json(self) -> str:
         """What is needed to try this record again without asking the source."""
         kept: dict[str, Any] = {"kind": self.kind, "urls": self.urls, "path": self.path}
         if self.documents:
             kept["documents"] = [[document.path, document.text] for document in self.documents]
+        for name in ("quota", "rank", "digests", "hint"):
+            if value := getattr(self, name):
+                kept[name] = value
         return json.dumps(kept, separators=(",", ":"))
 
 
@@ -154,4 +179,8 @@ def from_json(record_id: str, text: str, metadata: Metadata) -> Item:
         path=kept["path"],
         metadata=metadata,
         documents=[Document(path, text) for path, text in kept.get("documents", ())],
+        quota=kept.get("quota"),
+        rank=kept.get("rank", 0),
+        digests=kept.get("digests", {}),
+        hint=kept.get("hint", ""),
     )

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-SCHEMA_VERSION = 1
+    from imgcrawl.quota import Quota
+
+SCHEMA_VERSION = 2
 
 _STORED_COLUMNS = tuple(f.name for f in fields(Stored) if f.name not in {"url", "tries"})
 
@@ -35,13 +37,26 @@ CREATE TABLE records (
     {", ".join(_STORED_COLUMNS)},
     path TEXT NOT NULL,      -- the final name without its extension: one record each
     metadata TEXT NOT NULL,  -- JSON object
-    item TEXT NOT NULL       -- JSON: what a new try needs
+    item TEXT NOT NULL,      -- JSON: what a new try needs
+    quota TEXT               -- the class that it is a candidate of
 ) WITHOUT ROWID;
 CREATE INDEX records_outcome ON records (outcome);
 CREATE INDEX records_path ON records (path);
 CREATE TABLE bookmarks (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE columns (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+_SINCE_2 = """
+CREATE INDEX records_quota ON records (quota) WHERE quota IS NOT NULL;
+CREATE INDEX records_sha256 ON records (sha256) WHERE sha256 IS NOT NULL;
+CREATE INDEX records_url ON records (url) WHERE url IS NOT NULL;
+CREATE TABLE quotas (
+    key TEXT PRIMARY KEY, label TEXT, wanted INTEGER NOT NULL, listed INTEGER, note TEXT
+) WITHOUT ROWID;
+CREATE TABLE unreadable (place TEXT PRIMARY KEY, problem TEXT NOT NULL, seen_at TEXT NOT NULL)
+    WITHOUT ROWID;
+CREATE TABLE captures (url TEXT PRIMARY KEY, answer TEXT NOT NULL, asked_at TEXT NOT NULL)
+    WITHOUT ROWID;
 """
 
 _RECORD_COLUMNS = (
@@ -56,6 +71,7 @@ _RECORD_COLUMNS = (
     "path",
     "metadata",
     "item",
+    "quota",
 )
 
 
@@ -69,11 +85,13 @@ class Entry:
     path: str
     metadata: Metadata
     item: str
+    quota: str | None = None
 
     @classmethod
     def of(cls, item: Item, result: Result, now: str) -> Entry:
         """The entry of an item that has its result."""
-        return cls(item.record_id, result, now, item.path, item.metadata, item.to_json())
+        kept = item.to_json()
+        return cls(item.record_id, result, now, item.path, item.metadata, kept, item.quota)
 
     def to_item(self) -> Item:
         """The item as its spider made it, to be tried again."""
@@ -86,7 +104,8 @@ class Entry:
             stored = [getattr(result, name) for name in _STORED_COLUMNS]
         else:
             status, message = result.http_status, result.message
-            stored = [None] * len(_STORED_COLUMNS)
+            came = {"sha256": result.sha256, "final_url": result.final_url}
+            stored = [came.get(name) for name in _STORED_COLUMNS]
         row = (
             self.record_id,
             str(result.outcome),
@@ -99,6 +118,7 @@ class Entry:
             self.path,
             json.dumps(self.metadata, separators=(",", ":")),
             self.item,
+            self.quota,
         )
         return tuple(utf8(cell) if isinstance(cell, str) else cell for cell in row)
 
@@ -115,7 +135,13 @@ def _entry(row: sqlite3.Row) -> Entry:
         result = Stored(url=row["url"], tries=row["tries"], **stored)
     else:
         result = Missing(
-            Outcome(row["outcome"]), row["message"], row["url"], row["http_status"], row["tries"]
+            Outcome(row["outcome"]),
+            row["message"],
+            row["url"],
+            row["http_status"],
+            row["tries"],
+            row["sha256"],
+            row["final_url"],
         )
     return Entry(
         record_id=row["record_id"],
@@ -124,7 +150,26 @@ def _entry(row: sqlite3.Row) -> Entry:
         path=row["path"],
         metadata=json.loads(row["metadata"]),
         item=row["item"],
+        quota=row["quota"],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ClassCount:
+    """A class that has a quota: what is wanted of it, and what became of its candidates."""
+
+    key: str
+    label: str
+    wanted: int
+    stored: int
+    listed: int | None  # candidates in its list, where that is known
+    missing: dict[str, int]  # by reason
+    note: str
+
+    @property
+    def short(self) -> int:
+        """How many are missing."""
+        return max(0, self.wanted - self.stored)
 
 
 class Ledger:
@@ -151,7 +196,11 @@ class Ledger:
         db.execute("PRAGMA synchronous=NORMAL")
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
-            db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+            made = f"{_SCHEMA} {_SINCE_2} PRAGMA user_version={SCHEMA_VERSION};"
+            db.executescript(f"BEGIN; {made} COMMIT;")
+        elif version == 1:
+            added = f"ALTER TABLE records ADD COLUMN quota TEXT; {_SINCE_2}"
+            db.executescript(f"BEGIN; {added} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
         elif version != SCHEMA_VERSION:
             db.close()
             raise OutputError(
@@ -170,7 +219,25 @@ class Ledger:
         row = self._db.execute("SELECT record_id FROM records WHERE path = ?", (path,)).fetchone()
         return row[0] if row else None
 
-    def write(self, entries: Iterable[Entry], bookmarks: Iterable[tuple[str, str]] = ()) -> None:
+    def forget_unreadable(self) -> None:
+        """The source is about to be read again: what could not be read of it, may be now."""
+        self._db.execute("DELETE FROM unreadable")
+
+    def unreadable(self) -> Iterator[tuple[str, str, str]]:
+        """(where, problem, when) of the pieces of the source that are no records."""
+        rows = self._db.execute("SELECT * FROM unreadable ORDER BY place")
+        return (tuple(row) for row in rows)
+
+    def n_unreadable(self) -> int:
+        """How many pieces of the source are no records."""
+        return int(self._db.execute("SELECT count(*) FROM unreadable").fetchone()[0])
+
+    def write(
+        self,
+        entries: Iterable[Entry],
+        bookmarks: Iterable[tuple[str, str]] = (),
+        unreadable: Iterable[tuple[str, str, str]] = (),
+    ) -> None:
         """Write a batch in one transaction: all of it is there afterwards, or nothing."""
         marks = ", ".join("?" * len(_RECORD_COLUMNS))
         with self._transaction():
@@ -179,10 +246,89 @@ class Ledger:
                 (entry._row() for entry in entries),
             )
             self._db.executemany("INSERT OR REPLACE INTO bookmarks VALUES (?, ?)", bookmarks)
+            self._db.executemany("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?)", unreadable)
 
-    def counts(self) -> dict[Outcome, int]:
-        """How many records ended in which way."""
-        rows = self._db.execute("SELECT outcome, count(*) FROM records GROUP BY outcome")
+    def of_bytes(self, sha256: str) -> list[Entry]:
+        """The records whose bytes were these, stored or not."""
+        rows = self._db.execute("SELECT * FROM records WHERE sha256 = ?", (sha256,))
+        return [_entry(row) for row in rows]
+
+    def same_bytes(self) -> Iterator[Entry]:
+        """The stored records whose bytes others have too, the same ones next to each other."""
+        rows = self._db.execute(
+            "SELECT * FROM records WHERE outcome = 'stored' AND sha256 IN (SELECT sha256"
+            " FROM records WHERE sha256 IS NOT NULL AND outcome = 'stored' GROUP BY sha256"
+            " HAVING count(*) > 1) ORDER BY sha256, record_id"
+        )
+        return map(_entry, rows)
+
+    def values(self, column: str) -> Iterator[tuple[str, str]]:
+        """(record, value) of the stored records that have a column of the dataset's own."""
+        if column not in self.columns():
+            return iter(())
+        rows = self._db.execute(
+            "SELECT record_id, json_extract(metadata, '$.' || json_quote(?)) AS value FROM records"
+            " WHERE outcome = 'stored' AND value IS NOT NULL ORDER BY record_id",
+            (column,),
+        )
+        return ((str(row[0]), str(row[1])) for row in rows)
+
+    def of_url(self, url: str) -> Entry | None:
+        """A record that was asked of this URL, a stored one where there is one."""
+        row = self._db.execute(
+            "SELECT * FROM records WHERE url = ? ORDER BY outcome = 'stored' DESC, last_try_at DESC"
+            " LIMIT 1",
+            (url,),
+        ).fetchone()
+        return _entry(row) if row else None
+
+    def of_quota(self, key: str) -> list[Entry]:
+        """The stored records of a class that has a quota."""
+        rows = self._db.execute(
+            "SELECT * FROM records WHERE quota = ? AND outcome = 'stored'", (key,)
+        )
+        return [_entry(row) for row in rows]
+
+    def write_quotas(self, quotas: Iterable[Quota]) -> None:
+        """Note what is wanted of classes."""
+        rows = ((q.key, q.label, q.wanted, q.listed, q.note or None) for q in quotas)
+        with self._transaction():
+            self._db.executemany(
+                "INSERT INTO quotas VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+                " label = excluded.label, wanted = excluded.wanted, note = excluded.note,"
+                " listed = coalesce(excluded.listed, listed)",
+                rows,
+            )
+
+    def classes(self) -> Iterator[ClassCount]:
+        """Each class that has a quota, and what became of its candidates."""
+        for key, label, wanted, listed, note in self._db.execute(
+            "SELECT key, label, wanted, listed, note FROM quotas ORDER BY key"
+        ).fetchall():
+            counts = dict(
+                self._db.execute(
+                    "SELECT outcome, count(*) FROM records WHERE quota = ? GROUP BY outcome", (key,)
+                ).fetchall()
+            )
+            stored = counts.pop(Outcome.STORED, 0)
+            yield ClassCount(key, label or "", wanted, stored, listed, dict(counts), note or "")
+
+    def captures(self, url: str, since: str) -> str | None:
+        """What the Wayback Machine answered of a URL, if that was after `since` (ISO 8601)."""
+        row = self._db.execute(
+            "SELECT answer FROM captures WHERE url = ? AND asked_at > ?", (url, since)
+        ).fetchone()
+        return row[0] if row else None
+
+    def write_captures(self, url: str, answer: str, now: str) -> None:
+        """Keep what the Wayback Machine answered of a URL."""
+        row = (utf8(url), answer, now)
+        self._db.execute("INSERT OR REPLACE INTO captures VALUES (?, ?, ?)", row)
+
+    def counts(self, *, promised: bool = False) -> dict[Outcome, int]:
+        """How many records ended in which way; with `promised`, without candidates of quotas."""
+        where = "WHERE quota IS NULL" if promised else ""
+        rows = self._db.execute(f"SELECT outcome, count(*) FROM records {where} GROUP BY outcome")  # noqa: S608 - a constant
         return {Outcome(outcome): count for outcome, count in rows}
 
     def stored_bytes(self) -> int:

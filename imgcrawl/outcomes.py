@@ -34,6 +34,7 @@ class Outcome(StrEnum):
     NOT_IMAGE = "not_image"  # HTML, XML, text
     CORRUPT = "corrupt"  # does not decode
     PLACEHOLDER = "placeholder"  # "photo unavailable"
+    DUPLICATE = "duplicate"  # the same bytes as another of its class, where a number is wanted
     ROBOTS = "robots"
     OPTED_OUT = "opted_out"  # X-Robots-Tag
     BLOCKED_ADDRESS = "blocked_address"
@@ -77,6 +78,21 @@ _RETRYABLE = _TRANSIENT | {
     Outcome.DISK_FULL,
     Outcome.INTERRUPTED,
 }
+
+# What another run will not find either, at its own address: worth a look into an archive.
+GONE = frozenset(
+    {
+        Outcome.NOT_FOUND,
+        Outcome.FORBIDDEN,
+        Outcome.DNS,
+        Outcome.REFUSED,
+        Outcome.HOST_DOWN,
+        Outcome.REDIRECTS,
+        Outcome.NOT_IMAGE,
+        Outcome.CORRUPT,
+        Outcome.PLACEHOLDER,
+    }
+)
 
 
 def of_status(status: int) -> Outcome:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from imgcrawl.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 METADATA = "metadata.csv"
 FAILURES = "failures.csv"
 LEDGER = "ledger.sqlite"
 SUMMARY = "summary.json"
 ATTRIBUTION = "attribution.txt"
+CLASSES = "classes.csv"
+DUPLICATES = "duplicates.csv"
+LINKROT = "linkrot.csv"
 
 
 class OutputDirectory:
@@ -41,7 +44,12 @@ class OutputDirectory:
     @property
     def partial(self) -> Path:
         """Where files lie until they are complete: a directory of their own on the same disk."""
-        return self.root / ".partial"
+        return self.partial_of(self.root)
+
+    @staticmethod
+    def partial_of(root: str | Path) -> Path:
+        """The same of an OUT that somebody else has open."""
+        return Path(root).expanduser().absolute() / ".partial"
 
     @property
     def archives(self) -> Path:
@@ -66,6 +74,10 @@ class OutputDirectory:
         with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             write(file)
         temporary.replace(path)
+
+    def discard(self, name: str) -> None:
+        """Remove a file below OUT, if it is there."""
+        (self.root / name).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Leave nothing but the results, and let the next run in."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from imgcrawl.items import Missing, Stored
+from imgcrawl.ledger import utf8
+from imgcrawl.outcomes import Outcome
 from imgcrawl.tables import LiveTables, write_all
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ class _Batch:
     new: list[Entry] = field(default_factory=list)
     again: list[Entry] = field(default_factory=list)  # their row stands in a table already
     bookmarks: list[tuple[str, str]] = field(default_factory=list)
+    unreadable: list[tuple[str, str, str]] = field(default_factory=list)
+    latest: dict[str, Entry] = field(default_factory=dict)  # by record
+    ids: dict[str, set[str]] = field(default_factory=dict)  # records by URL and by SHA-256
 
 
 class Recorder:
@@ -46,11 +51,39 @@ class Recorder:
         self._batch = _Batch()
         self._timer: asyncio.TimerHandle | None = None
 
+    def of_bytes(self, sha256: str) -> list[Entry]:
+        """The records whose bytes were these, those of the batch included."""
+        known = {entry.record_id: entry for entry in self._ledger.of_bytes(sha256)}
+        taken = self._batch.latest
+        known |= {id_: taken[id_] for id_ in known.keys() & taken.keys()}
+        known |= {id_: taken[id_] for id_ in self._batch.ids.get(sha256, ())}
+        return [entry for entry in known.values() if entry.result.sha256 == sha256]
+
+    def of_url(self, url: str) -> Entry | None:
+        """A record that was asked of this URL, a stored one where there is one."""
+        taken = self._batch.latest
+        known = [taken[id_] for id_ in self._batch.ids.get(url, ())]
+        if (entry := self._ledger.of_url(url)) is not None:
+            known.append(taken.get(entry.record_id, entry))
+        return max(known, key=lambda entry: entry.result.outcome is Outcome.STORED, default=None)
+
     def record(self, entry: Entry, *, was: type[Stored | Missing] | None) -> None:
         """Take an entry. `was` is what the ledger has had of this record until now."""
         same = was is type(entry.result)
+        self._batch.latest[entry.record_id] = entry
+        for key in (entry.result.url, entry.result.sha256):
+            if key:
+                self._batch.ids.setdefault(key, set()).add(entry.record_id)
         (self._batch.again if same else self._batch.new).append(entry)
         if len(self._batch.new) + len(self._batch.again) >= BATCH_RECORDS:
+            self._try_flush()
+        else:
+            self._schedule()
+
+    def unreadable(self, where: str, problem: str, now: str) -> None:
+        """Take a piece of the source that is no record."""
+        self._batch.unreadable.append((utf8(where), utf8(problem), now))
+        if len(self._batch.unreadable) >= BATCH_RECORDS:
             self._try_flush()
         else:
             self._schedule()
@@ -66,10 +99,11 @@ class Recorder:
             self._timer.cancel()
             self._timer = None
         batch, self._batch = self._batch, _Batch()
-        if not (batch.new or batch.again or batch.bookmarks):
+        if not (batch.new or batch.again or batch.bookmarks or batch.unreadable):
             return
         try:
-            self._ledger.write([*batch.new, *batch.again], batch.bookmarks)
+            entries = [*batch.new, *batch.again]
+            self._ledger.write(entries, batch.bookmarks, batch.unreadable)
         except Exception:
             self._batch = batch  # not lost: the run stops, and tries once more as it ends
             raise

@@ -9,13 +9,14 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
+from glob import escape
 from typing import TYPE_CHECKING
 
 from imgcrawl.items import Missing, Stored
-from imgcrawl.ledger import Entry, Ledger
+from imgcrawl.ledger import Entry, Ledger, utf8
 from imgcrawl.outcomes import Outcome
 from imgcrawl.output import FAILURES, LEDGER, METADATA, OutputDirectory
 from imgcrawl.paths import safe_path
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
     from scrapy.crawler import Crawler
 
-    from imgcrawl.items import Document, Item, Result
+    from imgcrawl.items import Document, Item, Result, Unreadable
+    from imgcrawl.quota import Quota
 
 
 def utc_now() -> str:
@@ -47,6 +49,7 @@ class Tally:
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)  # records that ended in this run
     held: int = 0  # records that an earlier run had brought to their end
+    replaced: int = 0  # candidates that failed; another takes their place, while there are any
     bytes: int = 0  # stored in this run
     expected: int | None = None  # records promised, as far as the source says
     expected_bytes: int | None = None
@@ -60,12 +63,12 @@ class Tally:
     @property
     def missing(self) -> int:
         """Records that turned out missing in this run."""
-        return self.outcomes.total() - self.stored
+        return self.outcomes.total() - self.stored - self.replaced
 
     @property
     def done(self) -> int:
         """Records that have their outcome, by this run or an earlier one."""
-        return self.outcomes.total() + self.held
+        return self.outcomes.total() - self.replaced + self.held
 
 
 class Run:
@@ -88,6 +91,7 @@ class Run:
         self.started = time.monotonic()
         self.error: str | None = None
         self.stopping = False
+        self.quotas: dict[str, Quota] = {}
         self._known: dict[str, Entry] = {}  # of the records in flight
         self._on_stop: list[Callable[[], None]] = []
         self._on_settled: list[Callable[[Item], None]] = []
@@ -115,25 +119,85 @@ class Run:
             self._known[item.record_id] = entry
         return entry
 
+    def known(self, item: Item) -> Entry | None:
+        """What the ledger had of an item that is on its way."""
+        return self._known.get(item.record_id)
+
     def settle(self, item: Item, result: Result) -> None:
         """Write down what became of an item: the last thing to happen to a record."""
         before = self._known.pop(item.record_id, None)
         if item.held:
-            self.tally.held += 1
+            self.tally.held += item.quota is None  # a quota knows what it has from the start
         else:
+            if item.lost is not None and before is not None:
+                self._uncount(before)
             self.tally.outcomes[result.outcome] += 1
             if isinstance(result, Stored):
                 self.tally.bytes += result.bytes or 0
+            elif item.quota is not None:
+                self.tally.replaced += 1
         if not item.held or (before is not None and before.metadata != item.metadata):
             now = before.last_try_at if item.held and before else utc_now()
             was = type(before.result) if before else None
             self.recorder.record(Entry.of(item, result, now), was=was)
         if isinstance(result, Missing) and result.outcome is Outcome.DISK_FULL:
             self.fail(f"The disk of {self.out.root} is full. Free some space and run again.")
+        if isinstance(result, Stored) and not item.held and item.quota in self.quotas:
+            self.quotas[item.quota].count(1)
         for callback in self._on_settled:
             callback(item)
-        if item.fate is not None and not item.fate.done():
-            item.fate.set_result(result)
+
+    def take_back(self, entry: Entry, missing: Missing) -> None:
+        """A record that was stored turns out to be none: its file goes, its outcome changes."""
+        stored = entry.result
+        assert isinstance(stored, Stored)
+        if stored.file_name is not None:
+            self.remove(stored.file_name)
+        now = utc_now()
+        changed = replace(entry, result=missing, last_try_at=now)
+        self.recorder.record(changed, was=Stored)
+        self._uncount(entry)
+        self.tally.outcomes[missing.outcome] += 1
+        self.tally.replaced += entry.quota is not None
+        if entry.quota in self.quotas:
+            self.quotas[entry.quota].count(-1)
+
+    def remove(self, file_name: str) -> None:
+        """Remove a stored file and what was made of it."""
+        if not self.local:
+            return
+        path, _, extension = file_name.rpartition(".")
+        (self.out.root / f"{path}.{extension}").unlink(missing_ok=True)
+        for size in self.out.root.glob("sizes/*"):
+            for copy in (size / path).parent.glob(f"{escape(path.rpartition('/')[2])}.*"):
+                copy.unlink()
+
+    def open_quota(self, quota: Quota) -> None:
+        """Take a quota into the count, with what is there of it already."""
+        if self.quotas.get(quota.key) is quota:
+            return
+        self.quotas[quota.key] = quota
+        self.ledger.write_quotas([quota])
+        entries = self.ledger.of_quota(quota.key)
+        quota.stored = sum(
+            isinstance(e.result, Stored)
+            and bool(e.result.file_name)
+            and self.is_file(e.result.file_name or "", e.result.bytes)
+            for e in entries
+        )
+        self.tally.held += quota.stored
+
+    def same_url(self, item: Item) -> Result | None:
+        """What the first URL of an item gave another record: at any time a file, or failure now."""
+        entry = self.recorder.of_url(utf8(item.urls[0]))
+        if entry is None or entry.record_id == item.record_id:
+            return None
+        match entry.result:
+            case Stored(file_name=str() as name, bytes=size) as stored:
+                return stored if self.local and self.is_file(name, size) else None
+            case Missing() as missing if entry.last_try_at >= self.started_at:
+                return missing if entry.to_item().urls == item.urls else None
+        return None
 
     def is_file(self, file_name: str, size: int | None) -> bool:
         """Whether a stored file is still there with its size; an object store is trusted."""
@@ -185,11 +249,48 @@ class Run:
                 "with -a out=DIR, or turn this check off with -s CHECK_FREE_DISK=0."
             )
 
+    def note_quotas(self) -> None:
+        """Write down what was learnt of the classes: how long their lists are, if there are any."""
+        self.ledger.write_quotas(self.quotas.values())
+
+    def classes_in_words(self) -> str:
+        """How far the classes are; empty where there are none."""
+        if not self.quotas:
+            return ""
+        short = [quota for quota in self.quotas.values() if quota.short]
+        under_way = [quota for quota in short if quota.in_flight][:3]
+        now = ", ".join(f"{quota.label} {quota.stored}/{quota.wanted}" for quota in under_way)
+        done = len(self.quotas) - len(short)
+        return f"{done:,} classes complete" + (f"; {now}" if now else "")
+
+    def unreadable(self, piece: Unreadable) -> None:
+        """A piece of the source is no record: it stands among the failures until it is read."""
+        self.recorder.unreadable(piece.where, piece.problem, utc_now())
+        self.tally.outcomes[Outcome.BAD_URL] += 1
+
+    def is_complete(self) -> bool:
+        """Whether all that was promised is stored: each record, and of each class its number."""
+        promised = self.ledger.counts(promised=True)
+        full = all(not count.short for count in self.ledger.classes())
+        return full and not self.ledger.n_unreadable() and set(promised) <= {Outcome.STORED}
+
     def close(self) -> None:
         """Let go of OUT, whose last rows are written."""
         self.ledger.set_state("open", "0")
         self.ledger.close()
         self.out.close()
+
+    def _uncount(self, entry: Entry) -> None:
+        """What was counted of a record counts no longer: it gets another outcome."""
+        tally, result = self.tally, entry.result
+        if entry.last_try_at >= self.started_at and tally.outcomes[result.outcome]:
+            tally.outcomes[result.outcome] -= 1
+            if isinstance(result, Stored):
+                tally.bytes -= result.bytes or 0
+            elif entry.quota is not None:
+                tally.replaced -= 1
+        elif entry.quota is None or isinstance(result, Stored):
+            tally.held = max(0, tally.held - 1)
 
     def _has_tables(self) -> bool:
         return all((self.out.root / name).exists() for name in (METADATA, FAILURES))

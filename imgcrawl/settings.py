@@ -25,6 +25,10 @@ COOKIES_ENABLED = False  # nothing here logs in
 ITEM_PIPELINES = {
     "pipelines.resume.ResumePipeline": 100,
     "pipelines.images.ImagesPipeline": 300,
+    "pipelines.wayback.WaybackPipeline": 400,
+    "pipelines.placeholders.PlaceholdersPipeline": 500,
+    "pipelines.distinct.DistinctPipeline": 600,
+    "pipelines.phash.PhashPipeline": 650,
     "pipelines.documents.DocumentsPipeline": 700,
     "pipelines.metadata.MetadataPipeline": 900,
 }
@@ -35,6 +39,8 @@ IMAGE_CHECK = "decode"  # decode | header | off
 IMAGE_THREADS = 2  # of the check; it releases the interpreter lock
 IMAGE_MAX_PIXELS = 1_000_000_000  # beyond: too_large (a bomb, or a slide that is a volume)
 IMAGE_MAX_DECODE_PIXELS = 150_000_000  # beyond: header check only, and marked suspect
+PLACEHOLDER_REPEATS = 0  # so many URLs of a host with the same bytes are no photographs; 0: never
+PHASH = False  # the spiders' argument phash=
 CHECK_FREE_DISK = True  # refuse to start what the disk cannot hold
 
 # --- The feed: what is in flight at once ---------------------------------------------------------
@@ -87,6 +93,9 @@ AUTOTHROTTLE_TARGET_CONCURRENCY = 2.0
 DOWNLOAD_SLOTS: dict[str, dict[str, Any]] = {
     "isic-archive.s3.amazonaws.com": {"concurrency": 16, "delay": 0.0},
     "content.isic-archive.com": {"concurrency": 8, "delay": 0.0},
+    # 24 look-ups a minute and 8 replays a second: four fifths of what the Internet Archive allows.
+    "wayback-cdx": {"concurrency": 1, "delay": 2.5, "randomize_delay": False},
+    "wayback-replay": {"concurrency": 2, "delay": 0.125, "randomize_delay": False},
 }
 
 DOWNLOAD_TIMEOUT = 30  # seconds of silence; default 180, and for the whole body
@@ -128,6 +137,18 @@ ISIC_API_URL = "https://api.isic-archive.com/api/v2/"
 ISIC_WEBSITE_URL = "https://api.isic-archive.com/"
 ISIC_CHALLENGES_URL = "https://isic-archive.s3.amazonaws.com/challenges/"
 ISIC_IMAPP_URL = "https://zenodo.org/records/14201693/files/"
+
+IMAGENET_API_URL = "https://www.image-net.org/api/"
+
+# --- The Wayback Machine: for what is gone from its own address -----------------------------------
+WAYBACK_URL = "https://web.archive.org/"
+WAYBACK = False  # the spiders' argument wayback=
+WAYBACK_YEAR = None  # the captures nearest to it are taken; None: the latest
+WAYBACK_MAX = 1000  # records looked for in one run: 42 minutes
+WAYBACK_CACHE_DAYS = 90  # that an answer is not asked for again
+
+# --- Trying out ----------------------------------------------------------------------------------
+WEB_REPLICA_URL = None  # a server that stands in for every host: URL/SCHEME/HOST/PATH
 
 # --- Seen by people ------------------------------------------------------------------------------
 EXTENSIONS: dict[str, int | None] = {

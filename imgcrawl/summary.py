@@ -15,7 +15,7 @@ import scrapy
 
 import imgcrawl
 from imgcrawl.outcomes import Outcome
-from imgcrawl.output import FAILURES, METADATA, SUMMARY
+from imgcrawl.output import CLASSES, FAILURES, METADATA, SUMMARY
 from imgcrawl.run import utc_now
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from imgcrawl.run import Run
 
 _MAX_HOSTS = 1000  # in summary.json; those with most failures
+_MAX_CLASSES = 100_000  # likewise
 
 
 class ExitStatus(IntEnum):
@@ -41,13 +42,18 @@ class ExitStatus(IntEnum):
             return 128 + signum
         if run.error or reason != "finished":
             return cls.FAILED
-        complete = set(run.ledger.counts()) <= {Outcome.STORED}
-        return cls.COMPLETE if complete else cls.SOME_MISSING
+        return cls.COMPLETE if run.is_complete() else cls.SOME_MISSING
 
 
 def write_summary(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict[str, Any]:
     """Write summary.json, and return it: what was asked, what came of it, in this run and all."""
-    counts = run.ledger.counts()
+    counts = Counter(run.ledger.counts())
+    promised = Counter(run.ledger.counts(promised=True))
+    unreadable = run.ledger.n_unreadable()
+    counts[Outcome.BAD_URL] += unreadable
+    promised[Outcome.BAD_URL] += unreadable
+    classes = list(run.ledger.classes())
+    short = sum(count.short for count in classes)
     arguments = getattr(crawler.spider, "arguments_given", {})
     summary: dict[str, Any] = {
         "spider": crawler.spidercls.name,
@@ -66,12 +72,14 @@ def write_summary(run: Run, crawler: Crawler, reason: str, exit_status: int) -> 
         "error": run.error,
         "records": {
             "stored": counts.get(Outcome.STORED, 0),
-            "missing": sum(counts.values()) - counts.get(Outcome.STORED, 0),
+            "missing": promised.total() - promised[Outcome.STORED] + short,
             "expected": run.tally.expected,
         },
         "bytes": run.ledger.stored_bytes(),
         "missing_by_reason": {
-            outcome.value: n for outcome, n in sorted(counts.items()) if outcome != Outcome.STORED
+            outcome.value: n
+            for outcome, n in sorted(counts.items())
+            if outcome != Outcome.STORED and n
         },
         "missing_by_host": _by_host(run),
         "this_run": {
@@ -80,6 +88,13 @@ def write_summary(run: Run, crawler: Crawler, reason: str, exit_status: int) -> 
             "bytes": run.tally.bytes,
         },
     }
+    if classes:
+        summary["classes"] = {
+            "wanted": len(classes),
+            "complete": sum(not count.short for count in classes),
+            "short": {c.key: c.short for c in classes[:_MAX_CLASSES] if c.short},
+            "replaced": counts.total() - promised.total() - sum(c.stored for c in classes),
+        }
     text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
     run.out.write(SUMMARY, lambda file: file.write(text))
     return summary
@@ -105,6 +120,12 @@ def in_words(summary: dict[str, Any], out: str) -> str:
         f"  This run: {run['outcomes'].get('stored', 0):,} new ({_size(run['bytes'])}), "
         f"{run['already_there']:,} already there, in {summary['seconds']:,.1f} s."
     ]
+    if classes := summary.get("classes"):
+        lines.append(
+            f"{classes['complete']:,} of {classes['wanted']:,} classes are complete; "
+            f"{classes['replaced']:,} candidates failed and others took their places. "
+            f"{CLASSES} has the figures of each."
+        )
     lines += [
         f"  {n:,} {reason}{_hint(reason)}" for reason, n in summary["missing_by_reason"].items()
     ]

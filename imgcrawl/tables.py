@@ -11,9 +11,10 @@ import csv
 from typing import IO, TYPE_CHECKING, Any
 
 from imgcrawl.cells import safe_cell
+from imgcrawl.duplicates import write_duplicates
 from imgcrawl.items import Missing, Stored
 from imgcrawl.outcomes import Outcome
-from imgcrawl.output import ATTRIBUTION, FAILURES, METADATA
+from imgcrawl.output import ATTRIBUTION, CLASSES, FAILURES, METADATA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,6 +44,9 @@ FAILURE_COLUMNS = (
     "tries",
     "last_try_at",
     "message",
+)
+CLASS_COLUMNS = (
+    *("class", "label", "wanted", "stored", "short", "candidates", "tried", "failed", "note"),
 )
 # What was found out about the picture itself stands among the dataset's own columns.
 PICTURE_COLUMNS = ("frames", "orientation", "suspect")
@@ -108,6 +112,9 @@ def write_failures(out: OutputDirectory, ledger: Ledger) -> None:
         writer = csv.writer(file)
         writer.writerow(FAILURE_COLUMNS)
         writer.writerows(map(failure_row, ledger.entries(_MISSING)))
+        for where, problem, when in ledger.unreadable():
+            row = (where, "", Outcome.BAD_URL.value, "", 0, when, problem)
+            writer.writerow([safe_cell(cell) for cell in row])
 
     out.write(FAILURES, write)
 
@@ -124,11 +131,34 @@ def write_attribution(out: OutputDirectory, ledger: Ledger) -> None:
     out.write(ATTRIBUTION, write)
 
 
+def write_classes(out: OutputDirectory, ledger: Ledger) -> None:
+    """Write how many of each class are wanted, stored and missing, and why, if there are any."""
+    if next(ledger.classes(), None) is None:
+        out.discard(CLASSES)
+        return
+
+    def write(file: IO[str]) -> None:
+        writer = csv.writer(file)
+        writer.writerow(CLASS_COLUMNS)
+        for count in ledger.classes():
+            failed = [f"{reason} {n}" for reason, n in sorted(count.missing.items())]
+            tried = count.stored + sum(count.missing.values())
+            row = (
+                *(count.key, count.label, count.wanted, count.stored, count.short, count.listed),
+                *(tried, "; ".join(failed), count.note),
+            )
+            writer.writerow([safe_cell(cell) for cell in row])
+
+    out.write(CLASSES, write)
+
+
 def write_all(out: OutputDirectory, ledger: Ledger) -> None:
     """Make every table anew from the ledger."""
     write_metadata(out, ledger)
     write_failures(out, ledger)
     write_attribution(out, ledger)
+    write_classes(out, ledger)
+    write_duplicates(out, ledger)
 
 
 class LiveTables:

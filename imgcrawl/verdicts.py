@@ -6,7 +6,9 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from imgcrawl.formats.errors import BadImage
 from imgcrawl.items import Missing, Stored
+from imgcrawl.outcomes import Outcome
 from imgcrawl.run import utc_now
 
 if TYPE_CHECKING:
@@ -53,6 +55,19 @@ def one_verdict(failures: list[Missing]) -> Missing:
     others = {f"{f.message} ({f.url})" for f in failures if f is not first}
     message = "; ".join([first.message, *sorted(others)])
     return replace(first, message=message, tries=sum(f.tries for f in failures))
+
+
+def check_digests(source: bytes | Path, expected: dict[str, str]) -> None:
+    """Raise BadImage (corrupt) for bytes that are not those the source promised.
+
+    expected: by algorithm of hashlib, in hexadecimal
+    """
+    for algorithm, wanted in expected.items():
+        data = source if isinstance(source, bytes) else source.read_bytes()
+        found = hashlib.new(algorithm, data, usedforsecurity=False).hexdigest()
+        if found != wanted.lower():
+            words = f"its {algorithm} is {found}, and the source says {wanted}"
+            raise BadImage(Outcome.CORRUPT, words)
 
 
 def digest(source: bytes | Path) -> tuple[str, int]:

@@ -76,6 +76,11 @@ class Window:
         while self._host_of:
             await self._change()
 
+    async def idle(self) -> None:
+        """Returns once nothing waits and nothing is in flight."""
+        while self._host_of or self._n_waiting:
+            await self._change()
+
     def close(self, *, drop: bool = False) -> None:
         """No more items will come; with `drop`, those that wait are forgotten."""
         self._closed = True

@@ -31,9 +31,10 @@ from imgcrawl.formats.check import BadImage, CheckLevel, Limits, check_image
 from imgcrawl.formats.thumbnail import thumbnail
 from imgcrawl.items import ImageItem, Item, Missing, Result, Stored
 from imgcrawl.outcomes import Outcome, of_status
+from imgcrawl.placeholders import known_address, known_body
 from imgcrawl.run import Run
 from imgcrawl.store import AtomicFilesStore, Origin
-from imgcrawl.verdicts import Kept, digest, one_verdict
+from imgcrawl.verdicts import Kept, check_digests, digest, one_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,12 +44,16 @@ if TYPE_CHECKING:
     from scrapy.http import Response
     from scrapy.pipelines.media import MediaPipeline
 
+    from imgcrawl.formats.check import ImageFacts
+
 logger = logging.getLogger(__name__)
 
 # A body that is cut, or empty, may be whole the next time although its transfer seemed to end well.
 BODY_TRIES = 3
 # Below this, and without decoding, a check and a write cost less than the way to a thread.
 INLINE_BYTES = 1 << 20
+# What says nothing of another record with the same URL.
+_OF_ONE_RECORD = {Outcome.INTERRUPTED, Outcome.DISK_FULL, Outcome.DUPLICATE, Outcome.BAD_URL}
 
 
 class ImagesPipeline(ScrapyImagesPipeline):
@@ -71,6 +76,8 @@ class ImagesPipeline(ScrapyImagesPipeline):
             min_height=self.min_height,
         )
         self._numbers = count()
+        # By URL, until the item is written down: the item that asks for it, and what it gets.
+        self._asked: dict[str, tuple[Item, asyncio.Future[Result | None]]] = {}
         self._threads = ThreadPoolExecutor(settings.getint("IMAGE_THREADS"), "images")
 
     @classmethod
@@ -83,6 +90,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
         """Meet the run."""
         super().open_spider()
         self._run = Run.of(self.crawler)
+        self._run.on_settled(self._settled)
         if isinstance(self.store, AtomicFilesStore):
             self.store.partial = self._run.out.partial
 
@@ -92,9 +100,9 @@ class ImagesPipeline(ScrapyImagesPipeline):
 
     async def process_item(self, item: Item) -> Item:  # type: ignore[override] # as above
         """Fetch an image item that has no result yet, and give it one."""
-        if isinstance(item, ImageItem) and item.urls:
+        if isinstance(item, ImageItem) and item.urls and item.lost is None:
             if item.result is None:
-                item.result = await self._result(item)
+                item.result = await self._once(item)
             elif item.held and self.thumbs:
                 await self._add_sizes(item)
         return item
@@ -107,8 +115,11 @@ class ImagesPipeline(ScrapyImagesPipeline):
         requests = []
         for url in item.urls:
             require_http(url)
+            if what := known_address(url):
+                raise FetchError(Outcome.PLACEHOLDER, f"the address of a placeholder ({what})")
             spool = str(self._run.out.partial / f"{next(self._numbers)}.body")
             meta = {"media": True, "spool": spool, "dont_cache": True}
+            meta["digests"] = item.digests
             headers = {"Accept-Encoding": "identity"}
             requests.append(Request(url, headers=headers, meta=meta, callback=NO_CALLBACK))
         return requests
@@ -136,6 +147,58 @@ class ImagesPipeline(ScrapyImagesPipeline):
     ) -> str:
         """The name of a derived size, without extension."""
         return f"sizes/{thumb_id}/{item.path}"
+
+    async def _once(self, item: ImageItem) -> Result:
+        """The result of an item; where another had the same URL, both have the one answer."""
+        url = item.urls[0]
+        if url in self._asked:
+            other, first = self._asked[url]
+            there = await asyncio.shield(first)
+            if there is not None and there.url != url:
+                there = None  # a mirror's, which is not one of this item
+            elif isinstance(there, Missing) and other.urls != item.urls:
+                there = None
+        else:
+            self._asked[url] = item, asyncio.get_running_loop().create_future()
+            there = self._run.same_url(item) if item.found is None else None
+        result = await self._shared(item, there) or await self._result(item)
+        owner, answer = self._asked.get(url, (None, None))
+        if owner is item and answer is not None:
+            answer.set_result(result)
+        return result
+
+    def _settled(self, item: Item) -> None:
+        url = item.urls[0] if item.urls else ""
+        owner, answer = self._asked.get(url, (None, None))
+        if owner is item and answer is not None:
+            del self._asked[url]
+            if not answer.done():
+                answer.set_result(None)
+
+    async def _shared(self, item: ImageItem, there: Result | None) -> Result | None:
+        """What a result of the same URL means for this item; None where it must ask itself."""
+        if isinstance(there, Stored):
+            return await self._copy(item, there) if self._run.local else None
+        if there is None or item.digests or there.outcome in _OF_ONE_RECORD:
+            return None
+        return replace(there, tries=0)
+
+    async def _copy(self, item: ImageItem, there: Stored) -> Result | None:
+        """A record of its own from the file of another with the same URL; None without that."""
+        file = self._run.out.root / str(there.file_name)
+        try:
+            body = await asyncio.to_thread(file.read_bytes)
+            origin = Origin(item.urls[0], there.final_url or item.urls[0], str(there.source))
+            name = partial(self.file_path, Request(item.urls[0]), item=item)
+            kept = await self._call(self._check_and_store, body, item.digests, name, origin)
+        except BadImage as error:
+            return Missing(error.outcome, str(error), item.urls[0], 200)
+        except FileNotFoundError:
+            return None
+        if self.thumbs:
+            await self._make_sizes(body, kept, item)
+        copied: Stored = kept.stored(origin, 0)
+        return replace(copied, downloaded_at=there.downloaded_at)
 
     async def _result(self, item: ImageItem) -> Result:
         try:
@@ -171,26 +234,27 @@ class ImagesPipeline(ScrapyImagesPipeline):
         return one_verdict(failures)
 
     async def _fetch(self, request: Request, item: ImageItem, number: int) -> Result:
-        tries = 0
+        # As the source has it: a request's own is normalised (a trailing ? is gone).
+        url, tries = item.urls[number], 0
         for number_of_try in range(BODY_TRIES):
             attempt = request.copy() if number_of_try else request
             try:
                 response = await self.crawler.engine.download_async(attempt)
             except FetchError as error:
                 tries += error.tries
-                return Missing(error.outcome, error.message, request.url, error.status, tries)
+                return Missing(error.outcome, error.message, url, error.status, tries)
             except IgnoreRequest as error:  # of a middleware that is not ours
-                return Missing(Outcome.HTTP_ERROR, str(error), request.url, None, tries + 1)
+                return Missing(Outcome.HTTP_ERROR, str(error), url, None, tries + 1)
             tries += 1 + int(response.meta.get("retry_times", 0))
             if response.status != 200:
                 words = f"HTTP {response.status}"
                 outcome = of_status(response.status)
-                return Missing(outcome, words, request.url, response.status, tries)
-            origin = Origin(request.url, response.url, "mirror" if number else "original")
+                return Missing(outcome, words, url, response.status, tries)
+            origin = Origin(url, response.url, "mirror" if number else "original")
             try:
                 kept = await self._keep(response, attempt, item, origin)
             except BadImage as error:
-                result = Missing(error.outcome, str(error), request.url, 200, tries)
+                result = Missing(error.outcome, str(error), url, 200, tries)
                 if not error.outcome.transient or self._run.stopping:
                     break
             else:
@@ -211,20 +275,32 @@ class ImagesPipeline(ScrapyImagesPipeline):
             body = Path(request.meta["spool"])
         name = partial(self.file_path, request, response, self.spiderinfo, item=item)
         if isinstance(self.store, AtomicFilesStore):
-            kept: Kept = await self._call(self._check_and_store, body, name, origin)
+            digests = request.meta["digests"]
+            kept: Kept = await self._call(self._check_and_store, body, digests, name, origin)
         else:
-            kept = await self._upload(body, name)
+            kept = await self._upload(body, request.meta["digests"], name)
         if self.thumbs:
             await self._make_sizes(body if isinstance(body, bytes) else None, kept, item)
         return kept
 
+    def _check(self, body: bytes | Path, digests: dict[str, str]) -> ImageFacts:
+        facts = check_image(body, self.check, self.limits)
+        if isinstance(body, bytes) and (what := known_body(body)):
+            raise BadImage(Outcome.PLACEHOLDER, f"the bytes of a placeholder ({what})")
+        check_digests(body, digests)
+        return facts
+
     def _check_and_store(
-        self, body: bytes | Path, name: Callable[..., str], origin: Origin
+        self,
+        body: bytes | Path,
+        digests: dict[str, str],
+        name: Callable[..., str],
+        origin: Origin,
     ) -> Kept:
         """Check, hash and store on the local disk; runs in a thread for anything costly."""
         store = self.store
         assert isinstance(store, AtomicFilesStore)
-        facts = check_image(body, self.check, self.limits)
+        facts = self._check(body, digests)
         path = name(extension=facts.extension)
         sha256, size = digest(body)
         if isinstance(body, bytes):
@@ -233,10 +309,12 @@ class ImagesPipeline(ScrapyImagesPipeline):
             store.publish(body, path, origin)
         return Kept(path, sha256, size, facts)
 
-    async def _upload(self, body: bytes | Path, name: Callable[..., str]) -> Kept:
+    async def _upload(
+        self, body: bytes | Path, digests: dict[str, str], name: Callable[..., str]
+    ) -> Kept:
         """Check and hash in a thread, then hand the bytes to the store (``s3://``, ``gs://``)."""
         data = body if isinstance(body, bytes) else await asyncio.to_thread(body.read_bytes)
-        facts = await self._call(check_image, data, self.check, self.limits)
+        facts = await self._call(self._check, data, digests)
         kept = Kept(name(extension=facts.extension), *digest(data), facts)
         headers = {"Content-Type": f"image/{facts.format.lower()}"}
         meta = {"width": facts.width, "height": facts.height}

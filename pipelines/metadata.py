@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from imgcrawl.items import Item, Missing, Stored
 from imgcrawl.outcomes import Outcome
 from pipelines.base import RunPipeline
@@ -20,5 +22,7 @@ class MetadataPipeline(RunPipeline):
                 )
             else:
                 result = Stored(tries=0)
+        if item.hint and isinstance(result, Missing) and item.hint not in result.message:
+            result = replace(result, message=f"{result.message}; {item.hint}")
         self._run.settle(item, result)
         return item

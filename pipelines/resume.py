@@ -44,7 +44,10 @@ class ResumePipeline(RunPipeline):
         if item.record_id in self._active:
             raise DropItem(f"{item.record_id} is in flight already")
         self._active[item.record_id] = ""
-        if not self._is_done(item) and item.result is None:
+        if item.lost is not None:
+            self._run.look_up(item)
+            self._place(item)
+        elif not self._is_done(item) and item.result is None:
             self._place(item)
         return item
 

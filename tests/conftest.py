@@ -142,6 +142,7 @@ def _replica() -> Iterator[ReplicaProcess]:
 def replica(_replica: ReplicaProcess) -> Iterator[ReplicaProcess]:
     """The replica, healthy and with an empty log."""
     _replica.faults([])
+    _replica.web()
     _replica.reset()
     yield _replica
     _replica.faults([])

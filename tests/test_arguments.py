@@ -8,11 +8,16 @@ from imgcrawl.arguments import parse_arguments
 from imgcrawl.commands.spiders import as_markdown, as_text
 from imgcrawl.errors import ArgumentError
 from imgcrawl.outcomes import Outcome, of_status, retry_outcomes
+from spiders.imagenet import ImagenetSpider
+from spiders.imaterialist import ImaterialistSpider
 from spiders.isic import IsicSpider
 from spiders.isic_arguments import IsicArguments
+from spiders.urls import UrlsSpider
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from scrapy import Spider
 
 
 def isic(**given: Any) -> IsicArguments:
@@ -123,7 +128,8 @@ def test_statuses(status: int, outcome: str) -> None:
     assert of_status(status) == outcome
 
 
-def test_readme_has_the_table_of_today() -> None:
+@pytest.mark.parametrize("spider", [IsicSpider, ImagenetSpider, ImaterialistSpider, UrlsSpider])
+def test_readme_has_the_table_of_today(spider: type[Spider]) -> None:
     from tests.conftest import ROOT
 
-    assert as_markdown(IsicSpider) in (ROOT / "README.md").read_text("utf-8")
+    assert as_markdown(spider) in (ROOT / "README.md").read_text("utf-8")

@@ -220,7 +220,7 @@ def test_what_may_pass_is_tried_again(crawl: Crawler, replica: ReplicaProcess) -
     replica.faults([{"match": "/files/", "kind": "status", "status": 503}])
     ended = crawl_urls(crawl, [f"{url}?again" for url in pictures(replica, 2)], RETRY_TIMES="2")
     assert ended.status == 0  # by their ids they are stored already
-    records = [["x", pictures(replica, 1), "images/x", {}]]
+    records = [["x", [f"{pictures(replica, 1)[0]}?new"], "images/x", {}]]
     (crawl.tmp_path / "list.json").write_text(json.dumps(records))
     ended = crawl(
         "listed",
@@ -238,7 +238,7 @@ def test_a_long_body_goes_to_disk_as_it_arrives(crawl: Crawler, replica: Replica
     ended.out.verify()
     replica.faults([{"match": "/files/", "kind": "cut"}])
     cut = crawl_urls(
-        crawl, [f"{url}&x" for url in urls] + urls, RETRY_TIMES="0", SPOOL_THRESHOLD="9"
+        crawl, urls + [f"{url}&x" for url in urls], RETRY_TIMES="0", SPOOL_THRESHOLD="9"
     )
     assert set(cut.out.failures().values()) == {"truncated"}
     assert not list(cut.out.root.rglob("*.body"))

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 class PagesOnlyPolicy:
     """HTTPCACHE_POLICY: whoever makes a request says in meta ``cache`` what answer may be kept.
 
-    ``json``: JSON by its type and by its content; ``page``: any answer with a body.
+    ``json``: JSON by its type and by its content; ``page``: any answer with a body; ``urls``: text
+    with a URL in it, since an API that fails may say so with status 200.
     """
 
     def __init__(self, settings: BaseSettings) -> None:
-        self._kinds = {"json", "page"}
+        self._kinds = {"json", "page", "urls"}
 
     def should_cache_request(self, request: Request) -> bool:
         """Whether the answer may come from the cache, or go there."""
@@ -29,6 +30,8 @@ class PagesOnlyPolicy:
         kind = request.meta.get("cache")
         if kind not in self._kinds or response.status != 200 or not response.body:
             return False
+        if kind == "urls":
+            return b"://" in response.body and not response.body.lstrip().startswith(b"<")
         return kind == "page" or _is_json(response)
 
     def is_cached_response_fresh(self, cachedresponse: Response, request: Request) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import resource
 from contextlib import suppress
 from time import monotonic
@@ -63,6 +64,7 @@ class HttpHandler(BaseDownloadHandler):
         self._guard = AddressGuard.from_setting(settings["ALLOWED_PRIVATE_NETWORKS"])
         self._limits = Limits.from_settings(settings)
         self._direct = _session(self._guard)
+        self._web: str | None = settings["WEB_REPLICA_URL"]
         self._proxied: aiohttp.ClientSession | None = None
         _allow_many_files()
 
@@ -102,7 +104,7 @@ class HttpHandler(BaseDownloadHandler):
                     del headers["Proxy-Authorization"]  # for the proxy, not for what is behind it
         return session.request(
             request.method,
-            yarl.URL(request.url, encoded=True),
+            yarl.URL(self._address(request.url), encoded=True),
             data=request.body or None,
             headers=headers.to_tuple_list(),
             allow_redirects=False,
@@ -114,6 +116,17 @@ class HttpHandler(BaseDownloadHandler):
             proxy=proxy or None,
             proxy_headers=proxy_headers,
         )
+
+    def _address(self, url: str) -> str:
+        """Where a URL is asked for: at its host, unless a replica stands in for the whole web."""
+        if not self._web:
+            return url
+        scheme, _, rest = url.partition("://")
+        host = re.split(r"[/?#]", rest)[0]
+        if re.fullmatch(r"[\d.]+(:\d+)?|\[.*|localhost(:\d+)?|.*\.invalid", host):
+            return url
+        rest = rest.removeprefix(host)
+        return f"{self._web}{scheme}/{host}{rest if rest.startswith('/') else '/' + rest}"
 
     async def _receive(
         self, request: Request, answer: aiohttp.ClientResponse, limits: Limits, host: str

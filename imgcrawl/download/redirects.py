@@ -11,6 +11,7 @@ from scrapy.exceptions import IgnoreRequest
 from imgcrawl.download.errors import FetchError
 from imgcrawl.download.schemes import ARCHIVE_SCHEMES, require_http
 from imgcrawl.outcomes import Outcome
+from imgcrawl.placeholders import known_address
 
 if TYPE_CHECKING:
     from scrapy import Request, Spider
@@ -31,7 +32,8 @@ class RedirectMiddleware(ScrapyRedirectMiddleware):
     ) -> Request | Response:
         """The request that a redirect asks for.
 
-        Raises FetchError: redirects (a circle, or too many), bad_url (no address to fetch).
+        Raises FetchError: redirects (a circle, or too many), bad_url (no address to fetch),
+        placeholder (a picture is sent for to where "photo unavailable" lies: it is not fetched).
         """
         try:
             return super().process_response(request, response)
@@ -47,6 +49,9 @@ class RedirectMiddleware(ScrapyRedirectMiddleware):
         except FetchError as error:
             message = f"{_host(source_request)} redirects to {error.message}"
             raise _error(Outcome.BAD_URL, message, source_request, response) from None
+        if source_request.meta.get("media") and (what := known_address(url)):
+            message = f"{_host(source_request)} redirects to a placeholder ({what})"
+            raise _error(Outcome.PLACEHOLDER, message, source_request, response)
         if url.partition(":")[0] in ARCHIVE_SCHEMES:
             raise ValueError("archives are named by spiders, not by servers")
         request = super()._build_redirect_request(source_request, response, url=url, **kwargs)

@@ -58,6 +58,7 @@ class RunKeeper:
     def _closed(self, spider: Spider, reason: str) -> None:
         run = self.run
         run.tally.doing = "writing the tables"
+        run.note_quotas()
         run.recorder.close()
         self.exit_status = ExitStatus.of(run, reason, self.signal)
         self.summary = write_summary(run, self._crawler, reason, self.exit_status)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from scrapy.utils.log import get_scrapy_root_handler
 
@@ -38,13 +39,13 @@ class LiveLine:
         logging.root.addHandler(self._own)
         self._progress.start()
 
-    def show(self, tally: Tally, records: float, size: float, left: str) -> None:
+    def show(self, tally: Tally, records: float, size: float, left: str, doing: str) -> None:
         """Draw the line anew."""
         total = f"/{tally.expected:,}" if tally.expected is not None else ""
         missing = f" [red]{tally.missing:,} missing[/]" if tally.missing else ""
         text = (
             f"{tally.done:,}{total}{missing}  {records:,.0f}/s  {tally.bytes / 1e6:,.1f} MB "
-            f"({size / 1e6:,.1f} MB/s)  {left} left  [dim]{tally.doing}[/]"
+            f"({size / 1e6:,.1f} MB/s)  {left} left  [dim]{escape(doing)}[/]"
         )
         self._progress.update(self._task, completed=tally.done, total=tally.expected, text=text)
         self._progress.refresh()

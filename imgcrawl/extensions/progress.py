@@ -78,13 +78,15 @@ class Progress:
             records,
             size / 1e6,
             time_left(tally, records),
-            tally.doing.capitalize(),
+            self._run.classes_in_words() or tally.doing.capitalize(),
         )
 
     def _draw(self) -> None:
         assert self._live is not None
         records, size = self._rates()
-        self._live.show(self._run.tally, records, size, time_left(self._run.tally, records))
+        doing = self._run.classes_in_words() or self._run.tally.doing
+        left = time_left(self._run.tally, records)
+        self._live.show(self._run.tally, records, size, left, doing)
 
     def _rates(self) -> tuple[float, float]:
         """Records and bytes a second, over the last seconds."""

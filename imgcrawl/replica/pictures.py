@@ -29,7 +29,9 @@ def lesion(number: int, size: tuple[int, int]) -> Image.Image:
         r = random.uniform(0.08, 0.2) * min(size)
         shade = random.randrange(40, 120)
         draw.ellipse((x - r, y - r * 0.8, x + r, y + r * 0.8), fill=(shade + 50, shade, shade - 20))
-    noise = Image.effect_noise(size, 18).convert("RGB")
+    # Pillow's own noise is another in every process.
+    noise = Image.frombytes("L", size, random.randbytes(width * height))
+    noise = noise.point(lambda value: 96 + value // 4).convert("RGB")
     return Image.blend(image.filter(ImageFilter.GaussianBlur(width / 120)), noise, 0.08)
 
 

@@ -66,6 +66,10 @@ class ReplicaProcess:
         """Put other faults in force."""
         self._ask("PUT", "_faults", json.dumps(rules))
 
+    def web(self, **mix: float) -> None:
+        """Put another mix of the image web in force (`web.Mix`; cdx_per_minute for the archive)."""
+        self._ask("PUT", "_web", json.dumps(mix))
+
     def grow(self, records: int) -> None:
         """Let the archive have so many images."""
         self._ask("PUT", "_records", str(records))

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from imgcrawl.replica import faults as faults_
+from imgcrawl.replica import imagenet
 from imgcrawl.replica.files import files
 from imgcrawl.replica.isic import Isic
 from imgcrawl.replica.isic_masks import Masks
+from imgcrawl.replica.wayback import Wayback
+from imgcrawl.replica.web import Web
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -83,6 +86,7 @@ class Replica:
         self.faults = faults_.Faults(rules)
         self.latency_ms = latency_ms
         self.log = Log()
+        self.web, self.wayback = Web(), Wayback()
         isic, masks = Isic(archive, self.faults), Masks(archive)
         self.sites: dict[str, Site] = {
             "isic": isic.site,
@@ -90,6 +94,9 @@ class Replica:
             "isic-s3": isic.bucket,
             "zenodo/records/14201693/files": masks.zenodo,
             "files": files,
+            "imagenet": imagenet.site,
+            "wayback": self.wayback.site,
+            "web": self.web.site,
         }
 
     def app(self) -> web.Application:
@@ -99,6 +106,7 @@ class Replica:
         app.router.add_post("/_reset", self._reset)
         app.router.add_put("/_faults", self._set_faults)
         app.router.add_put("/_records", self._set_records)
+        app.router.add_put("/_web", self._set_web)
         app.router.add_route("*", "/{path:.*}", self._answer)
         return app
 
@@ -135,6 +143,15 @@ class Replica:
             ("Its bucket: an image", f"/isic-s3/images/{first}.jpg"),
             ("... masks", "/isic-s3/challenges/2017/ISIC-2017_Training_Part1_GroundTruth.zip"),
             ("IMA++ on Zenodo", "/zenodo/records/14201693/files/seg_metadata.csv?download=1"),
+            (
+                "ImageNet: URLs of a synset",
+                "/imagenet/api/imagenet.synset.geturls?wnid=n01440764",
+            ),
+            (
+                "A host of the web",
+                "/web/http/farm4.static.flickr.com/3175/2737866473_7958dc8760.jpg",
+            ),
+            ("The Wayback Machine", "/wayback/cdx/search/cdx?url=http://images.example.edu/1.jpg"),
             ("Pictures of any kind", "/files/alpha/1.png?size=320x240"),
             ("What has been asked", "/_log"),
         ]
@@ -168,6 +185,15 @@ class Replica:
             return web.Response(status=400, text=str(error))
         return web.Response()
 
+    async def _set_web(self, request: web.Request) -> web.Response:
+        try:
+            told = json.loads(await request.text())
+            self.wayback.forget(told.pop("cdx_per_minute", None))
+            self.web.set(told)
+        except (TypeError, ValueError, AttributeError) as error:
+            return web.Response(status=400, text=str(error))
+        return web.Response()
+
     async def _set_records(self, request: web.Request) -> web.Response:
         self.archive.records = int(await request.text())
         return web.Response()
@@ -180,5 +206,8 @@ def settings(base: str) -> dict[str, str]:
         "ISIC_WEBSITE_URL": f"{base}/isic/",
         "ISIC_CHALLENGES_URL": f"{base}/isic-s3/challenges/",
         "ISIC_IMAPP_URL": f"{base}/zenodo/records/14201693/files/",
+        "IMAGENET_API_URL": f"{base}/imagenet/api/",
+        "WAYBACK_URL": f"{base}/wayback/",
+        "WEB_REPLICA_URL": f"{base}/web/",
         "ALLOWED_PRIVATE_NETWORKS": "127.0.0.1/32",
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
@@ -12,6 +14,7 @@ from imgcrawl.arguments import SpiderArguments, parse_arguments
 from imgcrawl.download.errors import FetchError
 from imgcrawl.errors import SourceError
 from imgcrawl.formats.sniff import excerpt, sniff
+from imgcrawl.output import OutputDirectory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,9 +23,10 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
     from scrapy.http import Response
 
-    from imgcrawl.items import Bookmark, Document, Expects, Item
+    from imgcrawl.items import Bookmark, Document, Expects, Item, Unreadable
+    from imgcrawl.quota import Quota
 
-    Said = Item | Bookmark | Expects | Document
+    Said = Item | Bookmark | Expects | Document | Unreadable | Quota
 
 A = TypeVar("A", bound=SpiderArguments)
 
@@ -77,6 +81,26 @@ class DatasetSpider(Spider, Generic[A]):
             return await self.crawler.engine.download_async(request)
         except FetchError as error:
             raise SourceError(f"{url} cannot be read: {error.message}.") from error
+
+    async def fetch_file(self, url: str) -> str:
+        """A file of the source, of any size, downloaded for as long as the run lasts; its path."""
+        name = hashlib.sha256(url.encode("utf-8", "replace")).hexdigest()[:16]
+        path = OutputDirectory.partial_of(self.settings["OUT"]) / f"{name}.list"
+        meta = {
+            "spool": str(path),
+            "spool_threshold": 0,
+            "download_maxsize": self.settings.getint("ARCHIVE_MAXSIZE"),
+            "download_deadline": 0,
+            "dont_cache": True,
+            "stoppable": True,
+        }
+        self.logger.info("Downloading %s", url)
+        response = await self.fetch(url, **meta)
+        if response.status != 200:
+            raise SourceError(f"{url} cannot be read: HTTP {response.status}.")
+        if "spooled" not in response.flags:
+            await asyncio.to_thread(path.write_bytes, response.body)
+        return str(path)
 
     async def fetch_json(self, url: str, *, tries: int = 3, **meta: Any) -> Any:
         """The JSON that a URL answers with.

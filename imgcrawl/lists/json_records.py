@@ -1,0 +1,208 @@
+"""Records in JSON of any size: arrays in an object, one array, or a record a line.
+
+Read with the standard library's C scanner a record at a time: memory stays constant, and what is
+broken costs itself and nothing after it, which no event parser can do.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import IO, TYPE_CHECKING, Any
+
+from imgcrawl.lists.opening import DAMAGE
+from imgcrawl.lists.rows import Junk, Row, excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CHUNK = 1 << 18
+MAX_RECORD = 1 << 20  # characters; a longer one is junk
+_HEAD = 64 << 10  # characters by which lines are told from a document
+MAX_VALUE = 64 << 20  # characters of a table that is not made of records, such as a COCO `info`
+
+_DECODER = json.JSONDecoder()
+_SPACE = re.compile(r"[\s,]*")
+# Where the next record may begin, after one that cannot be read.
+_NEXT = re.compile(r"(?<=[}\n])\s*,?\s*(?=\{\s*\")|\{(?=\s*\")|(?<=\})\s*(?=\])")
+
+
+def read_json(file: IO[bytes]) -> Iterator[Row | Junk]:
+    """Every record, an object, of every array, with the name of its array as `table`.
+
+    Values of the top object that are no arrays are rows of one field, in the table ``""``.
+    Numbers count the records of a table.
+    """
+    return _Reader(file).read()
+
+
+class _Reader:
+    """Decoded text with a place in it; what lies before the place is forgotten."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._text = ""
+        self._at = 0
+        self._passed = 0  # characters that are forgotten
+        self._ended = False
+        self._rest = b""
+        self._damage = ""
+
+    def read(self) -> Iterator[Row | Junk]:
+        """All rows."""
+        if self._look() == "\ufeff":
+            self._at += 1
+        first = self._look()
+        if first == "[":
+            self._at += 1
+            yield from self._array("")
+        elif first == "{" and self._is_document():
+            self._at += 1
+            yield from self._document()
+        else:
+            yield from self._array("", closing="")
+        if self._damage:
+            yield Junk(0, f"character {self._position():,}", f"the file is damaged: {self._damage}")
+
+    def _is_document(self) -> bool:
+        """Whether the top object holds arrays of records, and is no record itself."""
+        while len(self._text) - self._at < _HEAD and self._more():
+            pass
+        head = self._text[self._at :]
+        try:
+            value, end = _DECODER.raw_decode(head)
+        except (ValueError, RecursionError):
+            # Longer than the head, as documents are, or broken: then see what the next line is.
+            line, _, rest = head.partition("\n")
+            is_lines = line.rstrip().endswith("}") and rest.lstrip().startswith("{")
+            return not is_lines and re.search(r"\"\s*:\s*\[\s*[{\[]", head) is not None
+        holds = any(isinstance(v, list) and v and isinstance(v[0], dict) for v in value.values())
+        return holds and not head[end:].lstrip().startswith("{")
+
+    def _document(self) -> Iterator[Row | Junk]:
+        while (char := self._look()) not in {"}", ""}:
+            if char != '"':
+                yield self._junk(0, "no name of a table")
+                if not self._resync():
+                    return
+                continue
+            try:
+                name, end = _DECODER.raw_decode(self._text, self._at)
+            except ValueError:
+                yield self._junk(0, "no name of a table")
+                return
+            self._at = end
+            if self._look() != ":":
+                yield self._junk(0, "no value of a table")
+                return
+            self._at += 1
+            if self._look() == "[":
+                self._at += 1
+                yield from self._array(name)
+            else:
+                value = self._value(MAX_VALUE)
+                if isinstance(value, Junk):
+                    yield value
+                    return
+                yield Row(1, {name: value[0]})
+
+    def _array(self, table: str, closing: str = "]") -> Iterator[Row | Junk]:
+        number = 0
+        while (char := self._look()) != "":
+            if char == closing:
+                self._at += 1
+                return
+            number += 1
+            value = self._value(MAX_RECORD, number)
+            if isinstance(value, Junk):
+                yield value
+                if not self._resync():
+                    return
+            elif isinstance(value[0], dict):
+                yield Row(number, value[0], table)
+            else:
+                shown = excerpt(str(value[0]))
+                yield Junk(number, f"{table or 'record'} {number}".strip(), "no object", shown)
+        if closing:
+            yield Junk(number + 1, f"after {table or 'record'} {number}", "the file ends here, cut")
+
+    def _value(self, limit: int, number: int = 0) -> tuple[Any] | Junk:
+        """The next value in a tuple of its own, or why there is none; the place moves past it."""
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(self._text, self._at)
+            except (ValueError, RecursionError) as error:
+                if len(self._text) - self._at < limit and self._may_be_cut(error) and self._more():
+                    continue
+                return self._junk(number, f"broken JSON ({getattr(error, 'msg', error)})")
+            if end == len(self._text) and not isinstance(value, (dict, list, str)) and self._more():
+                continue  # a number may go on
+            self._at = end
+            return (value,)
+
+    def _may_be_cut(self, error: Exception) -> bool:
+        """Whether an error may be for want of text: it is at the end of what there is."""
+        near = getattr(error, "pos", 0)
+        unended = "Unterminated" in getattr(error, "msg", "")
+        return unended or near >= len(self._text) - 16
+
+    def _resync(self) -> bool:
+        """Go to where the next record may begin; False at the end."""
+        self._at += 1
+        while True:
+            match = _NEXT.search(self._text, self._at)
+            if match and match.end() < len(self._text):
+                self._at = match.end() if not match[0].startswith("{") else match.start()
+                return True
+            keep = max(self._at, len(self._text) - 1024)
+            if not self._more(keep):
+                self._at = len(self._text)
+                return False
+
+    def _look(self) -> str:
+        """The next character that means something, where the place then is; "" at the end."""
+        while True:
+            match = _SPACE.match(self._text, self._at)
+            assert match is not None
+            self._at = match.end()
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._more():
+                return ""
+
+    def _more(self, keep: int | None = None) -> bool:
+        """Read on; False at the end."""
+        if self._ended:
+            return False
+        start = self._at if keep is None else keep
+        try:
+            raw = self._file.read(CHUNK)
+        except DAMAGE as error:
+            raw, self._damage = b"", str(error) or type(error).__name__
+        data = self._rest + raw
+        self._ended = not raw
+        cut = len(data) if self._ended else _whole(data)
+        self._rest = data[cut:]
+        self._passed += start
+        self._text = self._text[start:] + data[:cut].decode("utf-8", "replace")
+        self._at = 0 if keep is None else max(self._at - start, 0)
+        return not self._ended or bool(data)
+
+    def _junk(self, number: int, problem: str) -> Junk:
+        where = f"record {number}, " if number else ""
+        text = excerpt(self._text[self._at : self._at + 200])
+        return Junk(number, f"{where}character {self._position():,}", problem, text)
+
+    def _position(self) -> int:
+        return self._passed + self._at
+
+
+def _whole(data: bytes) -> int:
+    """How many bytes are whole characters of UTF-8: a chunk may end within one."""
+    for back in range(1, min(4, len(data)) + 1):
+        byte = data[-back]
+        if byte >= 0xC0:
+            return len(data) - back
+        if byte < 0x80:
+            break
+    return len(data)

@@ -1,0 +1,33 @@
+"""Parquet: rows in batches, whatever the size of the file."""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING
+
+from imgcrawl.errors import ArgumentError
+from imgcrawl.lists.rows import Junk, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BATCH = 1000  # rows in memory at once, beside one compressed page a column
+
+
+def read_parquet(file: IO[bytes], name: str) -> Iterator[Row | Junk]:
+    """The rows of a Parquet file. Raises ArgumentError for a file that is none."""
+    import pyarrow as pa  # noqa: PLC0415 - 30 MB, for one of many kinds
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    try:
+        table = pq.ParquetFile(file)
+    except (pa.ArrowException, OSError) as error:
+        raise ArgumentError(f"{name} is no Parquet file: {str(error).splitlines()[0]}") from error
+    number = 0
+    try:
+        for batch in table.iter_batches(batch_size=BATCH):
+            for fields in batch.to_pylist():
+                number += 1
+                yield Row(number, fields)
+    except (pa.ArrowException, OSError) as error:
+        problem = f"the file is damaged from here on ({str(error).splitlines()[0]})"
+        yield Junk(number + 1, f"row {number + 1}", problem)

@@ -1,0 +1,69 @@
+"""What a URL itself says of a picture that is lost: its host, and words in its path."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote, urlsplit
+
+MAX_WORDS = 12
+_COMMON = {
+    "jpg",
+    "jpeg",
+    "png",
+    "gif",
+    "webp",
+    "bmp",
+    "php",
+    "html",
+    "ashx",
+    "http",
+    "https",
+    "www",
+}
+_PLACES = {
+    "images",
+    "image",
+    "img",
+    "imgs",
+    "upload",
+    "uploads",
+    "photos",
+    "photo",
+    "pictures",
+    "pics",
+    "media",
+    "static",
+    "public",
+    "content",
+    "files",
+    "file",
+    "data",
+    "com",
+    "cache",
+}
+
+
+def url_words(url: str) -> str:
+    """``url: www.example.org: oak dining table``; empty for what is no URL."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return ""
+    if not host:
+        return ""
+    path = unquote(f"{parts.path} {parts.query}")
+    found = re.findall(r"[^\W\d_]+", re.sub(r"[0-9A-Fa-f]{8,}", " ", path))
+    words = dict.fromkeys(
+        word.lower() for word in found if (len(word) > 2 or not word.isascii()) and _is_word(word)
+    )
+    return f"url: {host}: {' '.join([*words][:MAX_WORDS])}".rstrip(": ")
+
+
+def _is_word(word: str) -> bool:
+    """Whether letters may be a word: no code of mixed case, and none that says nothing."""
+    low = word.lower()
+    if low in _COMMON or low in _PLACES or len(word) > 24:
+        return False
+    plain = word in {low, word.upper(), word.capitalize()}
+    return plain and (not word.isascii() or re.search("[aeiouy]", low) is not None)

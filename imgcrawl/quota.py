@@ -1,0 +1,56 @@
+"""Quotas: so many good records of a class, whichever of its candidates they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(slots=True, eq=False)
+class Quota:
+    """A class of which `wanted` records are promised.
+
+    A spider yields it before its first candidate and hands out candidates while there is `room`;
+    the run keeps count, and calls `changed` whenever it does.
+
+    key:    stable and unique in the dataset (a wnid)
+    label:  for people
+    listed: how many candidates there are, once that is known
+    note:   why there are none, where there are none
+    """
+
+    key: str
+    wanted: int
+    label: str = ""
+    changed: Callable[[], None] = lambda: None
+    stored: int = field(default=0, init=False)
+    in_flight: int = field(default=0, init=False)
+    listed: int | None = field(default=None, init=False)
+    note: str = field(default="", init=False)
+
+    @property
+    def room(self) -> int:
+        """How many more could still be needed."""
+        return max(0, self.wanted - self.stored - self.in_flight)
+
+    @property
+    def short(self) -> int:
+        """How many are missing as things stand."""
+        return max(0, self.wanted - self.stored)
+
+    def hand_out(self) -> None:
+        """A candidate is on its way."""
+        self.in_flight += 1
+
+    def ended(self) -> None:
+        """A candidate has its outcome."""
+        self.in_flight -= 1
+        self.changed()
+
+    def count(self, number: int) -> None:
+        """So many more are stored; fewer, where one is taken back."""
+        self.stored += number
+        self.changed()

@@ -1,0 +1,78 @@
+"""Of a class that has a quota, no two pictures with the same bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imgcrawl.items import Item, Missing, Stored
+from imgcrawl.outcomes import Outcome
+from pipelines.base import RunPipeline
+
+if TYPE_CHECKING:
+    from scrapy.crawler import Crawler
+
+
+class DistinctPipeline(RunPipeline):
+    """Lets the first candidate of a list have its bytes; any other is a `duplicate`.
+
+    The first is that of the lower rank, whichever arrived first: so the same pictures are kept
+    however the downloads were timed.
+    """
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self._in_flight: dict[tuple[str, str], Item] = {}  # by class and SHA-256
+
+    def open_spider(self) -> None:
+        """Meet the run."""
+        super().open_spider()
+        self._run.on_settled(self._settled)
+
+    def process_item(self, item: Item) -> Item:
+        """Compare a candidate that was stored just now with what its class has already."""
+        result = item.result
+        if item.quota is None or item.held or not isinstance(result, Stored) or not result.sha256:
+            return item
+        key = item.quota, result.sha256
+        if (other := self._in_flight.get(key)) is not None:
+            first, second = sorted((item, other), key=lambda i: i.rank)
+            self._drop(second, first.record_id)
+            self._in_flight[key] = first
+            return item
+        self._in_flight[key] = item
+        for entry in self._run.recorder.of_bytes(result.sha256):
+            if entry.quota != item.quota or entry.record_id == item.record_id:
+                continue
+            if isinstance(entry.result, Stored):
+                if entry.to_item().rank < item.rank:
+                    self._drop(item, entry.record_id)
+                    break
+                self._run.take_back(entry, _duplicate(entry.result, item.record_id))
+        return item
+
+    def _drop(self, item: Item, of: str) -> None:
+        result = item.result
+        assert isinstance(result, Stored)
+        if result.file_name is not None:
+            self._run.remove(result.file_name)
+        item.result = _duplicate(result, of)
+
+    def _settled(self, item: Item) -> None:
+        sha256 = item.result.sha256 if item.result else None
+        if item.quota is None or sha256 is None:
+            return
+        if self._in_flight.get((item.quota, sha256)) is item:
+            del self._in_flight[item.quota, sha256]
+
+
+def _duplicate(stored: Stored, of: str) -> Missing:
+    message = f"the same bytes as {of}"
+    return Missing(
+        Outcome.DUPLICATE,
+        message,
+        stored.url,
+        200,
+        stored.tries,
+        stored.sha256,
+        stored.final_url,
+    )

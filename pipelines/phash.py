@@ -1,0 +1,35 @@
+"""The perceptual hash of each picture, where asked for: a column, and near ones in a table."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from imgcrawl.formats.phash import phash
+from imgcrawl.items import Item, Stored
+from pipelines.base import RunPipeline
+
+if TYPE_CHECKING:
+    from scrapy.crawler import Crawler
+
+
+class PhashPipeline(RunPipeline):
+    """Adds the column ``phash`` to the metadata of pictures on the local disk, once each."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self._wanted = crawler.settings.getbool("PHASH")
+
+    async def process_item(self, item: Item) -> Item:
+        """Keep the hash that an earlier run made, or make one."""
+        result = item.result
+        if not isinstance(result, Stored) or not result.file_name or not result.format:
+            return item
+        known = self._run.known(item)
+        value = known.metadata.get("phash") if known and item.held else None
+        if value is None and self._wanted and self._run.local:
+            file = self._run.out.root / result.file_name
+            value = await asyncio.to_thread(phash, file, result.format)
+        if value is not None:
+            item.metadata["phash"] = value
+        return item

@@ -1,0 +1,88 @@
+"""The same bytes from several URLs of one host are no photograph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from imgcrawl.items import Item, Missing, Stored
+from imgcrawl.outcomes import Outcome
+from pipelines.base import RunPipeline
+
+if TYPE_CHECKING:
+    from scrapy.crawler import Crawler
+
+    from imgcrawl.ledger import Entry
+
+
+class PlaceholdersPipeline(RunPipeline):
+    """Notices placeholders that nobody knows yet, by what a host sends for different pictures.
+
+    Once PLACEHOLDER_REPEATS different URLs of a host have given the same bytes, all of them are
+    `placeholder`: what was stored before the pattern showed is taken back. 0: never.
+    """
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self._repeats = crawler.settings.getint("PLACEHOLDER_REPEATS")
+        self._in_flight: dict[str, dict[str, tuple[Item, Stored]]] = {}  # by SHA-256 and record
+
+    def open_spider(self) -> None:
+        """Meet the run."""
+        super().open_spider()
+        self._run.on_settled(self._settled)
+
+    def process_item(self, item: Item) -> Item:
+        """Judge what was stored just now by what else had the same bytes."""
+        result = item.result
+        if not self._repeats or item.held or not isinstance(result, Stored) or not result.sha256:
+            return item
+        self._in_flight.setdefault(result.sha256, {})[item.record_id] = item, result
+        host = _host(result.final_url)
+        alike = [e for e in self._run.recorder.of_bytes(result.sha256) if _is_of(e, host)]
+        flying = [
+            (other, there)
+            for other, there in self._in_flight[result.sha256].values()
+            if _host(there.final_url) == host and other.result is there
+        ]
+        urls = {e.result.url for e in alike} | {there.url for _, there in flying}
+        if len(urls) < self._repeats and not any(
+            e.result.outcome is Outcome.PLACEHOLDER for e in alike
+        ):
+            return item
+        message = f"{host} sends the same bytes for different pictures: no photograph"
+        for entry in alike:
+            if isinstance(entry.result, Stored):
+                self._run.take_back(entry, _missing(entry.result, message))
+        for other, there in flying:
+            if there.file_name is not None:
+                self._run.remove(there.file_name)
+            other.result = _missing(there, message)
+        return item
+
+    def _settled(self, item: Item) -> None:
+        sha256 = item.result.sha256 if item.result else None
+        if sha256 is not None and (there := self._in_flight.get(sha256)) is not None:
+            there.pop(item.record_id, None)
+            if not there:
+                del self._in_flight[sha256]
+
+
+def _is_of(entry: Entry, host: str) -> bool:
+    return _host(entry.result.final_url) == host
+
+
+def _missing(stored: Stored, message: str) -> Missing:
+    return Missing(
+        Outcome.PLACEHOLDER,
+        message,
+        stored.url,
+        200,
+        stored.tries,
+        stored.sha256,
+        stored.final_url,
+    )
+
+
+def _host(url: str | None) -> str:
+    return (urlsplit(url).hostname or "") if url else ""

@@ -1,0 +1,125 @@
+"""CandidatesSpider: classes, each with a list of candidates, of which N good ones are wanted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from imgcrawl.errors import SourceError
+from imgcrawl.items import Expects
+from spiders.base.dataset import A, DatasetSpider
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from imgcrawl.items import Item
+    from imgcrawl.quota import Quota
+    from spiders.base.dataset import Said
+
+ACTIVE = 64  # classes that candidates are drawn of at the same time
+
+
+class CandidatesSpider(DatasetSpider[A]):
+    """Hands out candidates in the order of their list while one could still be needed.
+
+    A candidate that fails is replaced by the next, so that of each class exactly N are stored
+    while its list lasts, and these are the first N good ones, whatever was slow or was killed.
+    A class that loses one later, as a placeholder that was not known for one, is opened again.
+
+    A subclass writes `quotas` and `candidates`.
+    """
+
+    def quotas(self) -> Iterator[Quota]:
+        """The classes, each with the number wanted."""
+        raise NotImplementedError
+
+    async def candidates(self, quota: Quota) -> Iterator[Item]:
+        """The candidates of a class, best first, ranked, with `Item.quota` set.
+
+        Sets `quota.listed` where it knows that. Raises SourceError where the class has no list.
+        """
+        raise NotImplementedError
+
+    async def records(self) -> AsyncIterator[Said]:
+        """Quotas and their candidates."""
+        self._changed = asyncio.Event()
+        quotas = list(self.quotas())
+        yield Expects(sum(quota.wanted for quota in quotas), note=f"{len(quotas):,} classes.")
+        waiting = deque(quotas)
+        active: dict[Quota, _Class] = {}
+        ended: list[Quota] = []
+        while True:
+            while waiting and len(active) < ACTIVE:
+                quota = waiting.popleft()
+                quota.changed = self._changed.set
+                yield quota
+                if quota.short:
+                    active[quota] = _Class(asyncio.create_task(self._open(quota)))
+                else:
+                    ended.append(quota)
+            self._changed.clear()
+            for quota, candidates in list(active.items()):
+                while quota.room and (item := candidates.next()) is not None:
+                    quota.hand_out()
+                    yield item
+                if not quota.in_flight and (not quota.short or candidates.exhausted):
+                    del active[quota]
+                    ended.append(quota)
+                    self._report(quota)
+            again = [quota for quota in ended if quota.room and not self._is_exhausted(quota)]
+            if again:
+                ended = [quota for quota in ended if quota not in again]
+                waiting.extend(again)
+            elif not active and not waiting:
+                return
+            elif not waiting or len(active) >= ACTIVE:
+                await self._changed.wait()
+
+    async def _open(self, quota: Quota) -> Iterator[Item]:
+        """The candidates of a class; none, with a note, where it has no list."""
+        try:
+            return await self.candidates(quota)
+        except SourceError as error:
+            quota.note = str(error)
+            self.logger.warning("%s: %s", quota.key, error)
+            return iter(())
+        finally:
+            self._changed.set()
+
+    def _is_exhausted(self, quota: Quota) -> bool:
+        return quota in self._exhausted
+
+    def _report(self, quota: Quota) -> None:
+        if quota.short:
+            self._exhausted.add(quota)
+            listed = "" if quota.listed is None else f" of {quota.listed:,} candidates"
+            self.logger.warning(
+                "%s (%s) falls short by %s: %s%s are good",
+                quota.key,
+                quota.label,
+                f"{quota.short:,}",
+                f"{quota.stored:,}",
+                listed,
+            )
+
+    @property
+    def _exhausted(self) -> set[Quota]:
+        exhausted: set[Quota] = self.__dict__.setdefault("_without_more", set())
+        return exhausted
+
+
+class _Class:
+    """The candidates of a class, once they are there."""
+
+    def __init__(self, task: asyncio.Task[Iterator[Item]]) -> None:
+        self._task = task
+        self.exhausted = False
+
+    def next(self) -> Item | None:
+        """The next candidate; None where there is none, or not yet."""
+        if self.exhausted or not self._task.done():
+            return None
+        item = next(self._task.result(), None)
+        self.exhausted = item is None
+        return item

@@ -1,0 +1,42 @@
+"""UrlListSpider: a list of records, each with its URLs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imgcrawl.items import ImageItem, Unreadable
+from imgcrawl.lists.opening import is_url, split_member
+from imgcrawl.lists.uniques import Uniques
+from imgcrawl.lists.url_words import url_words
+from spiders.base.dataset import A, DatasetSpider
+
+if TYPE_CHECKING:
+    from imgcrawl.items import Metadata
+    from imgcrawl.lists.rows import Junk
+
+
+class UrlListSpider(DatasetSpider[A]):
+    """Reads lists a record at a time, whatever their size, and loses of them only what is junk.
+
+    A list is read from its beginning in every run: what is there already costs a look-up.
+    """
+
+    async def local(self, source: str) -> tuple[str, str]:
+        """(path or ``-``, member) of a list; one at a URL is downloaded first."""
+        name, member = split_member(source)
+        return (await self.fetch_file(name) if is_url(name) else name), member
+
+    def item(self, record_id: str, urls: list[str], path: str, metadata: Metadata) -> ImageItem:
+        """The record, under a name that no other has."""
+        if not hasattr(self, "_uniques"):
+            self._uniques = Uniques()
+        unique = self._uniques.name(record_id)
+        path += unique.removeprefix(record_id)
+        return ImageItem(unique, urls, path, metadata, hint=url_words(urls[0]))
+
+    @staticmethod
+    def junk(source: str, junk: Junk) -> Unreadable:
+        """A piece of a list that is no record: where it stands in which list, and what it is."""
+        name = source.rpartition("/")[2] if source != "-" else "standard input"
+        words = f"{junk.problem}: {junk.text}" if junk.text else junk.problem
+        return Unreadable(f"{name}, {junk.where}", words)

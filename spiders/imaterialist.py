@@ -1,0 +1,130 @@
+"""iMaterialist and its kin: contests whose JSON lists images by URL, in splits."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from imgcrawl.arguments import AnyCase, ListArguments
+from imgcrawl.errors import ArgumentError
+from imgcrawl.items import Expects
+from imgcrawl.lists.contest import (
+    ContestImage,
+    Labels,
+    check_contest,
+    last_part,
+    read_images,
+    read_label_map,
+)
+from imgcrawl.lists.opening import is_url, split_member
+from imgcrawl.lists.rows import Junk
+from imgcrawl.paths import safe_path
+from spiders.base.url_list import UrlListSpider
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from imgcrawl.items import Item
+    from spiders.base.dataset import Said
+
+SPLITS = ("train", "validation", "test")
+
+
+class ImaterialistArguments(ListArguments):
+    """The splits of a contest, and how to name its files."""
+
+    dataset_year: ClassVar[int | None] = 2018
+
+    train: str | None = Field(
+        None,
+        description="the split's JSON: a path or a URL, gzipped or not, or a member of a zip",
+        examples=["train.json", "data.zip#train.json"],
+    )
+    validation: str | None = Field(None, description="likewise")
+    test: str | None = Field(None, description="likewise")
+    label_map: str | None = Field(
+        None, description="a CSV of label ids and names (labelId, labelName)"
+    )
+    naming: Annotated[Literal["id", "url"], AnyCase] = Field(
+        "id", description="files by the image's id, or by the last part of its URL"
+    )
+
+    def splits(self) -> dict[str, str]:
+        """The splits that are given, and their lists."""
+        given = {split: getattr(self, split) for split in SPLITS}
+        return {split: source for split, source in given.items() if source}
+
+    @model_validator(mode="after")
+    def _can_be_meant(self) -> ImaterialistArguments:
+        if not self.splits():
+            raise ValueError("Which split? Type -a train=train.json, or validation=, or test=.")
+        try:
+            for source in self.splits().values():
+                if source == "-":
+                    raise ArgumentError("A split is read twice: give a path, not standard input.")
+                if not is_url(source):
+                    check_contest(*split_member(source))
+            if self.label_map and not is_url(self.label_map):
+                read_label_map(self.label_map)
+        except ArgumentError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+
+class ImaterialistSpider(UrlListSpider[ImaterialistArguments]):
+    """The images of a contest by the URLs in its JSON, each split in a folder, labels in columns.
+
+    Knows iMaterialist 2018 Furniture and Fashion, 2019 Product, and what has the shape of COCO.
+    Labels are joined by image id, wherever they stand. Caveats: about 1 % of such links die each
+    month; what a lost image's URL says of it stands in failures.csv.
+    """
+
+    name = "imaterialist"
+    arguments: ClassVar[type[ImaterialistArguments]] = ImaterialistArguments
+    example = "scrapy crawl imaterialist -a train=train.json -a validation=validation.json"
+
+    async def records(self) -> AsyncIterator[Said]:
+        """The images of all splits."""
+        sources = {split: await self.local(source) for split, source in self.args.splits().items()}
+        names: dict[str, str] = {}
+        if self.args.label_map:
+            names = read_label_map((await self.local(self.args.label_map))[0])
+        labels = {}
+        for split, (path, member) in sources.items():
+            self.logger.info("Reading the labels of %s", split)
+            by_url = self.args.naming == "url"
+            labels[split] = await asyncio.to_thread(Labels.read, path, member, last_parts=by_url)
+            yield Expects(labels[split].images)
+        for split, (path, member) in sources.items():
+            known = labels[split].names | names
+            for image in read_images(path, member, labels[split]):
+                if isinstance(image, Junk):
+                    yield self.junk(f"{split}: {self.args.splits()[split]}", image)
+                else:
+                    yield self._item(split, image, labels[split], known)
+
+    def _item(self, split: str, image: ContestImage, labels: Labels, names: dict[str, str]) -> Item:
+        metadata = image.fields | {"split": split, "image_id": image.id}
+        if image.labels:
+            metadata["label_id"] = " ".join(image.labels)
+            if any(label in names for label in image.labels):
+                metadata["label"] = ", ".join(names.get(label, label) for label in image.labels)
+        stem = _stem(image.id)
+        if self.args.naming == "url":
+            last = last_part(image.urls[0])
+            # The seed's scripts let such images overwrite, or stand for, each other.
+            stem = f"{_stem(last)}~{stem}" if labels.is_shared(last) else _stem(last)
+        return self.item(f"{split}/{image.id}", image.urls, f"{split}/{stem}", metadata)
+
+
+def _stem(name: str) -> str:
+    """A file's name without the extension of a picture, safe as a part of a path."""
+    base, dot, extension = name.rpartition(".")
+    known = {"jpg", "jpeg", "png", "gif", "webp", "bmp", "tif", "tiff"}
+    stem = base if dot and extension.lower() in known else name
+    try:
+        return safe_path(stem.replace("/", "_"))
+    except ValueError:
+        return "unnamed"

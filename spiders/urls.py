@@ -1,0 +1,161 @@
+"""Any list of URLs of pictures."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field, field_validator, model_validator
+
+from imgcrawl.arguments import ListArguments
+from imgcrawl.errors import ArgumentError
+from imgcrawl.lists.columns import MIRRORS, Columns
+from imgcrawl.lists.opening import is_url, split_member
+from imgcrawl.lists.reader import LOOKED_AT, find_columns, reading
+from imgcrawl.lists.rows import Junk, Row, excerpt
+from imgcrawl.paths import format_layout, layout_fields
+from spiders.base.url_list import UrlListSpider
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from imgcrawl.items import Item
+    from spiders.base.dataset import Said
+
+PER_FOLDER = 10_000  # files of a list that has no ids
+_BITS = {"md5": 128, "sha256": 256}
+
+
+class UrlsArguments(ListArguments):
+    """A list, and which of its columns is which."""
+
+    list: str = Field(
+        description="txt, csv, tsv, json, jsonl or parquet, also compressed: a path, a URL, a "
+        "member of a zip, or - for standard input",
+        examples=["urls.csv", "https://example.org/list.parquet", "lists.zip#train.tsv"],
+    )
+    url: str | None = Field(None, description="the column with the URLs; else the likeliest")
+    id: str | None = Field(None, description="the column with the ids; else the likeliest, or none")
+    label: str | None = Field(None, description="likewise")
+    caption: str | None = Field(None, description="likewise")
+    md5: str | None = Field(
+        None, description="likewise: what each file must hash to, hexadecimal or base64"
+    )
+    sha256: str | None = Field(None, description="likewise")
+    layout: str | None = Field(
+        None,
+        description="names of files, made of columns and {id}; by default images/{id}",
+        examples=["{label}/{id}"],
+    )
+
+    def columns(self) -> dict[str, str]:
+        """The columns that are named, by role."""
+        given = {role: getattr(self, role) for role in Columns.__slots__}
+        return {role: name for role, name in given.items() if name}
+
+    @field_validator("layout")
+    @classmethod
+    def _has_id(cls, layout: str | None) -> str | None:
+        if layout is not None and "id" not in layout_fields(layout):
+            raise ValueError("two pictures would share a name; put {id} in it")
+        return layout
+
+    @model_validator(mode="after")
+    def _can_be_meant(self) -> UrlsArguments:
+        if self.list != "-" and not is_url(self.list):
+            try:
+                with reading(*split_member(self.list)) as rows:
+                    first = list(islice(rows, LOOKED_AT))
+                find_columns(first, self.columns(), self.list)
+            except ArgumentError as error:
+                raise ValueError(str(error)) from error
+        return self
+
+
+class UrlsSpider(UrlListSpider[UrlsArguments]):
+    """The pictures of any list of URLs; its other columns go through to metadata.csv.
+
+    A URL that stands in the list several times is fetched once and stored for each record.
+    Open Images' CSV, COCO's and LAION's lists are read as they are.
+    """
+
+    name = "urls"
+    arguments: ClassVar[type[UrlsArguments]] = UrlsArguments
+    example = "scrapy crawl urls -a list=urls.csv"
+
+    async def records(self) -> AsyncIterator[Said]:
+        """A record for each row."""
+        path, member = await self.local(self.args.list)
+        with reading(path, member) as rows:
+            first = list(islice(rows, LOOKED_AT))
+            columns = find_columns(first, self.args.columns(), self.args.list)
+            named = {r: getattr(columns, r) for r in Columns.__slots__ if getattr(columns, r)}
+            self.logger.info(
+                "Columns: %s", ", ".join(f"{role} is {name!r}" for role, name in named.items())
+            )
+            for row in chain(first, rows):
+                if isinstance(row, Row) and row.table and columns.url not in row.fields:
+                    continue  # of another table: annotations, licences
+                read = row if isinstance(row, Junk) else self._read(row, columns)
+                yield self.junk(self.args.list, read) if isinstance(read, Junk) else read
+
+    def _read(self, row: Row, columns: Columns) -> Item | Junk:
+        urls = _urls(row.fields, columns)
+        if not urls:
+            shown = excerpt(" ".join(str(value) for value in row.fields.values()))
+            return Junk(row.number, f"row {row.number}", f"no URL in {columns.url!r}", shown)
+        given = row.fields.get(columns.id) if columns.id else None
+        record_id = f"{row.number:09}" if given in (None, "") else str(given)
+        metadata = {
+            name: _plain(value)
+            for name, value in row.fields.items()
+            if name != columns.url and value is not None
+        }
+        if self.args.layout:
+            path = format_layout(self.args.layout, {**row.fields, "id": record_id})
+        elif columns.id:
+            path = f"images/{record_id.replace('/', '_')}"
+        else:
+            path = f"images/{row.number // PER_FOLDER:05}/{record_id}"
+        item = self.item(record_id, urls, path, metadata)
+        item.digests = _digests(row.fields, columns)
+        return item
+
+
+def _urls(fields: dict[str, Any], columns: Columns) -> list[str]:
+    """The URL of a row and those of its mirrors, best first."""
+    first = fields.get(columns.url)
+    found = [*first] if isinstance(first, (list, tuple)) else [first]
+    if not any(found):
+        return []
+    bare = {name.replace("_", "").lower(): value for name, value in fields.items()}
+    found += [bare[name] for name in MIRRORS[:2] if name in bare]
+    return list(dict.fromkeys(str(url).strip() for url in found if url and str(url).strip()))
+
+
+def _digests(fields: dict[str, Any], columns: Columns) -> dict[str, str]:
+    """What a row says its file hashes to, in hexadecimal; Open Images writes base64."""
+    digests = {}
+    for algorithm, bits in _BITS.items():
+        name = getattr(columns, algorithm)
+        text = str(fields.get(name) or "").strip() if name else ""
+        if re.fullmatch(rf"[0-9A-Fa-f]{{{bits // 4}}}", text):
+            digests[algorithm] = text.lower()
+        elif re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", text):
+            try:
+                raw = base64.b64decode(text, validate=True)
+            except ValueError:
+                continue
+            if len(raw) * 8 == bits:
+                digests[algorithm] = raw.hex()
+    return digests
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: dates, decimals and bytes of Parquet become text."""
+    if isinstance(value, (str, int, float, bool)):
+        return value
+    return json.loads(json.dumps(value, default=str))

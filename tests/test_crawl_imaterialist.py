@@ -1,0 +1,172 @@
+"""iMaterialist: all splits in one run, labels by id, whatever the links have come to."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import signal
+import time
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.replica.web import Mix, fate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imgcrawl.replica.process import ReplicaProcess
+    from tests.conftest import Crawler
+
+# Shapes of URLs as they are in the lists of 2018: no extension, two of them, one name for many.
+SHAPES = (
+    "https://img.shop.example/imgextra/TB{n}_!!3085441904.jpg_400x400Q90.jpg",
+    "http://img{h}.mall.example/jfs/t{n}/{n}/58009f04N20478fc5.jpg!500",
+    "http://cdn{h}.example/u={n},1916981108&fm=72",
+    "http://host{n}.example/800x800.jpg",
+    "http://pics{h}.example/Oak-Dining-Table/{n}/jpg",
+    "http://old{h}.example/thumb.php?src=http://x.example/{n}.png",
+)
+
+
+def url_of(split: str, number: int) -> str:
+    shape = SHAPES[number % len(SHAPES)]
+    return shape.format(n=f"{number}{len(split)}", h=number % 7)
+
+
+def contest(split: str, count: int, *, labels: bool = True) -> dict[str, Any]:
+    numbers = range(1, count + 1)
+    document: dict[str, Any] = {
+        "images": [{"url": [url_of(split, n)], "image_id": n} for n in numbers]
+    }
+    if labels:
+        document["annotations"] = [
+            {"image_id": n, "label_id": n % 128 + 1} for n in reversed(numbers)
+        ]
+    return document
+
+
+def test_all_splits_each_record_in_one_table_under_its_label(
+    crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
+) -> None:
+    (tmp_path / "train.json").write_text(json.dumps(contest("train", 300), indent=2))
+    packed = gzip.compress(json.dumps(contest("validation", 60)).encode())
+    (tmp_path / "validation.json.gz").write_bytes(packed)
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+        archive.writestr("x/test.json", json.dumps(contest("test", 60, labels=False)))
+        archive.writestr("x/other.json", "{}")
+    mix = {"dead": 0.2, "corrupt": 0.05}
+    replica.web(**mix)
+    args: dict[str, Any] = {
+        "train": tmp_path / "train.json",
+        "validation": tmp_path / "validation.json.gz",
+        "test": f"{tmp_path}/data.zip#test.json",
+    }
+    ended = crawl("imaterialist", **args)
+    assert ended.status == 3, ended.log
+    ended.out.verify()
+    stored = {row["record_id"]: row for row in ended.out.rows()}
+    missing = ended.out.failures()
+    sizes = {"train": 300, "validation": 60, "test": 60}
+    promised = {f"{split}/{n}" for split, size in sizes.items() for n in range(1, size + 1)}
+    assert stored.keys() | missing.keys() == promised
+    assert not stored.keys() & missing.keys()
+    for record_id, row in stored.items():
+        split, number = record_id.split("/")
+        assert row["url"] == url_of(split, int(number))
+        assert row["split"] == split
+        assert row["file_name"] == f"{record_id}.jpg"
+        assert row["label_id"] == ("" if split == "test" else str(int(number) % 128 + 1))
+    for record_id in missing:
+        split, number = record_id.split("/")
+        assert fate(url_of(split, int(number)), Mix(**mix)) != "good"
+    messages = [row["message"] for row in ended.out.rows("failures.csv")]
+    assert any("oak dining table" in message for message in messages)
+
+    replica.reset()
+    again = crawl("imaterialist", **args, retry="none")
+    assert again.status == 3
+    assert not [path for path in replica.log()["paths"] if path.startswith("/web/")]
+    assert {row["record_id"]: row for row in again.out.rows()} == stored
+
+
+def test_the_seeds_names_never_collide(
+    crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
+) -> None:
+    (tmp_path / "train.json").write_text(json.dumps(contest("train", 120)))
+    ended = crawl("imaterialist", train=tmp_path / "train.json", naming="url")
+    assert ended.status == 0, ended.log
+    ended.out.verify()
+    names = {row["record_id"]: row["file_name"] for row in ended.out.rows()}
+    assert len(set(names.values())) == 120
+    assert names["train/3"] == "train/800x800~3.jpg"
+    assert names["train/6"] == "train/TB65_!!3085441904.jpg_400x400Q90.jpg"
+
+
+def test_fashion_with_a_label_map_from_a_url_and_junk(
+    crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
+) -> None:
+    images = [
+        {"url": f"https://contest.example/api/{n}-large", "imageId": str(n)} for n in range(1, 6)
+    ]
+    records = [json.dumps(image) for image in images]
+    records[2] = '{"url": "https://contest.example/api/3-large, "imageId": "3"}'
+    annotations = [{"labelId": ["95", "66"], "imageId": str(n)} for n in range(1, 6)]
+    (tmp_path / "train.json").write_text(
+        f'{{"images": [{", ".join(records)}], "annotations": {json.dumps(annotations)}}}'
+    )
+    (tmp_path / "map.csv").write_text(
+        "labelId,taskId,labelName,taskName\n66,1,Lace,x\n95,2,Red,x\n"
+    )
+    ended = crawl("imaterialist", train=tmp_path / "train.json", label_map=tmp_path / "map.csv")
+    assert ended.status == 3
+    assert {row["image_id"] for row in ended.out.rows()} == {"1", "2", "4", "5"}
+    assert {(row["label_id"], row["label"]) for row in ended.out.rows()} == {("95 66", "Red, Lace")}
+    (row,) = ended.out.rows("failures.csv")
+    assert row["reason"] == "bad_url"
+    assert "record 3" in row["record_id"]
+    assert "No record: " in ended.log
+    # The list is mended: what was junk is a record now, and nothing is missing any more.
+    records[2] = json.dumps(images[2])
+    (tmp_path / "train.json").write_text(
+        f'{{"images": [{", ".join(records)}], "annotations": {json.dumps(annotations)}}}'
+    )
+    mended = crawl("imaterialist", train=tmp_path / "train.json", label_map=tmp_path / "map.csv")
+    assert mended.status == 0, mended.log
+    assert len(mended.out.rows()) == 5
+
+
+def test_wrong_lists_are_refused_before_any_request(
+    crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
+) -> None:
+    (tmp_path / "x.json").write_text('{"level1": {"a": [1]}}')
+    refused: dict[str, dict[str, Any]] = {
+        "Which split": {},
+        "no images with an id": {"train": tmp_path / "x.json"},
+        "cannot be read": {"train": tmp_path / "none.json"},
+        "not standard input": {"train": "-"},
+    }
+    for words, args in refused.items():
+        ended = crawl("imaterialist", **args)
+        assert ended.status == 2, ended.log
+        assert words in ended.log
+    assert replica.log()["requests"] == 0
+
+
+def test_killed_in_the_middle_it_goes_on(
+    crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
+) -> None:
+    (tmp_path / "train.json").write_text(json.dumps(contest("train", 1500)))
+    replica.web(dead=0.1)
+    for moment in (1.2, 1.6):
+        process = crawl.start("imaterialist", train=tmp_path / "train.json")
+        time.sleep(moment)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    ended = crawl("imaterialist", train=tmp_path / "train.json")
+    assert ended.status == 3, ended.log
+    ended.out.verify()
+    stored = {row["record_id"] for row in ended.out.rows()}
+    assert len(stored) + len(ended.out.failures()) == 1500
+    mix = Mix(dead=0.1)
+    dead = {f"train/{n}" for n in range(1, 1501) if fate(url_of("train", n), mix) != "good"}
+    assert stored == {f"train/{n}" for n in range(1, 1501)} - dead

@@ -1,0 +1,229 @@
+"""Any list of URLs: what is in it comes out, or is said to be missing."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import gzip
+import hashlib
+import json
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from imgcrawl.replica.web import Mix, fate, picture
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imgcrawl.replica.process import ReplicaProcess
+    from tests.conftest import Crawler
+
+HOSTS = 40
+
+
+def url_of(number: int) -> str:
+    return f"http://host{number % HOSTS}.example/{number}.jpg"
+
+
+def test_open_images_columns_go_through_and_digests_are_checked(
+    crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
+) -> None:
+    path = tmp_path / "images.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["ImageID", "Subset", "OriginalURL", "License", "OriginalMD5", "Rotation"])
+        for number in range(20):
+            url = f"https://farm{number % 3}.staticflickr.com/1/{number}_o.jpg"
+            body = picture(f"https://live.staticflickr.com/1/{number}_o.jpg")
+            right = hashlib.md5(body, usedforsecurity=False).digest()
+            md5 = base64.b64encode(bytes(16) if number == 7 else right).decode()
+            writer.writerow([f"{number:016x}", "train", url, "https://cc", md5, "0.0"])
+    ended = crawl("urls", list=path)
+    assert ended.status == 3, ended.log
+    assert ended.out.failures() == {f"{7:016x}": "corrupt"}
+    row = ended.out.rows()[3]
+    assert (row["ImageID"], row["Subset"], row["License"]) == (f"{3:016x}", "train", "https://cc")
+    assert row["file_name"] == f"images/{3:016x}.jpg"
+    assert row["final_url"].startswith("https://live.staticflickr.com/")
+
+
+@pytest.mark.parametrize("kind", ["txt", "jsonl", "parquet", "url", "stdin"])
+def test_every_way_to_give_a_list(
+    kind: str, crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
+) -> None:
+    rows: list[dict[str, Any]] = [
+        {"image_url": url_of(n), "text": f"caption {n}", "n": n} for n in range(1, 31)
+    ]
+    path = tmp_path / f"list.{kind}"
+    source, stdin = str(path), None
+    if kind == "jsonl":
+        path.write_text("\n".join(map(json.dumps, rows)))
+    elif kind == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    elif kind == "txt":
+        path.write_bytes(gzip.compress("\n".join(row["image_url"] for row in rows).encode()))
+    elif kind == "stdin":
+        source, stdin = (
+            "-",
+            "image_url\ttext\n" + "".join(f"{row['image_url']}\t{row['text']}\n" for row in rows),
+        )
+    else:
+        replica.faults([{"match": "/lists/", "kind": "json", "body": rows}])
+        source = f"{replica.url}/lists/list.json"
+    ended = crawl("urls", list=source, stdin=stdin)
+    assert ended.status == 0, ended.log
+    ended.out.verify()
+    found = ended.out.rows()
+    assert {row["url"] for row in found} == {row["image_url"] for row in rows}
+    assert all(row["file_name"].startswith("images/00000/0000000") for row in found)
+    if kind != "txt":
+        assert {row["text"] for row in found} == {row["text"] for row in rows}
+
+
+def test_a_url_is_fetched_once_and_stored_for_each_record(
+    crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
+) -> None:
+    path = tmp_path / "list.csv"
+    urls = ["http://a.example/1.jpg", "http://a.example/2.jpg", "http://a.example/gone/3.jpg"]
+    lines = [f"{name}{n},{urls[n % 3]},{name}" for n in range(12) for name in ("cat", "dog")]
+    path.write_text("\n".join(["id,url,label", *lines]))
+    replica.faults([{"match": "/gone/", "kind": "status", "status": 404}])
+    ended = crawl("urls", list=path, layout="{label}/{id}")
+    assert ended.status == 3, ended.log
+    assert len(ended.out.rows()) == 16
+    assert set(ended.out.failures().values()) == {"not_found"}
+    assert {row["file_name"] for row in ended.out.rows() if row["id"] == "cat3"} == {"cat/cat3.jpg"}
+    paths = replica.log()["paths"]
+    assert {n for path, n in paths.items() if path.endswith(".jpg")} == {1}
+    across = {row["across"] for row in ended.out.rows("duplicates.csv")}
+    assert across == {"classes"}
+
+
+def test_near_duplicates_where_asked_for(
+    crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
+) -> None:
+    path = tmp_path / "list.csv"
+    lines = [
+        f"small,{replica.url}/files/jpeg/3.jpg?size=200x150,train",
+        f"large,{replica.url}/files/png/3.png?size=400x300,test",
+        f"other,{replica.url}/files/jpeg/4.jpg?size=200x150,train",
+    ]
+    path.write_text("\n".join(["id,url,split", *lines]))
+    ended = crawl("urls", list=path, phash=1)
+    assert ended.status == 0, ended.log
+    rows = ended.out.rows("duplicates.csv")
+    assert {row["record_id"] for row in rows} == {"small", "large"}
+    assert {(row["kind"], row["across"]) for row in rows} == {("near", "splits")}
+    hashes = {row["record_id"]: row["phash"] for row in ended.out.rows()}
+    again = crawl("urls", list=path)  # a hash that was made is kept
+    assert {row["record_id"]: row["phash"] for row in again.out.rows()} == hashes
+
+
+JUNK = [
+    "file:///etc/passwd",
+    "javascript:alert(1)",
+    "data:image/png;base64,AAAA",
+    "http://",
+    "http://[::1",
+    "http://10.0.0.1/x.jpg",
+    "http://169.254.169.254/latest/meta-data",
+    "http://host.example:99999/x.jpg",
+    "ftp://host.example/x.jpg",
+    "not a url",
+    "http://host.example/" + "x" * 9000,
+]
+
+
+def test_every_class_of_junk_loses_itself_alone(
+    crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
+) -> None:
+    path = tmp_path / "list.csv"
+    junk = [f'junk{n},"{url}"' for n, url in enumerate(JUNK)]
+    good = [f"good{n},{url_of(n)}" for n in range(30)]
+    lines = ["id,url", *good[:10], *junk, *good[10:20]]
+    data = "\n".join(lines).encode()
+    data += b"\nlong," + b"x" * 100_000 + b'\nnul\0,http://a/\nopen,"http://a/\nshort\n'
+    path.write_bytes(data + "\n".join(good[20:]).encode())
+    ended = crawl("urls", list=path)
+    assert ended.status == 3
+    assert {row["record_id"] for row in ended.out.rows()} == {f"good{n}" for n in range(30)}
+    failures = ended.out.failures()
+    assert {f"junk{n}" for n in range(len(JUNK))} <= failures.keys()
+    assert set(failures.values()) <= {"bad_url", "blocked_address"}
+    assert len(failures) == len(JUNK) + 4
+    lines_of = {f"list.csv, line {n}" for n in (33, 34, 35, 36)}
+    assert lines_of <= failures.keys()
+    assert "list.csv, line 33: a line of 100,006 bytes" in ended.log
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("name,age\nx,1\n", "no list of URLs"),
+        ("<html><body>Sign in</body></html>", "web page"),
+        ("", "is empty"),
+        ('{"images": [{"file_name": "x.jpg"}]}', "no list of URLs"),
+    ],
+)
+def test_what_is_no_list_is_refused_before_any_request(
+    content: str, words: str, crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
+) -> None:
+    (tmp_path / "list").write_text(content)
+    ended = crawl("urls", list=tmp_path / "list")
+    assert ended.status == 2
+    assert words in ended.log
+    assert replica.log()["requests"] == 0
+
+
+def test_killed_and_resumed_it_is_complete(
+    crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
+) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text("\n".join(url_of(n) for n in range(1200)))
+    replica.web(dead=0.1)
+    process = crawl.start("urls", list=path)
+    time.sleep(1.5)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    ended = crawl("urls", list=path)
+    assert ended.status == 3, ended.log
+    ended.out.verify()
+    dead = {url_of(n) for n in range(1200) if fate(url_of(n), Mix(dead=0.1)) != "good"}
+    assert {row["url"] for row in ended.out.rows()} == {url_of(n) for n in range(1200)} - dead
+    assert {row["url"] for row in ended.out.rows("failures.csv")} == dead
+
+
+def test_linkrot_tells_what_is_gone(
+    crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
+) -> None:
+    import subprocess
+    import sys
+
+    path = tmp_path / "list.csv"
+    lines = [f"{n},{url_of(n)},{'train' if n % 3 else 'test'},c{n % 4}" for n in range(200)]
+    path.write_text("\n".join(["id,url,split,label", *lines]))
+    replica.web(dead=0.3)
+    ended = crawl("urls", list=path)
+    told = subprocess.run(
+        [sys.executable, "-m", "scrapy", "linkrot", str(ended.out.root)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = ended.out.rows("linkrot.csv")
+    dead = [n for n in range(200) if fate(url_of(n), Mix(dead=0.3)) != "good"]
+    (everything,) = [row for row in rows if row["by"] == "all"]
+    assert (everything["links"], everything["gone"]) == ("200", str(len(dead)))
+    test = next(row for row in rows if (row["by"], row["key"]) == ("split", "test"))
+    assert test["gone"] == str(sum(n % 3 == 0 for n in dead))
+    c1 = next(row for row in rows if (row["by"], row["key"]) == ("class", "c1"))
+    assert c1["gone"] == str(sum(n % 4 == 1 for n in dead))
+    host = next(row for row in rows if row["key"] == "host7.example")
+    assert host["gone"] == str(sum(n % HOSTS == 7 for n in dead))
+    assert "By host" in told.stdout
+    assert sum(int(row["gone"]) for row in rows if row["by"] == "reason") == len(dead)

@@ -1,0 +1,52 @@
+"""Pictures that look the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from imgcrawl.duplicates import near_groups
+from imgcrawl.formats.phash import phash
+from imgcrawl.replica import pictures
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=20), st.data())
+def test_every_pair_within_three_bits_is_in_one_group(
+    values: list[int], data: st.DataObject
+) -> None:
+    for value in values[:5]:
+        flips = data.draw(st.lists(st.integers(0, 63), max_size=4, unique=True))
+        values.append(value ^ sum(1 << bit for bit in flips))
+    groups = near_groups((str(n), f"{value:016x}") for n, value in enumerate(values))
+    of = {name: number for number, group in enumerate(groups) for name in group}
+    for a, first in enumerate(values):
+        for b, second in enumerate(values):
+            if a < b and (first ^ second).bit_count() <= 3:
+                assert of[str(a)] == of[str(b)]
+    for group in groups:  # and nobody is in a group without such a neighbour
+        for name in group:
+            others = [values[int(other)] for other in group if other != name]
+            assert min((values[int(name)] ^ other).bit_count() for other in others) <= 3
+
+
+def test_a_smaller_copy_looks_the_same_and_another_picture_does_not(tmp_path: Path) -> None:
+    image = pictures.lesion(3, (300, 200))
+    image.save(tmp_path / "a.jpg", quality=95)
+    image.resize((150, 100)).save(tmp_path / "b.png")
+    image.save(tmp_path / "c.jpg", quality=40)
+    image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "d.png")
+    pictures.lesion(4, (300, 200)).save(tmp_path / "e.png")
+    hashes = {
+        name: int(phash(tmp_path / name, "JPEG" if name.endswith("jpg") else "PNG") or "0", 16)
+        for name in ("a.jpg", "b.png", "c.jpg", "d.png", "e.png")
+    }
+    near = {name for name, value in hashes.items() if (value ^ hashes["a.jpg"]).bit_count() <= 3}
+    assert near == {"a.jpg", "b.png", "c.jpg"}
+    (tmp_path / "f.png").write_bytes(b"no picture")
+    assert phash(tmp_path / "f.png", "PNG") is None
