@@ -255,12 +255,15 @@ class Ledger:
 
     def same_bytes(self) -> Iterator[Entry]:
         """The stored records whose bytes others have too, the same ones next to each other."""
-        rows = self._db.execute(
-            "SELECT * FROM records WHERE outcome = 'stored' AND sha256 IN (SELECT sha256"
-            " FROM records WHERE sha256 IS NOT NULL AND outcome = 'stored' GROUP BY sha256"
-            " HAVING count(*) > 1) ORDER BY sha256, record_id"
+        # The index has them in order: sorting whole rows would take memory as the dataset grows.
+        several = self._db.execute(
+            "SELECT sha256 FROM records WHERE sha256 IS NOT NULL GROUP BY sha256"
+            " HAVING count(*) > 1 ORDER BY sha256"
         )
-        return map(_entry, rows)
+        for (sha256,) in several:
+            group = [e for e in self.of_bytes(sha256) if isinstance(e.result, Stored)]
+            if len(group) > 1:
+                yield from sorted(group, key=lambda entry: entry.record_id)
 
     def values(self, column: str) -> Iterator[tuple[str, str]]:
         """(record, value) of the stored records that have a column of the dataset's own."""
@@ -275,6 +278,9 @@ class Ledger:
 
     def of_url(self, url: str) -> Entry | None:
         """A record that was asked of this URL, a stored one where there is one."""
+        # Nearly always there is none, which the index alone can tell.
+        if self._db.execute("SELECT 1 FROM records WHERE url = ?", (url,)).fetchone() is None:
+            return None
         row = self._db.execute(
             "SELECT * FROM records WHERE url = ? ORDER BY outcome = 'stored' DESC, last_try_at DESC"
             " LIMIT 1",

@@ -31,6 +31,8 @@ class OutputDirectory:
 
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().absolute()
+        # Where files lie until they are complete: a directory of their own on the same disk.
+        self.partial = self.partial_of(self.root)
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             self._lock = self._take_lock()
@@ -41,14 +43,9 @@ class OutputDirectory:
                 "Choose another directory with -a out=DIR."
             ) from error
 
-    @property
-    def partial(self) -> Path:
-        """Where files lie until they are complete: a directory of their own on the same disk."""
-        return self.partial_of(self.root)
-
     @staticmethod
     def partial_of(root: str | Path) -> Path:
-        """The same of an OUT that somebody else has open."""
+        """Where the files of an OUT lie that are not complete yet."""
         return Path(root).expanduser().absolute() / ".partial"
 
     @property

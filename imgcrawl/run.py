@@ -136,6 +136,8 @@ class Run:
                 self.tally.bytes += result.bytes or 0
             elif item.quota is not None:
                 self.tally.replaced += 1
+        if item.held and before is not None and "phash" in before.metadata:
+            item.metadata.setdefault("phash", before.metadata["phash"])  # made once, kept
         if not item.held or (before is not None and before.metadata != item.metadata):
             now = before.last_try_at if item.held and before else utc_now()
             was = type(before.result) if before else None

@@ -40,6 +40,7 @@ IMAGE_THREADS = 2  # of the check; it releases the interpreter lock
 IMAGE_MAX_PIXELS = 1_000_000_000  # beyond: too_large (a bomb, or a slide that is a volume)
 IMAGE_MAX_DECODE_PIXELS = 150_000_000  # beyond: header check only, and marked suspect
 PLACEHOLDER_REPEATS = 0  # so many URLs of a host with the same bytes are no photographs; 0: never
+DISTINCT = False  # no two of a class with the same bytes, where a number of them is wanted
 PHASH = False  # the spiders' argument phash=
 CHECK_FREE_DISK = True  # refuse to start what the disk cannot hold
 
@@ -63,23 +64,23 @@ DOWNLOAD_HANDLERS = {
     "s3": None,
 }
 _SCRAPY = "scrapy.downloadermiddlewares"
-DOWNLOADER_MIDDLEWARES: dict[str, int | None] = {
-    f"{_SCRAPY}.offsite.OffsiteMiddleware": None,  # drops pictures on CDNs without a word
+# The whole list, and not what differs from Scrapy's: a middleware that is merely turned off is
+# imported all the same, and that of the cookies brings 10 MB. Left out are Offsite (drops pictures
+# on CDNs without a word), MetaRefresh (pages are read, not shown), Cookies, DownloadTimeout (the
+# handler knows the setting) and DownloaderStats.
+DOWNLOADER_MIDDLEWARES_BASE: dict[str, int] = {
     "imgcrawl.download.archives.ArchiveMiddleware": 90,
-    f"{_SCRAPY}.robotstxt.RobotsTxtMiddleware": None,
     "imgcrawl.download.robots.RobotsTxtMiddleware": 100,
+    f"{_SCRAPY}.httpauth.HttpAuthMiddleware": 300,
+    f"{_SCRAPY}.defaultheaders.DefaultHeadersMiddleware": 400,
+    f"{_SCRAPY}.useragent.UserAgentMiddleware": 500,
     "imgcrawl.download.optout.OptOutMiddleware": 540,
-    f"{_SCRAPY}.retry.RetryMiddleware": None,
     "imgcrawl.download.retry.RetryMiddleware": 550,
-    f"{_SCRAPY}.redirect.RedirectMiddleware": None,
-    "imgcrawl.download.redirects.RedirectMiddleware": 600,
-    f"{_SCRAPY}.redirect.MetaRefreshMiddleware": None,  # pages are read, not shown
-    f"{_SCRAPY}.cookies.CookiesMiddleware": None,
     # Default 900: there bodies are compressed still, and whether one is JSON cannot be told.
     f"{_SCRAPY}.httpcache.HttpCacheMiddleware": 560,
-    f"{_SCRAPY}.httpcompression.HttpCompressionMiddleware": None,
     "imgcrawl.download.compression.HttpCompressionMiddleware": 590,
-    f"{_SCRAPY}.downloadtimeout.DownloadTimeoutMiddleware": None,  # the handler knows the setting
+    "imgcrawl.download.redirects.RedirectMiddleware": 600,
+    f"{_SCRAPY}.httpproxy.HttpProxyMiddleware": 750,
 }
 ALLOWED_PRIVATE_NETWORKS: list[str] = []  # CIDR blocks beside the public internet
 
@@ -151,17 +152,20 @@ WAYBACK_CACHE_DAYS = 90  # that an answer is not asked for again
 WEB_REPLICA_URL = None  # a server that stands in for every host: URL/SCHEME/HOST/PATH
 
 # --- Seen by people ------------------------------------------------------------------------------
-EXTENSIONS: dict[str, int | None] = {
+# The whole list too. Left out are the consoles that run code for whoever connects
+# (Telnet, RemoteControl), what Throttle and Progress replace, and the memory debugger.
+EXTENSIONS_BASE: dict[str, int] = {
     "imgcrawl.extensions.keeper.RunKeeper": 0,
     "imgcrawl.extensions.progress.Progress": 10,
-    "scrapy.extensions.throttle.AutoThrottle": None,
     "imgcrawl.download.throttle.Throttle": 20,
-    "scrapy.extensions.logstats.LogStats": None,  # counts pages; Progress counts records
+    "scrapy.extensions.corestats.CoreStats": 30,
+    "scrapy.extensions.logcount.LogCount": 30,
+    "scrapy.extensions.memusage.MemoryUsage": 30,
+    "scrapy.extensions.closespider.CloseSpider": 30,
+    "scrapy.extensions.feedexport.FeedExporter": 30,
+    "scrapy.extensions.spiderstate.SpiderState": 30,
 }
 LOG_FORMATTER = "imgcrawl.logformatter.LogFormatter"
 LOG_LEVEL = "INFO"  # default DEBUG
 LOG_VERSIONS: list[str] = []
-DOWNLOADER_STATS = False  # a cost per request; the ledger counts records
 STATS_DUMP = False  # summary.json has what matters
-TELNETCONSOLE_ENABLED = False  # runs code for whoever connects
-REMOTE_CONTROL_ENABLED = False  # likewise

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scrapy.exceptions import NotConfigured
+
 from imgcrawl.items import Item, Missing, Stored
 from imgcrawl.outcomes import Outcome
 from pipelines.base import RunPipeline
@@ -21,6 +23,8 @@ class DistinctPipeline(RunPipeline):
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
+        if not crawler.settings.getbool("DISTINCT"):
+            raise NotConfigured
         self._in_flight: dict[tuple[str, str], Item] = {}  # by class and SHA-256
 
     def open_spider(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from scrapy.exceptions import NotConfigured
+
 from imgcrawl.formats.phash import phash
 from imgcrawl.items import Item, Stored
 from pipelines.base import RunPipeline
@@ -18,18 +20,18 @@ class PhashPipeline(RunPipeline):
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
-        self._wanted = crawler.settings.getbool("PHASH")
+        if not crawler.settings.getbool("PHASH"):
+            raise NotConfigured
 
     async def process_item(self, item: Item) -> Item:
-        """Keep the hash that an earlier run made, or make one."""
+        """Make the hash, unless an earlier run did."""
         result = item.result
         if not isinstance(result, Stored) or not result.file_name or not result.format:
             return item
         known = self._run.known(item)
-        value = known.metadata.get("phash") if known and item.held else None
-        if value is None and self._wanted and self._run.local:
+        if not (item.held and known and "phash" in known.metadata) and self._run.local:
             file = self._run.out.root / result.file_name
             value = await asyncio.to_thread(phash, file, result.format)
-        if value is not None:
-            item.metadata["phash"] = value
+            if value is not None:
+                item.metadata["phash"] = value
         return item

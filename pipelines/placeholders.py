@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from scrapy.exceptions import NotConfigured
+
 from imgcrawl.items import Item, Missing, Stored
 from imgcrawl.outcomes import Outcome
 from pipelines.base import RunPipeline
@@ -25,6 +27,8 @@ class PlaceholdersPipeline(RunPipeline):
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         self._repeats = crawler.settings.getint("PLACEHOLDER_REPEATS")
+        if not self._repeats:
+            raise NotConfigured
         self._in_flight: dict[str, dict[str, tuple[Item, Stored]]] = {}  # by SHA-256 and record
 
     def open_spider(self) -> None:
@@ -35,7 +39,7 @@ class PlaceholdersPipeline(RunPipeline):
     def process_item(self, item: Item) -> Item:
         """Judge what was stored just now by what else had the same bytes."""
         result = item.result
-        if not self._repeats or item.held or not isinstance(result, Stored) or not result.sha256:
+        if item.held or not isinstance(result, Stored) or not result.sha256:
             return item
         self._in_flight.setdefault(result.sha256, {})[item.record_id] = item, result
         host = _host(result.final_url)

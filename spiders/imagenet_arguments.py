@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field, PositiveInt, PrivateAttr, model_validator
 
@@ -74,6 +74,10 @@ class ImagenetArguments(ListArguments):
             raise ArgumentError(f"list_dir={self.list_dir} is no folder.")
         if self.wnids_file != "-":
             self.chosen()
+
+    def settings(self) -> dict[str, Any]:
+        """The settings that these arguments stand for."""
+        return super().settings() | {"DISTINCT": True}
 
     def chosen(self) -> dict[str, str]:
         """The wnids that are asked for, each once, with the label that a file gives or none.

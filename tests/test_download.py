@@ -303,8 +303,8 @@ def test_the_settings_name_what_exists() -> None:
 
     tables = (
         settings.ITEM_PIPELINES,
-        settings.DOWNLOADER_MIDDLEWARES,
-        settings.EXTENSIONS,
+        settings.DOWNLOADER_MIDDLEWARES_BASE,
+        settings.EXTENSIONS_BASE,
         settings.SPIDER_MIDDLEWARES,
     )
     names = [name for table in tables for name in table]

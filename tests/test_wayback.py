@@ -47,7 +47,7 @@ def test_a_revisit_counts_and_nothing_is_an_empty_list() -> None:
 def test_the_digest_is_base32_of_sha1() -> None:
     digest = base64.b32encode(hashlib.sha1(b"x", usedforsecurity=False).digest()).decode()
     assert Capture("", "", digest).sha1 == hashlib.sha1(b"x", usedforsecurity=False).hexdigest()
-    with pytest.raises(ValueError, match="base32|SHA-1|Non-base32|padding"):
+    with pytest.raises(ValueError, match=r"base32|SHA-1|padding"):
         _ = Capture("", "", "nonsense").sha1
 
 

@@ -11,18 +11,11 @@ from __future__ import annotations
 import errno
 import math
 from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from PIL import Image
-from PIL.AvifImagePlugin import AvifImageFile
-from PIL.BmpImagePlugin import BmpImageFile
-from PIL.GifImagePlugin import GifImageFile
-from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
-from PIL.PpmImagePlugin import PpmImageFile
-from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, TiffImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 
 from imgcrawl.formats import tiff
 from imgcrawl.formats.errors import BadImage, printable
@@ -36,17 +29,19 @@ if TYPE_CHECKING:
 
     from imgcrawl.formats.source import Source
 
-_CLASSES: dict[str, type[ImageFile]] = {
-    "AVIF": AvifImageFile,
-    "BMP": BmpImageFile,
-    "GIF": GifImageFile,
-    "JPEG": JpegImageFile,
-    "JPEG2000": Jpeg2KImageFile,
-    "PNG": PngImageFile,
-    "PPM": PpmImageFile,
-    "TIFF": TiffImageFile,
-    "WEBP": WebPImageFile,
+# Loaded when a picture of the format comes: all of them take 5 MB.
+_PLUGINS = {
+    "AVIF": ("AvifImagePlugin", "AvifImageFile"),
+    "BMP": ("BmpImagePlugin", "BmpImageFile"),
+    "GIF": ("GifImagePlugin", "GifImageFile"),
+    "JPEG": ("JpegImagePlugin", "JpegImageFile"),
+    "JPEG2000": ("Jpeg2KImagePlugin", "Jpeg2KImageFile"),
+    "PNG": ("PngImagePlugin", "PngImageFile"),
+    "PPM": ("PpmImagePlugin", "PpmImageFile"),
+    "TIFF": ("TiffImagePlugin", "TiffImageFile"),
+    "WEBP": ("WebPImagePlugin", "WebPImageFile"),
 }
+_WIDTH, _HEIGHT = 0x0100, 0x0101  # tags of TIFF
 _ORIENTATION = 0x0112
 
 
@@ -59,7 +54,7 @@ def opened(format_: str, source: Source) -> Iterator[ImageFile]:
     """
     with as_file(source) as file:
         try:
-            with _CLASSES[format_](file, "") as image:
+            with _plugin(format_)(file, "") as image:
                 yield image
         except BadImage:
             raise
@@ -75,6 +70,13 @@ def opened(format_: str, source: Source) -> Iterator[ImageFile]:
             raise BadImage(outcome, f"does not decode as {format_}: {words}") from error
 
 
+@cache
+def _plugin(format_: str) -> type[ImageFile]:
+    module, name = _PLUGINS[format_]
+    plugin: type[ImageFile] = getattr(import_module(f"PIL.{module}"), name)
+    return plugin
+
+
 def pixel_guard(format_: str | None) -> float:
     """How many pixels the plugin of a format decodes without a warning of bombs.
 
@@ -87,15 +89,17 @@ def pixel_guard(format_: str | None) -> float:
 
 def stored_size(image: ImageFile) -> tuple[int, int]:
     """Width and height in pixels as stored; Pillow turns the size of a TIFF upright itself."""
-    if isinstance(image, TiffImageFile):
-        return image.tag_v2[IMAGEWIDTH], image.tag_v2[IMAGELENGTH]
+    tags = getattr(image, "tag_v2", None)
+    if tags is not None:
+        return tags[_WIDTH], tags[_HEIGHT]
     return image.size
 
 
 def orientation(image: ImageFile) -> int | None:
     """The EXIF orientation, 1 to 8, of a picture that is not loaded yet."""
-    if isinstance(image, TiffImageFile):
-        value = image.tag_v2.get(_ORIENTATION)
+    tags = getattr(image, "tag_v2", None)
+    if tags is not None:
+        value = tags.get(_ORIENTATION)
         return value if isinstance(value, int) and 1 <= value <= 8 else None
     exif = image.info.get("exif")
     return tiff.orientation(exif) if isinstance(exif, bytes) else None
