@@ -51,6 +51,10 @@ class Recorder:
         self._batch = _Batch()
         self._timer: asyncio.TimerHandle | None = None
 
+    def get(self, record_id: str) -> Entry | None:
+        """The entry of one record, which may be in the batch still."""
+        return self._batch.latest.get(record_id) or self._ledger.get(record_id)
+
     def of_bytes(self, sha256: str) -> list[Entry]:
         """The records whose bytes were these, those of the batch included."""
         known = {entry.record_id: entry for entry in self._ledger.of_bytes(sha256)}

@@ -113,8 +113,8 @@ class Run:
         return keeper.run
 
     def look_up(self, item: Item) -> Entry | None:
-        """What the ledger has of an item that begins its way; `settle` ends it."""
-        entry = self.ledger.get(item.record_id)
+        """What is known of an item that begins its way; `settle` ends it."""
+        entry = self.recorder.get(item.record_id)
         if entry is not None:
             self._known[item.record_id] = entry
         return entry
