@@ -155,7 +155,7 @@ class ImageItem(Item):
 
 @dataclass(slots=True)
 class FileItem(Item):
-    """A record whose bytes are any file."""
+    """A record whose bytes are any file: it keeps its name, so that `path` has its extension."""
 
     kind = "file"
 

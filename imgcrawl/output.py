@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -53,6 +54,11 @@ class OutputDirectory:
         """Where downloaded archives are kept for the next run; may be deleted at any time."""
         return self.root / ".archives"
 
+    @property
+    def parts(self) -> Path:
+        """Where files lie that the next run goes on with."""
+        return self.root / ".parts"
+
     def free_bytes(self) -> int:
         """Free space of the disk below OUT."""
         return shutil.disk_usage(self.root).free
@@ -80,6 +86,8 @@ class OutputDirectory:
         """Leave nothing but the results, and let the next run in."""
         self.sweep()
         self.partial.rmdir()
+        with suppress(OSError):  # it holds parts still, or was never made
+            self.parts.rmdir()
         (self.root / ".lock").unlink(missing_ok=True)
         self._lock.close()
 

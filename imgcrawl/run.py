@@ -54,6 +54,7 @@ class Tally:
     expected: int | None = None  # records promised, as far as the source says
     expected_bytes: int | None = None
     doing: str = "starting"
+    files: dict[str, tuple[int, int | None]] = field(default_factory=dict)  # large ones under way
 
     @property
     def stored(self) -> int:
@@ -255,10 +256,17 @@ class Run:
         """Write down what was learnt of the classes: how long their lists are, if there are any."""
         self.ledger.write_quotas(self.quotas.values())
 
-    def classes_in_words(self) -> str:
-        """How far the classes are; empty where there are none."""
-        if not self.quotas:
-            return ""
+    def now_in_words(self) -> str:
+        """What is under way: classes or large files, where there are any."""
+        if self.quotas:
+            return self._classes_in_words()
+        shown = []
+        for name, (received, size) in [*self.tally.files.items()][:3]:
+            of = f"/{size / 1e6:,.0f}" if size else ""
+            shown.append(f"{name.rpartition('/')[2]} {received / 1e6:,.0f}{of} MB")
+        return ", ".join(shown) or self.tally.doing
+
+    def _classes_in_words(self) -> str:
         short = [quota for quota in self.quotas.values() if quota.short]
         under_way = [quota for quota in short if quota.in_flight][:3]
         now = ", ".join(f"{quota.label} {quota.stored}/{quota.wanted}" for quota in under_way)

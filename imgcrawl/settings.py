@@ -25,6 +25,7 @@ COOKIES_ENABLED = False  # nothing here logs in
 ITEM_PIPELINES = {
     "pipelines.resume.ResumePipeline": 100,
     "pipelines.images.ImagesPipeline": 300,
+    "pipelines.files.FilesPipeline": 350,
     "pipelines.wayback.WaybackPipeline": 400,
     "pipelines.placeholders.PlaceholdersPipeline": 500,
     "pipelines.distinct.DistinctPipeline": 600,
@@ -35,6 +36,8 @@ ITEM_PIPELINES = {
 
 OUT = None  # the spider's argument out=, by default data/<spider>
 IMAGES_STORE = None  # OUT; or s3://bucket/prefix/ or gs://bucket/prefix/ (mind the last slash)
+FILES_STORE = None  # likewise, of files
+FILE_CONNECTIONS = 4  # to one host for one large file; the host's own limit holds beside it
 IMAGE_CHECK = "decode"  # decode | header | off
 IMAGE_THREADS = 2  # of the check; it releases the interpreter lock
 IMAGE_MAX_PIXELS = 1_000_000_000  # beyond: too_large (a bomb, or a slide that is a volume)

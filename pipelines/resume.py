@@ -13,7 +13,7 @@ from zlib import crc32
 from scrapy.exceptions import DropItem
 
 from imgcrawl.formats.sniff import EXTENSIONS
-from imgcrawl.items import Item, Missing, Stored
+from imgcrawl.items import FileItem, Item, Missing, Stored
 from imgcrawl.outcomes import Outcome, retry_outcomes
 from imgcrawl.paths import safe_path
 from pipelines.base import RunPipeline
@@ -79,7 +79,9 @@ class ResumePipeline(RunPipeline):
         self._active[item.record_id] = path.casefold()
         self._claimed[path.casefold()] = item.record_id
         if self._run.recovering and item.urls:
-            names = (f"{path}{extension}" for extension in EXTENSIONS)
+            # A file of any kind keeps its own name; a picture's extension is what its bytes say.
+            extensions = ("",) if isinstance(item, FileItem) else EXTENSIONS
+            names = (f"{path}{extension}" for extension in extensions)
             files = (self._run.out.root / name for name in names)
             item.found = next((file for file in files if file.is_file()), None)
 

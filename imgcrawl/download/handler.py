@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.crawler import Crawler
 
+    from imgcrawl.download.sink import Sink
+
 CHUNK = 1 << 20  # bytes read and written at a time; more is slower
 ERROR_BODY = 1 << 20  # bytes kept of the body of an answer other than 2xx
 HEADER_SIZE = 64 << 10  # bytes of one header; content security policies outgrow aiohttp's 8 KiB
@@ -46,6 +48,7 @@ class HttpHandler(BaseDownloadHandler):
 
     spool:     a path; a body longer than the threshold is written there, the response has an
                empty body and the flag ``spooled``. Its bytes are as sent, whatever their encoding
+    sink:      a `Sink`, which takes the body of a 2xx answer as it comes; a stop ends that too
     media:     a plain Response will do, of which nobody asks the encoding
     stoppable: a stop of the run ends the transfer half-way
 
@@ -86,6 +89,8 @@ class HttpHandler(BaseDownloadHandler):
                 request.meta["download_latency"] = monotonic() - start
                 if not 200 <= answer.status < 300:
                     return _response(request, answer, await _start_of_body(answer, limits))
+                if "sink" in request.meta:
+                    return await self._pour(request, answer, limits, host)
                 return await self._receive(request, answer, limits, host)
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             raise fetch_error(error, host, limits) from error
@@ -138,6 +143,20 @@ class HttpHandler(BaseDownloadHandler):
             return await self._receive_long(request, answer, limits, host)
         _require_room(announced, limits, host)
         return _response(request, answer, await answer.read())
+
+    async def _pour(
+        self, request: Request, answer: aiohttp.ClientResponse, limits: Limits, host: str
+    ) -> Response:
+        """Hand the body on as it comes; the response has none."""
+        sink: Sink = request.meta["sink"]
+        sink.begin(answer.status, Headers(answer.raw_headers))
+        while chunk := await _read(answer, limits):
+            sink.write(chunk)
+            if Downloader.of(self.crawler).stopping:
+                message = f"the run was stopped in the middle of a file of {host}"
+                raise FetchError(Outcome.INTERRUPTED, message)
+        sink.end()
+        return _response(request, answer, b"", spooled=True)
 
     async def _receive_long(
         self, request: Request, answer: aiohttp.ClientResponse, limits: Limits, host: str

@@ -78,13 +78,13 @@ class Progress:
             records,
             size / 1e6,
             time_left(tally, records),
-            self._run.classes_in_words() or tally.doing.capitalize(),
+            self._run.now_in_words(),
         )
 
     def _draw(self) -> None:
         assert self._live is not None
         records, size = self._rates()
-        doing = self._run.classes_in_words() or self._run.tally.doing
+        doing = self._run.now_in_words()
         left = time_left(self._run.tally, records)
         self._live.show(self._run.tally, records, size, left, doing)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from imgcrawl.replica import faults as faults_
-from imgcrawl.replica import imagenet
+from imgcrawl.replica import imagenet, large
 from imgcrawl.replica.files import files
 from imgcrawl.replica.isic import Isic
 from imgcrawl.replica.isic_masks import Masks
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from imgcrawl.replica.isic_records import Archive
 
-    Site = Callable[[web.Request, str], Awaitable[web.Response]]
+    Site = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
 
 MAX_LOGGED = 300_000  # paths
 MAX_TIMES = 2_000  # requests whose moment is kept
@@ -94,6 +94,7 @@ class Replica:
             "isic-s3": isic.bucket,
             "zenodo/records/14201693/files": masks.zenodo,
             "files": files,
+            "large": large.site,
             "imagenet": imagenet.site,
             "wayback": self.wayback.site,
             "web": self.web.site,
@@ -117,11 +118,13 @@ class Replica:
             if self.latency_ms:
                 rules = [{"kind": "latency", "ms": self.latency_ms}, *rules]
             answer = await self._site(request)
-            return await faults_.spoil(request, answer, rules) if rules else answer
+            if rules and isinstance(answer, web.Response):
+                return await faults_.spoil(request, answer, rules)
+            return answer
         finally:
             self.log.active -= 1
 
-    async def _site(self, request: web.Request) -> web.Response:
+    async def _site(self, request: web.Request) -> web.StreamResponse:
         path = request.path.lstrip("/")
         for prefix, site in self.sites.items():
             if path.startswith(f"{prefix}/"):

@@ -1,0 +1,141 @@
+"""Fetches and stores files of any kind and size: Scrapy's FilesPipeline in constant memory.
+
+Scrapy's holds a file whole in memory, stops at 1 GiB, starts from zero and forgets why it failed.
+This subclass keeps its settings and its stores (a folder, ``s3://``, ``gs://``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from scrapy.pipelines.files import FilesPipeline as ScrapyFilesPipeline
+
+from imgcrawl.download.errors import FetchError
+from imgcrawl.download.large import LargeFile
+from imgcrawl.download.part import Part
+from imgcrawl.download.schemes import require_http
+from imgcrawl.formats.errors import BadImage
+from imgcrawl.items import FileItem, Item, Missing, Result, Stored
+from imgcrawl.outcomes import Outcome
+from imgcrawl.run import Run, utc_now
+from imgcrawl.store import AtomicFilesStore, Origin
+from imgcrawl.uploads import upload
+from imgcrawl.verdicts import check_digests, digest, one_verdict
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Self
+
+    from scrapy.crawler import Crawler
+
+
+class FilesPipeline(ScrapyFilesPipeline):
+    """The pipeline of `FileItem`: byte for byte, under its own name, from where it had stopped."""
+
+    STORE_SCHEMES: ClassVar[dict[str, type[Any]]] = {
+        **ScrapyFilesPipeline.STORE_SCHEMES,
+        "": AtomicFilesStore,
+        "file": AtomicFilesStore,
+    }
+
+    def __init__(self, store_uri: str, *, crawler: Crawler) -> None:
+        super().__init__(store_uri, crawler=crawler)
+        self._workers = crawler.settings.getint("FILE_CONNECTIONS")
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Scrapy's constructor. The store is FILES_STORE, or OUT where that is not set."""
+        cls._update_stores(crawler.settings)
+        return cls(crawler.settings["FILES_STORE"] or crawler.settings["OUT"], crawler=crawler)
+
+    def open_spider(self) -> None:  # type: ignore[override] # the spider argument is deprecated
+        """Meet the run."""
+        super().open_spider()
+        self._run = Run.of(self.crawler)
+
+    async def process_item(self, item: Item) -> Item:  # type: ignore[override] # as above
+        """Fetch a file item that has no result yet, and give it one."""
+        if isinstance(item, FileItem) and item.urls and item.result is None:
+            item.result = await self._result(item)
+        return item
+
+    async def _result(self, item: FileItem) -> Result:
+        if item.found is not None and (adopted := await self._adopt(item, item.found)):
+            return adopted
+        failures: list[Missing] = []
+        for number, url in enumerate(item.urls):
+            try:
+                return await self._fetch(item, url, "mirror" if number else "original")
+            except FetchError as error:
+                missing = Missing(error.outcome, error.message, url, error.status, error.tries)
+            except BadImage as error:
+                missing = Missing(error.outcome, str(error), url, 200, 1)
+            except OSError as error:
+                if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                    raise
+                missing = Missing(Outcome.DISK_FULL, str(error), url)
+            failures.append(missing)
+        return one_verdict(failures)
+
+    async def _fetch(self, item: FileItem, url: str, source: str) -> Stored:
+        """Download one URL of an item. Raises FetchError or BadImage."""
+        require_http(url)
+        name = hashlib.sha256(item.record_id.encode()).hexdigest()[:16]
+        part = Part.opened(self._run.out.parts / f"{name}.part", url)
+        files = self._run.tally.files
+
+        def progress(received: int, size: int | None) -> None:
+            files[item.record_id] = received, size
+
+        file = LargeFile(self.crawler, part, workers=self._workers, progress=progress)
+        try:
+            sha256 = await file.fetch()
+            part.finish()
+            await asyncio.to_thread(check_digests, part.path, item.digests)
+        except (FetchError, BadImage) as error:
+            if part.validator and error.outcome.retryable:
+                part.close()  # the next run goes on from here
+            else:
+                part.discard()
+            raise
+        finally:
+            part.close()
+            files.pop(item.record_id, None)
+        size = part.path.stat().st_size
+        origin = Origin(url, file.final_url, source)
+        await self._keep(part.path, item.path, origin)
+        return Stored(
+            file_name=item.path,
+            url=url,
+            final_url=file.final_url,
+            sha256=sha256,
+            bytes=size,
+            downloaded_at=utc_now(),
+            source=source,
+            tries=file.tries,
+        )
+
+    async def _keep(self, file: Path, name: str, origin: Origin) -> None:
+        """Give a complete file its place, without a copy on the local disk."""
+        if isinstance(self.store, AtomicFilesStore):
+            self.store.publish(file, name, origin)
+        else:
+            await asyncio.to_thread(upload, self.store, file, name)
+            await asyncio.to_thread(file.unlink)
+
+    async def _adopt(self, item: FileItem, found: Path) -> Stored | None:
+        """Take over a complete file that a killed run stored but did not come to write down."""
+        origin = Origin.of_file(found, default=item.urls[0])
+        if origin is None:
+            return None
+        try:
+            await asyncio.to_thread(check_digests, found, item.digests)
+        except BadImage:
+            return None
+        sha256, size = await asyncio.to_thread(digest, found)
+        stored = Stored(item.path, origin.url, origin.final_url, sha256, size)
+        return replace(stored, downloaded_at=utc_now(), source=origin.source, tries=1)

@@ -1,0 +1,165 @@
+"""Files of any size: constant memory, in pieces, from where it had stopped."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from imgcrawl.replica.large import sha256
+
+if TYPE_CHECKING:
+    from imgcrawl.replica.process import ReplicaProcess
+    from tests.conftest import Crawler, Ended
+
+MB = 1 << 20
+FILES = {"SPIDER_MODULES": "tests.spiders", "CHECK_FREE_DISK": "0"}
+
+
+def listed(crawl: Crawler, urls: list[str]) -> dict[str, Any]:
+    records = [[f"f{n}", [url], f"data/f{n}.tif", {}] for n, url in enumerate(urls)]
+    (crawl.tmp_path / "list.json").write_text(json.dumps(records))
+    return {"list": crawl.tmp_path / "list.json", "settings": FILES}
+
+
+def fetch(crawl: Crawler, urls: list[str], **settings: Any) -> Ended:
+    args = listed(crawl, urls)
+    args["settings"] = FILES | settings
+    return crawl("listed_files", **args)
+
+
+@pytest.mark.parametrize("query", ["", "ranges=0", "etag=0", "ranges=0&etag=0"])
+@pytest.mark.parametrize("size", [1, 1000, 40 * MB + 7])
+def test_every_size_from_every_kind_of_server(
+    size: int, query: str, crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    ended = fetch(crawl, [f"{replica.url}/large/{size}/a.tif?{query}"])
+    assert ended.status == 0, ended.log
+    (row,) = ended.out.rows()
+    assert (row["sha256"], row["bytes"]) == (sha256("0", size), str(size))
+    ended.out.verify()
+    assert not list(ended.out.root.glob(".par*"))
+
+
+def test_killed_it_goes_on_from_there(crawl: Crawler, replica: ReplicaProcess) -> None:
+    size = 200 * MB
+    url = f"{replica.url}/large/{size}/a.tif?rate=5000000"
+    for signum in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL):
+        process = crawl.start("listed_files", **listed(crawl, [url]))
+        time.sleep(3.5)
+        process.send_signal(signum)
+        process.communicate()
+        assert list((crawl.tmp_path / "out/.parts").glob("*.part"))
+        assert not (crawl.tmp_path / "out/data/f0.tif").exists()
+    replica.reset()
+    ended = fetch(crawl, [url])
+    assert ended.status == 0, ended.log
+    assert ended.out.rows()[0]["sha256"] == sha256("0", size)
+    assert replica.log()["requests"] <= 11  # of 13 pieces, and robots.txt
+    assert not list(ended.out.root.glob(".par*"))
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("change=2", "truncated"),  # another file with every third request
+        ("ranges=0&length=60000000", "truncated"),
+        ("ranges=0&length=1000", None),
+    ],
+)
+def test_servers_that_lie(
+    query: str, reason: str | None, crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    ended = fetch(crawl, [f"{replica.url}/large/{40 * MB}/a.tif?{query}"], RETRY_TIMES="1")
+    if query == "change=2":
+        # It changes once, is noticed, and what is kept is the new one, whole.
+        assert ended.status == 0, ended.log
+        assert ended.out.rows()[0]["sha256"] == sha256("0 changed", 40 * MB)
+    elif reason:
+        assert ended.out.failures() == {"f0": reason}
+        assert not list(ended.out.root.rglob("*.tif"))
+    else:
+        assert ended.out.rows()[0]["bytes"] == "1000"
+
+
+def test_a_file_that_changed_between_two_runs_is_not_mixed(
+    crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    size = 100 * MB
+    url = f"{replica.url}/large/{size}/a.tif?rate=12000000&change=6"
+    process = crawl.start("listed_files", **listed(crawl, [url]))
+    time.sleep(3.0)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    ended = fetch(crawl, [url])
+    assert ended.status == 0, ended.log
+    assert ended.out.rows()[0]["sha256"] == sha256("0 changed", size)
+
+
+def test_a_page_in_place_of_a_file_and_other_failures(
+    crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    replica.faults([{"match": "/files/", "kind": "html"}])
+    urls = [
+        f"{replica.url}/files/png/1.png",
+        f"{replica.url}/large/none",
+        f"{replica.url}/large/0/empty.tif",
+        "ftp://a.example/x",
+    ]
+    ended = fetch(crawl, urls)
+    assert ended.status == 3
+    assert ended.out.failures() == {
+        "f0": "not_image",
+        "f1": "not_found",
+        "f2": "empty",
+        "f3": "bad_url",
+    }
+
+
+def test_memory_is_constant_and_files_share_the_way(
+    crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    urls = [f"{replica.url}/large/{150 * MB}/{n}.tif?seed={n}" for n in range(4)]
+    urls += [f"{replica.url}/large/2000000/slow.tif?rate=1000000"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    ended = fetch(crawl, urls)
+    assert ended.status == 0, ended.log
+    ended.out.verify()
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert max(before, peak) < 150 * 1024 or peak == before
+
+
+def test_into_s3_in_multipart(crawl: Crawler, replica: ReplicaProcess) -> None:
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        keys: dict[str, Any] = {
+            "aws_access_key_id": "x",
+            "aws_secret_access_key": "x",
+            "region_name": "us-east-1",
+        }
+        client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", **keys)
+        client.create_bucket(Bucket="files")
+        ended = fetch(
+            crawl,
+            [f"{replica.url}/large/{40 * MB}/a.tif"],
+            FILES_STORE="s3://files/set/",
+            AWS_ENDPOINT_URL=f"http://{host}:{port}",
+            AWS_ACCESS_KEY_ID="x",
+            AWS_SECRET_ACCESS_KEY="x",
+            AWS_REGION_NAME="us-east-1",
+        )
+        assert ended.status == 0, ended.log
+        head = client.head_object(Bucket="files", Key="set/data/f0.tif")
+        assert head["ContentLength"] == 40 * MB
+        assert head["ETag"].strip('"').endswith("-3")  # of three parts
+    finally:
+        server.stop()
