@@ -11,7 +11,15 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+)
 
 from imgcrawl.errors import ArgumentError
 from imgcrawl.outcomes import retry_outcomes
@@ -124,6 +132,38 @@ class ListArguments(ImageArguments):
             "WAYBACK_YEAR": self.wayback_year or self.dataset_year,
             "PHASH": self.phash,
         }
+
+
+class FileArguments(SpiderArguments):
+    """What every spider of files takes."""
+
+    match: str | None = Field(
+        None,
+        description="which files: globs, or a regular expression in slashes; by default all",
+        examples=["*.dm3,*.tif", "/slice_\\d+/"],
+    )
+    max_files: PositiveInt | None = Field(None, description="stop after so many files")
+    max_bytes: PositiveInt | None = Field(
+        None, description="stop before so many bytes, by what the source says of sizes"
+    )
+    dry_run: bool = Field(
+        False, description="only say what there is: files, sizes, formats, and how long it takes"
+    )
+
+    as_settings: ClassVar[dict[str, str]] = {
+        **SpiderArguments.as_settings,
+        "dry_run": "DRY_RUN",
+    }
+
+    @field_validator("match")
+    @classmethod
+    def _is_pattern(cls, match: str | None) -> str | None:
+        if match and len(match) > 2 and match[0] == match[-1] == "/":
+            try:
+                re.compile(match[1:-1])
+            except re.error as error:
+                raise ValueError(f"no regular expression: {error}") from error
+        return match
 
 
 def parse_arguments(spider: type[Spider], given: Mapping[str, Any]) -> SpiderArguments:

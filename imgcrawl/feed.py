@@ -84,6 +84,11 @@ class Feed:
         spider = self._crawler.spider
         assert spider is not None
         spider.bookmarks = self._run.ledger.bookmarks()  # type: ignore[attr-defined] # DatasetSpider's
+        if self._crawler.settings.getbool("DRY_RUN"):
+            from imgcrawl.dry_run import DryRun  # noqa: PLC0415 - few ask for it
+
+            await DryRun(self._crawler).show(start)
+            return
         self._closing = asyncio.create_task(self._let_close())
         reader = asyncio.create_task(self._read(start))
         try:

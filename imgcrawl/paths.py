@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MAX_PARTS = 8
+MAX_PARTS = 16
 MAX_PART_BYTES = 120  # UTF-8; leaves room for extensions below the 255 of most file systems
 UNKNOWN = "unknown"  # stands for a column without a value
 
@@ -31,7 +31,7 @@ _RESERVED = re.compile(r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9¹²
 
 
 def safe_path(path: str) -> str:
-    """A relative POSIX path of at most 8 parts of at most 120 bytes each.
+    """A relative POSIX path of at most 16 parts of at most 120 bytes each.
 
     Parts of which nothing is left ("..", "", ".") are dropped. Where parts were dropped, or the
     last one was changed, the last one ends in a hash ("~1a2b3c4d"); a folder that was changed ends

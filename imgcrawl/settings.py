@@ -45,6 +45,7 @@ IMAGE_MAX_DECODE_PIXELS = 150_000_000  # beyond: header check only, and marked s
 PLACEHOLDER_REPEATS = 0  # so many URLs of a host with the same bytes are no photographs; 0: never
 DISTINCT = False  # no two of a class with the same bytes, where a number of them is wanted
 PHASH = False  # the spiders' argument phash=
+DRY_RUN = False  # the spiders' argument dry_run=
 CHECK_FREE_DISK = True  # refuse to start what the disk cannot hold
 
 # --- The feed: what is in flight at once ---------------------------------------------------------
@@ -96,6 +97,7 @@ AUTOTHROTTLE_TARGET_CONCURRENCY = 2.0
 # Object stores and CDNs that are made to serve datasets.
 DOWNLOAD_SLOTS: dict[str, dict[str, Any]] = {
     "isic-archive.s3.amazonaws.com": {"concurrency": 16, "delay": 0.0},
+    "ftp.ebi.ac.uk": {"concurrency": 4, "delay": 0.25},  # about 4 requests a second are borne
     "content.isic-archive.com": {"concurrency": 8, "delay": 0.0},
     # 24 look-ups a minute and 8 replays a second: four fifths of what the Internet Archive allows.
     "wayback-cdx": {"concurrency": 1, "delay": 2.5, "randomize_delay": False},
@@ -143,6 +145,8 @@ ISIC_CHALLENGES_URL = "https://isic-archive.s3.amazonaws.com/challenges/"
 ISIC_IMAPP_URL = "https://zenodo.org/records/14201693/files/"
 
 IMAGENET_API_URL = "https://www.image-net.org/api/"
+EMPIAR_API_URL = "https://www.ebi.ac.uk/empiar/api/"
+EMPIAR_FILES_URL = "https://ftp.ebi.ac.uk/empiar/world_availability/"
 
 # --- The Wayback Machine: for what is gone from its own address -----------------------------------
 WAYBACK_URL = "https://web.archive.org/"

@@ -7,6 +7,7 @@ missing. Otherwise the record gets a path of its own.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -68,14 +69,17 @@ class ResumePipeline(RunPipeline):
         return done
 
     def _place(self, item: Item) -> None:
+        stem, extension = item.path, ""
+        if isinstance(item, FileItem) and (match := re.fullmatch(r"(.+?)(\.\w{1,10})", item.path)):
+            stem, extension = match[1], match[2]  # what is added to a name comes before it
         try:
-            path = safe_path(item.path)
+            path = safe_path(stem)
         except ValueError as error:
             item.result = Missing(Outcome.BAD_URL, f"no name to store it under: {error}")
             return
-        if not self._is_free(path, item.record_id):
+        if not self._is_free(path + extension, item.record_id):
             path = f"{path}~{crc32(item.record_id.encode('utf-8', 'replace')):08x}"
-        item.path = path
+        path = item.path = path + extension
         self._active[item.record_id] = path.casefold()
         self._claimed[path.casefold()] = item.record_id
         if self._run.recovering and item.urls:

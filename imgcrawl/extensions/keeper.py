@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,3 +64,6 @@ class RunKeeper:
         self.exit_status = ExitStatus.of(run, reason, self.signal)
         self.summary = write_summary(run, self._crawler, reason, self.exit_status)
         run.close()
+        if self._crawler.settings.getbool("DRY_RUN"):
+            self.summary = None
+            shutil.rmtree(run.out.root, ignore_errors=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from imgcrawl.replica import faults as faults_
-from imgcrawl.replica import imagenet, large
+from imgcrawl.replica import imagenet, large, mirror
 from imgcrawl.replica.files import files
 from imgcrawl.replica.isic import Isic
 from imgcrawl.replica.isic_masks import Masks
@@ -96,6 +96,10 @@ class Replica:
             "files": files,
             "large": large.site,
             "imagenet": imagenet.site,
+            "ebi": mirror.ebi,
+            "epfl": mirror.epfl,
+            "nginx": mirror.nginx,
+            "bucket": mirror.bucket,
             "wayback": self.wayback.site,
             "web": self.web.site,
         }
@@ -154,6 +158,8 @@ class Replica:
                 "A host of the web",
                 "/web/http/farm4.static.flickr.com/3175/2737866473_7958dc8760.jpg",
             ),
+            ("EMPIAR's files", "/ebi/empiar/world_availability/11759/data/"),
+            ("EPFL's page", "/epfl/labs/cvlab/data/data-em/"),
             ("The Wayback Machine", "/wayback/cdx/search/cdx?url=http://images.example.edu/1.jpg"),
             ("Pictures of any kind", "/files/alpha/1.png?size=320x240"),
             ("What has been asked", "/_log"),
@@ -211,6 +217,8 @@ def settings(base: str) -> dict[str, str]:
         "ISIC_IMAPP_URL": f"{base}/zenodo/records/14201693/files/",
         "IMAGENET_API_URL": f"{base}/imagenet/api/",
         "WAYBACK_URL": f"{base}/wayback/",
+        "EMPIAR_API_URL": f"{base}/ebi/api/",
+        "EMPIAR_FILES_URL": f"{base}/ebi/empiar/world_availability/",
         "WEB_REPLICA_URL": f"{base}/web/",
         "ALLOWED_PRIVATE_NETWORKS": "127.0.0.1/32",
     }

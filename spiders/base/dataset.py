@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import tempfile
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from scrapy import Request, Spider
@@ -58,6 +59,8 @@ class DatasetSpider(Spider, Generic[A]):
         """Scrapy's constructor; hands the arguments that are settings to the settings."""
         spider = super().from_crawler(crawler, *args, **kwargs)
         out = spider.args.out or crawler.settings["OUT"] or f"data/{cls.name}"
+        if getattr(spider.args, "dry_run", False):
+            out = tempfile.mkdtemp(prefix="imgcrawl-dry-run-")  # removed at the end
         for name, value in {"OUT": str(out), **spider.args.settings()}.items():
             crawler.settings.set(name, value, priority="spider")
         return spider

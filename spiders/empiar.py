@@ -1,0 +1,116 @@
+"""EMPIAR, the archive of raw electron microscopy: https://www.ebi.ac.uk/empiar/"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote, unquote, urlsplit
+
+from pydantic import Field, PrivateAttr, field_validator, model_validator
+
+from imgcrawl.errors import SourceError
+from imgcrawl.items import Expects, Unreadable
+from imgcrawl.lists.empiar import Imageset, missing_names, parse_entry
+from imgcrawl.lists.links import Link
+from spiders.base.page import Found, PageArguments, PageSpider
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from imgcrawl.items import Metadata
+    from spiders.base.dataset import Said
+
+
+class EmpiarArguments(PageArguments):
+    """An entry, and which of its files are wanted."""
+
+    entry: str = Field(
+        description="the entry's number, or a link to it", examples=["11759", "EMPIAR-11759"]
+    )
+    url: str = Field("", description="set by the entry; not for you", exclude=True)
+    _number: str = PrivateAttr("")
+
+    @field_validator("entry")
+    @classmethod
+    def _is_entry(cls, entry: str) -> str:
+        match = re.fullmatch(r"(?:.*?(?:EMPIAR-|/))?(\d{4,6})/?", entry.strip(), re.IGNORECASE)
+        if not match:
+            raise ValueError("type the number of an entry, such as 11759")
+        return match[1]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_url(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return {**given, "url": "https://set.by.the.entry/"} if "url" not in given else given
+
+
+class EmpiarSpider(PageSpider[EmpiarArguments]):
+    """The files of an entry, each with what its record says of it.
+
+    The record comes from the API, the tree from the HTTPS mirror. The API's count is the authority:
+    a slice that the mirror's index leaves out is asked for all the same. Licence: CC0.
+    Caveat: pixel sizes in the record are in angstrom, and not always those of the files.
+    """
+
+    name = "empiar"
+    arguments: ClassVar[type[EmpiarArguments]] = EmpiarArguments
+    example = "scrapy crawl empiar -a entry=11759 -a match='*.dm3'"
+
+    async def records(self) -> AsyncIterator[Said]:
+        """The files of the entry."""
+        number = self.args.entry
+        api = f"{self.settings['EMPIAR_API_URL']}entry/EMPIAR-{number}/"
+        response = await self.fetch(api, cache="json")
+        if response.status == 404:
+            raise SourceError(f"EMPIAR has no public entry {number}.")
+        self._record = parse_entry(await self.fetch_json(api), number)
+        self._root = f"{self.settings['EMPIAR_FILES_URL']}{number}/data/"
+        self.args.__dict__["url"] = self._root
+        yield Expects(
+            note=f"{self._record.title} ({self._record.doi}): "
+            f"{sum(i.count for i in self._record.imagesets):,} images in the record, "
+            f"{self._record.size}."
+        )
+        async for said in super().records():
+            yield said
+
+    async def found(self) -> AsyncIterator[Found | Unreadable]:
+        """What the index has, and what the record says it should have."""
+        names: dict[str, list[str]] = {i.directory: [] for i in self._record.imagesets}
+        async for found in super().found():
+            if isinstance(found, Found) and (imageset := self._imageset(found.link.url)):
+                names[imageset.directory].append(found.link.url)
+            yield found
+        for imageset in self._record.imagesets:
+            listed = [unquote(url.rpartition("/")[2]) for url in names[imageset.directory]]
+            missing, unknown = missing_names(listed, imageset.count)
+            base = self._root.removesuffix("data/") + f"{imageset.directory}/"
+            for name in missing:
+                self.logger.warning("%s is not in the index, but must be there: asking", name)
+                yield Found(Link(base + quote(name)), base)
+            if unknown:
+                yield Unreadable(
+                    base,
+                    f"the record says {imageset.count:,} images, the index has {unknown:,} fewer, "
+                    "and their names cannot be told",
+                )
+
+    def describe(self, found: Found) -> Metadata:
+        """What the record says of a file."""
+        record, imageset = self._record, self._imageset(found.link.url)
+        said = super().describe(found) | {
+            "entry": f"EMPIAR-{self.args.entry}",
+            "title": record.title,
+            "doi": record.doi,
+            "authors": record.authors,
+            "license": "CC0",
+            "experiment": record.experiment,
+        }
+        return said | (imageset.columns() if imageset else {})
+
+    def _imageset(self, url: str) -> Imageset | None:
+        """The imageset whose directory a file lies in, the nearest one."""
+        path = unquote(urlsplit(url).path)
+        root = unquote(urlsplit(self._root).path).removesuffix("data/")
+        folder = path.removeprefix(root).rpartition("/")[0]
+        return next((i for i in self._record.imagesets if i.directory == folder), None)
