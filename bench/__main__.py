@@ -1,25 +1,28 @@
-"""``python -m bench [pipelines|memory|lists]``: figures for README, made on the machine at hand."""
+"""``python -m bench [pipelines|memory|lists|large]``: figures for README, made where you are."""
 
 from __future__ import annotations
 
 import argparse
 
-from bench import lists, memory, pipelines
+from bench import large, lists, memory, pipelines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "what", nargs="?", default="pipelines", choices=["pipelines", "memory", "lists"]
+        "what", nargs="?", default="pipelines", choices=["pipelines", "memory", "lists", "large"]
     )
     parser.add_argument("--images", type=int, default=4000, help="pictures a run (pipelines)")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (pipelines)")
     parser.add_argument("--records", type=int, default=200_000, help="of the long run (memory)")
     parser.add_argument("--json", type=int, default=1_000_000, help="records of it (lists)")
     parser.add_argument("--lines", type=int, default=14_197_122, help="of URLs (lists)")
+    parser.add_argument("--gigabytes", type=float, default=4.0, help="of the file (large)")
     options = parser.parse_args()
     if options.what == "memory":
         memory.main(options.records)
+    elif options.what == "large":
+        large.main(options.gigabytes, options.rounds)
     elif options.what == "lists":
         lists.main(options.json, options.lines)
     else:

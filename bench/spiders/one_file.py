@@ -1,0 +1,34 @@
+"""One file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from imgcrawl.arguments import FileArguments
+from imgcrawl.items import FileItem
+from spiders.base.dataset import DatasetSpider
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from spiders.base.dataset import Said
+
+
+class OneFileArguments(FileArguments):
+    """Which."""
+
+    url: str = Field(description="the file")
+
+
+class OneFileSpider(DatasetSpider[OneFileArguments]):
+    """One file, under its own name."""
+
+    name = "one_file"
+    arguments: ClassVar[type[OneFileArguments]] = OneFileArguments
+    example = "scrapy crawl one_file -a url=http://127.0.0.1:8000/big.tif"
+
+    async def records(self) -> AsyncIterator[Said]:
+        """The file."""
+        yield FileItem("big", [self.args.url], f"files/{self.args.url.rpartition('/')[2]}")
