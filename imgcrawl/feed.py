@@ -212,7 +212,8 @@ class Feed:
             case Stored(file_name=str() as name, bytes=size):
                 return not self._run.is_file(name, size)
             case result:
-                return result.outcome in self._retry
+                # Without a URL only its source can tell whether it may be had by now.
+                return result.outcome in self._retry and bool(entry.to_item().urls)
 
     def _is_mine(self, key: str) -> bool:
         """Whether a record, or a class, is of this run's shard (1 of N, cut by a hash)."""

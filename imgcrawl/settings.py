@@ -148,6 +148,9 @@ IMAGENET_API_URL = "https://www.image-net.org/api/"
 EMPIAR_API_URL = "https://www.ebi.ac.uk/empiar/api/"
 EMPIAR_FILES_URL = "https://ftp.ebi.ac.uk/empiar/world_availability/"
 
+IDR_URL = "https://idr.openmicroscopy.org/"
+IDR_FILES_URL = "https://ftp.ebi.ac.uk/pub/databases/IDR/"
+
 # --- The Wayback Machine: for what is gone from its own address -----------------------------------
 WAYBACK_URL = "https://web.archive.org/"
 WAYBACK = False  # the spiders' argument wayback=

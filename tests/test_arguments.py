@@ -12,6 +12,7 @@ from spiders.imagenet import ImagenetSpider
 from spiders.imaterialist import ImaterialistSpider
 from spiders.isic import IsicSpider
 from spiders.isic_arguments import IsicArguments
+from spiders.omero import OmeroSpider
 from spiders.urls import UrlsSpider
 
 if TYPE_CHECKING:
@@ -128,7 +129,9 @@ def test_statuses(status: int, outcome: str) -> None:
     assert of_status(status) == outcome
 
 
-@pytest.mark.parametrize("spider", [IsicSpider, ImagenetSpider, ImaterialistSpider, UrlsSpider])
+@pytest.mark.parametrize(
+    "spider", [IsicSpider, ImagenetSpider, ImaterialistSpider, OmeroSpider, UrlsSpider]
+)
 def test_readme_has_the_table_of_today(spider: type[Spider]) -> None:
     from tests.conftest import ROOT
 

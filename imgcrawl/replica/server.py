@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from imgcrawl.replica import faults as faults_
-from imgcrawl.replica import imagenet, large, mirror
+from imgcrawl.replica import imagenet, large, mirror, omero
 from imgcrawl.replica.files import files
 from imgcrawl.replica.isic import Isic
 from imgcrawl.replica.isic_masks import Masks
@@ -100,6 +100,9 @@ class Replica:
             "epfl": mirror.epfl,
             "nginx": mirror.nginx,
             "bucket": mirror.bucket,
+            "idr": omero.Omero("idr", is_idr=True).site,
+            "idr-files": omero.files,
+            "omero": omero.Omero("omero", is_idr=False).site,
             "wayback": self.wayback.site,
             "web": self.web.site,
         }
@@ -161,6 +164,9 @@ class Replica:
             ("EMPIAR's files", "/ebi/empiar/world_availability/11759/data/"),
             ("EPFL's page", "/epfl/labs/cvlab/data/data-em/"),
             ("The Wayback Machine", "/wayback/cdx/search/cdx?url=http://images.example.edu/1.jpg"),
+            ("IDR: an image, and its files", "/idr/api/v0/m/images/9846137/"),
+            ("... where they lie", "/idr/image/9846138/download_urls/"),
+            ("A stock OMERO server", "/omero/webgateway/archived_files/download/7108/"),
             ("Pictures of any kind", "/files/alpha/1.png?size=320x240"),
             ("What has been asked", "/_log"),
         ]
@@ -216,6 +222,8 @@ def settings(base: str) -> dict[str, str]:
         "ISIC_CHALLENGES_URL": f"{base}/isic-s3/challenges/",
         "ISIC_IMAPP_URL": f"{base}/zenodo/records/14201693/files/",
         "IMAGENET_API_URL": f"{base}/imagenet/api/",
+        "IDR_URL": f"{base}/idr/",
+        "IDR_FILES_URL": f"{base}/idr-files/",
         "WAYBACK_URL": f"{base}/wayback/",
         "EMPIAR_API_URL": f"{base}/ebi/api/",
         "EMPIAR_FILES_URL": f"{base}/ebi/empiar/world_availability/",

@@ -1,0 +1,163 @@
+"""What is on the OMERO replicas: a study in a project, lifs, a screen, and what nobody may have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from io import BytesIO
+from typing import Any
+
+from PIL import Image as Pillow
+
+SCHEMA = "http://www.openmicroscopy.org/Schemas/OME/2016-06#"
+MIRON = "idr0086-miron-micrographs/20200610-ftp/experimentD"
+SYSGRO = "idr0001-graml-sysgro/20151116-verified/JL_120731_S6A"
+STUDY = "idr.openmicroscopy.org/study/info"
+BULK = "openmicroscopy.org/omero/bulk_annotations"
+
+
+@dataclass(frozen=True)
+class Container:
+    """A project, dataset, screen, plate or well, and what it holds."""
+
+    name: str
+    children: tuple[int, ...]
+    study: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fileset:
+    """Files that were imported together, by the paths that they were imported from."""
+
+    client: tuple[str, ...]
+    downloadable: bool = True
+    error: str = ""  # what download_urls says in place of addresses
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image of a fileset."""
+
+    name: str
+    fileset: int
+    size: tuple[int, int, int]  # z, y, x
+    voxel: tuple[float, str, str] | None = (0.02, "MICROMETER", "µm")
+    pairs: tuple[tuple[str, str], ...] = ()
+
+
+def _study(licence: str, owner: str) -> dict[str, str]:
+    return {"License": licence, "Copyright": owner, "Study Type": "made up"}
+
+
+PROJECTS = {
+    7: Container("lifs/experimentA", (71,)),
+    301: Container(
+        "idr0086-miron-micrographs/experimentD",
+        (10740, 10741),
+        _study("CC BY 4.0 https://creativecommons.org/licenses/by/4.0/", "Miron et al"),
+    ),
+}
+SCREENS = {
+    # The number of a project, too.
+    7: Container(
+        "idr0001-graml-sysgro/screenA",
+        (70,),
+        _study("CC BY-NC 4.0 https://creativecommons.org/licenses/by-nc/4.0/", "Graml et al"),
+    )
+}
+DATASETS = {
+    71: Container("Many series", tuple(range(7100, 7112))),
+    10740: Container("Figure_S3B", (9846137, 9846138)),
+    10741: Container("Closed", (9846139, 9846140, 9846141)),
+}
+PLATES = {70: Container("JL_120731_S6A", (700, 701))}
+WELLS = {700: Container("0,0", (8001, 8002)), 701: Container("1,11", (8003,))}
+
+_XY = "Miron_FIB-SEM/Miron_FIB-SEM_processed/Figure_S3B_FIB-SEM_U2OS_20x20x20nm_xy.tif"
+FILESETS = {
+    1: Fileset((f"uod/idr/filesets/{MIRON}/{_XY}",)),
+    2: Fileset((f"uod/idr/filesets/{MIRON}/m4 pelvic (20x #2) 100%.ome.tif",)),
+    # Only the rule leads to it.
+    3: Fileset((f"uod/idr/filesets/{MIRON}/not listed.tif",), error="No download URL found"),
+    4: Fileset(("home/someone/secret.tif",), downloadable=False),
+    5: Fileset((f"bia-idr/{MIRON}/volume.zarr/.zattrs",)),
+    71: Fileset(("home/someone/one.lif",)),
+    72: Fileset(("home/someone/two.lif",)),
+    73: Fileset(("home/someone/three.lif", "home/someone/three/notes.txt")),
+    80: Fileset(
+        (
+            f"uod/idr/filesets/{SYSGRO}/Meas_01(2012-07-31_10-41-12)/005010001.flex",
+            f"uod/idr/filesets/{SYSGRO}/Meas_01(2012-07-31_10-41-12)/005010002.flex",
+            f"uod/idr/filesets/{SYSGRO}/#1_plate.xml",
+        )
+    ),
+}
+IMAGES = {
+    9846137: Image(
+        "Figure_S3B_FIB-SEM_U2OS_20x20x20nm_xy.tif",
+        1,
+        (184, 775, 1121),
+        pairs=(("Organism", "Homo sapiens"), ("Cell Line", "U2OS"), ("Cell Line", "again")),
+    ),
+    9846138: Image("m4 pelvic", 2, (1, 60, 80), (500.0, "NANOMETER", "nm")),
+    9846139: Image("not listed.tif", 3, (1, 60, 80), (80.0, "ANGSTROM", "Å")),
+    9846140: Image("secret.tif", 4, (1, 60, 80), None),
+    9846141: Image("volume", 5, (50, 60, 80)),
+    **{7100 + n: Image(f"series {n}", 71 + n // 4, (1, 60, 80), None) for n in range(12)},
+    **{8000 + n: Image(f"field {n}", 80, (1, 60, 80), None) for n in (1, 2, 3)},
+}
+CONTAINERS = {
+    "projects": PROJECTS,
+    "datasets": DATASETS,
+    "screens": SCREENS,
+    "plates": PLATES,
+    "wells": WELLS,
+}
+CHILDREN = {"projects": "datasets", "datasets": "images", "screens": "plates", "plates": "wells"}
+
+
+@lru_cache(maxsize=64)
+def content(path: str) -> bytes:
+    """The bytes of an imported file: a small TIFF, another for every path, or text."""
+    if not path.endswith((".tif", ".flex", ".lif")):
+        return f"<!-- {path} -->\n<plate/>\n".encode()
+    buffer = BytesIO()
+    shade = sum(path.encode()) % 256
+    Pillow.new("L", (80, 60), shade).save(buffer, "TIFF", description=path.rsplit("/", 1)[-1])
+    return buffer.getvalue()
+
+
+def image_json(number: int) -> dict[str, Any]:
+    """An image as the JSON API has it; what is not known is absent."""
+    image = IMAGES[number]
+    pixels: dict[str, Any] = dict(zip(("SizeZ", "SizeY", "SizeX"), image.size, strict=True))
+    pixels |= {"@type": f"{SCHEMA}Pixels", "SizeC": 1, "SizeT": 1, "Type": {"value": "uint8"}}
+    pixels["Channels"] = [{"@id": number, "SamplesPerPixel": 1}]
+    if image.voxel:
+        value, unit, symbol = image.voxel
+        for axis in "XYZ":
+            pixels[f"PhysicalSize{axis}"] = {"Value": value, "Unit": unit, "Symbol": symbol}
+    return {
+        "@type": f"{SCHEMA}Image",
+        "@id": number,
+        "Name": image.name,
+        "omero:series": 0,
+        "AcquisitionDate": 1507197219000,
+        "Pixels": pixels,
+    }
+
+
+def container_json(kind: str, number: int) -> dict[str, Any]:
+    """A container as the JSON API has it; a well has a place in the plate and no name."""
+    container = CONTAINERS[kind][number]
+    found = {"@type": f"{SCHEMA}{kind[:-1].title()}", "@id": number}
+    if kind != "wells":
+        return {**found, "Name": container.name}
+    row, column = map(int, container.name.split(","))
+    samples = [{"@id": 10 * n, "Image": image_json(n)} for n in container.children]
+    return {**found, "Row": row, "Column": column, "WellSamples": samples}
+
+
+def holders(kind: str, child: int) -> list[int]:
+    """The containers of a kind that hold a child."""
+    return [number for number, found in CONTAINERS[kind].items() if child in found.children]
