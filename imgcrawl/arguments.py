@@ -86,7 +86,11 @@ class SpiderArguments(BaseModel):
     )
 
     # Arguments that are settings by another name: what the rest of the project reads.
-    as_settings: ClassVar[dict[str, str]] = {"retry": "RETRY", "shard": "SHARD"}
+    as_settings: ClassVar[dict[str, str]] = {
+        "retry": "RETRY",
+        "shard": "SHARD",
+        "dry_run": "DRY_RUN",
+    }
 
     def settings(self) -> dict[str, Any]:
         """The settings that these arguments stand for."""
@@ -149,11 +153,6 @@ class FileArguments(SpiderArguments):
     dry_run: bool = Field(
         False, description="only say what there is: files, sizes, formats, and how long it takes"
     )
-
-    as_settings: ClassVar[dict[str, str]] = {
-        **SpiderArguments.as_settings,
-        "dry_run": "DRY_RUN",
-    }
 
     @field_validator("match")
     @classmethod

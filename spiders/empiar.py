@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote, unquote, urlsplit
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import Field, field_validator
 
+from imgcrawl.arguments import FileArguments
 from imgcrawl.errors import SourceError
 from imgcrawl.items import Expects, Unreadable
 from imgcrawl.lists.empiar import Imageset, missing_names, parse_entry
 from imgcrawl.lists.links import Link
-from spiders.base.page import Found, PageArguments, PageSpider
+from spiders.base.page import Found, PageSpider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,14 +22,12 @@ if TYPE_CHECKING:
     from spiders.base.dataset import Said
 
 
-class EmpiarArguments(PageArguments):
+class EmpiarArguments(FileArguments):
     """An entry, and which of its files are wanted."""
 
     entry: str = Field(
         description="the entry's number, or a link to it", examples=["11759", "EMPIAR-11759"]
     )
-    url: str = Field("", description="set by the entry; not for you", exclude=True)
-    _number: str = PrivateAttr("")
 
     @field_validator("entry")
     @classmethod
@@ -37,11 +36,6 @@ class EmpiarArguments(PageArguments):
         if not match:
             raise ValueError("type the number of an entry, such as 11759")
         return match[1]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _has_url(cls, given: dict[str, Any]) -> dict[str, Any]:
-        return {**given, "url": "https://set.by.the.entry/"} if "url" not in given else given
 
 
 class EmpiarSpider(PageSpider[EmpiarArguments]):
@@ -65,7 +59,7 @@ class EmpiarSpider(PageSpider[EmpiarArguments]):
             raise SourceError(f"EMPIAR has no public entry {number}.")
         self._record = parse_entry(await self.fetch_json(api), number)
         self._root = f"{self.settings['EMPIAR_FILES_URL']}{number}/data/"
-        self.args.__dict__["url"] = self._root
+        self.first = self._root
         yield Expects(
             note=f"{self._record.title} ({self._record.doi}): "
             f"{sum(i.count for i in self._record.imagesets):,} images in the record, "

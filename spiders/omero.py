@@ -24,7 +24,7 @@ from spiders.base.omero_api import AnswerError, OmeroApi
 from spiders.omero_arguments import OmeroArguments
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from spiders.base.dataset import Said
 
@@ -58,7 +58,7 @@ class OmeroSpider(DatasetSpider[OmeroArguments]):
 
     async def records(self) -> AsyncIterator[Said]:
         """The files of each image, in the server's order."""
-        self._seen: set[tuple[str, str | int]] = set()
+        self._seen: set[tuple[str, str]] = set()
         self._studies: dict[tuple[str, str, int], list[Pair]] = {}
         self._unfit = 0
         apis: dict[str, OmeroApi] = {}
@@ -113,7 +113,7 @@ class OmeroSpider(DatasetSpider[OmeroArguments]):
         while kind in _PARENTS and number:
             parent, path = _PARENTS[kind]
             above: dict[str, Any] = {}
-            async for found in api.listed(path.format(number)):
+            async for found in api.listed(path.format(number), optional=True):
                 above = above or found
             kind, number = parent, above.get("@id", 0)
             place |= _named(kind, above) if number else {}
@@ -121,7 +121,7 @@ class OmeroSpider(DatasetSpider[OmeroArguments]):
 
     async def _above_image(self, api: OmeroApi, number: int) -> tuple[str, int]:
         """The dataset or, for one of a screen, the well that an image lies in; 0 for none."""
-        async for dataset in api.listed(_PARENTS["image"][1].format(number)):
+        async for dataset in api.listed(_PARENTS["image"][1].format(number), optional=True):
             return "dataset", dataset["@id"]
         answer = await api.ask(f"webclient/api/paths_to_object/?image={number}")
         return "well", well_of_path(answer.data)
@@ -129,7 +129,7 @@ class OmeroSpider(DatasetSpider[OmeroArguments]):
     # --- what an image comes to ---
 
     async def _image(self, api: OmeroApi, image_id: int, place: Place) -> AsyncIterator[Said]:
-        if not self._first(api, f"image-{image_id}"):
+        if (api.server, f"image-{image_id}") in self._seen:
             return
         study = await self._study(api, place)
         licence = license_columns(study)
@@ -139,7 +139,7 @@ class OmeroSpider(DatasetSpider[OmeroArguments]):
             self._unfit += 1
             return
         paths = read_paths((await api.ask(f"webgateway/original_file_paths/{image_id}/")).data)
-        if paths.fileset is not None and not self._first(api, f"fileset-{paths.fileset}"):
+        if (api.server, group := _group(image_id, paths)) in self._seen:
             return
         answer = await api.record("image", image_id)
         if answer.missing is not None:
@@ -151,12 +151,14 @@ class OmeroSpider(DatasetSpider[OmeroArguments]):
             metadata["fileset"] = paths.fileset
         async for item in self._files(api, image_id, paths, metadata):
             yield item
+        # Only now: where this image failed, another of its fileset may lead to the files.
+        self._first(api, group)
 
     async def _files(
         self, api: OmeroApi, image_id: int, paths: Paths, metadata: Metadata
     ) -> AsyncIterator[FileItem]:
         """One record a file: by IDR's list, by its rule, or from the server itself."""
-        group = f"image-{image_id}" if paths.fileset is None else f"fileset-{paths.fileset}"
+        group = _group(image_id, paths)
         told = await api.download_urls(image_id)
         originals = read_download_urls(told) or by_rule(paths, self.settings["IDR_FILES_URL"])
         for original in originals:
@@ -175,8 +177,8 @@ class OmeroSpider(DatasetSpider[OmeroArguments]):
             if isinstance(told, dict) and told.get("error"):
                 words = f"{archived.message}; its list of files says: {told['error']}"
                 archived = replace(archived, message=words)
-            for record_id in _unavailable(group, names):
-                yield self._missing(record_id, archived, metadata)
+            record_id = _archived_id(group, paths, "") if names else group
+            yield self._missing(record_id, archived, metadata)
             return
         record_id = _archived_id(group, paths, archived)
         if paths.names or self._is_wanted(record_id):
@@ -222,8 +224,8 @@ def _named(kind: str, record: dict[str, Any]) -> Place:
     return {column: value for column, value in columns.items() if value not in (None, "")}
 
 
-def _unavailable(group: str, names: list[str]) -> Iterator[str]:
-    yield from (f"{group}/{name}" for name in names) if names else (group,)
+def _group(image_id: int, paths: Paths) -> str:
+    return f"image-{image_id}" if paths.fileset is None else f"fileset-{paths.fileset}"
 
 
 def _archived_id(group: str, paths: Paths, given: str) -> str:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from spiders.base.page import PageArguments, PageSpider
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from spiders.base.dataset import Said
 
 
 class StaticPageSpider(PageSpider[PageArguments]):
@@ -17,6 +22,13 @@ class StaticPageSpider(PageSpider[PageArguments]):
     name = "static_page"
     arguments: ClassVar[type[PageArguments]] = PageArguments
     example = "scrapy crawl static_page -a url=https://example.org/data/ -a match='*.dm3,*.tif'"
+
+    async def records(self) -> AsyncIterator[Said]:
+        """The files of the page that is asked for."""
+        self.first, self.depth = self.args.url, self.args.depth
+        self.same_dir = self.args.same_dir
+        async for said in super().records():
+            yield said
 
     def nothing(self) -> str:
         """What to say where no link matches."""

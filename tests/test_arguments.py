@@ -8,11 +8,13 @@ from imgcrawl.arguments import parse_arguments
 from imgcrawl.commands.spiders import as_markdown, as_text
 from imgcrawl.errors import ArgumentError
 from imgcrawl.outcomes import Outcome, of_status, retry_outcomes
+from spiders.empiar import EmpiarSpider
 from spiders.imagenet import ImagenetSpider
 from spiders.imaterialist import ImaterialistSpider
 from spiders.isic import IsicSpider
 from spiders.isic_arguments import IsicArguments
 from spiders.omero import OmeroSpider
+from spiders.static_page import StaticPageSpider
 from spiders.urls import UrlsSpider
 
 if TYPE_CHECKING:
@@ -130,7 +132,16 @@ def test_statuses(status: int, outcome: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "spider", [IsicSpider, ImagenetSpider, ImaterialistSpider, OmeroSpider, UrlsSpider]
+    "spider",
+    [
+        EmpiarSpider,
+        ImagenetSpider,
+        ImaterialistSpider,
+        IsicSpider,
+        OmeroSpider,
+        StaticPageSpider,
+        UrlsSpider,
+    ],
 )
 def test_readme_has_the_table_of_today(spider: type[Spider]) -> None:
     from tests.conftest import ROOT

@@ -122,6 +122,14 @@ def test_a_project_with_what_nobody_may_have(crawl: Crawler, replica: ReplicaPro
     assert not [path for path in replica.log()["paths"] if "render" in path or "imgData" in path]
 
 
+def test_a_zip_that_nobody_may_have_is_one_record(crawl: Crawler, replica: ReplicaProcess) -> None:
+    # Of IDR: no route leads to what was imported from elsewhere.
+    ended = crawl("omero", image="7108")
+    assert {name: why for name, (why, _) in refusals(ended).items()} == {
+        "fileset-73.zip": "forbidden"
+    }
+
+
 def test_a_stock_server_says_404_of_what_nobody_may_have(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:
@@ -214,6 +222,23 @@ def test_an_image_that_the_server_stumbles_over_does_not_stop_the_others(
     ended = crawl("omero", dataset="10740", settings={"RETRY_TIMES": 1})
     assert addresses(ended).keys() == {XY, PELVIC}
     assert not refusals(ended)
+
+
+def test_another_image_of_a_fileset_leads_to_its_files(
+    crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    replica.faults([{"match": "/m/images/8001/", "kind": "status", "status": 500}])
+    ended = crawl("omero", screen="7", settings={"RETRY_TIMES": 1})
+    assert addresses(ended).keys() == PLATE
+    assert refusals(ended).keys() == {"image-8001"}
+    assert columns(ended)["fileset-80/#1_plate.xml"]["image_id"] == 8002
+
+
+def test_a_list_that_is_refused_ends_the_run(crawl: Crawler, replica: ReplicaProcess) -> None:
+    replica.faults([{"match": "/datasets/71/images/", "kind": "status", "status": 403}])
+    ended = crawl("omero", dataset="71")
+    assert ended.status == 1, ended.log
+    assert "HTTP 403" in ended.log
 
 
 def test_a_server_that_fails_ends_the_run(crawl: Crawler, replica: ReplicaProcess) -> None:

@@ -102,7 +102,7 @@ def test_an_entry_of_empiar_with_what_its_index_leaves_out(
         "CC0",
         "Replica A",
     )
-    assert (row["record_voxel_x_nm"], row["record_size_x"]) == ("8.0", "5628")
+    assert (row["voxel_x_nm"], row["size_x"]) == ("8.0", "5628")
     unknown = crawl("empiar", entry="99999", out="unknown")
     assert unknown.status == 1
     assert "no public entry 99999" in unknown.log

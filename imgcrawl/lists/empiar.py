@@ -40,12 +40,14 @@ class Imageset:
         x, y = self.pixel_nm
         said = {
             "imageset": self.name,
-            "record_format": self.format,
-            "record_dtype": self.dtype,
-            "record_size_x": self.width,
-            "record_size_y": self.height,
-            "record_voxel_x_nm": x,
-            "record_voxel_y_nm": y,
+            "imageset_format": self.format,
+            "dtype": self.dtype,
+            "size_x": self.width,
+            "size_y": self.height,
+            "voxel_x_nm": x,
+            "voxel_x_from": "record: EMPIAR" if x else None,
+            "voxel_y_nm": y,
+            "voxel_y_from": "record: EMPIAR" if y else None,
             "details": self.details,
         }
         return {name: value for name, value in said.items() if value not in (None, "")}

@@ -78,14 +78,16 @@ class OmeroApi:
             self._objects[path] = data
         return Answer(data, answer.missing)
 
-    async def listed(self, path: str) -> AsyncIterator[dict[str, Any]]:
-        """The records of a list, over all its pages; none where the server lacks the list."""
+    async def listed(self, path: str, *, optional: bool = False) -> AsyncIterator[dict[str, Any]]:
+        """The records of a list, over all its pages; an `optional` one may be lacking."""
         offset, before = 0, None
         while True:
             url = f"{path}?limit={PAGE}&offset={offset}"
             answer = await self.ask(url)
             if answer.missing is not None:
-                return
+                if optional:
+                    return
+                raise AnswerError(f"{self.server}{url} cannot be read: {answer.missing.message}.")
             page = answer.data if isinstance(answer.data, dict) else {}
             records, meta = page.get("data"), page.get("meta")
             total = meta.get("totalCount") if isinstance(meta, dict) else None

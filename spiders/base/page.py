@@ -54,7 +54,7 @@ class Found:
     page: str
 
 
-P = TypeVar("P", bound=PageArguments)
+P = TypeVar("P", bound=FileArguments)
 
 
 class PageSpider(DatasetSpider[P], Generic[P]):
@@ -62,7 +62,15 @@ class PageSpider(DatasetSpider[P], Generic[P]):
 
     A subclass may add what it knows of a file (`describe`), or find links in another way
     (`found`). A page that cannot be read is a row in failures.csv, but for the first.
+
+    first:    the page that all begins with
+    depth:    how many pages deep links are followed
+    same_dir: whether only pages below the first one are
     """
+
+    first: str
+    depth: int = 10
+    same_dir: bool = True
 
     async def records(self) -> AsyncIterator[Said]:
         """The files."""
@@ -90,11 +98,11 @@ class PageSpider(DatasetSpider[P], Generic[P]):
     def nothing(self) -> str:
         """What to say where no link matches."""
         wanted = f" that match {self.args.match}" if self.args.match else ""
-        return f"{self.args.url} has no links to files{wanted}."
+        return f"{self.first} has no links to files{wanted}."
 
     async def found(self) -> AsyncIterator[Found | Unreadable]:
         """The links to files of the page and of those below it, page by page."""
-        start = self.args.url
+        start = self.first
         pages, known = deque([(start, 0)]), {start}
         while pages:
             url, depth = pages.popleft()
@@ -115,7 +123,7 @@ class PageSpider(DatasetSpider[P], Generic[P]):
             for link in read_links(text, here):
                 if not link.is_page:
                     yield Found(link, here)
-                elif depth < self.args.depth and self._is_below(link.url, start):
+                elif depth < self.depth and self._is_below(link.url, start):
                     if link.url not in known and len(known) < MAX_PAGES:
                         known.add(link.url)
                         pages.append((link.url, depth + 1))
@@ -127,7 +135,7 @@ class PageSpider(DatasetSpider[P], Generic[P]):
         if there.hostname != here.hostname or (there.query and "prefix=" not in there.query):
             return False
         root = here.path.rpartition("/")[0] + "/"
-        return not self.args.same_dir or (
+        return not self.same_dir or (
             there.path.startswith(root) and (there.path, there.query) != (root, "")
         )
 
@@ -139,7 +147,7 @@ class PageSpider(DatasetSpider[P], Generic[P]):
 
     def path_of(self, url: str) -> str:
         """Where a file goes: the tree of the source is kept."""
-        there, start = urlsplit(url), urlsplit(self.args.url)
+        there, start = urlsplit(url), urlsplit(self.first)
         root = start.path.rpartition("/")[0] + "/"
         query = f"?{there.query}" if there.query else ""
         if there.hostname == start.hostname and there.path.startswith(root):
