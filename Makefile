@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench lock clean
+.PHONY: help demo test browser lint format bench lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -12,8 +12,15 @@ help:  ## this list
 demo: $(VENV)/.run  ## crawl the replica of the ISIC Archive and show what came out
 	@$(BIN)/scrapy demo
 
-test: lint $(VENV)/.dev  ## ruff, mypy and every test
+test: lint $(VENV)/.dev browser  ## ruff, mypy and every test
 	$(BIN)/pytest
+
+browser: $(VENV)/.run  ## a Chromium for the spider dynamic_page, unless there is one
+	@$(BIN)/python -m imgcrawl.browser || { echo "Getting a Chromium (once) ..."; \
+	  { grep -qs '^ID=debian' /etc/os-release && [ "$$(id -u)" = 0 ] && \
+	    apt-get install -qq -y chromium >/dev/null 2>&1; } || \
+	  $(BIN)/playwright install chromium >/dev/null 2>&1; \
+	  $(BIN)/python -m imgcrawl.browser || echo "None could be had: the tests that need it fail."; }
 
 lint: $(VENV)/.dev  ## ruff and mypy --strict
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy.crawler import AsyncCrawlerProcess
 
+from imgcrawl.errors import ArgumentError
 from imgcrawl.extensions.keeper import RunKeeper
 from imgcrawl.summary import ExitStatus, in_words
 
@@ -45,6 +46,8 @@ class CrawlProcess(AsyncCrawlerProcess):
         self.start()
         error = task.exception() if task.done() and not task.cancelled() else None
         keeper = _keeper(crawler)
+        if isinstance(error, ArgumentError):
+            return ExitStatus.USAGE, error
         if error is not None or keeper is None:
             return ExitStatus.FAILED, error
         if keeper.summary is not None:

@@ -138,6 +138,11 @@ HTTPCACHE_STORAGE = "imgcrawl.download.cache_storage.SQLiteCacheStorage"
 HTTPCACHE_MAX_BYTES = 512 << 20  # the oldest pages go first
 HTTPCACHE_EXPIRATION_SECS = 3600  # long enough for a resumed run, short enough for a nightly one
 
+# --- The browser: of the spider dynamic_page only ------------------------------------------------
+BROWSER_PATH = None  # a Chromium; by default Playwright's, or the one on PATH
+BROWSER_MAX_BYTES = 256 << 20  # that pages may load in one run
+PLAYWRIGHT_LAUNCH_OPTIONS: dict[str, Any] = {}  # beside those of imgcrawl/browser.py
+
 # --- Sources -------------------------------------------------------------------------------------
 ISIC_API_URL = "https://api.isic-archive.com/api/v2/"
 ISIC_WEBSITE_URL = "https://api.isic-archive.com/"

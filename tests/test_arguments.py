@@ -8,6 +8,7 @@ from imgcrawl.arguments import parse_arguments
 from imgcrawl.commands.spiders import as_markdown, as_text
 from imgcrawl.errors import ArgumentError
 from imgcrawl.outcomes import Outcome, of_status, retry_outcomes
+from spiders.dynamic_page import DynamicPageSpider
 from spiders.empiar import EmpiarSpider
 from spiders.imagenet import ImagenetSpider
 from spiders.imaterialist import ImaterialistSpider
@@ -134,6 +135,7 @@ def test_statuses(status: int, outcome: str) -> None:
 @pytest.mark.parametrize(
     "spider",
     [
+        DynamicPageSpider,
         EmpiarSpider,
         ImagenetSpider,
         ImaterialistSpider,

@@ -40,6 +40,8 @@ class Link:
     exact: bool = False
     date: str | None = None
     embedded: bool = False  # shown in the page, and not a link to click on
+    text: str = ""  # what a person clicks on, where that is more than the name
+    continues: bool = False  # the same listing goes on there
 
     @property
     def name(self) -> str:
@@ -65,6 +67,8 @@ def read_links(body: str, url: str) -> Iterator[Link]:
     """The links of a page in their order, each once; `url` is the page's own address."""
     if "<ListBucketResult" in body[:2000]:
         yield from _bucket(body, url)
+        if more := next_page(body, url):
+            yield Link(more, continues=True)
         return
     selector = Selector(body)
     base = urljoin(url, (selector.xpath("//base/@href").get() or "").strip())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from imgcrawl.replica import faults as faults_
-from imgcrawl.replica import imagenet, large, mirror, omero
+from imgcrawl.replica import imagenet, large, mirror, omero, pages_js
 from imgcrawl.replica.files import files
 from imgcrawl.replica.isic import Isic
 from imgcrawl.replica.isic_masks import Masks
@@ -105,6 +105,7 @@ class Replica:
             "omero": omero.Omero("omero", is_idr=False).site,
             "wayback": self.wayback.site,
             "web": self.web.site,
+            "js": pages_js.site,
         }
 
     def app(self) -> web.Application:
@@ -167,6 +168,7 @@ class Replica:
             ("IDR: an image, and its files", "/idr/api/v0/m/images/9846137/"),
             ("... where they lie", "/idr/image/9846138/download_urls/"),
             ("A stock OMERO server", "/omero/webgateway/archived_files/download/7108/"),
+            ("Pages whose links are made by scripts", "/js/more"),
             ("Pictures of any kind", "/files/alpha/1.png?size=320x240"),
             ("What has been asked", "/_log"),
         ]

@@ -6,20 +6,22 @@ import fnmatch
 import re
 from collections import deque
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, NonNegativeInt, field_validator
+from scrapy.http import TextResponse
 
 from imgcrawl.arguments import FileArguments
+from imgcrawl.download.errors import FetchError
+from imgcrawl.download.schemes import require_http
 from imgcrawl.errors import SourceError
 from imgcrawl.items import FileItem, Unreadable
-from imgcrawl.lists.links import Link, next_page, read_links
+from imgcrawl.lists.links import Link, read_links
 from spiders.base.dataset import DatasetSpider
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from imgcrawl.items import Metadata
     from spiders.base.dataset import Said
@@ -41,8 +43,10 @@ class PageArguments(FileArguments):
     @field_validator("url")
     @classmethod
     def _is_url(cls, url: str) -> str:
-        if not re.match(r"https?://[^/\s]+", url):
-            raise ValueError("type the address of a page, beginning with https://")
+        try:
+            require_http(url)
+        except FetchError as error:
+            raise ValueError(f"{error.message}; type an address beginning with https://") from error
         return url
 
 
@@ -60,8 +64,8 @@ P = TypeVar("P", bound=FileArguments)
 class PageSpider(DatasetSpider[P], Generic[P]):
     """Follows a page's links to more pages, and yields the files that match.
 
-    A subclass may add what it knows of a file (`describe`), or find links in another way
-    (`found`). A page that cannot be read is a row in failures.csv, but for the first.
+    A subclass may add what it knows of a file (`describe`), or read pages in another way
+    (`read_page`). A page that cannot be read is a row in failures.csv, but for the first.
 
     first:    the page that all begins with
     depth:    how many pages deep links are followed
@@ -102,33 +106,37 @@ class PageSpider(DatasetSpider[P], Generic[P]):
 
     async def found(self) -> AsyncIterator[Found | Unreadable]:
         """The links to files of the page and of those below it, page by page."""
-        start = self.first
-        pages, known = deque([(start, 0)]), {start}
+        pages, known = deque([(self.first, 0)]), {self.first}
         while pages:
             url, depth = pages.popleft()
             try:
-                response = await self.fetch(url, cache="page")
-                if response.status != 200:
-                    raise SourceError(f"{url} cannot be read: HTTP {response.status}.")
-                text = getattr(response, "text", "")
-            except (SourceError, AttributeError) as error:
-                if url == start:
+                here, links = await self.read_page(url)
+            except SourceError as error:
+                if url == self.first:
                     raise
                 yield Unreadable(url, f"a page that cannot be read: {error}")
                 continue
-            here = response.url
-            if (more := next_page(text, here)) and more not in known:
-                known.add(more)
-                pages.appendleft((more, depth))
-            for link in read_links(text, here):
-                if not link.is_page:
+            for link in links:
+                if link.continues and link.url not in known:
+                    known.add(link.url)
+                    pages.appendleft((link.url, depth))
+                elif not link.is_page:
                     yield Found(link, here)
-                elif depth < self.depth and self._is_below(link.url, start):
+                elif depth < self.depth and self._is_below(link.url, self.first):
                     if link.url not in known and len(known) < MAX_PAGES:
                         known.add(link.url)
                         pages.append((link.url, depth + 1))
                 elif self.args.match and link.name and "?" not in link.url:
                     yield Found(link, here)  # a name without an extension may be wanted by name
+
+    async def read_page(self, url: str) -> tuple[str, Iterable[Link]]:
+        """A page's address after redirects, and its links. Raises SourceError."""
+        response = await self.fetch(url, cache="page")
+        if response.status != 200:
+            raise SourceError(f"{url} cannot be read: HTTP {response.status}.")
+        if not isinstance(response, TextResponse):
+            raise SourceError(f"{url} is no page, but {response.headers.get('Content-Type')!r}.")
+        return response.url, read_links(response.text, response.url)
 
     def _is_below(self, url: str, start: str) -> bool:
         there, here = urlsplit(url), urlsplit(start)
@@ -159,14 +167,20 @@ class PageSpider(DatasetSpider[P], Generic[P]):
     def describe(self, found: Found) -> Metadata:
         """What the page says of a file."""
         link = found.link
-        said = {"page": found.page, "listed_size": link.size, "listed_date": link.date}
+        said = {
+            "page": found.page,
+            "text": link.text or None,
+            "listed_size": link.size,
+            "listed_date": link.date,
+        }
         return {name: value for name, value in said.items() if value is not None}
 
 
 class Wanted:
     """Which files are asked for: globs, apart by commas, or a regular expression in slashes.
 
-    A glob with a slash in it is held against the whole path, any other against the name.
+    Held against the name, the path, and the path with its query; a glob with a slash in it may
+    also begin at any directory. Case does not count, but in a regular expression.
     """
 
     def __init__(self, match: str | None) -> None:
@@ -175,17 +189,17 @@ class Wanted:
         if match and len(match) > 2 and match[0] == match[-1] == "/":
             self._pattern = re.compile(match[1:-1])
         elif match:
-            self._globs = [glob.strip() for glob in match.split(",") if glob.strip()]
+            globs = [glob.strip().lower() for glob in match.split(",") if glob.strip()]
+            self._globs = globs + [f"*/{glob}" for glob in globs if "/" in glob]
 
     def takes(self, link: Link) -> bool:
         """Whether a link is asked for; without a pattern, whatever looks like data."""
-        path = unquote(urlsplit(link.url).path)
+        parts = urlsplit(link.url)
+        path = unquote(parts.path)
+        names = [path.rpartition("/")[2], path]
+        names += [f"{path}?{unquote(parts.query)}"] if parts.query else []
         if self._pattern is not None:
-            return self._pattern.search(path) is not None
+            return any(self._pattern.search(name) for name in names)
         if not self._globs:
             return link.is_data
-        name = PurePosixPath(path).name
-        return any(
-            fnmatch.fnmatch((path if "/" in glob else name).lower(), glob.lower())
-            for glob in self._globs
-        )
+        return any(fnmatch.fnmatchcase(n.lower(), glob) for n in names for glob in self._globs)

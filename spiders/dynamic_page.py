@@ -1,0 +1,115 @@
+"""Files that a page links to once its scripts have run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import Field, NonNegativeInt
+
+from imgcrawl.browser import HANDLERS, require_browser
+from imgcrawl.errors import ArgumentError, SourceError
+from imgcrawl.lists.links import Link
+from imgcrawl.settings import DOWNLOAD_HANDLERS
+from spiders.base.page import PageArguments, PageSpider, Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+    from typing import Self
+
+    from scrapy.crawler import Crawler
+
+    from spiders.base.dataset import Said
+
+
+class DynamicPageArguments(PageArguments):
+    """A page, what is wanted of its links, and how to make it show them."""
+
+    depth: NonNegativeInt = Field(
+        0, description="how many pages deep links are followed, each in the browser"
+    )
+    click: str | None = Field(
+        None,
+        description="a CSS selector, clicked until it is gone or brings nothing new",
+        examples=["button.load-more"],
+    )
+    scroll: bool = Field(False, description="scroll to the end until nothing new comes")
+    wait_for: str | None = Field(
+        None,
+        description="seconds, or a CSS selector, to wait for; by default until the page is quiet",
+        examples=["5", "a.download"],
+    )
+    max_pages: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        20, description="clicks and scrolls, at most"
+    )
+    auto: bool = Field(
+        False, description="read the page without a browser first, which opens if nothing matches"
+    )
+
+
+class DynamicPageSpider(PageSpider[DynamicPageArguments]):
+    """The files that a page links to once its scripts have run, whichever way it shows them.
+
+    Links are found in the page and its frames, in what its scripts fetch, and in the answers to
+    that. A browser is needed (`playwright install chromium`); it only finds links, reaches public
+    addresses only and obeys robots.txt. The files are downloaded as all others are.
+    """
+
+    name = "dynamic_page"
+    arguments: ClassVar[type[DynamicPageArguments]] = DynamicPageArguments
+    example = "scrapy crawl dynamic_page -a url=https://example.org/gallery -a match='*.tif'"
+    custom_settings: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
+        "DOWNLOAD_HANDLERS": {**DOWNLOAD_HANDLERS, **HANDLERS}
+    }
+
+    _seen: list[str] = []  # noqa: RUF012 - replaced, never changed
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
+        """Scrapy's constructor. Raises ArgumentError without the browser that it needs."""
+        spider = super().from_crawler(crawler, *args, **kwargs)
+        if not spider.args.auto:
+            require_browser(crawler.settings["BROWSER_PATH"])
+        return spider
+
+    async def records(self) -> AsyncIterator[Said]:
+        """The files of the page that is asked for."""
+        self.first, self.depth = self.args.url, self.args.depth
+        self.same_dir = self.args.same_dir
+        async for said in super().records():
+            yield said
+
+    def nothing(self) -> str:
+        """What to say where no link matches."""
+        some = "".join(f"\n  {url}" for url in self._seen[:5])
+        return super().nothing() + (f" The first of its links:{some}" if some else "")
+
+    async def read_page(self, url: str) -> tuple[str, Iterable[Link]]:
+        """The links of a page: those that stand in it, where that will do, or a browser's."""
+        if self.args.auto:
+            here, links = await super().read_page(url)
+            plain = list(links)
+            if any(map(Wanted(self.args.match).takes, plain)):
+                return here, plain
+        here, shown = await self._shown(url)
+        self._seen = list(shown)
+        return here, [Link(link, text=text) for link, text in shown.items()]
+
+    async def _shown(self, url: str) -> tuple[str, dict[str, str]]:
+        """The page's address, and the links that a browser finds, with their texts."""
+        from imgcrawl.visit import Steps, Visit  # noqa: PLC0415 - brings Playwright
+
+        args = self.args
+        try:
+            require_browser(self.settings["BROWSER_PATH"])
+        except ArgumentError as error:
+            raise SourceError(str(error)) from error
+        deadline = 0.9 * (self.settings.getfloat("DOWNLOAD_DEADLINE") or 1e6)
+        timeout = self.settings.getfloat("DOWNLOAD_TIMEOUT")
+        visit = Visit(
+            Steps(args.wait_for, args.click, args.scroll, args.max_pages, timeout, deadline)
+        )
+        self.logger.info("Opening %s in a browser", url)
+        response = await self.fetch(url, **visit.meta())
+        if response.status != 200:
+            raise SourceError(f"{url} cannot be read: HTTP {response.status}.")
+        return response.url, visit.links

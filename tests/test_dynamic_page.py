@@ -1,0 +1,228 @@
+"""Links that only a browser sees are found by one, which reaches nothing that it must not."""
+
+from __future__ import annotations
+
+import signal
+import socketserver
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from imgcrawl.arguments import parse_arguments
+from imgcrawl.browser import find_browser
+from imgcrawl.errors import ArgumentError
+from imgcrawl.lists.links import Link
+from spiders.base.page import Wanted
+from spiders.dynamic_page import DynamicPageSpider
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imgcrawl.replica.process import ReplicaProcess
+    from tests.conftest import Crawler, Ended
+
+
+QUICK = {"DOWNLOAD_TIMEOUT": 5}
+
+
+@pytest.fixture
+def browser() -> None:
+    if find_browser() is None:
+        pytest.fail("there is no Chromium: type `playwright install chromium`, or `make browser`")
+
+
+def found(ended: Ended) -> list[str]:
+    """The names of the files that a crawl found, in order."""
+    assert ended.status == 0, ended.log
+    ended.out.verify()
+    return sorted(row["url"].rpartition("/")[2] for row in ended.out.rows())
+
+
+def names(kind: str, count: int) -> list[str]:
+    return [f"{kind}_{number:02}.tif" for number in range(count)]
+
+
+class Elsewhere(socketserver.ThreadingTCPServer):
+    """A server on an address that is none of a page's business; counts who comes."""
+
+    def __init__(self) -> None:
+        self.visits: list[bytes] = []
+        super().__init__(("127.0.0.2", 0), None)  # type: ignore[arg-type]
+
+    def finish_request(self, request: object, client_address: object) -> None:
+        self.visits.append(request.recv(4096))  # type: ignore[attr-defined]
+        request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")  # type: ignore[attr-defined]
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.2:{self.server_address[1]}"
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Elsewhere]:
+    with Elsewhere() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("page", "arguments", "expected"),
+    [
+        ("delay", {}, names("delay", 3)),
+        ("delay", {"wait_for": "li a"}, names("delay", 3)),
+        ("more", {}, names("more", 4)),
+        ("more", {"click": "button"}, names("more", 12)),
+        ("more", {"click": "button", "max_pages": 1}, names("more", 8)),
+        ("scroll", {"scroll": 1}, names("scroll", 20)),
+        ("told", {}, names("told", 2)),
+        ("download", {}, names("download", 1)),
+        ("popup", {"click": "button"}, names("popup", 2)),
+        ("endless", {}, names("endless", 1)),
+        ("parts", {}, [f"{kind}_00.tif" for kind in ["frame", "large", "lazy", "shadow", "small"]]),
+    ],
+)
+@pytest.mark.usefixtures("browser")
+def test_links_that_scripts_make(
+    page: str,
+    arguments: dict[str, Any],
+    expected: list[str],
+    crawl: Crawler,
+    replica: ReplicaProcess,
+) -> None:
+    ended = crawl(
+        "dynamic_page", url=f"{replica.url}/js/{page}", match="*.tif", settings=QUICK, **arguments
+    )
+    assert found(ended) == expected
+    asked = replica.log()
+    assert asked["paths"][f"/js/{page}"] == 1
+    assert all(agent.startswith("imgcrawl/") for agent in asked["agents"])
+
+
+@pytest.mark.usefixtures("browser")
+def test_a_browser_only_where_it_is_needed(crawl: Crawler, replica: ReplicaProcess) -> None:
+    ended = crawl("dynamic_page", url=f"{replica.url}/js/plain", match="*.tif", auto=1, out="a")
+    assert found(ended) == ["plain%20set_00.tif", "plain_01.tif"]
+    assert "in a browser" not in ended.log
+    ended = crawl("dynamic_page", url=f"{replica.url}/js/delay", match="*.tif", auto=1, out="b")
+    assert found(ended) == names("delay", 3)
+    assert "in a browser" in ended.log
+
+
+@pytest.mark.usefixtures("browser")
+def test_a_page_reaches_nothing_private(
+    crawl: Crawler, replica: ReplicaProcess, elsewhere: Elsewhere
+) -> None:
+    page = f"{replica.url}/js/hostile?host={elsewhere.host}"
+    ended = crawl("dynamic_page", url=page, match="hostile_*")
+    assert found(ended) == names("hostile", 1)
+    assert elsewhere.visits == []
+    asked = replica.log()["paths"]
+    assert "/js/away" in asked
+    assert "/lesions/secret.json" not in asked  # robots.txt
+    # It does try: where it may, it gets there.
+    allowed = {"ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8"}
+    ended = crawl("dynamic_page", url=page, match="hostile_*", settings=allowed, out="b")
+    assert found(ended) == names("hostile", 1)
+    assert any(visit.startswith(b"GET / ") for visit in elsewhere.visits)
+    assert not any(b"Upgrade: websocket" in visit for visit in elsewhere.visits)
+
+
+@pytest.mark.parametrize("page", ["away?host=", "http://"])
+@pytest.mark.usefixtures("browser")
+def test_no_private_page(
+    page: str, crawl: Crawler, replica: ReplicaProcess, elsewhere: Elsewhere
+) -> None:
+    page = f"{page}{elsewhere.host}"
+    url = page if "://" in page else f"{replica.url}/js/{page}"
+    ended = crawl("dynamic_page", url=url, match="*", settings={"ROBOTSTXT_OBEY": 0})
+    assert ended.status == 1
+    assert "127.0.0.2 is not a public address" in ended.log
+    assert "Traceback" not in ended.log
+    assert elsewhere.visits == []
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("gone", "HTTP 404"),
+        ("plain", "no links to files that match *.tif?."),
+        ("files/x_00.tif", "sent a file in place of a page"),
+    ],
+)
+@pytest.mark.usefixtures("browser")
+def test_what_went_wrong_is_said(
+    page: str, words: str, crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    ended = crawl("dynamic_page", url=f"{replica.url}/js/{page}", match="*.tif?")
+    assert ended.status == 1
+    assert words in ended.log, ended.log
+    assert "Traceback" not in ended.log
+
+
+@pytest.mark.usefixtures("browser")
+def test_a_stop_does_not_wait_for_the_page(crawl: Crawler, replica: ReplicaProcess) -> None:
+    process = crawl.start(
+        "dynamic_page", url=f"{replica.url}/js/plain", match="*.tif", wait_for="100"
+    )
+    while "/js/plain" not in replica.log()["paths"]:
+        time.sleep(0.1)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    log = process.communicate(timeout=20)[0]
+    assert process.returncode == 130, log
+    assert "Traceback" not in log
+
+
+def test_a_missing_browser_is_said_before_the_crawl(
+    crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    settings = {"BROWSER_PATH": "/nowhere/chromium"}
+    url = f"{replica.url}/js/delay"
+    ended = crawl("dynamic_page", url=url, match="*.tif", settings=settings)
+    assert ended.status == 2
+    assert "playwright install chromium" in ended.log
+    assert "Traceback" not in ended.log
+    assert replica.log()["requests"] == 0
+    assert not ended.out.root.exists()
+    ended = crawl("dynamic_page", url=url, match="*.tif", auto=1, settings=settings)
+    assert ended.status == 1
+    assert "playwright install chromium" in ended.log
+    ended = crawl(
+        "dynamic_page", url=f"{replica.url}/js/plain", match="*.tif", auto=1, settings=settings
+    )
+    assert len(found(ended)) == 2
+
+
+@pytest.mark.parametrize(
+    ("match", "url", "matches"),
+    [
+        ("*.tif", "http://a/b/c.TIF", True),
+        ("*.tif", "http://a/b/c.tiff", False),
+        ("*.tif, *.tiff", "http://a/b/c.tiff?download=1", True),
+        ("data/*.zip", "http://a/x/data/1.zip", True),
+        ("data/*.zip", "http://a/metadata/1.zip", False),
+        ("two words.tif", "http://a/two%20words.tif", True),
+        ("*.tif", "http://a/get.php?file=1.tif", True),
+        (r"/_\d+\.tif$/", "http://a/x_12.tif", True),
+        (r"/_\d+\.tif$/", "http://a/x_ab.tif", False),
+    ],
+)
+def test_matching(match: str, url: str, matches: bool) -> None:
+    assert Wanted(match).takes(Link(url)) is matches
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"url": "file:///etc/passwd"}, "only http and https"),
+        ({"match": "/(/"}, "no regular expression"),
+        ({"max_pages": "0"}, "greater than or equal to 1"),
+        ({"clik": "a"}, "click"),
+    ],
+)
+def test_arguments_that_cannot_be_meant(arguments: dict[str, str], words: str) -> None:
+    with pytest.raises(ArgumentError, match=words):
+        parse_arguments(DynamicPageSpider, {"url": "http://a/", "match": "*", **arguments})
