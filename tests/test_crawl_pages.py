@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from imgcrawl.replica.mirror import EPFL_FILES, OMITTED, SLICES, slice_name
+from tests.conftest import ROOT
 
 if TYPE_CHECKING:
     from imgcrawl.replica.process import ReplicaProcess
@@ -25,7 +30,7 @@ def test_an_index_with_its_tree(crawl: Crawler, replica: ReplicaProcess) -> None
     assert "files/data/trakem2/project (1).xml" in names
     row = next(row for row in ended.out.rows() if row["file_name"].endswith("0003.dm3"))
     assert (row["listed_size"], row["listed_date"]) == (str(293 << 10), "2023-11-01 10:00")
-    assert row["bytes"] == "300000"  # and not what the index rounds it to
+    assert row["bytes"] != row["listed_size"]  # which the index rounds
     replica.reset()
     again = crawl("static_page", url=f"{replica.url}{EBI}")
     assert again.status == 0
@@ -102,7 +107,23 @@ def test_an_entry_of_empiar_with_what_its_index_leaves_out(
         "CC0",
         "Replica A",
     )
-    assert (row["voxel_x_nm"], row["size_x"]) == ("8.0", "5628")
+    # The file's own word comes first, and what the record says otherwise stands beside it.
+    assert (row["format"], row["width"], row["height"]) == ("DM3", "550", "540")
+    assert (row["size_x"], row["size_y"], row["dtype"]) == ("550", "540", "uint8")
+    assert float(row["voxel_x_nm"]) == pytest.approx(7.99825, abs=1e-5)
+    assert (row["voxel_z_nm"], row["voxel_z_from"]) == ("50.0", "file: SBFSEM slice thickness")
+    assert row["voxel_x_from"] == "file: DM calibration"
+    assert row["acquired_at"].startswith("2018-06-11")
+    assert (row["voltage_v"], row["magnification"], row["detector"]) == (
+        "1900.0",
+        "2159.0",
+        "3VBSED",
+    )
+    assert row["conflicts"] == "size_y: file 540, record 5632; size_x: file 550, record 5628"
+    assert "Somebody" not in str(row)
+    replica.reset()
+    again = crawl("empiar", entry="EMPIAR-11759", match="*.dm3")
+    assert again.out.rows() == ended.out.rows()
     unknown = crawl("empiar", entry="99999", out="unknown")
     assert unknown.status == 1
     assert "no public entry 99999" in unknown.log
@@ -135,3 +156,51 @@ def test_wrong_arguments(
     assert ended.status == 2, ended.log
     assert words in ended.log
     assert replica.log()["requests"] == 0
+
+
+def test_files_that_are_not_what_they_are_named(crawl: Crawler, replica: ReplicaProcess) -> None:
+    """A cut slice, an empty one and one of zeros are no slices; the others are kept."""
+    replica.faults(
+        [
+            {"match": "slice_0003", "kind": "truncated"},
+            {"match": "slice_0005", "kind": "empty"},
+            {"match": "slice_0007", "kind": "html"},
+            {"match": "slice_0009", "kind": "corrupt"},
+        ]
+    )
+    ended = crawl("empiar", entry=11759, match="*.dm3")
+    assert ended.status == 3
+    reasons = {name[-8:-4]: reason for name, reason in ended.out.failures().items()}
+    assert reasons.keys() == {"0003", "0005", "0007", "0009"}
+    assert reasons["0003"] == "truncated"
+    assert reasons["0005"] == "empty"
+    assert reasons["0007"] == "not_image"
+    assert reasons["0009"] in {"corrupt", "truncated", "not_image"}
+    ended.out.verify()
+
+
+def test_describe_makes_the_same_table_without_a_crawl(
+    crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    ended = crawl("empiar", entry=11759, match="*_000?.dm3")
+    url = f"{replica.url}{EBI}data/{slice_name(1)}"
+    tiff = f"{replica.url}/nginx/c.tif"
+    replica.reset()
+    command = [sys.executable, "-m", "scrapy", "describe", str(ended.out.root / "files"), url, tiff]
+    command += [
+        "http://10.0.0.1/x.tif",
+        "/no/such/file",
+        "-s",
+        "ALLOWED_PRIVATE_NETWORKS=127.0.0.1/32",
+    ]
+    told = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert told.returncode == 3, told.stderr
+    rows = {row["file_name"]: row for row in csv.DictReader(io.StringIO(told.stdout))}
+    assert len(rows) == 10 + 4
+    assert (rows[url]["format"], rows[url]["voxel_z_nm"]) == ("DM3", "50.0")
+    assert rows[url]["size_x"] == "550"
+    assert rows[tiff]["format"] == "TIFF"
+    assert "public" in rows["http://10.0.0.1/x.tif"]["problem"]
+    assert rows["/no/such/file"]["problem"] == "there is no such file"
+    asked = sum(n for path, n in replica.log()["paths"].items() if path.endswith(".dm3"))
+    assert asked <= 4

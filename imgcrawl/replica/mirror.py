@@ -8,15 +8,17 @@ one slice, which is there all the same (seen on one of EBI's backends, October 2
 from __future__ import annotations
 
 import html
+from functools import lru_cache
 from urllib.parse import quote
 
 from aiohttp import web
 
 from imgcrawl.replica import large, pictures
+from imgcrawl.replica.dm3 import Blob, write_dm
 
 SLICES = 24
 OMITTED = 17  # is not in the index
-DM3_BYTES = 300_000
+WIDTH, HEIGHT = 550, 540  # a tenth of the real ones
 STEM = "F57-8_test1_3VBSED"
 DATE = "2023-11-01 10:00"
 
@@ -59,7 +61,48 @@ def _body(name: str) -> tuple[bytes, str]:
         return picture, "image/tiff"
     if name.endswith(".xml"):
         return b'<?xml version="1.0"?><entry name="replica"/>', "application/xml"
-    return b"".join(large.content(name, 0, DM3_BYTES)), "application/octet-stream"
+    return _slice(name), "application/octet-stream"
+
+
+@lru_cache(maxsize=SLICES)
+def _slice(name: str) -> bytes:
+    """A DM3 with the tags of EMPIAR-11759: a thumbnail first, a date in the German way.
+
+    Its sides are a tenth of the real ones; the record has others, as the real record has.
+    """
+    pixels = b"".join(large.content(name, 0, WIDTH * HEIGHT))
+    side = {"Origin": 0.0, "Scale": 0.007998250424861908, "Units": "\u00b5m"}
+    tags = {
+        "DataBar": {
+            "Acquisition Date": "11.06.2018",
+            "Acquisition Time (OS)": 1.3173222436078186e17,
+        },
+        "Microscope Info": {"Voltage": 1900.0, "Indicated Magnification": 2159.0},
+        "SBFSEM": {"Record": {"Slice thickness": 50.0, "Base file name": "C:\\Users\\Somebody"}},
+        "Session Info": {"Detector": "3VBSED"},
+    }
+    image = {
+        "Calibrations": {"Dimension": {"0": side, "1": side}},
+        "Data": Blob(10, pixels),
+        "DataType": 6,
+        "Dimensions": {"0": WIDTH, "1": HEIGHT},
+        "PixelDepth": 1,
+    }
+    thumbnail = {
+        "Data": Blob(5, bytes(4 * 19 * 19)),
+        "DataType": 23,
+        "Dimensions": {"0": 19, "1": 19},
+        "PixelDepth": 4,
+    }
+    return write_dm(
+        {
+            "ImageList": {
+                "0": {"ImageData": thumbnail, "ImageTags": {}},
+                "1": {"ImageData": image, "ImageTags": tags},
+            },
+            "Thumbnails": {"0": {"ImageIndex": 0}},
+        }
+    )
 
 
 async def ebi(request: web.Request, path: str) -> web.StreamResponse:

@@ -1,0 +1,220 @@
+"""Arrays kept in chunks, each described by a small JSON document: Zarr 2, Zarr 3 and N5."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.formats.errors import BadImage, printable
+from imgcrawl.formats.sniff import HEAD_BYTES, excerpt, sniff
+from imgcrawl.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_MAX_DOCUMENT = 16 << 20  # consolidated metadata of a plate are some megabytes
+_MAX_DIMENSIONS = 32
+_MAX_SIDE = 1 << 50
+_V2_TYPE = re.compile(r"[<>|=]([biufc])(\d{1,2})\Z")
+_NAMES = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}
+_TYPE = re.compile(r"(?:bool|u?int(?:8|16|32|64)|float(?:16|32|64)|complex(?:64|128)|bfloat16)\Z")
+_CHECKS = frozenset({"bytes", "transpose", "crc32c", "endian"})  # codecs that make nothing smaller
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """One array, its axes in the order that C has: x last.
+
+    axes, units, scale: where the array's own document tells
+    """
+
+    shape: tuple[int, ...]
+    dtype: str | None
+    compression: str | None
+    chunks: tuple[int, ...] = ()
+    axes: tuple[object, ...] = ()
+    units: tuple[object, ...] = ()
+    scale: tuple[object, ...] = ()
+
+
+class Documents:
+    """JSON documents by name, each asked for once; consolidated ones are known in advance."""
+
+    def __init__(self, get: Callable[[str], bytes | None]) -> None:
+        self._get = get
+        self._known: dict[str, dict[str, Any] | None] = {}
+        self._consolidated: dict[str, Any] | None = None
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """A document; None where there is none. Raises BadImage for what is no JSON object."""
+        if name not in self._known:
+            body = self._get(name)
+            known = None if body is None else _parsed(name, body)
+            if known is None and name.rpartition("/")[2].startswith(".z"):
+                known = self._from_consolidated(name)
+            self._known[name] = known
+        return self._known[name]
+
+    def learn_v3(self, base: str, node: dict[str, Any]) -> None:
+        """Note the documents that a group of Zarr 3 has within its own."""
+        inner = node.get("consolidated_metadata")
+        known = inner.get("metadata") if isinstance(inner, dict) else None
+        for path, child in known.items() if isinstance(known, dict) else ():
+            if isinstance(child, dict):
+                self._known.setdefault(f"{base}{path}/zarr.json", child)
+
+    def _from_consolidated(self, name: str) -> dict[str, Any] | None:
+        if self._consolidated is None:
+            body = self._get(".zmetadata")
+            whole = {} if body is None else _parsed(".zmetadata", body)
+            metadata = whole.get("metadata")
+            self._consolidated = metadata if isinstance(metadata, dict) else {}
+        found = self._consolidated.get(name)
+        return found if isinstance(found, dict) else None
+
+
+def _parsed(name: str, body: bytes) -> dict[str, Any]:
+    if not body:
+        raise BadImage(Outcome.EMPTY, f"{name} is empty")
+    if len(body) > _MAX_DOCUMENT:
+        raise BadImage(Outcome.TOO_LARGE, f"{name} has {len(body):,} bytes")
+    try:
+        found = json.loads(body)
+    # Numbers too long to convert are ValueErrors, as are bytes that are no text.
+    except (ValueError, RecursionError) as error:
+        kind = sniff(body[:HEAD_BYTES])
+        if kind.what == "JSON":
+            cut = isinstance(error, json.JSONDecodeError) and error.pos >= len(body.rstrip()) - 1
+            outcome = Outcome.TRUNCATED if cut else Outcome.CORRUPT
+            raise BadImage(outcome, f"{name}: {printable(str(error))}") from error
+        words = f"{name} is {kind.what}: {excerpt(body)}".removesuffix(": ")
+        raise BadImage(Outcome.NOT_IMAGE, words) from error
+    if not isinstance(found, dict):
+        raise BadImage(Outcome.CORRUPT, f"{name} is no JSON object")
+    return found
+
+
+def v2_array(node: dict[str, Any], attributes: dict[str, Any]) -> Array:
+    """An array of Zarr 2: .zarray and .zattrs."""
+    compressor = node.get("compressor")
+    compression = None
+    if isinstance(compressor, dict):
+        # Blosc is a frame; what compresses has a name of its own.
+        compression = _word(compressor.get("cname") or compressor.get("id"))
+    elif compressor is None:
+        compression = "none"
+    dtype = node.get("dtype")
+    code = _V2_TYPE.match(dtype) if isinstance(dtype, str) else None
+    name = None
+    if code is not None:
+        name = "bool" if code[1] == "b" else f"{_NAMES[code[1]]}{8 * int(code[2])}"
+    return Array(
+        shape=_shape(node.get("shape")),
+        dtype=name,
+        compression=compression,
+        chunks=_sides(node.get("chunks")),
+        axes=_items(attributes.get("_ARRAY_DIMENSIONS")),
+    )
+
+
+def v3_array(node: dict[str, Any]) -> Array:
+    """An array of Zarr 3: zarr.json."""
+    grid = _at(node, "chunk_grid", "configuration", "chunk_shape")
+    codecs = _items(node.get("codecs"))
+    sharded = next((c for c in codecs if _name(c) == "sharding_indexed"), None)
+    if sharded is not None:
+        grid = _at(sharded, "configuration", "chunk_shape")
+        codecs = _items(_at(sharded, "configuration", "codecs"))
+    compression = next((_codec(c) for c in codecs if _name(c) not in _CHECKS), "none")
+    return Array(
+        shape=_shape(node.get("shape")),
+        dtype=_type(node.get("data_type")),
+        compression=compression if codecs else None,
+        chunks=_sides(grid),
+        axes=_items(node.get("dimension_names")),
+    )
+
+
+def n5_array(node: dict[str, Any], group: dict[str, Any]) -> Array:
+    """An array of N5: its attributes.json, and that of the group above it.
+
+    N5 counts from x; the array returned does not.
+    """
+    shape = _shape(node.get("dimensions"))
+    compression = _at(node, "compression", "type") or node.get("compressionType")
+    word = _word(compression)
+    axes, units, scale = _n5_calibration(node, group, len(shape))
+    return Array(
+        shape=shape[::-1],
+        dtype=_type(node.get("dataType")),
+        compression="none" if word == "raw" else word,
+        chunks=_sides(node.get("blockSize"))[::-1],
+        axes=axes[::-1],
+        units=units[::-1],
+        scale=scale[::-1],
+    )
+
+
+_Triple = tuple[tuple[object, ...], tuple[object, ...], tuple[object, ...]]
+
+
+def _n5_calibration(node: dict[str, Any], group: dict[str, Any], count: int) -> _Triple:
+    """Axes, units and sizes, x first, in whichever of three ways they are written."""
+    usual = ("x", "y", "z", "t")[:count]
+    for holder in (node, group):
+        axes = _items(holder.get("axes"))
+        axes = axes if len(axes) == count else usual
+        transform = holder.get("transform")
+        if isinstance(transform, dict) and _items(transform.get("scale")):
+            # OpenOrganelle's: named axes in the order of C.
+            return tuple(_items(transform.get(k))[::-1] for k in ("axes", "units", "scale"))  # type: ignore[return-value]
+        if _items(holder.get("resolution")):
+            return axes, _items(holder.get("units")), _items(holder.get("resolution"))
+        pixel = holder.get("pixelResolution")
+        if isinstance(pixel, dict):
+            return axes, (pixel.get("unit"),) * count, _items(pixel.get("dimensions"))
+        if isinstance(pixel, list):  # without a unit it is in micrometres
+            return axes, ("um",) * count, tuple(pixel)
+    return usual, (), ()
+
+
+def _shape(value: object) -> tuple[int, ...]:
+    shape = _sides(value)
+    if not shape:
+        raise BadImage(Outcome.CORRUPT, "an array whose shape is none")
+    return shape
+
+
+def _sides(value: object) -> tuple[int, ...]:
+    """Numbers of pixels, or nothing where one is none."""
+    sides = _items(value)
+    good = all(type(side) is int and 0 < side < _MAX_SIDE for side in sides)
+    return sides if good and len(sides) <= _MAX_DIMENSIONS else ()
+
+
+def _codec(codec: object) -> str | None:
+    return _word(_at(codec, "configuration", "cname") or _name(codec))
+
+
+def _name(codec: object) -> object:
+    return codec.get("name") if isinstance(codec, dict) else codec
+
+
+def _type(value: object) -> str | None:
+    return value if isinstance(value, str) and _TYPE.match(value) else None
+
+
+def _word(value: object) -> str | None:
+    return printable(value, 40) or None if isinstance(value, str) else None
+
+
+def _at(value: object, *path: str) -> Any:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _items(value: object) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list) and len(value) <= 1000 else ()
