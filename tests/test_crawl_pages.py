@@ -62,6 +62,9 @@ def test_a_raw_space_and_three_links_to_each_file(crawl: Crawler, replica: Repli
     assert ended.status == 0, ended.log
     assert {row["file_name"].rpartition("/")[2] for row in ended.out.rows()} == set(EPFL_FILES)
     assert all("%20Electron" in row["url"] for row in ended.out.rows())
+    # The only place that tells the size of a voxel is the text of the page.
+    assert {row["voxel_z_nm"] for row in ended.out.rows()} == {"5.0"}
+    assert all(row["voxel_z_from"].startswith("page text: voxel") for row in ended.out.rows())
 
 
 def test_nginx_and_a_bucket(crawl: Crawler, replica: ReplicaProcess) -> None:

@@ -6,6 +6,7 @@ import fnmatch
 import re
 from collections import deque
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -18,6 +19,7 @@ from imgcrawl.download.schemes import require_http
 from imgcrawl.errors import SourceError
 from imgcrawl.items import FileItem, Unreadable
 from imgcrawl.lists.links import Link, read_links
+from imgcrawl.lists.page_text import voxel_columns
 from spiders.base.dataset import DatasetSpider
 
 if TYPE_CHECKING:
@@ -75,6 +77,11 @@ class PageSpider(DatasetSpider[P], Generic[P]):
     first: str
     depth: int = 10
     same_dir: bool = True
+
+    @cached_property
+    def _said(self) -> dict[str, Metadata]:
+        """What the text of each page says of its images."""
+        return {}
 
     async def records(self) -> AsyncIterator[Said]:
         """The files."""
@@ -136,6 +143,8 @@ class PageSpider(DatasetSpider[P], Generic[P]):
             raise SourceError(f"{url} cannot be read: HTTP {response.status}.")
         if not isinstance(response, TextResponse):
             raise SourceError(f"{url} is no page, but {response.headers.get('Content-Type')!r}.")
+        shown = " ".join(response.xpath("//body//text()").getall())
+        self._said[response.url] = voxel_columns(shown)
         return response.url, read_links(response.text, response.url)
 
     def _is_below(self, url: str, start: str) -> bool:
@@ -173,7 +182,8 @@ class PageSpider(DatasetSpider[P], Generic[P]):
             "listed_size": link.size,
             "listed_date": link.date,
         }
-        return {name: value for name, value in said.items() if value is not None}
+        plain = {name: value for name, value in said.items() if value is not None}
+        return plain | self._said.get(found.page, {})
 
 
 class Wanted:
