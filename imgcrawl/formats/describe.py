@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from imgcrawl.formats import dm, jpeg, raster
 from imgcrawl.formats.dm_facts import describe_dm
+from imgcrawl.formats.ends import has_end
 from imgcrawl.formats.errors import BadImage, printable
 from imgcrawl.formats.facts import FileFacts
 from imgcrawl.formats.ranges import Cached
@@ -66,11 +67,15 @@ def _picture(format_: str, cached: Cached) -> FileFacts:
     try:
         if format_ == "JPEG":
             header = jpeg.read_header(data)
+            if len(data) == size:
+                jpeg.check_end(data, header)
             width, height, mode = header.width, header.height, header.mode
         else:
             with raster.opened(format_, data) as image:
                 width, height = raster.stored_size(image)
                 mode = image.mode
+            if len(data) == size and has_end(format_, data) is False:
+                raise BadImage(Outcome.TRUNCATED, f"the {format_} stops before its end")
     except BadImage as bad:
         # The fault may be that of the cut made here, and then nothing is known of the file.
         if len(data) == length and size != length:
