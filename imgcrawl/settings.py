@@ -26,7 +26,6 @@ ITEM_PIPELINES = {
     "pipelines.resume.ResumePipeline": 100,
     "pipelines.images.ImagesPipeline": 300,
     "pipelines.files.FilesPipeline": 350,
-    "pipelines.describe.DescribePipeline": 370,
     "pipelines.wayback.WaybackPipeline": 400,
     "pipelines.placeholders.PlaceholdersPipeline": 500,
     "pipelines.distinct.DistinctPipeline": 600,

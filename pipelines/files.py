@@ -18,6 +18,7 @@ from imgcrawl.download.errors import FetchError
 from imgcrawl.download.large import LargeFile
 from imgcrawl.download.part import Part
 from imgcrawl.download.schemes import require_http
+from imgcrawl.examine import examine, merged, misnamed
 from imgcrawl.formats.errors import BadImage
 from imgcrawl.items import FileItem, Item, Missing, Result, Stored
 from imgcrawl.outcomes import Outcome
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from scrapy.crawler import Crawler
+
+    from imgcrawl.formats.facts import FileFacts
 
 
 class FilesPipeline(ScrapyFilesPipeline):
@@ -59,8 +62,12 @@ class FilesPipeline(ScrapyFilesPipeline):
 
     async def process_item(self, item: Item) -> Item:  # type: ignore[override] # as above
         """Fetch a file item that has no result yet, and give it one."""
-        if isinstance(item, FileItem) and item.urls and item.result is None:
+        if not isinstance(item, FileItem):
+            return item
+        if item.urls and item.result is None:
             item.result = await self._result(item)
+        elif item.held and (known := self._run.known(item)) and "conflicts" in known.metadata:
+            item.metadata = item.metadata | known.metadata  # what it says was read once, and kept
         return item
 
     async def _result(self, item: FileItem) -> Result:
@@ -96,6 +103,7 @@ class FilesPipeline(ScrapyFilesPipeline):
             sha256 = await file.fetch()
             part.finish()
             await asyncio.to_thread(check_digests, part.path, item.digests)
+            facts = await asyncio.to_thread(examine, part.path, item.path)
         except (FetchError, BadImage) as error:
             if part.validator and error.outcome.retryable:
                 part.close()  # the next run goes on from here
@@ -108,7 +116,7 @@ class FilesPipeline(ScrapyFilesPipeline):
         size = part.path.stat().st_size
         origin = Origin(url, file.final_url, source)
         await self._keep(part.path, item.path, origin)
-        return Stored(
+        stored = Stored(
             file_name=item.path,
             url=url,
             final_url=file.final_url,
@@ -117,6 +125,21 @@ class FilesPipeline(ScrapyFilesPipeline):
             downloaded_at=utc_now(),
             source=source,
             tries=file.tries,
+        )
+        return self._described(item, stored, facts)
+
+    @staticmethod
+    def _described(item: FileItem, stored: Stored, facts: FileFacts | None) -> Stored:
+        """The verdict with what the file says of itself, whose other columns the item gets."""
+        if facts is None:
+            return stored
+        item.metadata = merged(facts, item.metadata)
+        return replace(
+            stored,
+            format=facts.format,
+            width=facts.size_x,
+            height=facts.size_y,
+            suspect=misnamed(item.path, facts),
         )
 
     async def _keep(self, file: Path, name: str, origin: Origin) -> None:
@@ -134,8 +157,10 @@ class FilesPipeline(ScrapyFilesPipeline):
             return None
         try:
             await asyncio.to_thread(check_digests, found, item.digests)
+            facts = await asyncio.to_thread(examine, found, item.path)
         except BadImage:
             return None
         sha256, size = await asyncio.to_thread(digest, found)
         stored = Stored(item.path, origin.url, origin.final_url, sha256, size)
-        return replace(stored, downloaded_at=utc_now(), source=origin.source, tries=1)
+        stored = replace(stored, downloaded_at=utc_now(), source=origin.source, tries=1)
+        return self._described(item, stored, facts)

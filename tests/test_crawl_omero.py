@@ -53,7 +53,9 @@ def test_an_image_of_idr_with_all_that_is_known_of_it(
     assert not refusals(ended)
     assert "Image 9846137: the licence is CC BY 4.0." in ended.log
     row = columns(ended)[XY]
-    assert [row[f"size_{axis}"] for axis in "xyzct"] == [1121, 775, 184, 1, 1]
+    # The replica's file is a small one: its own word counts, and the record's stands beside it.
+    assert [row[f"size_{axis}"] for axis in "xyzct"] == [80, 60, 184, 1, 1]
+    assert "size_x: file 80, record 1121" in row["conflicts"]
     assert (row["image_id"], row["dtype"], row["fileset"]) == (9846137, "uint8", 1)
     assert [row[f"voxel_{axis}_nm"] for axis in "xyz"] == [20.0, 20.0, 20.0]
     assert {row[f"voxel_{axis}_from"] for axis in "xyz"} == {"record: OMERO"}

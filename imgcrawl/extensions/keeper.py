@@ -27,7 +27,8 @@ class RunKeeper:
 
     def __init__(self, crawler: Crawler) -> None:
         settings = crawler.settings
-        self.run = Run(Path(settings["OUT"]), local=not settings["IMAGES_STORE"])
+        remote = settings["IMAGES_STORE"] or settings["FILES_STORE"]
+        self.run = Run(Path(settings["OUT"]), local=not remote)
         self.exit_status: int = ExitStatus.FAILED
         self.signal: int | None = None
         self.summary: dict[str, Any] | None = None
