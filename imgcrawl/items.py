@@ -42,6 +42,10 @@ class Stored:
 
     outcome: ClassVar[Outcome] = Outcome.STORED
 
+    def turned_out(self, outcome: Outcome, message: str) -> Missing:
+        """The verdict where what is there turns out not to be the record after all."""
+        return Missing(outcome, message, self.url, 200, self.tries, self.sha256, self.final_url)
+
 
 @dataclass(frozen=True, slots=True)
 class Missing:

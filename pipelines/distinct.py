@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from scrapy.exceptions import NotConfigured
 
-from imgcrawl.items import Item, Missing, Stored
+from imgcrawl.items import Item, Stored
 from imgcrawl.outcomes import Outcome
 from pipelines.base import RunPipeline
 
@@ -51,7 +51,9 @@ class DistinctPipeline(RunPipeline):
                 if entry.to_item().rank < item.rank:
                     self._drop(item, entry.record_id)
                     break
-                self._run.take_back(entry, _duplicate(entry.result, item.record_id))
+                self._run.take_back(
+                    entry, entry.result.turned_out(Outcome.DUPLICATE, _of(item.record_id))
+                )
         return item
 
     def _drop(self, item: Item, of: str) -> None:
@@ -59,7 +61,7 @@ class DistinctPipeline(RunPipeline):
         assert isinstance(result, Stored)
         if result.file_name is not None:
             self._run.remove(result.file_name)
-        item.result = _duplicate(result, of)
+        item.result = result.turned_out(Outcome.DUPLICATE, _of(of))
 
     def _settled(self, item: Item) -> None:
         sha256 = item.result.sha256 if item.result else None
@@ -69,14 +71,5 @@ class DistinctPipeline(RunPipeline):
             del self._in_flight[item.quota, sha256]
 
 
-def _duplicate(stored: Stored, of: str) -> Missing:
-    message = f"the same bytes as {of}"
-    return Missing(
-        Outcome.DUPLICATE,
-        message,
-        stored.url,
-        200,
-        stored.tries,
-        stored.sha256,
-        stored.final_url,
-    )
+def _of(record_id: str) -> str:
+    return f"the same bytes as {record_id}"

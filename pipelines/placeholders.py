@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from scrapy.exceptions import NotConfigured
 
-from imgcrawl.items import Item, Missing, Stored
+from imgcrawl.items import Item, Stored
 from imgcrawl.outcomes import Outcome
 from pipelines.base import RunPipeline
 
@@ -57,11 +57,11 @@ class PlaceholdersPipeline(RunPipeline):
         message = f"{host} sends the same bytes for different pictures: no photograph"
         for entry in alike:
             if isinstance(entry.result, Stored):
-                self._run.take_back(entry, _missing(entry.result, message))
+                self._run.take_back(entry, entry.result.turned_out(Outcome.PLACEHOLDER, message))
         for other, there in flying:
             if there.file_name is not None:
                 self._run.remove(there.file_name)
-            other.result = _missing(there, message)
+            other.result = there.turned_out(Outcome.PLACEHOLDER, message)
         return item
 
     def _settled(self, item: Item) -> None:
@@ -74,18 +74,6 @@ class PlaceholdersPipeline(RunPipeline):
 
 def _is_of(entry: Entry, host: str) -> bool:
     return _host(entry.result.final_url) == host
-
-
-def _missing(stored: Stored, message: str) -> Missing:
-    return Missing(
-        Outcome.PLACEHOLDER,
-        message,
-        stored.url,
-        200,
-        stored.tries,
-        stored.sha256,
-        stored.final_url,
-    )
 
 
 def _host(url: str | None) -> str:
