@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from imgcrawl.outcomes import Outcome
+from imgcrawl.volumes.model import Copy, Crop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -147,7 +148,12 @@ class Item:
         for name in ("quota", "rank", "digests", "hint"):
             if value := getattr(self, name):
                 kept[name] = value
+        kept |= self.more()
         return json.dumps(kept, separators=(",", ":"))
+
+    def more(self) -> dict[str, Any]:
+        """What a kind of item keeps beside, as JSON has it."""
+        return {}
 
 
 @dataclass(slots=True)
@@ -166,9 +172,21 @@ class FileItem(Item):
 
 @dataclass(slots=True)
 class VolumeItem(Item):
-    """A record that is a chunked array, or a part of one."""
+    """A record that is a chunked array, or a part of one: it has a copy or a crop.
+
+    `path` has its extension, as that of a file item. urls: where people would look, the first of
+    them is shown in the tables.
+    """
 
     kind = "volume"
+
+    copy: Copy | None = None
+    crop: Crop | None = None
+
+    def more(self) -> dict[str, Any]:
+        """Which part is wanted."""
+        kept = {"copy": self.copy, "crop": self.crop}
+        return {name: part.to_json() for name, part in kept.items() if part is not None}
 
 
 KINDS: dict[str, type[Item]] = {cls.kind: cls for cls in (ImageItem, FileItem, VolumeItem)}
@@ -177,7 +195,7 @@ KINDS: dict[str, type[Item]] = {cls.kind: cls for cls in (ImageItem, FileItem, V
 def from_json(record_id: str, text: str, metadata: Metadata) -> Item:
     """The item that `to_json` kept."""
     kept = json.loads(text)
-    return KINDS[kept["kind"]](
+    item = KINDS[kept["kind"]](
         record_id=record_id,
         urls=kept["urls"],
         path=kept["path"],
@@ -188,3 +206,7 @@ def from_json(record_id: str, text: str, metadata: Metadata) -> Item:
         digests=kept.get("digests", {}),
         hint=kept.get("hint", ""),
     )
+    if isinstance(item, VolumeItem):
+        item.copy = Copy.from_json(kept["copy"]) if "copy" in kept else None
+        item.crop = Crop.from_json(kept["crop"]) if "crop" in kept else None
+    return item

@@ -37,6 +37,7 @@ ITEM_PIPELINES = {
 OUT = None  # the spider's argument out=, by default data/<spider>
 IMAGES_STORE = None  # OUT; or s3://bucket/prefix/ or gs://bucket/prefix/ (mind the last slash)
 FILES_STORE = None  # likewise, of files
+VOLUME_CONNECTIONS = 8  # to one host, for the chunks of volumes
 FILE_CONNECTIONS = 4  # to one host for one large file; the host's own limit holds beside it
 IMAGE_CHECK = "decode"  # decode | header | off
 IMAGE_THREADS = 2  # of the check; it releases the interpreter lock
@@ -152,6 +153,9 @@ ISIC_IMAPP_URL = "https://zenodo.org/records/14201693/files/"
 IMAGENET_API_URL = "https://www.image-net.org/api/"
 EMPIAR_API_URL = "https://www.ebi.ac.uk/empiar/api/"
 EMPIAR_FILES_URL = "https://ftp.ebi.ac.uk/empiar/world_availability/"
+
+S3_URL = "https://{bucket}.s3.amazonaws.com/"  # what s3://bucket/ stands for, without an account
+GCS_URL = "https://storage.googleapis.com/{bucket}/"  # likewise gs://
 
 IDR_URL = "https://idr.openmicroscopy.org/"
 IDR_FILES_URL = "https://ftp.ebi.ac.uk/pub/databases/IDR/"
