@@ -122,6 +122,7 @@ class Item:
     """
 
     kind: ClassVar[str]
+    named: ClassVar[bool] = False  # whether `path` has its extension from the start
 
     record_id: str
     urls: list[str]
@@ -168,6 +169,7 @@ class FileItem(Item):
     """A record whose bytes are any file: it keeps its name, so that `path` has its extension."""
 
     kind = "file"
+    named = True
 
 
 @dataclass(slots=True)
@@ -179,6 +181,7 @@ class VolumeItem(Item):
     """
 
     kind = "volume"
+    named = True
 
     copy: Copy | None = None
     crop: Crop | None = None

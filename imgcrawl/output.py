@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -22,6 +23,14 @@ ATTRIBUTION = "attribution.txt"
 CLASSES = "classes.csv"
 DUPLICATES = "duplicates.csv"
 LINKROT = "linkrot.csv"
+
+
+def bytes_of(path: Path) -> int:
+    """The size of a file, or of all files below a folder. Raises OSError where there is none."""
+    found = path.stat()
+    if not stat.S_ISDIR(found.st_mode):
+        return found.st_size
+    return sum(file.lstat().st_size for file in path.rglob("*") if file.is_file())
 
 
 class OutputDirectory:

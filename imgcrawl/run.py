@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from imgcrawl.items import Missing, Stored
 from imgcrawl.ledger import Entry, Ledger, utf8
 from imgcrawl.outcomes import Outcome
-from imgcrawl.output import FAILURES, LEDGER, METADATA, OutputDirectory
+from imgcrawl.output import FAILURES, LEDGER, METADATA, OutputDirectory, bytes_of
 from imgcrawl.paths import safe_path
 from imgcrawl.recorder import Recorder
 from imgcrawl.tables import write_all
@@ -207,7 +207,7 @@ class Run:
         if not self.local:
             return True
         try:
-            return (self.out.root / file_name).stat().st_size == size
+            return bytes_of(self.out.root / file_name) == size
         except OSError:
             return False
 

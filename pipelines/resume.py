@@ -14,7 +14,7 @@ from zlib import crc32
 from scrapy.exceptions import DropItem
 
 from imgcrawl.formats.sniff import EXTENSIONS
-from imgcrawl.items import FileItem, Item, Missing, Stored
+from imgcrawl.items import Item, Missing, Stored
 from imgcrawl.outcomes import Outcome, retry_outcomes
 from imgcrawl.paths import safe_path
 from pipelines.base import RunPipeline
@@ -70,7 +70,7 @@ class ResumePipeline(RunPipeline):
 
     def _place(self, item: Item) -> None:
         stem, extension = item.path, ""
-        if isinstance(item, FileItem) and (match := re.fullmatch(r"(.+?)(\.\w{1,10})", item.path)):
+        if item.named and (match := re.fullmatch(r"(.+?)(\.\w{1,10})", item.path)):
             stem, extension = match[1], match[2]  # what is added to a name comes before it
         try:
             path = safe_path(stem)
@@ -84,10 +84,10 @@ class ResumePipeline(RunPipeline):
         self._claimed[path.casefold()] = item.record_id
         if self._run.recovering and item.urls:
             # A file of any kind keeps its own name; a picture's extension is what its bytes say.
-            extensions = ("",) if isinstance(item, FileItem) else EXTENSIONS
+            extensions = ("",) if item.named else EXTENSIONS
             names = (f"{path}{extension}" for extension in extensions)
             files = (self._run.out.root / name for name in names)
-            item.found = next((file for file in files if file.is_file()), None)
+            item.found = next((file for file in files if file.exists()), None)
 
     def _is_free(self, path: str, record_id: str) -> bool:
         holders = (self._run.ledger.owner(path), self._claimed.get(path.casefold()))
