@@ -12,7 +12,7 @@ def main() -> None:
     parser.add_argument(
         "what", nargs="?", default="pipelines", choices=["pipelines", "memory", "lists", "large"]
     )
-    parser.add_argument("--images", type=int, default=4000, help="pictures a run (pipelines)")
+    parser.add_argument("--images", type=int, default=8000, help="pictures a run (pipelines)")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (pipelines)")
     parser.add_argument("--records", type=int, default=200_000, help="of the long run (memory)")
     parser.add_argument("--json", type=int, default=1_000_000, help="records of it (lists)")

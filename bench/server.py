@@ -16,6 +16,7 @@ from random import Random
 from PIL import Image, ImageFilter
 
 PICTURES = 200
+COMMENT = 12  # bytes
 
 
 def pictures(*, tiny: bool) -> list[bytes]:
@@ -35,7 +36,7 @@ def pictures(*, tiny: bool) -> list[bytes]:
 class Pictures(asyncio.Protocol):
     """One connection; requests may be pipelined."""
 
-    answers: list[bytes]
+    answers: list[tuple[bytes, bytes]]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -51,7 +52,10 @@ class Pictures(asyncio.Protocol):
                 path[i : i + 1] for i in range(len(path)) if path[i : i + 1].isdigit()
             )
             if digits:
-                self._transport.write(self.answers[int(digits) % PICTURES])
+                head, body = self.answers[int(digits) % PICTURES]
+                # A comment makes every picture a file of its own.
+                comment = b"\xff\xfe\x00\x0a%08d" % int(digits)
+                self._transport.writelines((head, body[:2], comment, body[2:]))
             else:
                 self._transport.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 
@@ -59,7 +63,9 @@ class Pictures(asyncio.Protocol):
 async def serve(port_file: Path, *, tiny: bool) -> None:
     """Listen on a free port until killed."""
     head = "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n"
-    Pictures.answers = [head.format(len(body)).encode() + body for body in pictures(tiny=tiny)]
+    Pictures.answers = [
+        (head.format(len(body) + COMMENT).encode(), body) for body in pictures(tiny=tiny)
+    ]
     server = await asyncio.get_running_loop().create_server(Pictures, "127.0.0.1", 0)
     port_file.write_text(str(server.sockets[0].getsockname()[1]))  # noqa: ASYNC240 - once
     await server.serve_forever()

@@ -26,6 +26,8 @@ def safe_cell(value: object) -> str:
     """
     if value is None:
         return ""
+    if type(value) is str and value.isprintable() and value[:1].isalnum():
+        return value  # nearly always, and ten times as fast
     if isinstance(value, int) and not isinstance(value, bool):
         return int.__repr__(value)  # subclasses may write themselves otherwise
     if isinstance(value, float):
@@ -35,8 +37,6 @@ def safe_cell(value: object) -> str:
             value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str
         )
     text = str(value)
-    if text.isprintable() and text[:1].isalnum():  # nearly always, and ten times as fast
-        return text
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = _SURROGATE.sub("\ufffd", _REMOVED.sub("", text))
     if _FORMULA.match(text) and not _NUMBER.fullmatch(text):

@@ -120,7 +120,9 @@ class Entry:
             self.item,
             self.quota,
         )
-        return tuple(utf8(cell) if isinstance(cell, str) else cell for cell in row)
+        return tuple(
+            utf8(cell) if isinstance(cell, str) and not cell.isascii() else cell for cell in row
+        )
 
 
 def utf8(text: str) -> str:

@@ -10,7 +10,10 @@ from scrapy.logformatter import LogFormatter as ScrapyLogFormatter
 from imgcrawl.items import Item, Missing, Stored
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from scrapy import Spider
+    from scrapy.crawler import Crawler
     from scrapy.http import Response
     from scrapy.logformatter import LogFormatterResult
     from twisted.python.failure import Failure
@@ -19,10 +22,20 @@ if TYPE_CHECKING:
 class LogFormatter(ScrapyLogFormatter):
     """Says of a record what became of it."""
 
-    def scraped(
+    def __init__(self, *, debugging: bool = True) -> None:
+        self._debugging = debugging
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Scrapy's constructor."""
+        return cls(debugging=crawler.settings["LOG_LEVEL"] == "DEBUG")
+
+    def scraped(  # type: ignore[override] # None is allowed, as Scrapy's documentation says
         self, item: Any, response: Response | Failure | None, spider: Spider
-    ) -> LogFormatterResult:
-        """The line of a record that has its outcome."""
+    ) -> LogFormatterResult | None:
+        """The line of a record that has its outcome; none where nobody reads it."""
+        if not self._debugging:
+            return None
         match item:
             case Item(record_id=name, result=Stored(file_name=file)):
                 text = f"{name}: stored as {file}" if file else f"{name}: noted"

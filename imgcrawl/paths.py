@@ -28,6 +28,7 @@ _FORBIDDEN = str.maketrans(dict.fromkeys('<>:"|?*/\\', "_"))  # on Windows, or i
 # Controls, invisible and bidi formatting, surrogates, line and paragraph separators.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _RESERVED = re.compile(r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9¹²³])", re.IGNORECASE)
+_PLAIN = re.compile(r"[\w-]{1,100}", re.ASCII)
 
 
 def safe_path(path: str) -> str:
@@ -98,6 +99,8 @@ def _parsed(layout: str) -> tuple[tuple[str, str | None], ...]:
 
 def _cleaned(part: str) -> str:
     """One part without what is unsafe; longer than allowed, perhaps, and empty if need be."""
+    if part.isascii() and _PLAIN.fullmatch(part) and not _RESERVED.fullmatch(part):
+        return part  # as ids nearly always are
     # No honest name is longer, and normalisation costs.
     normal = unicodedata.normalize("NFC", part.strip(" .")[: 10 * MAX_PART_BYTES])
     name = normal.translate(_FORBIDDEN)

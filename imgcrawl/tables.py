@@ -8,6 +8,8 @@ same whatever order the downloads finished in.
 from __future__ import annotations
 
 import csv
+from functools import lru_cache
+from operator import attrgetter
 from typing import IO, TYPE_CHECKING, Any
 
 from imgcrawl.cells import safe_cell
@@ -50,6 +52,8 @@ CLASS_COLUMNS = (
 )
 # What was found out about the picture itself stands among the dataset's own columns.
 PICTURE_COLUMNS = ("frames", "orientation", "suspect")
+_of_picture = attrgetter(*PICTURE_COLUMNS)
+_fixed = attrgetter(*(name for name in FIXED_COLUMNS if name != "record_id"))
 
 # A hostile source could invent a column a record; beyond this many they stay in the ledger only.
 MAX_COLUMNS = 1000
@@ -59,6 +63,7 @@ LIVE_REWRITE_ROWS = 20_000
 _MISSING = tuple(outcome for outcome in Outcome if outcome is not Outcome.STORED)
 
 
+@lru_cache(maxsize=MAX_COLUMNS)
 def own_column(name: str) -> str:
     """The column that a dataset's field is written to: its name, marked where ours has it."""
     taken = name in FIXED_COLUMNS or name in PICTURE_COLUMNS
@@ -69,12 +74,11 @@ def metadata_row(entry: Entry, columns: Iterable[str]) -> list[str]:
     """The cells of a stored record: the fixed columns, then `columns`."""
     stored = entry.result
     assert isinstance(stored, Stored)
-    fixed = [
-        entry.record_id if name == "record_id" else getattr(stored, name) for name in FIXED_COLUMNS
-    ]
     own: dict[str, Any] = {own_column(name): value for name, value in entry.metadata.items()}
-    own.update((name, getattr(stored, name)) for name in PICTURE_COLUMNS)
-    return [safe_cell(value) for value in (*fixed, *(own.get(name) for name in columns))]
+    own.update(zip(PICTURE_COLUMNS, _of_picture(stored), strict=True))
+    name, *rest = _fixed(stored)
+    cells = (name, entry.record_id, *rest, *(own.get(name) for name in columns))
+    return [safe_cell(value) for value in cells]
 
 
 def failure_row(entry: Entry) -> list[str]:

@@ -8,6 +8,7 @@ host that has most waiting among those that have room.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -15,13 +16,19 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from imgcrawl.items import Item
 
+# What nearly every address begins with; whatever else stands there is for urlsplit to read.
+_PLAIN = re.compile(r"https?://([a-z0-9.-]+)(?::\d+)?/")
+
 
 def host_of(item: Item) -> str:
     """The host that an item's first URL names; empty where there is none to ask."""
     if item.result is not None or not item.urls:
         return ""
+    url = item.urls[0]
+    if plain := _PLAIN.match(url):
+        return plain[1]
     try:
-        return urlsplit(item.urls[0]).hostname or ""
+        return urlsplit(url).hostname or ""
     except ValueError:
         return ""
 

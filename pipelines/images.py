@@ -91,6 +91,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
         super().open_spider()
         self._run = Run.of(self.crawler)
         self._run.on_settled(self._settled)
+        self._partial = str(self._run.out.partial)
         if isinstance(self.store, AtomicFilesStore):
             self.store.partial = self._run.out.partial
 
@@ -117,9 +118,8 @@ class ImagesPipeline(ScrapyImagesPipeline):
             require_http(url)
             if what := known_address(url):
                 raise FetchError(Outcome.PLACEHOLDER, f"the address of a placeholder ({what})")
-            spool = str(self._run.out.partial / f"{next(self._numbers)}.body")
-            meta = {"media": True, "spool": spool, "dont_cache": True}
-            meta["digests"] = item.digests
+            spool = f"{self._partial}/{next(self._numbers)}.body"
+            meta = {"media": True, "spool": spool, "dont_cache": True, "digests": item.digests}
             headers = {"Accept-Encoding": "identity"}
             requests.append(Request(url, headers=headers, meta=meta, callback=NO_CALLBACK))
         return requests

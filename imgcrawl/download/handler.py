@@ -6,6 +6,7 @@ import asyncio
 import re
 import resource
 from contextlib import suppress
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +112,7 @@ class HttpHandler(BaseDownloadHandler):
             request.method,
             yarl.URL(self._address(request.url), encoded=True),
             data=request.body or None,
-            headers=headers.to_tuple_list(),
+            headers=_as_text(headers),
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(
                 total=limits.deadline or None,
@@ -163,7 +164,7 @@ class HttpHandler(BaseDownloadHandler):
     ) -> Response:
         """Receive what may be long: to memory up to the threshold, then to the spool."""
         stoppable = bool(request.meta.get("stoppable"))
-        spool = Spool(limits.spool) if limits.spool else None
+        spool = Spool(Path(limits.spool)) if limits.spool else None
         body, received = bytearray(), 0
         try:
             while chunk := await _read(answer, limits):
@@ -185,6 +186,15 @@ class HttpHandler(BaseDownloadHandler):
                 spool.discard()
             raise
         return _response(request, answer, b"", spooled=True)
+
+
+def _as_text(headers: Headers) -> list[tuple[str, str]]:
+    """Names and values, past Scrapy's look-up of each name, which costs as much as a signal."""
+    return [
+        (name.decode("latin-1"), value.decode("latin-1"))
+        for name, values in dict.items(headers)
+        for value in values
+    ]
 
 
 def _session(guard: AddressGuard | None) -> aiohttp.ClientSession:

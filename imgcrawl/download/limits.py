@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ class Limits:
     deadline: float
     maxsize: int
     spool_threshold: int
-    spool: Path | None = None
+    spool: str | None = None
 
     @classmethod
     def from_settings(cls, settings: BaseSettings) -> Limits:
@@ -52,7 +51,7 @@ class Limits:
             float(meta.get("download_deadline", self.deadline)),
             int(meta.get("download_maxsize", self.maxsize)),
             int(meta.get("spool_threshold", self.spool_threshold)),
-            Path(spool) if spool else None,
+            str(spool) if spool else None,
         )
 
     def allows(self, size: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from imgcrawl.download.errors import FetchError
@@ -15,12 +16,16 @@ SCHEMES = frozenset({"http", "https", *ARCHIVE_SCHEMES})
 # What no host name holds. Whether one exists is for DNS to say.
 _NO_HOST = re.compile(r"[\x00-\x20\x7f<>\"{}|^`%]")
 _MAX_LABEL, _MAX_NAME = 63, 253  # RFC 1035
+# An address that leaves nothing to ask, as most are: a host of plain letters, printable ASCII.
+_PLAIN = re.compile(r"https?://([a-z0-9.-]+)(?::[1-5]?\d{1,4})?/[!-~]*")
 
 
 def require_http(url: str) -> None:
     """Raise FetchError (bad_url) for an address of which no request can be made here."""
     if len(url) > MAX_URL_LENGTH:
         raise _bad(f"an address of {len(url):,} characters")
+    if (plain := _PLAIN.fullmatch(url)) and _is_name(plain[1]):
+        return
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -33,13 +38,15 @@ def require_http(url: str) -> None:
         raise _bad(f"{what} not fetched, only http and https")
     if not host:
         raise _bad("an address without a host")
-    labels = host.removesuffix(".").split(".")
-    if (
-        _NO_HOST.search(host.partition("%")[0] if ":" in host else host)
-        or len(host) > _MAX_NAME
-        or not all(0 < len(label) <= _MAX_LABEL for label in labels)
-    ):
+    if _NO_HOST.search(host.partition("%")[0] if ":" in host else host) or not _is_name(host):
         raise _bad(f"{host[:_MAX_NAME]!r} cannot be the name of a host")
+
+
+@lru_cache(maxsize=1024)
+def _is_name(host: str) -> bool:
+    """Whether the parts of a host are as long as DNS has them."""
+    labels = host.removesuffix(".").split(".")
+    return len(host) <= _MAX_NAME and all(0 < len(label) <= _MAX_LABEL for label in labels)
 
 
 def _bad(message: str) -> FetchError:

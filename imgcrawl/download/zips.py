@@ -6,6 +6,7 @@ import asyncio
 import struct
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
@@ -14,7 +15,6 @@ from imgcrawl.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from imgcrawl.download.limits import Limits
 
@@ -87,16 +87,17 @@ class Archive:
         self._check(info, limits)
         if limits.spool is None or info.file_size <= limits.spool_threshold:
             return Member(b"".join(self._chunks(info)))
+        spool = Path(limits.spool)
         try:
-            with limits.spool.open("wb") as file:
+            with spool.open("wb") as file:
                 for chunk in self._chunks(info):
                     file.write(chunk)
         except OSError as error:
-            limits.spool.unlink(missing_ok=True)
+            spool.unlink(missing_ok=True)
             words = f"it cannot be written to disk ({error.strerror or error})"
             raise FetchError(Outcome.DISK_FULL, words) from error
         except FetchError:
-            limits.spool.unlink(missing_ok=True)
+            spool.unlink(missing_ok=True)
             raise
         return Member(b"", spooled=True)
 

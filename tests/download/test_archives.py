@@ -163,7 +163,7 @@ def test_a_large_member_goes_to_disk(tmp_path: Path) -> None:
     from dataclasses import replace
 
     archive, spool = opened(tmp_path, ZIP), tmp_path / "spool"
-    spooling = replace(LIMITS, spool=spool)
+    spooling = replace(LIMITS, spool=str(spool))
     read = archive.read("b/2.png", spooling)
     assert read is not None
     assert (read.body, read.spooled) == (b"", True)
@@ -171,7 +171,7 @@ def test_a_large_member_goes_to_disk(tmp_path: Path) -> None:
     small = archive.read("a/1.png", spooling)
     assert small is not None
     assert (small.body, small.spooled) == (b"one", False)
-    full = replace(LIMITS, spool=tmp_path / "nowhere" / "spool")
+    full = replace(LIMITS, spool=str(tmp_path / "nowhere" / "spool"))
     assert refusal(archive, "b/2.png", full) is Outcome.DISK_FULL
 
 
