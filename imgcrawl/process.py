@@ -35,6 +35,7 @@ class CrawlProcess(AsyncCrawlerProcess):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
+        self._signal: int | None = None
         if settings["LOG_LEVEL"] != "DEBUG":
             for name in _CHATTY:
                 logging.getLogger(name).setLevel(logging.WARNING)
@@ -48,6 +49,8 @@ class CrawlProcess(AsyncCrawlerProcess):
         keeper = _keeper(crawler)
         if isinstance(error, ArgumentError):
             return ExitStatus.USAGE, error
+        if keeper is None and self._signal is not None:
+            return 128 + self._signal, None  # stopped before there was anything to stop
         if error is not None or keeper is None:
             return ExitStatus.FAILED, error
         if keeper.summary is not None:
@@ -55,6 +58,7 @@ class CrawlProcess(AsyncCrawlerProcess):
         return keeper.exit_status, None
 
     def _signal_shutdown(self, signum: int, frame: Any) -> None:
+        self._signal = signum
         for crawler in self.crawlers:
             if keeper := _keeper(crawler):
                 keeper.interrupt_soon(signum)

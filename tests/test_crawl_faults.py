@@ -137,8 +137,9 @@ def wait_for_rows(out: Out, n: int) -> None:
 def test_stopped_politely_it_writes_and_goes_on(crawl: Crawler, replica: ReplicaProcess) -> None:
     replica.faults([{"match": IMAGES, "kind": "latency", "ms": 200}])
     for signum, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        replica.reset()
         running = crawl.start("isic", num_images=400)
-        time.sleep(2.5)
+        replica.until_asked("/isic-s3/images/", 20)
         running.send_signal(signum)
         log, _ = running.communicate(timeout=30)
         assert running.returncode == status, log

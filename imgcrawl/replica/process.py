@@ -58,6 +58,14 @@ class ReplicaProcess:
         loaded: dict[str, Any] = json.loads(self._ask("GET", "_log"))
         return loaded
 
+    def until_asked(self, fragment: str, times: int = 1, patience: float = 60.0) -> None:
+        """Wait until paths with this in them were asked for so often. Raises TimeoutError."""
+        end = time.monotonic() + patience
+        while sum(n for path, n in self.log()["paths"].items() if fragment in path) < times:
+            if time.monotonic() > end:
+                raise TimeoutError(f"nobody asks for {fragment}")
+            time.sleep(0.05)
+
     def reset(self) -> None:
         """Forget what has been asked."""
         self._ask("POST", "_reset")
