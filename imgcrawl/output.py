@@ -28,9 +28,19 @@ LINKROT = "linkrot.csv"
 def bytes_of(path: Path) -> int:
     """The size of a file, or of all files below a folder. Raises OSError where there is none."""
     found = path.stat()
-    if not stat.S_ISDIR(found.st_mode):
-        return found.st_size
-    return sum(file.lstat().st_size for file in path.rglob("*") if file.is_file())
+    return _bytes_below(path) if stat.S_ISDIR(found.st_mode) else found.st_size
+
+
+def _bytes_below(folder: str | Path) -> int:
+    """The same of a folder, which may hold a million files: they are not all listed at once."""
+    size = 0
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                size += _bytes_below(entry.path)
+            elif entry.is_file():
+                size += entry.stat(follow_symlinks=False).st_size
+    return size
 
 
 class OutputDirectory:

@@ -26,6 +26,7 @@ ITEM_PIPELINES = {
     "pipelines.resume.ResumePipeline": 100,
     "pipelines.images.ImagesPipeline": 300,
     "pipelines.files.FilesPipeline": 350,
+    "pipelines.copies.CopiesPipeline": 380,
     "pipelines.wayback.WaybackPipeline": 400,
     "pipelines.placeholders.PlaceholdersPipeline": 500,
     "pipelines.distinct.DistinctPipeline": 600,
@@ -100,6 +101,8 @@ DOWNLOAD_SLOTS: dict[str, dict[str, Any]] = {
     "isic-archive.s3.amazonaws.com": {"concurrency": 16, "delay": 0.0},
     "ftp.ebi.ac.uk": {"concurrency": 4, "delay": 0.25},  # about 4 requests a second are borne
     "content.isic-archive.com": {"concurrency": 8, "delay": 0.0},
+    "janelia-cosem-datasets.s3.amazonaws.com": {"concurrency": 16, "delay": 0.0},
+    "storage.googleapis.com": {"concurrency": 16, "delay": 0.0},
     # 24 look-ups a minute and 8 replays a second: four fifths of what the Internet Archive allows.
     "wayback-cdx": {"concurrency": 1, "delay": 2.5, "randomize_delay": False},
     "wayback-replay": {"concurrency": 2, "delay": 0.125, "randomize_delay": False},

@@ -16,6 +16,7 @@ from imgcrawl.replica import imagenet, large, mirror, omero, pages_js
 from imgcrawl.replica.files import files
 from imgcrawl.replica.isic import Isic
 from imgcrawl.replica.isic_masks import Masks
+from imgcrawl.replica.stores import GROUP, HEMIBRAIN, JPEG, Stores
 from imgcrawl.replica.wayback import Wayback
 from imgcrawl.replica.web import Web
 
@@ -103,6 +104,8 @@ class Replica:
             "idr": omero.Omero("idr", is_idr=True).site,
             "idr-files": omero.files,
             "omero": omero.Omero("omero", is_idr=False).site,
+            "s3": Stores("s3").site,
+            "gcs": Stores("gcs").site,
             "wayback": self.wayback.site,
             "web": self.web.site,
             "js": pages_js.site,
@@ -168,6 +171,8 @@ class Replica:
             ("IDR: an image, and its files", "/idr/api/v0/m/images/9846137/"),
             ("... where they lie", "/idr/image/9846138/download_urls/"),
             ("A stock OMERO server", "/omero/webgateway/archived_files/download/7108/"),
+            ("Public buckets: an OME-Zarr", f"/s3/janelia-cosem-datasets/{GROUP}/.zattrs"),
+            ("... a precomputed volume", f"/gcs/{HEMIBRAIN}/{JPEG}/info"),
             ("Pages whose links are made by scripts", "/js/more"),
             ("Pictures of any kind", "/files/alpha/1.png?size=320x240"),
             ("What has been asked", "/_log"),
@@ -229,6 +234,8 @@ def settings(base: str) -> dict[str, str]:
         "WAYBACK_URL": f"{base}/wayback/",
         "EMPIAR_API_URL": f"{base}/ebi/api/",
         "EMPIAR_FILES_URL": f"{base}/ebi/empiar/world_availability/",
+        "S3_URL": f"{base}/s3/{{bucket}}/",
+        "GCS_URL": f"{base}/gcs/{{bucket}}/",
         "WEB_REPLICA_URL": f"{base}/web/",
         "ALLOWED_PRIVATE_NETWORKS": "127.0.0.1/32",
     }

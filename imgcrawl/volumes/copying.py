@@ -1,0 +1,272 @@
+"""A group or an array as it is: object by object, byte for byte, the documents first.
+
+What came stays, whatever becomes of the rest: the next run goes on with what is missing. An object
+has its final name only when its bytes are those of the list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from imgcrawl.download.errors import FetchError
+from imgcrawl.examine import merged
+from imgcrawl.items import Missing, Stored
+from imgcrawl.outcomes import Outcome
+from imgcrawl.output import bytes_of
+from imgcrawl.run import utc_now
+from imgcrawl.volumes.copy_documents import CopyDocuments
+from imgcrawl.volumes.copy_facts import facts_of
+from imgcrawl.volumes.copy_pages import Pages, local_folder
+from imgcrawl.volumes.failures import Failures, disk_error
+from imgcrawl.volumes.listing import PAGE, Object, problem_of
+from imgcrawl.volumes.manifest import Kept, Manifest, digests_of
+from imgcrawl.volumes.objects import Objects, copied
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scrapy.crawler import Crawler
+
+    from imgcrawl.items import Result, VolumeItem
+    from imgcrawl.run import Run
+    from imgcrawl.volumes.model import Copy
+    from imgcrawl.volumes.objects import Arrived
+    from imgcrawl.volumes.shelf import Shelf
+
+logger = logging.getLogger(__name__)
+
+MANIFESTS = "manifests"  # below OUT: the table of each copy, beside it and not within
+
+
+class Copies:
+    """What the copies of one run share: so many objects at once, and the documents above them."""
+
+    def __init__(self, crawler: Crawler, run: Run, shelf: Shelf) -> None:
+        self.crawler, self.run, self.shelf = crawler, run, shelf
+        self.workers = 2 * max(1, crawler.settings.getint("VOLUME_CONNECTIONS"))
+        self.turns = asyncio.Semaphore(self.workers)
+        self.above: dict[tuple[str, str], asyncio.Task[dict[str, bytes]]] = {}
+
+    async def copy(self, item: VolumeItem, copy: Copy) -> Result:
+        """Bring a copy to its end, or as far as it goes."""
+        copying = await asyncio.to_thread(Copying, self, item, copy)
+        try:
+            return await copying.result()
+        finally:
+            self.run.tally.files.pop(item.record_id, None)
+            await asyncio.to_thread(copying.manifest.close)
+
+
+class Copying:
+    """One copy on its way. Raises nothing for what the source may do: that is its result."""
+
+    def __init__(self, copies: Copies, item: VolumeItem, copy: Copy) -> None:
+        self._copies, self._item, self._copy = copies, item, copy
+        self._run, self._shelf = copies.run, copies.shelf
+        self._objects = Objects(copies.crawler, self._run.out, item.path)
+        out, folder = self._run.out, item.path
+        name = hashlib.sha256(item.record_id.encode("utf-8", "replace")).hexdigest()[:16]
+        self.manifest = Manifest(
+            out.parts / f"{name}.copy",
+            out.root / MANIFESTS / f"{folder}.tsv",
+            (lambda key: self._shelf.size(f"{folder}/{key}")) if self._shelf.is_local else None,
+            lambda key: digests_of(out.root / folder / key),
+        )
+        self._failures = Failures()
+        self._bytes = self._absent = self._tries = 0
+        listed = item.metadata.get("listed_size")
+        self._expected = listed if isinstance(listed, int) else None
+        self._pages = Pages(self._objects, copy)
+        self._documents = CopyDocuments(copies, self._objects, copy.address, folder)
+
+    async def result(self) -> Result:
+        """The verdict on the record."""
+        try:
+            self._require_sense()
+            await self._documents.fetch_above()
+            await self._fetch_documents()
+            await self._work_off()
+            if not self._failures and self._pages.complete and not self._pages.computed:
+                await self._check_unlisted()
+        except FetchError as error:
+            self._failures.add("", error)
+        except OSError as error:
+            self._failures.add("", disk_error(error))
+        await asyncio.to_thread(self.manifest.flush)
+        count = await asyncio.to_thread(self.manifest.count)
+        url = self._item.urls[0]
+        if self._failures:
+            missing = self._failures.verdict(count, url, complete=self._pages.complete)
+            return replace(missing, tries=missing.tries + self._tries)
+        if not count:
+            words = f"there is nothing below {self._copy.address.shown}{self._pages.why_nothing}"
+            return Missing(self._pages.nothing, words, url, None, self._tries)
+        return await self._stored(url)
+
+    def _require_sense(self) -> None:
+        """Raise FetchError for a copy that cannot be meant."""
+        for part in self._copy.parts:
+            if problem := problem_of(part.strip("/")):
+                raise FetchError(Outcome.BAD_URL, f"the part {part[:80]!r}: {problem}", tries=0)
+        source = local_folder(self._copy.address.url)
+        target = (self._run.out.root / self._item.path).resolve()
+        if source is not None and target.is_relative_to(source.resolve()):
+            words = f"{source} cannot be copied into itself: choose another -a out=DIR"
+            raise FetchError(Outcome.BAD_URL, words, tries=0)
+
+    async def _fetch_documents(self) -> None:
+        """The documents of the copy itself, so that it opens however far it comes."""
+        covered = not self._copy.parts
+        async with asyncio.TaskGroup() as group:
+            for key in self._documents.own(self._copy.parts):
+                group.create_task(self._fetch_document(key, covered=covered))
+
+    async def _fetch_document(self, key: str, *, covered: bool) -> None:
+        known = self.manifest.known(key) if self._shelf.is_local else None
+        if known is not None:
+            if not covered:
+                self.manifest.keep(known)  # no list will have it
+            return
+        try:
+            async with self._copies.turns:
+                found = await self._documents.fetch(key)
+                if found is None:
+                    return
+                arrived, etag = found
+                await asyncio.to_thread(self._shelf.put, arrived.file, f"{self._item.path}/{key}")
+        except FetchError as error:
+            if error.outcome is not Outcome.TOO_LARGE:  # which its list may have, as any object
+                self._failures.add(key, error)
+        except OSError as error:
+            self._failures.add(key, disk_error(error))
+        else:
+            self._keep(key, arrived, arrived.size, etag)
+
+    async def _read(self, key: str) -> bytes | None:
+        """A document that may tell of more: it is copied, too."""
+        await self._fetch_document(key, covered=False)
+        return await asyncio.to_thread(self._documents.kept, key)
+
+    async def _work_off(self) -> None:
+        """Everything that is listed: several objects at once, and few of them in memory."""
+        queue: asyncio.Queue[Object | None] = asyncio.Queue(PAGE)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._copies.workers):
+                group.create_task(self._work(queue))
+            try:
+                async for page in self._pages.read(self._read):
+                    plan = await asyncio.to_thread(self.manifest.plan, page)
+                    self._bytes += plan.held
+                    self._absent += plan.absent
+                    for refused, problem in plan.refused:
+                        self._failures.refuse(refused.key, problem)
+                    for wanted in plan.wanted:
+                        await queue.put(wanted)
+                    if self._is_over():
+                        break
+            except FetchError as error:
+                self._failures.add("its list", error)
+            except OSError as error:
+                self._failures.add("its list", disk_error(error))
+            for _ in range(self._copies.workers):
+                await queue.put(None)
+
+    def _is_over(self) -> bool:
+        if self._run.stopping:
+            self._failures.stop()
+        return self._failures.hopeless
+
+    async def _work(self, queue: asyncio.Queue[Object | None]) -> None:
+        while (wanted := await queue.get()) is not None:
+            if not self._is_over():
+                async with self._copies.turns:
+                    await self._bring(wanted)
+
+    async def _bring(self, wanted: Object) -> None:
+        """One object into its place, or among the failures."""
+        try:
+            arrived = await self._arrival(wanted)
+            await asyncio.to_thread(
+                self._shelf.put, arrived.file, f"{self._item.path}/{wanted.key}"
+            )
+        except FetchError as error:
+            if wanted.size is None and await self._pages.is_absent(error):
+                self._absent += 1
+                self.manifest.keep(Kept(wanted.key, None, None, 0, ""))
+            else:
+                self._failures.add(wanted.key, error)
+        except OSError as error:
+            self._failures.add(wanted.key, disk_error(error))
+        else:
+            same = wanted.etag == arrived.etag or arrived.etag is None
+            size = wanted.size if same and wanted.size is not None else arrived.size
+            if self._keep(wanted.key, arrived, size, arrived.etag or wanted.etag):
+                await asyncio.to_thread(self.manifest.flush)
+
+    async def _arrival(self, wanted: Object) -> Arrived:
+        if local_folder(self._copy.address.url) is None:
+            return await self._objects.fetch(wanted)
+        return await asyncio.to_thread(copied, _path(wanted), self._objects.new_file())
+
+    def _keep(self, key: str, arrived: Arrived, size: int, etag: str | None) -> bool:
+        self._bytes += arrived.size
+        self._tries += arrived.tries
+        self._run.tally.files[self._item.record_id] = self._bytes, self._expected
+        return self.manifest.keep(Kept(key, size, etag, arrived.size, arrived.sha256))
+
+    async def _check_unlisted(self) -> None:
+        """What was there and is not listed any more is asked for: it goes only if it is gone."""
+        while not self._failures and (unseen := await asyncio.to_thread(self.manifest.unseen)):
+            for wanted in unseen:
+                url = self._pages.url_of(wanted.key)
+                if url is not None and self.manifest.known(wanted.key):
+                    try:
+                        arrived = await self._objects.fetch(replace(wanted, url=url))
+                    except FetchError as error:
+                        if error.outcome is not Outcome.NOT_FOUND:
+                            raise
+                    else:
+                        name = f"{self._item.path}/{wanted.key}"
+                        await asyncio.to_thread(self._shelf.put, arrived.file, name)
+                        self._keep(wanted.key, arrived, arrived.size, arrived.etag)
+                        continue
+                logger.debug("%s is gone from %s", wanted.key, self._copy.address.shown)
+                await asyncio.to_thread(self._shelf.remove, f"{self._item.path}/{wanted.key}")
+                await asyncio.to_thread(self.manifest.forget, wanted.key)
+
+    async def _stored(self, url: str) -> Stored:
+        total = await asyncio.to_thread(self.manifest.finish, self._objects.new_file())
+        folder = self._run.out.root / self._item.path
+        size = await asyncio.to_thread(bytes_of, folder) if self._shelf.is_local else total.bytes
+        if size != total.bytes:
+            strays = "%s holds %d bytes that are not of the copy: see its table in %s/"
+            logger.warning(strays, folder, size - total.bytes, MANIFESTS)
+        names = self._item.path.split("/")
+        facts = await asyncio.to_thread(facts_of, self._documents.kept, names)
+        stored = Stored(
+            file_name=self._item.path,
+            url=url,
+            final_url=self._copy.address.url,
+            sha256=total.sha256,
+            bytes=size,
+            downloaded_at=utc_now(),
+            source="original",
+            tries=self._tries,
+        )
+        if facts is not None:
+            self._item.metadata = merged(facts, self._item.metadata)
+            stored = replace(stored, format=facts.format, width=facts.size_x, height=facts.size_y)
+        self._item.metadata["objects"] = total.objects
+        if self._pages.computed:
+            self._item.metadata["objects_absent"] = self._absent
+        return stored
+
+
+def _path(wanted: Object) -> Path:
+    from pathlib import Path  # noqa: PLC0415 - of folders of this machine only
+
+    return Path(wanted.url)

@@ -1,0 +1,52 @@
+"""Stores groups and arrays as they are: every object of a `VolumeItem` that has a copy."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from imgcrawl.items import Item, VolumeItem
+from imgcrawl.store import AtomicFilesStore
+from imgcrawl.volumes.copying import Copies
+from imgcrawl.volumes.shelf import Shelf
+from pipelines.base import RunPipeline
+
+if TYPE_CHECKING:
+    from scrapy.crawler import Crawler
+
+AT_ONCE = 4  # copies, whose objects share the requests that may be under way
+
+
+class CopiesPipeline(RunPipeline):
+    """Below OUT, or where FILES_STORE says; the requests go through the ordinary downloader."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._copies: Copies | None = None
+
+    async def process_item(self, item: Item) -> Item:
+        """Copy what has no result yet, and give it one."""
+        if not isinstance(item, VolumeItem) or item.copy is None:
+            return item
+        if item.urls and item.result is None:
+            async with self._room:
+                item.result = await self._made().copy(item, item.copy)
+        elif item.held and (known := self._run.known(item)) and "objects" in known.metadata:
+            item.metadata = item.metadata | known.metadata  # what it says was read once, and kept
+        return item
+
+    def _made(self) -> Copies:
+        if self._copies is None:
+            self._copies = Copies(self._crawler, self._run, self._shelf())
+        return self._copies
+
+    def _shelf(self) -> Shelf:
+        """Where objects go: the store of files, if one is set."""
+        if self._run.local:
+            return Shelf(self._run.out.root)
+        from pipelines.files import FilesPipeline  # noqa: PLC0415 - the few who have a store
+
+        store = FilesPipeline.from_crawler(self._crawler).store
+        local = isinstance(store, AtomicFilesStore)
+        return Shelf(self._run.out.root, None if local else store)
