@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser lint format bench lock clean
+.PHONY: help demo demo-microscopy test browser lint format bench lock clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.run  ## crawl the replica of the ISIC Archive and show what came out
 	@$(BIN)/scrapy demo
+
+demo-microscopy: $(VENV)/.run  ## five microscopy datasets at once, in small, from their replicas
+	@$(BIN)/scrapy demo microscopy
 
 test: lint $(VENV)/.dev browser  ## ruff, mypy and every test
 	$(BIN)/pytest

@@ -179,6 +179,7 @@ WEB_REPLICA_URL = None  # a server that stands in for every host: URL/SCHEME/HOS
 EXTENSIONS_BASE: dict[str, int] = {
     "imgcrawl.extensions.keeper.RunKeeper": 0,
     "imgcrawl.extensions.progress.Progress": 10,
+    "imgcrawl.extensions.reporter.Reporter": 10,
     "imgcrawl.download.throttle.Throttle": 20,
     "scrapy.extensions.corestats.CoreStats": 30,
     "scrapy.extensions.logcount.LogCount": 30,
@@ -187,6 +188,7 @@ EXTENSIONS_BASE: dict[str, int] = {
     "scrapy.extensions.feedexport.FeedExporter": 30,
     "scrapy.extensions.spiderstate.SpiderState": 30,
 }
+PROGRESS_FD = None  # set by `scrapy crawlall`: the socket on which it is told how far a crawl is
 LOG_FORMATTER = "imgcrawl.logformatter.LogFormatter"
 LOG_LEVEL = "INFO"  # default DEBUG
 LOG_VERSIONS: list[str] = []

@@ -116,8 +116,9 @@ def in_words(summary: dict[str, Any], out: str) -> str:
     """The summary for a person: what is there, what is missing and why, what to type next."""
     records, run = summary["records"], summary["this_run"]
     lines = [
-        f"{records['stored']:,} stored ({_size(summary['bytes'])}), {records['missing']:,} missing."
-        f"  This run: {run['outcomes'].get('stored', 0):,} new ({_size(run['bytes'])}), "
+        f"{records['stored']:,} stored ({size_in_words(summary['bytes'])}), "
+        f"{records['missing']:,} missing."
+        f"  This run: {run['outcomes'].get('stored', 0):,} new ({size_in_words(run['bytes'])}), "
         f"{run['already_there']:,} already there, in {summary['seconds']:,.1f} s."
     ]
     if classes := summary.get("classes"):
@@ -146,7 +147,8 @@ def _hint(reason: str) -> str:
     return "" if Outcome(reason).retryable else " (not tried again unless -a retry=all)"
 
 
-def _size(n: int) -> str:
+def size_in_words(n: int) -> str:
+    """A number of bytes, for people."""
     value = float(n)
     for unit in ("bytes", "kB", "MB", "GB"):
         if value < 1000:

@@ -1,4 +1,4 @@
-"""``scrapy demo``: a first crawl, against the replica of the ISIC Archive."""
+"""``scrapy demo``: a first crawl, or five at once, against the replicas of the sources."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scrapy.commands import ScrapyCommand
+from scrapy.exceptions import UsageError
 
 from imgcrawl.output import FAILURES, LEDGER, METADATA, SUMMARY
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 OUT = Path("data/demo")
+PLAN, TWIN = Path("examples/hhmi.toml"), Path("examples/hhmi-replica.toml")
+TWIN_OUT = Path("data/demo-microscopy")
 ARGUMENTS = ("-a", "filter=benign", "-a", "num_images=60")
 
 # What the web does to a dataset, in small: images gone, cut, and an error page in their place.
@@ -37,32 +40,90 @@ class Command(ScrapyCommand):
     requires_project = True
     requires_crawler_process = False
 
+    def syntax(self) -> str:
+        """How to type it."""
+        return "[microscopy]"
+
     def short_desc(self) -> str:
         """What ``scrapy`` prints beside it."""
-        return "A first crawl, against a local replica of the ISIC Archive"
+        return "A first crawl against a local replica; `demo microscopy`: five datasets at once"
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Crawl into data/demo; exit status 1 where the demo itself fails."""
-        # Every command is imported to list them: what only this one needs comes late.
-        from rich.console import Console  # noqa: PLC0415
+        if args not in ([], ["microscopy"]):
+            raise UsageError(f"there is no demo {' '.join(args)!r}; there is microscopy")
+        self.exitcode = microscopy() if args else isic()
 
-        from imgcrawl.replica.process import ReplicaProcess  # noqa: PLC0415
 
-        console = Console(highlight=False)
-        if (OUT / LEDGER).exists():
-            shutil.rmtree(OUT)  # the last demo's: its replica is gone
-        with ReplicaProcess(faults=FAULTS, latency_ms=20) as replica:
-            console.rule("[bold]scrapy crawl isic " + " ".join(ARGUMENTS))
-            command = [sys.executable, "-m", "scrapy", "crawl", "isic", *ARGUMENTS]
-            crawl = subprocess.run(  # noqa: S603 - our own command
-                [*command, "-a", f"out={OUT}", *replica.settings()], check=False
-            )
-        if crawl.returncode not in {0, 3}:
-            self.exitcode = 1
-            return
-        show(console, OUT)
-        console.print("\nThe same from the real archive:")
-        console.print("  [bold].venv/bin/scrapy crawl isic " + " ".join(ARGUMENTS))
+def isic() -> int:
+    """One crawl of the ISIC Archive's replica, with faults; the exit status."""
+    # Every command is imported to list them: what only this one needs comes late.
+    from rich.console import Console  # noqa: PLC0415
+
+    from imgcrawl.replica.process import ReplicaProcess  # noqa: PLC0415
+
+    console = Console(highlight=False)
+    if (OUT / LEDGER).exists():
+        shutil.rmtree(OUT)  # the last demo's: its replica is gone
+    with ReplicaProcess(faults=FAULTS, latency_ms=20) as replica:
+        console.rule("[bold]scrapy crawl isic " + " ".join(ARGUMENTS))
+        command = [sys.executable, "-m", "scrapy", "crawl", "isic", *ARGUMENTS]
+        crawl = subprocess.run(  # noqa: S603 - our own command
+            [*command, "-a", f"out={OUT}", *replica.settings()], check=False
+        )
+    if crawl.returncode not in {0, 3}:
+        return 1
+    show(console, OUT)
+    console.print("\nThe same from the real archive:")
+    console.print("  [bold].venv/bin/scrapy crawl isic " + " ".join(ARGUMENTS))
+    return 0
+
+
+def microscopy() -> int:
+    """The plan of five electron microscopy datasets, in small; the exit status."""
+    from rich.console import Console  # noqa: PLC0415 - as above
+
+    from imgcrawl.replica.process import ReplicaProcess  # noqa: PLC0415
+
+    console = Console(highlight=False)
+    if (TWIN_OUT / SUMMARY).exists():
+        shutil.rmtree(TWIN_OUT)  # the last demo's: its replica is gone
+    with ReplicaProcess(records=1, latency_ms=20) as replica:
+        console.rule(f"[bold]scrapy crawlall {TWIN}")
+        plan = subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-m", "scrapy", "crawlall", str(TWIN), *replica.settings()],
+            check=False,
+        )
+    if plan.returncode not in {0, 3}:
+        return 1
+    show_datasets(console, TWIN_OUT)
+    console.print("\nThe same from the real sources, some gigabytes:")
+    console.print(f"  [bold].venv/bin/scrapy crawlall {PLAN}")
+    return 0
+
+
+def show_datasets(console: Console, out: Path) -> None:
+    """Print what a plan's metadata.csv holds of each dataset: files, and what they say."""
+    from rich.table import Table  # noqa: PLC0415
+
+    rows: dict[str, list[dict[str, str]]] = {}
+    with (out / METADATA).open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            rows.setdefault(row["dataset"], []).append(row)
+    table = Table(
+        *("dataset", "files", "MB", "format", "voxels (z)yx", "dtype", "nm (z)yx", "which says"),
+        title=f"{out / METADATA}: {sum(map(len, rows.values()))} rows, the first of each dataset",
+    )
+    for dataset, found in rows.items():
+        size = sum(int(row["bytes"] or 0) for row in found) / 1e6
+        first = found[0]
+        voxels = " x ".join(n for axis in "zyx" if (n := first.get(f"size_{axis}")))
+        nm = " x ".join(n[:5] for axis in "zyx" if (n := first.get(f"voxel_{axis}_nm")))
+        table.add_row(
+            *(dataset, str(len(found)), f"{size:,.2f}", first["format"]),
+            *(voxels, first.get("dtype", ""), nm, first.get("voxel_x_from", "")),
+        )
+    console.print(table)
 
 
 def show(console: Console, out: Path) -> None:

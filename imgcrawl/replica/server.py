@@ -107,6 +107,7 @@ class Replica:
             "s3": Stores("s3").site,
             "gcs": Stores("gcs").site,
             "wayback": self.wayback.site,
+            "web/https/www.epfl.ch": _epfl_at_home,
             "web": self.web.site,
             "js": pages_js.site,
         }
@@ -219,6 +220,11 @@ class Replica:
     async def _set_records(self, request: web.Request) -> web.Response:
         self.archive.records = int(await request.text())
         return web.Response()
+
+
+async def _epfl_at_home(request: web.Request, path: str) -> web.StreamResponse:
+    """EPFL's page under its real address, where this server stands in for every host."""
+    return await mirror.epfl(request, path.removeprefix("epfl/"))
 
 
 def settings(base: str) -> dict[str, str]:
