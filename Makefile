@@ -2,12 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TARGET := local
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-microscopy test browser lint format bench lock clean
+.PHONY: help demo demo-microscopy test browser scrapyd scrapyd-setup deploy lint format bench lock clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s
+", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.run  ## crawl the replica of the ISIC Archive and show what came out
 	@$(BIN)/scrapy demo
@@ -24,6 +26,19 @@ browser: $(VENV)/.run  ## a Chromium for the spider dynamic_page, unless there i
 	    apt-get install -qq -y chromium >/dev/null 2>&1; } || \
 	  $(BIN)/playwright install chromium >/dev/null 2>&1; \
 	  $(BIN)/python -m imgcrawl.browser || echo "None could be had: the tests that need it fail."; }
+
+scrapyd: $(VENV)/.scrapyd  ## start a Scrapyd on 127.0.0.1, with a password of its own
+	@$(BIN)/scrapy scrapyd
+
+scrapyd-setup: $(VENV)/.scrapyd  ## what a Scrapyd needs, without starting it
+
+# scrapyd-deploy writes a setup.py and leaves what that makes; none of it is ours.
+deploy: $(VENV)/.scrapyd  ## put this checkout on it as an egg (TARGET=local of scrapy.cfg)
+	@export SCRAPYD_USERNAME="$${SCRAPYD_USERNAME:-imgcrawl}"; \
+	export SCRAPYD_PASSWORD="$${SCRAPYD_PASSWORD:-$$(cat "$${IMGCRAWL_HOME:-.scrapyd}/password")}"; \
+	[ -n "$$SCRAPYD_PASSWORD" ] || { echo "Type 'make scrapyd' first: it makes a password."; exit 1; }; \
+	$(BIN)/scrapyd-deploy $(TARGET); status=$$?; \
+	rm -rf setup.py build *.egg-info; exit $$status
 
 lint: $(VENV)/.dev  ## ruff and mypy --strict
 	$(BIN)/ruff check .
@@ -51,7 +66,12 @@ $(VENV)/.run: requirements.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run requirements-dev.txt
+$(VENV)/.scrapyd: $(VENV)/.run requirements-scrapyd.txt
+	@echo "Adding Scrapyd (once) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-scrapyd.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.scrapyd requirements-dev.txt
 	@echo "Adding what the tests need (once) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@

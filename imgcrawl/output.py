@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import stat
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -23,6 +24,7 @@ ATTRIBUTION = "attribution.txt"
 CLASSES = "classes.csv"
 DUPLICATES = "duplicates.csv"
 LINKROT = "linkrot.csv"
+LOCK = ".lock"
 
 
 def bytes_of(path: Path) -> int:
@@ -41,6 +43,25 @@ def _bytes_below(folder: str | Path) -> int:
             elif entry.is_file():
                 size += entry.stat(follow_symlinks=False).st_size
     return size
+
+
+def holder_of(root: Path) -> tuple[bool, int | None]:
+    """(Whether a run is in an OUT now, the process that has or had it).
+
+    A process with nothing running is one that was killed: whoever ends takes the name away.
+    Raises OSError where the lock cannot be read.
+    """
+    try:
+        with (root / LOCK).open(encoding="ascii", errors="replace") as lock:
+            number = lock.read(20).strip()
+            holder = int(number) if number.isascii() and number.isdigit() else 0
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True, holder
+            return False, holder
+    except FileNotFoundError:
+        return False, None
 
 
 class OutputDirectory:
@@ -107,16 +128,21 @@ class OutputDirectory:
         self.partial.rmdir()
         with suppress(OSError):  # it holds parts still, or was never made
             self.parts.rmdir()
-        (self.root / ".lock").unlink(missing_ok=True)
+        (self.root / LOCK).unlink(missing_ok=True)
         self._lock.close()
 
     def _take_lock(self) -> IO[str]:
-        path = self.root / ".lock"
+        path = self.root / LOCK
+        probes = 10
         while True:
             lock = path.open("a+", encoding="ascii")
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
+                if probes := probes - 1:  # `holder_of` has it for a moment, to see if it is free
+                    lock.close()
+                    time.sleep(0.01)
+                    continue
                 lock.seek(0)
                 holder = lock.read().strip() or "unknown"
                 lock.close()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scrapy.crawler import AsyncCrawlerProcess
 
 from imgcrawl.errors import ArgumentError
 from imgcrawl.extensions.keeper import RunKeeper
-from imgcrawl.summary import ExitStatus, in_words
+from imgcrawl.summary import ExitStatus, in_words, status_in_words
 
 if TYPE_CHECKING:
     import asyncio
@@ -54,8 +55,16 @@ class CrawlProcess(AsyncCrawlerProcess):
         if error is not None or keeper is None:
             return ExitStatus.FAILED, error
         if keeper.summary is not None:
-            sys.stdout.write(f"\n{in_words(keeper.summary, crawler.settings['OUT'])}\n")
-        return keeper.exit_status, None
+            out = crawler.settings["OUT"]
+            sys.stdout.write(f"\n{in_words(keeper.summary, out)}\n")
+            if crawler.settings["LOG_FILE"]:  # a job's: standard output is not kept with it
+                logger.info("%s", in_words(keeper.summary, str(Path(out).absolute())))
+        status = keeper.exit_status
+        sys.stdout.flush()  # before the last line of the log, where both go to one file
+        logger.info(
+            "%s ended with exit status %s: %s", spider, int(status), status_in_words(status)
+        )
+        return status, None
 
     def _signal_shutdown(self, signum: int, frame: Any) -> None:
         self._signal = signum

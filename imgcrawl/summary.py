@@ -7,6 +7,7 @@ import platform
 import time
 from collections import Counter, defaultdict
 from enum import IntEnum
+from signal import Signals
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -43,6 +44,17 @@ class ExitStatus(IntEnum):
         if run.error or reason != "finished":
             return cls.FAILED
         return cls.COMPLETE if run.is_complete() else cls.SOME_MISSING
+
+
+def status_in_words(status: int) -> str:
+    """What an exit status of ``scrapy crawl`` says."""
+    words = {0: "all stored", 1: "stopped", 2: "wrong arguments", 3: "finished, some missing"}
+    if status > 128:
+        try:
+            return f"stopped by {Signals(status - 128).name}"
+        except ValueError:
+            return f"stopped by signal {status - 128}"
+    return words.get(status, f"exit status {status}")
 
 
 def write_summary(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict[str, Any]:
@@ -148,7 +160,7 @@ def _hint(reason: str) -> str:
 
 
 def size_in_words(n: int) -> str:
-    """A number of bytes, for people."""
+    """Bytes for people: ``1.5 MB``."""
     value = float(n)
     for unit in ("bytes", "kB", "MB", "GB"):
         if value < 1000:

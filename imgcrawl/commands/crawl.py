@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scrapy.commands import BaseRunSpiderCommand
 from scrapy.exceptions import UsageError
 from scrapy.spiderloader import get_spider_loader
+from scrapy.utils.log import configure_logging, get_scrapy_root_handler
 
 from imgcrawl.arguments import parse_arguments
 from imgcrawl.errors import ArgumentError, ImgcrawlError
@@ -17,6 +21,8 @@ from imgcrawl.summary import ExitStatus
 
 if TYPE_CHECKING:
     import argparse
+
+logger = logging.getLogger(__name__)
 
 
 class Command(BaseRunSpiderCommand):
@@ -38,6 +44,9 @@ class Command(BaseRunSpiderCommand):
 
         Exit status 0: every promised record is stored; 3: some are missing; 2: wrong arguments;
         1: the run was stopped; 128 + N: by signal N.
+
+        Relative paths begin at the folder in the environment variable IMGCRAWL_DIR, where it is
+        set: jobs of Scrapyd start in Scrapyd's own.
         """
         if len(args) != 1:
             raise UsageError("scrapy crawl takes one spider. `scrapy spiders` lists them.")
@@ -45,6 +54,7 @@ class Command(BaseRunSpiderCommand):
         assert self.settings is not None
         loader = get_spider_loader(self.settings)
         try:
+            self._go_to_base()
             if name not in loader.list():
                 raise ArgumentError(
                     f"there is no spider {name!r}{did_you_mean(name, loader.list())} "
@@ -63,5 +73,23 @@ class Command(BaseRunSpiderCommand):
             raise failed
 
     @staticmethod
-    def _say(error: Exception) -> None:
+    def _go_to_base() -> None:
+        base = os.environ.get("IMGCRAWL_DIR")
+        if not base:
+            return
+        try:
+            Path(base).expanduser().mkdir(parents=True, exist_ok=True)
+            os.chdir(Path(base).expanduser())
+        except OSError as error:
+            raise ArgumentError(
+                f"{base} cannot be entered ({error.strerror or error}), where relative paths "
+                "begin. Set IMGCRAWL_DIR to another folder, or unset it."
+            ) from error
+
+    def _say(self, error: Exception) -> None:
         sys.stderr.write(f"scrapy crawl: {error}\n")
+        assert self.settings is not None
+        if self.settings["LOG_FILE"]:  # a job's: nobody reads its standard error
+            if get_scrapy_root_handler() is None:
+                configure_logging(self.settings)
+            logger.error("%s", error)

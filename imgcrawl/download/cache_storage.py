@@ -9,6 +9,7 @@ from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING
 
+from scrapy.exceptions import NotConfigured
 from scrapy.http import Headers, Response
 from scrapy.responsetypes import responsetypes
 from scrapy.utils.project import data_path
@@ -60,7 +61,7 @@ class SQLiteCacheStorage:
     """
 
     def __init__(self, settings: BaseSettings) -> None:
-        self._path = Path(data_path(settings["HTTPCACHE_DIR"], createdir=True)) / "cache.sqlite"
+        self._path = _folder(settings["HTTPCACHE_DIR"]) / "cache.sqlite"
         self._expiration = settings.getint("HTTPCACHE_EXPIRATION_SECS")
         self._zips = settings.getbool("HTTPCACHE_GZIP")
         self._max_bytes = settings.getint("HTTPCACHE_MAX_BYTES", MAX_BYTES)
@@ -155,6 +156,16 @@ class SQLiteCacheStorage:
         if self._db is not None:
             self._db.close()
             self._db = None
+
+
+def _folder(name: str) -> Path:
+    """HTTPCACHE_DIR: below .scrapy/ of the project, or of the working directory without one."""
+    try:
+        return Path(data_path(name, createdir=True))
+    except NotConfigured:  # an egg has no folder
+        folder = Path(".scrapy", name)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
 
 def _bytes(db: sqlite3.Connection) -> float:

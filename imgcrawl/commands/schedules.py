@@ -1,0 +1,108 @@
+"""``scrapy schedules``: what schedules.toml runs when, and how cron or systemd is told."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scrapy.commands import ScrapyCommand
+from scrapy.exceptions import UsageError
+from scrapy.spiderloader import get_spider_loader
+from scrapy.utils.conf import closest_scrapy_cfg
+
+from imgcrawl.errors import ArgumentError
+from imgcrawl.schedules import FILE, Schedule, collisions, read_schedules, runs
+from imgcrawl.summary import ExitStatus
+from imgcrawl.timers import crontab, systemd_units
+
+if TYPE_CHECKING:
+    import argparse
+
+_MAX_SHOWN = 500
+
+
+class Command(ScrapyCommand):
+    """Lists the next runs; with a switch, prints a crontab or writes systemd's units."""
+
+    requires_project = True
+    requires_crawler_process = False
+
+    def syntax(self) -> str:
+        """How to type it."""
+        return "[--days N | --crontab | --systemd DIR] [FILE.toml]"
+
+    def short_desc(self) -> str:
+        """What ``scrapy`` prints beside it."""
+        return f"List what {FILE} runs when; make a crontab or systemd timers of it"
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """What is to be made of the file."""
+        super().add_options(parser)
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument("--days", type=float, default=7, help="to list (default: 7)")
+        which.add_argument("--crontab", action="store_true", help="print the lines of a crontab")
+        which.add_argument("--systemd", type=Path, metavar="DIR", help="write the units there")
+
+    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        """Exit status 2 where the file is wrong; nothing is made of it then."""
+        if len(args) > 1:
+            raise UsageError("scrapy schedules takes one file")
+        if not 0 < opts.days <= 3660:
+            raise UsageError("--days takes a number above 0, 3660 at most")
+        project = Path(closest_scrapy_cfg()).absolute().parent
+        path = Path(args[0]).absolute() if args else project / FILE
+        folder = opts.systemd.expanduser().absolute() if opts.systemd else None
+        os.chdir(project)  # where each crawl will start, so that lists are found as it finds them
+        assert self.settings is not None
+        try:
+            schedules = read_schedules(path, get_spider_loader(self.settings), project)
+        except ArgumentError as error:
+            sys.stderr.write(f"scrapy schedules: {error}\n")
+            self.exitcode = ExitStatus.USAGE
+            return
+        if opts.crontab:
+            sys.stdout.write(crontab(schedules, project))
+        elif folder:
+            write_units(folder, systemd_units(schedules, project))
+        else:
+            show(schedules, opts.days)
+        for words in collisions(schedules, datetime.now(), 366):  # noqa: DTZ005 - as cron's clock
+            sys.stderr.write(f"scrapy schedules: {words}\n")
+
+
+def show(schedules: list[Schedule], days: float) -> None:
+    """Print what runs, and when it comes in the next days."""
+    now = datetime.now()  # noqa: DTZ005 - cron and systemd go by the clock on the wall
+    zone = now.astimezone()
+    for schedule in schedules:
+        sys.stdout.write(f"{schedule.name}  ({schedule.when.text})\n  {schedule.in_words()}\n")
+        sys.stdout.write(f"  into {schedule.out}\n")
+    sys.stdout.write(f"\nThe next {days:g} days, local time ({zone:%Z, UTC%z}):\n")
+    coming = list(runs(schedules, now, days))
+    for at, schedule in coming[:_MAX_SHOWN]:
+        sys.stdout.write(f"  {at:%a %Y-%m-%d %H:%M}  {schedule.name}\n")
+    if len(coming) > _MAX_SHOWN:
+        sys.stdout.write(f"  ... and {len(coming) - _MAX_SHOWN:,} more\n")
+    if not coming:
+        sys.stdout.write("  nothing\n")
+
+
+def write_units(folder: Path, units: dict[str, str]) -> None:
+    """Write systemd's units, and say what to type next, of those that are no longer wanted too."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in units.items():
+        (folder / name).write_text(text, "utf-8")
+        sys.stdout.write(f"{folder / name}\n")
+    timers = " ".join(name for name in sorted(units) if name.endswith(".timer"))
+    if timers:
+        sys.stdout.write(f"\nsystemctl daemon-reload && systemctl enable --now {timers}\n")
+    for old in sorted(folder.glob("imgcrawl-*.timer")):
+        if old.name not in units:
+            service = old.with_suffix(".service")
+            sys.stdout.write(
+                f"{old.name} is scheduled no longer: systemctl disable --now {old.name} && "
+                f"rm {old} {service}\n"
+            )

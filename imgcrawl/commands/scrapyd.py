@@ -1,0 +1,101 @@
+"""``scrapy scrapyd``: a Scrapyd with a password, for jobs of this project."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scrapy.commands import ScrapyCommand
+from scrapy.exceptions import UsageError
+from scrapy.utils.conf import closest_scrapy_cfg
+
+from imgcrawl.daemon import PROJECT, USER, Daemon, ask_status
+from imgcrawl.errors import ArgumentError
+from imgcrawl.summary import ExitStatus
+
+if TYPE_CHECKING:
+    import argparse
+
+HOME = ".scrapyd"
+
+
+class Command(ScrapyCommand):
+    """Takes the place of ``scrapyd``, whose configuration cannot read the environment."""
+
+    requires_project = True
+    requires_crawler_process = False
+
+    def syntax(self) -> str:
+        """How to type it."""
+        return "[--in-project | --check] [--port N] [--host ADDRESS] [--home DIR]"
+
+    def short_desc(self) -> str:
+        """What ``scrapy`` prints beside it."""
+        return "Start a Scrapyd: runs what `make deploy` puts on it, or this checkout"
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Where it listens, where it keeps its own, and what it runs."""
+        super().add_options(parser)
+        parser.add_argument("--port", type=int, default=6800, help="of HTTP (default: 6800)")
+        parser.add_argument(
+            "--host", default="127.0.0.1", help="to listen on; another than loopback needs "
+            "SCRAPYD_PASSWORD in the environment"
+        )  # fmt: skip
+        parser.add_argument(
+            "--home", type=Path, default=None, help="eggs, logs, queue and password (default: "
+            f"$IMGCRAWL_HOME, or {HOME} in the project)"
+        )  # fmt: skip
+        parser.add_argument(
+            "--in-project", action="store_true", help="run this checkout, without eggs"
+        )
+        parser.add_argument(
+            "--check", action="store_true", help="only tell whether one answers on this port"
+        )
+
+    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        """Become Scrapyd. Relative paths in jobs begin at $IMGCRAWL_DIR, or where this is typed."""
+        if args:
+            raise UsageError("scrapy scrapyd takes options only; `scrapy scrapyd -h` lists them")
+        project = Path(closest_scrapy_cfg()).absolute().parent
+        home = opts.home or os.environ.get("IMGCRAWL_HOME") or project / HOME
+        if opts.check:
+            self._check(Path(home).expanduser(), opts.port)
+            return
+        daemon = Daemon(
+            home=Path(home).expanduser().absolute(),
+            base=Path(os.environ.get("IMGCRAWL_DIR") or ".").expanduser().absolute(),
+            host=opts.host,
+            port=opts.port,
+            checkout=project if opts.in_project else None,
+        )
+        try:
+            daemon.prepare(project / "scrapyd.conf")
+        except (ArgumentError, OSError) as error:
+            raise UsageError(str(error)) from error
+        runs = "this checkout" if opts.in_project else "what `make deploy` puts on it"
+        sys.stdout.write(
+            f"Scrapyd on http://{opts.host}:{opts.port} runs {runs}, as project {PROJECT}.\n"
+            f"User {os.environ.get('SCRAPYD_USERNAME') or USER}, password in "
+            f"{daemon.home / 'password'}\n"
+            f"Relative paths of jobs begin at {daemon.base}; their logs are in "
+            f"{daemon.home / 'logs' / PROJECT}\n"
+        )
+        sys.stdout.flush()
+        os.chdir(daemon.home)
+        # Its lock file would keep it from starting again in a container, where numbers recur.
+        command = [sys.executable, "-m", "scrapyd", "--pidfile="]
+        os.execve(sys.executable, command, daemon.environment())  # noqa: S606 - our own command
+
+    def _check(self, home: Path, port: int) -> None:
+        try:
+            said = ask_status(home, port)
+        except (OSError, ValueError) as error:
+            sys.stderr.write(f"scrapy scrapyd: nothing that is well on port {port} ({error})\n")
+            self.exitcode = ExitStatus.FAILED
+            return
+        sys.stdout.write(
+            f"pending {said.get('pending')}, running {said.get('running')}, "
+            f"finished {said.get('finished')}\n"
+        )
