@@ -8,8 +8,7 @@ TARGET := local
 .PHONY: help demo demo-microscopy test browser scrapyd scrapyd-setup deploy lint format bench lock clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s
-", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.run  ## crawl the replica of the ISIC Archive and show what came out
 	@$(BIN)/scrapy demo
