@@ -7,7 +7,7 @@ README's table are made from it.
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
@@ -23,6 +23,7 @@ from pydantic import (
 
 from imgcrawl.errors import ArgumentError
 from imgcrawl.outcomes import retry_outcomes
+from imgcrawl.remote.address import Address, is_address
 from imgcrawl.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -47,6 +48,13 @@ def _lower(value: Any) -> Any:
     return value.strip().lower() if isinstance(value, str) else value
 
 
+@dataclass(frozen=True, slots=True)
+class InWords:
+    """What the type of an argument is called, where its own name says less."""
+
+    words: str
+
+
 Words = Annotated[list[str], BeforeValidator(_words)]
 Numbers = Annotated[list[int], BeforeValidator(_words)]
 AnyCase = BeforeValidator(_lower)
@@ -69,12 +77,25 @@ def _retry(value: Any) -> Any:
     return value
 
 
+def _place(value: Any) -> Any:
+    """A folder, or an address, which is no path: two slashes would become one."""
+    text = str(value)
+    if is_address(text):
+        try:
+            Address.of(text)
+        except ArgumentError as error:
+            raise ValueError(str(error)) from error
+    return text
+
+
 class SpiderArguments(BaseModel):
     """What every spider takes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    out: Path | None = Field(None, description="where the dataset goes", examples=["data/mine"])
+    out: Annotated[str | None, BeforeValidator(_place), InWords("folder")] = Field(
+        None, description="where the dataset goes", examples=["data/mine"]
+    )
     retry: Annotated[str | None, BeforeValidator(_retry)] = Field(
         None,
         description="which missing records to try again: all, none, or reasons; "
@@ -200,7 +221,8 @@ def _explain(problem: Any, model: type[SpiderArguments], given: Mapping[str, Any
 
 def type_in_words(field: FieldInfo) -> str:
     """The type of an argument, for people."""
-    return _type_in_words(field.annotation)
+    named = (each.words for each in field.metadata if isinstance(each, InWords))
+    return next(named, None) or _type_in_words(field.annotation)
 
 
 def _type_in_words(annotation: Any) -> str:

@@ -19,7 +19,7 @@ from zlib import crc32
 from scrapy import signals
 from scrapy.exceptions import CloseSpider
 
-from imgcrawl.errors import ImgcrawlError
+from imgcrawl.errors import ImgcrawlError, OutputError
 from imgcrawl.items import Bookmark, Document, Expects, Item, Missing, Stored, Unreadable
 from imgcrawl.ledger import utf8
 from imgcrawl.outcomes import Outcome, retry_outcomes
@@ -90,6 +90,11 @@ class Feed:
             await DryRun(self._crawler).show(start)
             return
         self._closing = asyncio.create_task(self._let_close())
+        try:
+            await self._run.prepare()
+        except OutputError as error:
+            self._run.fail(str(error))
+            raise CloseSpider("stopped") from error
         reader = asyncio.create_task(self._read(start))
         try:
             while (item := await self._window.get()) is not None:

@@ -55,10 +55,11 @@ class CrawlProcess(AsyncCrawlerProcess):
         if error is not None or keeper is None:
             return ExitStatus.FAILED, error
         if keeper.summary is not None:
-            out = crawler.settings["OUT"]
-            sys.stdout.write(f"\n{in_words(keeper.summary, out)}\n")
+            out = crawler.settings["OUT_STORE"]
+            where = out or str(Path(crawler.settings["OUT"]).absolute())
+            sys.stdout.write(f"\n{in_words(keeper.summary, out or crawler.settings['OUT'])}\n")
             if crawler.settings["LOG_FILE"]:  # a job's: standard output is not kept with it
-                logger.info("%s", in_words(keeper.summary, str(Path(out).absolute())))
+                logger.info("%s", in_words(keeper.summary, where))
         status = keeper.exit_status
         sys.stdout.flush()  # before the last line of the log, where both go to one file
         logger.info(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from glob import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imgcrawl.items import Missing, Stored
 from imgcrawl.ledger import Entry, Ledger, utf8
@@ -24,13 +24,14 @@ from imgcrawl.recorder import Recorder
 from imgcrawl.tables import write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from scrapy.crawler import Crawler
 
     from imgcrawl.items import Document, Item, Result, Unreadable
     from imgcrawl.quota import Quota
+    from imgcrawl.remote.shipper import Shipper
 
 
 def utc_now() -> str:
@@ -78,13 +79,20 @@ class Run:
     Raises OutputError where OUT cannot be used.
     """
 
-    def __init__(self, out: Path, *, local: bool = True) -> None:
+    def __init__(
+        self, out: Path, *, local: bool = True, remote: Mapping[str, Any] | None = None
+    ) -> None:
         self.out = OutputDirectory(out)
-        self.local = local  # whether files lie below OUT, or in an object store
+        self.local = local  # whether files are stored below OUT, or by the pipelines elsewhere
+        self.shipper: Shipper | None = None  # where OUT itself lies in an object store
         try:
+            if remote is not None:
+                from imgcrawl.remote.shipper import Shipper  # noqa: PLC0415 - loads the libraries
+
+                self.shipper = Shipper(self.out, remote, self.fail)
             self.ledger = Ledger(self.out.root / LEDGER)
         except BaseException:
-            self.out.close()
+            self._close_out()
             raise
         self.recorder = Recorder(self.out, self.ledger, self._cannot_write)
         self.tally = Tally()
@@ -98,6 +106,8 @@ class Run:
         self._on_settled: list[Callable[[Item], None]] = []
         # A run that was killed may have left files that its ledger does not know yet.
         self.recovering = self.ledger.state("open") == "1"
+        if self.shipper is not None:
+            self.recovering |= self.shipper.after_death
         self.ledger.set_state("open", "1")
         if self.recovering:
             self.out.sweep()
@@ -169,6 +179,8 @@ class Run:
         """Remove a stored file and what was made of it."""
         if not self.local:
             return
+        if self.shipper is not None:
+            self.shipper.discard_soon(file_name)
         path, _, extension = file_name.rpartition(".")
         (self.out.root / f"{path}.{extension}").unlink(missing_ok=True)
         for size in self.out.root.glob("sizes/*"):
@@ -203,9 +215,11 @@ class Run:
         return None
 
     def is_file(self, file_name: str, size: int | None) -> bool:
-        """Whether a stored file is still there with its size; an object store is trusted."""
+        """Whether a stored file is still there with its size; IMAGES_STORE is trusted."""
         if not self.local:
             return True
+        if self.shipper is not None:
+            return self.shipper.size(file_name) == size
         try:
             return bytes_of(self.out.root / file_name) == size
         except OSError:
@@ -217,6 +231,8 @@ class Run:
 
     def has_document(self, document: Document) -> bool:
         """Whether a document of that name is there."""
+        if self.shipper is not None:
+            return self.shipper.size(safe_path(document.path)) is not None
         return (self.out.root / safe_path(document.path)).exists()
 
     def fail(self, error: str) -> None:
@@ -243,6 +259,8 @@ class Run:
 
     def check_disk(self, needed: int) -> None:
         """Stop the run where the disk cannot hold what is still to come."""
+        if self.shipper is not None:
+            return  # files only pass through
         needed -= self.ledger.stored_bytes()
         free = shutil.disk_usage(self.out.root).free
         if needed > free:
@@ -285,10 +303,52 @@ class Run:
         return full and not self.ledger.n_unreadable() and set(promised) <= {Outcome.STORED}
 
     def close(self) -> None:
-        """Let go of OUT, whose last rows are written."""
-        self.ledger.set_state("open", "0")
+        """Let go of OUT, whose last rows are written.
+
+        Raises StoreError where an object store does not take them: they stay on this machine.
+        """
+        left = self.shipper is not None and self.shipper.left_behind
+        self.ledger.set_state("open", "1" if left else "0")
         self.ledger.close()
-        self.out.close()
+        try:
+            if self.shipper is not None:
+                self.shipper.end()
+        finally:
+            self._close_out()
+
+    async def prepare(self) -> None:
+        """Learn what lies in the store, and keep what is there in step from now on.
+
+        Raises StoreError.
+        """
+        if self.shipper is not None:
+            await self.shipper.start(self._sizes_of_tables)
+
+    def on_disk(self, file_name: str) -> Path | None:
+        """A stored file, where it lies on this machine."""
+        path = self.out.root / file_name
+        return path if self.local and (self.shipper is None or path.exists()) else None
+
+    def has_sizes(self, file_name: str, sizes: Iterable[str]) -> bool:
+        """Whether the smaller copies of a stored picture are in the store, if OUT lies in one."""
+        return self.shipper is None or self.shipper.has_sizes(file_name, sizes)
+
+    async def bring_back(self, file_name: str) -> Path | None:
+        """A stored file, from the store to this machine; it leaves with the record."""
+        return await self.shipper.fetch([file_name]) if self.shipper is not None else None
+
+    def _close_out(self) -> None:
+        try:
+            if self.shipper is not None:
+                self.shipper.close()
+        finally:
+            self.out.close()
+
+    def _sizes_of_tables(self) -> dict[str, int]:
+        """What has been written of the tables that grow, now."""
+        self.recorder.flush()
+        paths = [self.out.root / name for name in (METADATA, FAILURES)]
+        return {path.name: path.stat().st_size for path in paths if path.exists()}
 
     def _uncount(self, entry: Entry) -> None:
         """What was counted of a record counts no longer: it gets another outcome."""

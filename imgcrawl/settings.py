@@ -32,10 +32,16 @@ ITEM_PIPELINES = {
     "pipelines.distinct.DistinctPipeline": 600,
     "pipelines.phash.PhashPipeline": 650,
     "pipelines.documents.DocumentsPipeline": 700,
+    "pipelines.object_store.ObjectStorePipeline": 800,
     "pipelines.metadata.MetadataPipeline": 900,
 }
 
 OUT = None  # the spider's argument out=, by default data/<spider>
+OUT_STORE = None  # set by an out=s3://… or gs://…; OUT is a folder of SCRATCH_DIR then
+SCRATCH_DIR = None  # for that; by default imgcrawl/ in the user's cache directory
+STORE_CONNECTIONS = 8  # files that go into such an OUT at once
+STORE_CHECKPOINT = 120.0  # seconds between two copies of the ledger that are put there
+STORE_LOCK_STALE = 180.0  # seconds without a sign of life after which a run there counts as dead
 IMAGES_STORE = None  # OUT; or s3://bucket/prefix/ or gs://bucket/prefix/ (mind the last slash)
 FILES_STORE = None  # likewise, of files
 VOLUME_CONNECTIONS = 8  # to one host, for the chunks of volumes

@@ -342,8 +342,12 @@ class ImagesPipeline(ScrapyImagesPipeline):
     async def _add_sizes(self, item: ImageItem) -> None:
         """Make the derived sizes of an image that an earlier run stored."""
         result = item.result
-        if isinstance(result, Stored) and result.file_name and self._run.local:
-            file = self._run.out.root / result.file_name
+        if not isinstance(result, Stored) or not result.file_name:
+            return
+        file = self._run.on_disk(result.file_name)
+        if file is None and not self._run.has_sizes(result.file_name, self.thumbs):
+            file = await self._run.bring_back(result.file_name)
+        if file is not None:
             body = await asyncio.to_thread(file.read_bytes)
             facts = await self._call(check_image, body, CheckLevel.HEADER, self.limits)
             kept = Kept(result.file_name, "", len(body), facts)

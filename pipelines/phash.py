@@ -29,8 +29,8 @@ class PhashPipeline(RunPipeline):
         if not isinstance(result, Stored) or not result.file_name or not result.format:
             return item
         known = self._run.known(item)
-        if not (item.held and known and "phash" in known.metadata) and self._run.local:
-            file = self._run.out.root / result.file_name
+        there = item.held and known is not None and "phash" in known.metadata
+        if not there and (file := self._run.on_disk(result.file_name)) is not None:
             value = await asyncio.to_thread(phash, file, result.format)
             if value is not None:
                 item.metadata["phash"] = value

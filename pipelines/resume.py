@@ -20,6 +20,8 @@ from imgcrawl.paths import safe_path
 from pipelines.base import RunPipeline
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from scrapy.crawler import Crawler
 
 
@@ -37,7 +39,7 @@ class ResumePipeline(RunPipeline):
         super().open_spider()
         self._run.on_settled(self._settled)
 
-    def process_item(self, item: Item) -> Item:
+    async def process_item(self, item: Item) -> Item:
         """Set `result` (and `held`) where nothing is left to do, `path` where something is.
 
         Raises DropItem for a record that is in flight already.
@@ -50,7 +52,20 @@ class ResumePipeline(RunPipeline):
             self._place(item)
         elif not self._is_done(item) and item.result is None:
             self._place(item)
+        if self._run.recovering and item.urls and item.result is None and item.lost is None:
+            item.found = await self._find(item)
         return item
+
+    async def _find(self, item: Item) -> Path | None:
+        """A file that a killed run stored for an item and did not come to write down."""
+        # A file of any kind keeps its own name; a picture's extension is what its bytes say.
+        extensions = ("",) if item.named else EXTENSIONS
+        names = [f"{item.path}{extension}" for extension in extensions]
+        files = (self._run.out.root / name for name in names)
+        found = next((file for file in files if file.exists()), None)
+        if found is None and self._run.shipper is not None:
+            return await self._run.shipper.fetch(names)
+        return found
 
     def _is_done(self, item: Item) -> bool:
         entry = self._run.look_up(item)
@@ -82,12 +97,6 @@ class ResumePipeline(RunPipeline):
         path = item.path = path + extension
         self._active[item.record_id] = path.casefold()
         self._claimed[path.casefold()] = item.record_id
-        if self._run.recovering and item.urls:
-            # A file of any kind keeps its own name; a picture's extension is what its bytes say.
-            extensions = ("",) if item.named else EXTENSIONS
-            names = (f"{path}{extension}" for extension in extensions)
-            files = (self._run.out.root / name for name in names)
-            item.found = next((file for file in files if file.exists()), None)
 
     def _is_free(self, path: str, record_id: str) -> bool:
         holders = (self._run.ledger.owner(path), self._claimed.get(path.casefold()))

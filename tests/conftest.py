@@ -90,7 +90,7 @@ class Crawler:
     ) -> list[str]:
         merged: dict[str, Any] = {
             **HASTE,
-            "HTTPCACHE_DIR": self.tmp_path / f"cache-{out}",
+            "HTTPCACHE_DIR": self.tmp_path / f"cache-{out.replace('/', '-')}",
             "RETRY_BACKOFF_BASE": "0.01",
             **(settings or {}),
         }
@@ -99,7 +99,8 @@ class Crawler:
             command += self.replica.settings()
         for name, value in merged.items():
             command += ["-s", f"{name}={value}"]
-        for name, value in {"out": self.tmp_path / out, **args}.items():
+        place = out if "://" in out else self.tmp_path / out
+        for name, value in {"out": place, **args}.items():
             command += ["-a", f"{name}={value}"]
         return command
 

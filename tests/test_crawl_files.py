@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import urllib.request
 from pathlib import Path
@@ -12,6 +11,8 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 from PIL import Image
+
+from tests.stores import BUCKET, running_google, running_s3
 
 if TYPE_CHECKING:
     from imgcrawl.replica.process import ReplicaProcess
@@ -244,22 +245,10 @@ def test_huggingface_loads_it_as_it_stands(crawl: Crawler, replica: ReplicaProce
 def test_an_object_store_takes_the_pictures(
     crawl: Crawler, replica: ReplicaProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        endpoint = f"http://{host}:{port}"
-        client = boto3.client("s3", endpoint_url=endpoint)
-        client.create_bucket(Bucket="pictures")
+    with running_s3() as store:
         settings = {
-            "IMAGES_STORE": "s3://pictures/isic/",
-            "AWS_ENDPOINT_URL": endpoint,
+            "IMAGES_STORE": f"s3://{BUCKET}/isic/",
+            "AWS_ENDPOINT_URL": store.url,
             "AWS_REGION_NAME": "us-east-1",
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
@@ -268,45 +257,26 @@ def test_an_object_store_takes_the_pictures(
         assert ended.status == 0, ended.log
         rows = ended.out.rows()
         assert len(rows) == 12
+        objects = store.objects("isic/")
         for row in rows:
-            stored = client.get_object(Bucket="pictures", Key=f"isic/{row['file_name']}")
-            assert len(stored["Body"].read()) == int(row["bytes"])
-            assert stored["ContentType"] == f"image/{row['format'].lower()}"
+            stored = objects[row["file_name"]]
+            assert len(stored.data) == int(row["bytes"])
+            assert stored.content_type == f"image/{row['format'].lower()}"
         replica.reset()
         assert crawl("isic", num_images=12, settings=settings).status == 0
         assert not [p for p in replica.log()["paths"] if p.startswith("/isic-s3/images/")]
-    finally:
-        server.stop()
 
 
 def test_the_other_object_store_takes_them_too(
     crawl: Crawler, replica: ReplicaProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import socket
-
-    from gcp_storage_emulator.server import create_server
-    from google.auth.credentials import AnonymousCredentials
-    from google.cloud import storage
-
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = create_server("127.0.0.1", port, in_memory=True, default_bucket="pictures")
-    server.start()
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
-    try:
-        settings = {"IMAGES_STORE": "gs://pictures/isic/", "GCS_PROJECT_ID": "test"}
+    with running_google() as store:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", store.url)
+        settings = {"IMAGES_STORE": f"gs://{BUCKET}/isic/", **store.settings}
         ended = crawl("isic", num_images=8, settings=settings)
         assert ended.status == 0, ended.log
-        anyone = AnonymousCredentials()  # type: ignore[no-untyped-call] # has no types
-        client = storage.Client(project="test", credentials=anyone)
-        blobs = {blob.name: blob for blob in client.bucket("pictures").list_blobs()}
-        rows = ended.out.rows()
-        assert set(blobs) == {f"isic/{row['file_name']}" for row in rows}
-        for row in rows:
-            body = blobs[f"isic/{row['file_name']}"].download_as_bytes()
-            assert hashlib.sha256(body).hexdigest() == row["sha256"]
-    finally:
-        server.stop()
+        digests = {name: found.sha256 for name, found in store.objects("isic/").items()}
+        assert digests == {row["file_name"]: row["sha256"] for row in ended.out.rows()}
 
 
 def test_formulas_are_never_in_a_cell(crawl: Crawler, replica: ReplicaProcess) -> None:

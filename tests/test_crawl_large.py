@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import signal
-import socket
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imgcrawl.replica.large import sha256
+from tests.stores import BUCKET, running_google, running_s3
 
 if TYPE_CHECKING:
     from imgcrawl.replica.process import ReplicaProcess
@@ -145,56 +144,28 @@ def test_memory_is_constant_and_files_share_the_way(
 
 
 def test_into_s3_in_multipart(crawl: Crawler, replica: ReplicaProcess) -> None:
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        keys: dict[str, Any] = {
-            "aws_access_key_id": "x",
-            "aws_secret_access_key": "x",
-            "region_name": "us-east-1",
-        }
-        client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", **keys)
-        client.create_bucket(Bucket="files")
+    with running_s3() as store:
         ended = fetch(
             crawl,
             [f"{replica.url}/large/{40 * MB}/a.tif"],
-            FILES_STORE="s3://files/set/",
-            AWS_ENDPOINT_URL=f"http://{host}:{port}",
+            FILES_STORE=f"s3://{BUCKET}/set/",
+            AWS_ENDPOINT_URL=store.url,
             AWS_ACCESS_KEY_ID="x",
             AWS_SECRET_ACCESS_KEY="x",
             AWS_REGION_NAME="us-east-1",
         )
         assert ended.status == 0, ended.log
-        head = client.head_object(Bucket="files", Key="set/data/f0.bin")
+        head = store.client.head_object(Bucket=BUCKET, Key="set/data/f0.bin")
         assert head["ContentLength"] == 40 * MB
         assert head["ETag"].strip('"').endswith("-3")  # of three parts
-    finally:
-        server.stop()
 
 
 def test_into_google_storage_in_pieces(
     crawl: Crawler, replica: ReplicaProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gcp_storage_emulator.server import create_server
-    from google.auth.credentials import AnonymousCredentials
-    from google.cloud import storage
-
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = create_server("127.0.0.1", port, in_memory=True, default_bucket="files")
-    server.start()
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
-    try:
+    with running_google() as store:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", store.url)
         url = f"{replica.url}/large/{40 * MB}/a.tif"
-        ended = fetch(crawl, [url], FILES_STORE="gs://files/set/", GCS_PROJECT_ID="test")
+        ended = fetch(crawl, [url], FILES_STORE=f"gs://{BUCKET}/set/", **store.settings)
         assert ended.status == 0, ended.log
-        anyone = AnonymousCredentials()  # type: ignore[no-untyped-call] # has no types
-        client = storage.Client(project="test", credentials=anyone)
-        body = client.bucket("files").blob("set/data/f0.bin").download_as_bytes()
-        assert hashlib.sha256(body).hexdigest() == sha256("0", 40 * MB)
-    finally:
-        server.stop()
+        assert store.objects("set/")["data/f0.bin"].sha256 == sha256("0", 40 * MB)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import csv
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
 from imgcrawl.cells import safe_cell
-from imgcrawl.errors import OutputError
+from imgcrawl.errors import ArgumentError, OutputError
 from imgcrawl.ledger import Ledger
 from imgcrawl.linkrot import COLUMNS, Report, report, rows
-from imgcrawl.output import LEDGER, LINKROT, OutputDirectory
+from imgcrawl.output import LEDGER, LINKROT
+from imgcrawl.remote.opened import opened
 from imgcrawl.summary import ExitStatus
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from typing import IO
 
     from rich.console import Console
+
+    from imgcrawl.output import OutputDirectory
 
 SHOWN = 10  # groups of a kind on the terminal; linkrot.csv has all
 
@@ -45,38 +47,34 @@ class Command(ScrapyCommand):
         from rich.console import Console  # noqa: PLC0415 - every command is imported to list them
 
         if len(args) != 1:
-            raise UsageError("scrapy linkrot takes one directory, that of a dataset")
-        root = Path(args[0])
-        if not (root / LEDGER).is_file():
-            raise UsageError(f"{root} holds no {LEDGER}: it is no dataset of imgcrawl's")
+            raise UsageError("scrapy linkrot takes one OUT: the folder, or s3:// or gs:// address")
+        assert self.settings is not None
         try:
-            found = write_report(root)
-        except OutputError as error:
+            with opened(args[0], self.settings) as out:
+                found = write_report(out)
+        except (ArgumentError, OutputError) as error:
             sys.stderr.write(f"scrapy linkrot: {error}\n")
-            self.exitcode = ExitStatus.FAILED
+            usage = isinstance(error, ArgumentError)
+            self.exitcode = ExitStatus.USAGE if usage else ExitStatus.FAILED
             return
         show(Console(highlight=False), found)
-        sys.stdout.write(f"\nAll of it is in {root / LINKROT}\n")
+        sys.stdout.write(f"\nAll of it is in {args[0].rstrip('/')}/{LINKROT}\n")
 
 
-def write_report(root: Path) -> Report:
-    """Write linkrot.csv. Raises OutputError where OUT is in use or its ledger cannot be read."""
-    out = OutputDirectory(root)
+def write_report(out: OutputDirectory) -> Report:
+    """Write linkrot.csv. Raises OutputError where the ledger of OUT cannot be read."""
+    ledger = Ledger(out.root / LEDGER)
     try:
-        ledger = Ledger(root / LEDGER)
-        try:
-            found = report(ledger)
-        finally:
-            ledger.close()
-
-        def write(file: IO[str]) -> None:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            writer.writerows([safe_cell(cell) for cell in row] for row in rows(found))
-
-        out.write(LINKROT, write)
+        found = report(ledger)
     finally:
-        out.close()
+        ledger.close()
+
+    def write(file: IO[str]) -> None:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows([safe_cell(cell) for cell in row] for row in rows(found))
+
+    out.write(LINKROT, write)
     return found
 
 

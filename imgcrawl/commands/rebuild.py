@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
-from imgcrawl.errors import OutputError
+from imgcrawl.errors import ArgumentError, OutputError
 from imgcrawl.ledger import Ledger
 from imgcrawl.outcomes import Outcome
-from imgcrawl.output import FAILURES, LEDGER, METADATA, OutputDirectory
+from imgcrawl.output import FAILURES, LEDGER, METADATA
+from imgcrawl.remote.opened import opened
 from imgcrawl.summary import ExitStatus
 from imgcrawl.tables import write_all
 
 if TYPE_CHECKING:
     import argparse
+
+    from imgcrawl.output import OutputDirectory
 
 
 class Command(ScrapyCommand):
@@ -37,35 +39,32 @@ class Command(ScrapyCommand):
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Rebuild one OUT; exit status 1 where it cannot be."""
         if len(args) != 1:
-            raise UsageError("scrapy rebuild takes one directory, that of a dataset")
-        root = Path(args[0])
-        if not (root / LEDGER).is_file():
-            raise UsageError(f"{root} holds no {LEDGER}: it is no dataset of imgcrawl's")
+            raise UsageError("scrapy rebuild takes one OUT: the folder, or s3:// or gs:// address")
+        assert self.settings is not None
         try:
-            counts = rebuild(root)
-        except OutputError as error:
+            with opened(args[0], self.settings) as out:
+                counts = rebuild(out)
+        except (ArgumentError, OutputError) as error:
             sys.stderr.write(f"scrapy rebuild: {error}\n")
-            self.exitcode = ExitStatus.FAILED
+            usage = isinstance(error, ArgumentError)
+            self.exitcode = ExitStatus.USAGE if usage else ExitStatus.FAILED
             return
         stored = counts.pop(Outcome.STORED, 0)
         missing = sum(counts.values())
+        place = args[0].rstrip("/")
         sys.stdout.write(
-            f"{root / METADATA}: {stored:,} rows\n{root / FAILURES}: {missing:,} rows\n"
+            f"{place}/{METADATA}: {stored:,} rows\n{place}/{FAILURES}: {missing:,} rows\n"
         )
 
 
-def rebuild(root: Path) -> dict[Outcome, int]:
+def rebuild(out: OutputDirectory) -> dict[Outcome, int]:
     """Make the tables of an OUT anew; how many records ended in which way.
 
-    Raises OutputError where OUT is in use or its ledger cannot be read.
+    Raises OutputError where its ledger cannot be read.
     """
-    out = OutputDirectory(root)
+    ledger = Ledger(out.root / LEDGER)
     try:
-        ledger = Ledger(root / LEDGER)
-        try:
-            write_all(out, ledger)
-            return ledger.counts()
-        finally:
-            ledger.close()
+        write_all(out, ledger)
+        return ledger.counts()
     finally:
-        out.close()
+        ledger.close()

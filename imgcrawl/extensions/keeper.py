@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy import signals
 
+from imgcrawl.remote.store import StoreError
 from imgcrawl.run import Run
 from imgcrawl.summary import ExitStatus, write_summary
 
@@ -27,8 +28,9 @@ class RunKeeper:
 
     def __init__(self, crawler: Crawler) -> None:
         settings = crawler.settings
-        remote = settings["IMAGES_STORE"] or settings["FILES_STORE"]
-        self.run = Run(Path(settings["OUT"]), local=not remote)
+        elsewhere = settings["IMAGES_STORE"] or settings["FILES_STORE"]
+        remote = settings if settings["OUT_STORE"] else None
+        self.run = Run(Path(settings["OUT"]), local=not elsewhere, remote=remote)
         self.exit_status: int = ExitStatus.FAILED
         self.signal: int | None = None
         self.summary: dict[str, Any] | None = None
@@ -57,6 +59,15 @@ class RunKeeper:
         if interrupt is not None:
             self.run.on_stop(interrupt)
 
+    def _not_put(self, error: str) -> None:
+        """The store did not take the last of it: no run that has succeeded."""
+        run, kept = self.run, "What is not there yet is kept on this machine"
+        run.error = run.error or f"{error} {kept} ({run.out.root}); the same command goes on."
+        if self.exit_status in {ExitStatus.COMPLETE, ExitStatus.SOME_MISSING}:
+            self.exit_status = ExitStatus.FAILED
+        if self.summary is not None:
+            self.summary |= {"error": run.error, "exit_status": self.exit_status}
+
     def _closed(self, spider: Spider, reason: str) -> None:
         run = self.run
         run.tally.doing = "writing the tables"
@@ -64,7 +75,10 @@ class RunKeeper:
         run.recorder.close()
         self.exit_status = ExitStatus.of(run, reason, self.signal)
         self.summary = write_summary(run, self._crawler, reason, self.exit_status)
-        run.close()
+        try:
+            run.close()
+        except StoreError as error:
+            self._not_put(str(error))
         if self._crawler.settings.getbool("DRY_RUN"):
             self.summary = None
             shutil.rmtree(run.out.root, ignore_errors=True)

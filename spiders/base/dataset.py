@@ -13,12 +13,13 @@ from scrapy.http.request import NO_CALLBACK
 
 from imgcrawl.arguments import SpiderArguments, parse_arguments
 from imgcrawl.download.errors import FetchError
-from imgcrawl.errors import SourceError
+from imgcrawl.errors import ArgumentError, SourceError
 from imgcrawl.formats.sniff import excerpt, sniff
 from imgcrawl.output import OutputDirectory
+from imgcrawl.remote.address import Address, is_address, scratch_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from typing import Self
 
     from scrapy.crawler import Crawler
@@ -61,7 +62,8 @@ class DatasetSpider(Spider, Generic[A]):
         out = spider.args.out or crawler.settings["OUT"] or f"data/{cls.name}"
         if getattr(spider.args, "dry_run", False):
             out = tempfile.mkdtemp(prefix="imgcrawl-dry-run-")  # removed at the end
-        for name, value in {"OUT": str(out), **spider.args.settings()}.items():
+        settings = spider.args.settings() | _place(str(out), crawler.settings)
+        for name, value in settings.items():
             crawler.settings.set(name, value, priority="spider")
         return spider
 
@@ -122,3 +124,19 @@ class DatasetSpider(Spider, Generic[A]):
         what = f"HTTP {response.status}" if response.status != 200 else "no JSON"
         kind, words = sniff(response.body[:4096]).what, excerpt(response.body[:65536])
         raise SourceError(f"{url} answered {what} but {kind}: {words}")
+
+
+def _place(out: str, settings: Mapping[str, Any]) -> dict[str, str]:
+    """The settings that say where an OUT is: a folder, or a store and a folder that stands for it.
+
+    Raises ArgumentError.
+    """
+    if not is_address(out):
+        return {"OUT": out}
+    address = Address.of(out)
+    if settings["IMAGES_STORE"] or settings["FILES_STORE"]:
+        raise ArgumentError(
+            f"out={out} puts everything into the store: leave out IMAGES_STORE and FILES_STORE, "
+            "or give a folder with -a out=DIR for what is not in them."
+        )
+    return {"OUT": str(scratch_of(address, settings)), "OUT_STORE": str(address)}

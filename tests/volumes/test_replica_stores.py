@@ -6,7 +6,7 @@ import json
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -78,7 +78,7 @@ def test_boto_lists_them_page_by_page(replica: ReplicaProcess) -> None:
         pages = client.get_paginator("list_objects_v2").paginate(
             Bucket=COSEM, Prefix=f"{GROUP}/", Delimiter="/", PaginationConfig={"PageSize": size}
         )
-        found = [page for page in pages]
+        found = list(pages)
         children = [c["Prefix"] for page in found for c in page.get("CommonPrefixes", ())]
         assert children == [f"{GROUP}/s{n}/" for n in range(4)]
         names = [each["Key"] for page in found for each in page.get("Contents", ())]
@@ -100,7 +100,7 @@ def test_boto_lists_them_page_by_page(replica: ReplicaProcess) -> None:
 def test_refusals(path: str, status: int, code: str, replica: ReplicaProcess) -> None:
     answered, body, _ = get(f"{replica.url}/{path}")
     assert answered == status
-    assert ElementTree.fromstring(body).findtext("Code") == code
+    assert ET.fromstring(body).findtext("Code") == code
 
 
 def test_ranges_and_etags(replica: ReplicaProcess) -> None:

@@ -1,0 +1,63 @@
+"""Moves what a record has stored from the scratch folder into the store of an ``out=s3://…``."""
+
+from __future__ import annotations
+
+from glob import escape
+from typing import TYPE_CHECKING
+
+from scrapy.exceptions import NotConfigured
+
+from imgcrawl.items import Item, Missing
+from imgcrawl.outcomes import Outcome
+from imgcrawl.paths import safe_path
+from imgcrawl.remote.facts import facts_of
+from imgcrawl.remote.store import StoreError
+from pipelines.base import RunPipeline
+
+if TYPE_CHECKING:
+    from scrapy.crawler import Crawler
+
+
+class ObjectStorePipeline(RunPipeline):
+    """Comes after all that reads or makes files, and before the record is written down."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        if not crawler.settings["OUT_STORE"]:
+            raise NotConfigured
+
+    async def process_item(self, item: Item) -> Item:
+        """Ship an item's file or folder, its smaller copies, and its documents."""
+        shipper, result = self._run.shipper, item.result
+        assert shipper is not None
+        if isinstance(result, Missing):
+            return item
+        name = result.file_name if result is not None else None
+        try:
+            await shipper.ship(self._names(item, name), facts_of(result))
+        except StoreError as error:
+            if not item.held:
+                url = item.urls[0] if item.urls else None
+                item.result = Missing(Outcome.INTERRUPTED, str(error), url)
+            return item
+        except FileNotFoundError:
+            if not isinstance(item.result, Missing):
+                raise
+        if isinstance(item.result, Missing) and name is not None:
+            # It turned out to be no photograph while it was on its way.
+            await shipper.discard(name)
+        return item
+
+    def _names(self, item: Item, name: str | None) -> list[str]:
+        """What lies in the scratch folder of an item, relative to it; the record's file first."""
+        root = self._run.out.root
+        names = []
+        if name is not None:
+            if not item.held or (root / name).exists():
+                names.append(name)
+            folder, _, last = (name.rpartition(".")[0] or name).rpartition("/")
+            for size in root.glob("sizes/*"):
+                copies = (size / folder).glob(f"{escape(last)}.*")
+                names += [copy.relative_to(root).as_posix() for copy in copies]
+        documents = (safe_path(document.path) for document in item.documents)
+        return names + [document for document in documents if (root / document).exists()]

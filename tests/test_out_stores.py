@@ -1,0 +1,413 @@
+"""OUT in an object store: the first run, the next one, another machine's, and after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imgcrawl.errors import ArgumentError, OutputError
+from imgcrawl.remote.address import Address, is_address
+from imgcrawl.remote.lease import Lease
+from imgcrawl.remote.listing import Listing
+from imgcrawl.remote.store import ConflictError, Small
+from tests.conftest import ROOT, Out
+from tests.stores import BUCKET, running_google, running_s3
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imgcrawl.replica.process import ReplicaProcess
+    from tests.conftest import Crawler, Ended
+    from tests.stores import S3, Store
+
+PREFIX = "sets/isic/"
+MB = 1 << 20
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
+    with running_s3() as store:
+        for name, value in store.environment.items():
+            monkeypatch.setenv(name, value)
+        yield store
+
+
+@pytest.fixture(params=["s3", "gs"])
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    with running_s3() if request.param == "s3" else running_google() as running:
+        for name, value in running.environment.items():
+            monkeypatch.setenv(name, value)
+        yield running
+
+
+def address(store: Store, prefix: str = PREFIX) -> str:
+    return f"{store.scheme}://{BUCKET}/{prefix}"
+
+
+def options(crawl: Crawler, store: Store, machine: str = "a", **settings: Any) -> dict[str, Any]:
+    """Arguments of a crawl into the store from a machine of its own."""
+    own = {"SCRATCH_DIR": crawl.tmp_path / machine, "HTTPCACHE_ENABLED": "0"}
+    return {"out": address(store), "settings": {**own, **store.settings, **settings}}
+
+
+def listed(crawl: Crawler, records: list[Any], spider: str, kwargs: dict[str, Any]) -> Ended:
+    path = crawl.tmp_path / "list.json"
+    path.write_text(json.dumps(records))
+    kwargs["settings"] |= {"SPIDER_MODULES": "tests.spiders", "CHECK_FREE_DISK": "0"}
+    return crawl(spider, list=path, **kwargs)
+
+
+def mirrored(crawl: Crawler, store: Store) -> Out:
+    """What lies in the store, as a folder."""
+    out = Out(crawl.tmp_path / "mirror")
+    subprocess.run(["rm", "-rf", str(out.root)], check=True)
+    for key, found in store.objects(PREFIX).items():
+        path = out.root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(found.data)
+    return out
+
+
+def pictures_asked(replica: ReplicaProcess) -> list[str]:
+    return [path for path in replica.log()["paths"] if path.startswith("/isic-s3/images/")]
+
+
+def test_a_run_and_the_next_ones(crawl: Crawler, replica: ReplicaProcess, store: Store) -> None:
+    asked: dict[str, Any] = {"num_images": 60, "sizes": "16", "descriptions": 1}
+    ended = crawl("isic", **asked, **options(crawl, store))
+    assert ended.status == 0, ended.log
+    assert f"Files and metadata.csv are in {address(store).rstrip('/')}\n" in ended.log
+    out = mirrored(crawl, store)
+    out.verify()
+    assert len(out.rows()) == 60
+    assert not out.failures()
+    assert out.summary()["exit_status"] == 0
+    objects = store.objects(PREFIX)
+    assert ".lock" not in objects
+    assert {"ledger.sqlite", "attribution.txt", "summary.json"} <= set(objects)
+    for row in out.rows():
+        name = row["file_name"]
+        assert objects[name].content_type == f"image/{row['format'].lower()}"
+        stem = name.rpartition(".")[0]
+        assert [key for key in objects if key.startswith(f"sizes/16/{stem}.")]
+    kinds = {key.rpartition(".")[2]: found.content_type for key, found in objects.items()}
+    assert kinds["csv"].startswith("text/csv")  # the emulator loses the charset
+    assert kinds["json"] == "application/json"
+    # What passes through leaves nothing behind.
+    assert not [*(crawl.tmp_path / "a").rglob("*.jpg")]
+
+    for machine in ("a", "b"):
+        replica.reset()
+        store.requests.clear()
+        ended = crawl("isic", num_images=60, descriptions=1, **options(crawl, store, machine))
+        assert ended.status == 0, ended.log
+        assert not pictures_asked(replica)
+        assert len(store.requests) < 30  # of 180 objects
+        assert len(mirrored(crawl, store).rows()) == 60
+
+    replica.reset()
+    ended = crawl("isic", num_images=60, sizes="16,32", **options(crawl, store))
+    assert ended.status == 0, ended.log
+    assert not pictures_asked(replica)  # the copies are made of what the store has
+    assert sum(key.startswith("sizes/32/") for key in store.objects(PREFIX)) == 60
+    assert not [*(crawl.tmp_path / "a").rglob("*.jpg")]
+
+    name = out.rows()[7]["file_name"]
+    store.delete(f"{PREFIX}{name}")
+    replica.reset()
+    ended = crawl("isic", num_images=60, **options(crawl, store))
+    assert ended.status == 0, ended.log
+    assert len(pictures_asked(replica)) == 1
+    mirrored(crawl, store).verify()
+
+
+# The scratch folder is there still; another machine has what was put last, or no ledger at all.
+@pytest.mark.parametrize(("machine", "checkpoint"), [("a", "1000"), ("b", "0.2"), ("b", "1000")])
+def test_killed_and_resumed(
+    machine: str, checkpoint: str, crawl: Crawler, replica: ReplicaProcess, store: Store
+) -> None:
+    kwargs = options(crawl, store, STORE_CHECKPOINT=checkpoint)
+    process = crawl.start("isic", num_images=200, **kwargs)
+    deadline = time.monotonic() + 60
+    while len(pictures_asked(replica)) < 90 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    log = process.communicate()[0]
+    assert process.returncode == -signal.SIGKILL, log
+    there = {key for key in store.objects(PREFIX) if key.startswith("images/")}
+    assert there
+    if machine == "b":
+        ended = crawl("isic", num_images=200, **options(crawl, store, machine))
+        assert ended.status == 1
+        assert "is in use by another run" in ended.log
+        time.sleep(1.5)
+    replica.reset()
+    kwargs = options(crawl, store, machine, STORE_LOCK_STALE="1" if machine == "b" else "180")
+    ended = crawl("isic", num_images=200, **kwargs)
+    assert ended.status == 0, ended.log
+    out = mirrored(crawl, store)
+    out.verify()
+    rows = out.rows()
+    assert len({row["record_id"] for row in rows}) == len(rows) == 200
+    # Nothing that was in the store has been asked of its source again.
+    assert len(pictures_asked(replica)) <= 200 - len(there)
+
+
+def test_files_of_any_size_and_name(crawl: Crawler, replica: ReplicaProcess, store: Store) -> None:
+    # The emulator unescapes names twice.
+    odd = "data/a b+&%41#ä.bin" if store.scheme == "s3" else "data/a b+&ä.bin"
+    sizes = {odd: 1000, "data/large.bin": 20 * MB + 7, "data/one.bin": 1}
+    records = [
+        [name, [f"{replica.url}/large/{size}/a.tif"], name, {}] for name, size in sizes.items()
+    ]
+    ended = listed(crawl, records, "listed_files", options(crawl, store))
+    assert ended.status == 0, ended.log
+    mirrored(crawl, store).verify()
+    found = store.objects(PREFIX)
+    assert {len(found[row["file_name"]].data) for row in mirrored(crawl, store).rows()} == {
+        *sizes.values()
+    }
+
+
+def test_what_is_taken_back_leaves_the_store(
+    crawl: Crawler, replica: ReplicaProcess, store: Store
+) -> None:
+    same = [f"{replica.url}/files/jpeg/1.jpg?n={n}" for n in range(3)]
+    records: list[Any] = [["good", [f"{replica.url}/files/jpeg/2.jpg"], "images/good", {}]]
+    records += [[f"same{n}", [url], f"images/same{n}", {}] for n, url in enumerate(same)]
+    kwargs = options(crawl, store, PLACEHOLDER_REPEATS="3", FEED_IN_FLIGHT="1")
+    ended = listed(crawl, records, "listed", kwargs)
+    assert ended.status == 3, ended.log
+    assert [key for key in store.objects(PREFIX) if key.startswith("images/")] == [
+        "images/good.jpg"
+    ]
+    assert set(mirrored(crawl, store).failures()) == {"same0", "same1", "same2"}
+
+
+def test_a_store_that_refuses_stops_the_run(
+    crawl: Crawler, replica: ReplicaProcess, s3: S3
+) -> None:
+    s3.refused.append(f"PUT /{BUCKET}/{PREFIX}images/")
+    ended = crawl("isic", num_images=100, **options(crawl, s3))
+    assert ended.status == 1
+    assert "access is denied" in ended.log
+    assert "Traceback" not in ended.log
+    assert len(pictures_asked(replica)) < 100
+    s3.refused.clear()
+    ended = crawl("isic", num_images=100, **options(crawl, s3))
+    assert ended.status == 0, ended.log
+    mirrored(crawl, s3).verify()
+
+
+def test_tables_that_are_refused_stay_here_and_go_next_time(
+    crawl: Crawler, replica: ReplicaProcess, s3: S3
+) -> None:
+    s3.refused.append(f"PUT /{BUCKET}/{PREFIX}ledger.sqlite")
+    ended = crawl("isic", num_images=20, **options(crawl, s3))
+    assert ended.status == 1
+    assert "kept on this machine" in ended.log
+    s3.refused.clear()
+    replica.reset()
+    ended = crawl("isic", num_images=20, **options(crawl, s3))
+    assert ended.status == 0, ended.log
+    assert not pictures_asked(replica)
+    mirrored(crawl, s3).verify()
+
+
+def test_stopped_politely_another_machine_goes_on(
+    crawl: Crawler, replica: ReplicaProcess, s3: S3
+) -> None:
+    process = crawl.start("isic", num_images=300, **options(crawl, s3))
+    deadline = time.monotonic() + 60
+    while len(pictures_asked(replica)) < 50 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    log = process.communicate(timeout=60)[0]
+    assert process.returncode == 128 + signal.SIGTERM, log
+    stored = len(mirrored(crawl, s3).rows())
+    assert 0 < stored < 300
+    replica.reset()
+    ended = crawl("isic", num_images=300, **options(crawl, s3, "b"))
+    assert ended.status == 0, ended.log
+    assert len(pictures_asked(replica)) == 300 - stored
+    mirrored(crawl, s3).verify()
+
+
+@pytest.mark.parametrize(
+    ("out", "status", "words"),
+    [
+        ("s3://no-such-bucket/x", 1, "there is no bucket 'no-such-bucket'"),
+        ("s3:///x", 2, "such as s3://bucket/prefix"),
+        ("s3:/bucket/x", 2, "such as s3://bucket/prefix"),
+        ("az://bucket/x", 2, "datasets go to a folder, s3:// or gs://"),
+        ("s3://bucket/../x", 2, "is no prefix"),
+    ],
+)
+def test_what_cannot_be_is_said_before_any_request(
+    out: str, status: int, words: str, crawl: Crawler, replica: ReplicaProcess, s3: S3
+) -> None:
+    settings = {"SCRATCH_DIR": crawl.tmp_path / "a"}
+    if out == "s3:/bucket/x":
+        command = [arg for arg in crawl.command("isic", settings=settings) if "out=" not in arg]
+        command = [*command[:-1], "-a", f"out={out}"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        run = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        assert (run.returncode, words in run.stderr) == (status, True), run.stderr
+    else:
+        ended = crawl("isic", out=out, settings=settings)
+        assert ended.status == status, ended.log
+        assert words in ended.log
+        assert "Traceback" not in ended.log
+    assert replica.log()["requests"] == 0
+
+
+def test_a_dry_run_asks_nothing_of_the_store(
+    crawl: Crawler, replica: ReplicaProcess, s3: S3
+) -> None:
+    ended = crawl("empiar", entry=11759, match="*.dm3", dry_run=1, **options(crawl, s3))
+    assert ended.status == 0, ended.log
+    assert "would be" in ended.log, ended.log
+    assert not s3.requests
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+def test_without_credentials(
+    scheme: str, crawl: Crawler, replica: ReplicaProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [*os.environ]:
+        if name.startswith(("AWS_", "GOOGLE_", "STORAGE_EMULATOR")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(crawl.tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    ended = crawl("isic", out=f"{scheme}://{BUCKET}/x")
+    assert ended.status == 1
+    assert "there are no credentials for it" in ended.log
+    assert "Traceback" not in ended.log
+    assert replica.log()["requests"] == 0
+
+
+def test_commands_on_an_address(crawl: Crawler, replica: ReplicaProcess, store: Store) -> None:
+    kwargs = options(crawl, store)
+    assert crawl("isic", num_images=10, **kwargs).status == 0
+    table = store.objects(PREFIX)["metadata.csv"].data
+    store.put(f"{PREFIX}metadata.csv", b"spoiled")
+    for name, machine in (("rebuild", "a"), ("linkrot", "b")):
+        settings = {**kwargs["settings"], "SCRATCH_DIR": crawl.tmp_path / machine}
+        given = [f"-s{name}={value}" for name, value in settings.items()]
+        done = subprocess.run(
+            [sys.executable, "-m", "scrapy", name, address(store), *given],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert address(store) in done.stdout
+    found = store.objects(PREFIX)
+    assert found["metadata.csv"].data == table
+    assert "linkrot.csv" in found
+    assert ".lock" not in found
+
+
+@dataclass
+class Memory:
+    """The two calls of a store that its lock needs."""
+
+    address: Address = field(default_factory=lambda: Address.of(f"s3://{BUCKET}/x"))
+    held: Small | None = None
+
+    def read(self, key: str) -> Small | None:
+        return self.held
+
+    def write(self, key: str, data: bytes, content_type: str, expected: str | None) -> str:
+        if (self.held.version if self.held else None) != expected:
+            raise ConflictError(key)
+        self.held = Small(data, str(uuid.uuid4()), datetime.now(UTC))
+        return self.held.version
+
+    def delete(self, key: str) -> None:
+        self.held = None
+
+
+def test_of_two_runs_one_has_the_lock() -> None:
+    store: Any = Memory()
+    first = Lease(store, "a", stale=600)
+    first.take()
+    with pytest.raises(OutputError, match="in use by another run"):
+        Lease(store, "b", stale=600).take()
+    again = Lease(store, "a", stale=600)  # its folder is ours now: it is dead
+    again.take()
+    assert again.after_death
+    again.release()
+    assert store.held is None
+
+
+def test_a_run_that_was_taken_for_dead_stops() -> None:
+    store: Any = Memory()
+    lost = threading.Event()
+    first, second = Lease(store, "a", stale=0.6), Lease(store, "b", stale=0.0)
+    first.take()
+    second.take()  # as if the first had been silent for long
+    first.keep(lost.set)
+    assert lost.wait(30)
+    assert "took" in (first.lost or "")
+    first.release()
+    assert store.held is not None
+    assert b'"b"' in store.held.data
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b'{"scratch": 1}', b"\xff", b'{"process": "x"}'])
+def test_a_lock_that_cannot_be_read_is_a_lock(data: bytes) -> None:
+    store: Any = Memory()
+    store.held = Small(data, "v", datetime.now(UTC))
+    with pytest.raises(OutputError, match="unknown"):
+        Lease(store, "a", stale=600).take()
+    Lease(store, "a", stale=0.0).take()
+
+
+@given(st.text(max_size=40), st.sampled_from(["s3://", "gs://", "s3:/", ""]))
+def test_an_address_is_well_formed_or_refused(text: str, scheme: str) -> None:
+    try:
+        parsed = Address.of(scheme + text)
+    except ArgumentError as error:
+        words = str(error)
+        assert "bucket/prefix" in words
+        return
+    assert is_address(scheme + text)
+    assert Address.of(str(parsed)) == parsed
+    assert parsed.prefix == "" or parsed.prefix.endswith("/")
+    assert not {"..", "."} & set(parsed.prefix.split("/"))
+
+
+@given(st.dictionaries(st.text(max_size=6), st.integers(0, 99), max_size=8))
+def test_a_listing_knows_what_it_was_given(objects: dict[str, int]) -> None:
+    import tempfile
+    from pathlib import Path
+
+    with tempfile.TemporaryDirectory() as folder:
+        listing = Listing(Path(folder) / "listing.sqlite")
+        assert listing.fill(objects.items()) >= 0
+        for key, size in objects.items():
+            below = sum(s for k, s in objects.items() if k.startswith(f"{key}/") and k != f"{key}/")
+            assert listing.size(key) == size + below
+            assert key in listing.of_record(key)
+        for key in objects:
+            listing.remove(key)
+        assert all(listing.size(key) is None for key in objects)
+        listing.close()
