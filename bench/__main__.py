@@ -1,16 +1,19 @@
-"""``python -m bench [pipelines|memory|lists|large]``: figures for README, made where you are."""
+"""``python -m bench [pipelines|memory|lists|large|shards]``: figures for README."""
 
 from __future__ import annotations
 
 import argparse
 
-from bench import large, lists, memory, pipelines
+from bench import large, lists, memory, pipelines, shards
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "what", nargs="?", default="pipelines", choices=["pipelines", "memory", "lists", "large"]
+        "what",
+        nargs="?",
+        default="pipelines",
+        choices=["pipelines", "memory", "lists", "large", "shards"],
     )
     parser.add_argument("--images", type=int, default=8000, help="pictures a run (pipelines)")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (pipelines)")
@@ -18,6 +21,9 @@ def main() -> None:
     parser.add_argument("--json", type=int, default=1_000_000, help="records of it (lists)")
     parser.add_argument("--lines", type=int, default=14_197_122, help="of URLs (lists)")
     parser.add_argument("--gigabytes", type=float, default=4.0, help="of the file (large)")
+    parser.add_argument("--urls", type=int, default=20_000, help="of the list (shards)")
+    parser.add_argument("--shards", type=int, default=16, help="that it is cut into (shards)")
+    parser.add_argument("--workers", type=int, default=2, help="at once (shards)")
     options = parser.parse_args()
     if options.what == "memory":
         memory.main(options.records)
@@ -25,6 +31,8 @@ def main() -> None:
         large.main(options.gigabytes, options.rounds)
     elif options.what == "lists":
         lists.main(options.json, options.lines)
+    elif options.what == "shards":
+        shards.main(options.urls, options.shards, options.workers)
     else:
         pipelines.main(options.images, options.rounds)
 

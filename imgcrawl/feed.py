@@ -26,7 +26,7 @@ from imgcrawl.outcomes import Outcome, retry_outcomes
 from imgcrawl.quota import Quota
 from imgcrawl.rescue import Rescue
 from imgcrawl.run import Run
-from imgcrawl.window import Window
+from imgcrawl.window import Window, host_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -63,6 +63,7 @@ class Feed:
             ahead=settings.getint("FEED_AHEAD"),
         )
         self._shard: tuple[int, int] | None = settings.get("SHARD")
+        self._by_host = settings["SHARD_BY"] == "host"
         self._retry = retry_outcomes(settings.get("RETRY"))
         self._rescue_limit = settings.getint("WAYBACK_MAX") if settings.getbool("WAYBACK") else 0
         self._n_unreadable = 0
@@ -133,7 +134,7 @@ class Feed:
     async def _take(self, said: Any) -> None:
         match said:
             case Item():
-                if said.quota is not None or self._is_mine(said.record_id):
+                if said.quota is not None or self._is_mine(self._cut_by(said)):
                     await self._accept(said)
             case Quota():
                 if self._is_mine(said.key):
@@ -219,6 +220,10 @@ class Feed:
             case result:
                 # Without a URL only its source can tell whether it may be had by now.
                 return result.outcome in self._retry and bool(entry.to_item().urls)
+
+    def _cut_by(self, item: Item) -> str:
+        """What decides which shard a record is of: its id, or the host of its first URL."""
+        return (host_of(item) if self._by_host else "") or item.record_id
 
     def _is_mine(self, key: str) -> bool:
         """Whether a record, or a class, is of this run's shard (1 of N, cut by a hash)."""

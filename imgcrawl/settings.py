@@ -53,6 +53,8 @@ IMAGE_MAX_DECODE_PIXELS = 150_000_000  # beyond: header check only, and marked s
 PLACEHOLDER_REPEATS = 0  # so many URLs of a host with the same bytes are no photographs; 0: never
 DISTINCT = False  # no two of a class with the same bytes, where a number of them is wanted
 PHASH = False  # the spiders' argument phash=
+SHARD_BY = "record"  # | host: what decides which shard a record is of
+SHARD_WORKERS = 1  # runs at the same time: the limits of hosts are divided by it
 DRY_RUN = False  # the spiders' argument dry_run=
 CHECK_FREE_DISK = True  # refuse to start what the disk cannot hold
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from scrapy import Request, Spider
     from scrapy.crawler import Crawler
     from scrapy.http import Response
+    from scrapy.settings import BaseSettings
     from twisted.internet.defer import Deferred
 
 
@@ -41,6 +42,8 @@ class Downloader(ScrapyDownloader):
         except ValueError as error:
             raise ArgumentError(str(error)) from error
         super().__init__(crawler)
+        self.workers = workers_at_once(self.settings)
+        self._share()
         self.hosts = Hosts(Patience.from_settings(self.settings))
         self._floors: dict[str, float] = {}
         self._stop = asyncio.Event()
@@ -58,19 +61,42 @@ class Downloader(ScrapyDownloader):
         """Whether the run is being stopped: what is under way may end, nothing else starts."""
         return self._stop.is_set()
 
+    def sharers(self, slot_key: str) -> int:
+        """By how many runs the limits of a slot are shared.
+
+        One that is no host is a service, which all of them ask however the records are cut.
+        """
+        return self.workers if "." in slot_key else max(1, self.settings.getint("SHARD_WORKERS"))
+
+    def _share(self) -> None:
+        """Take of every limit what is this run's, where several ask the same hosts at once.
+
+        A delay is between requests whatever their number, so it grows by the number of runs. One
+        request at a time is the least: below that AutoThrottle's delay holds the sum.
+        """
+        self._delay *= self.workers
+        self.domain_concurrency = max(1, self.domain_concurrency // self.workers)
+        for key, own in self.per_slot_settings.items():
+            shared, workers = dict(own), self.sharers(key)
+            if "concurrency" in own:
+                shared["concurrency"] = max(1, own["concurrency"] // workers)
+            if "delay" in own:
+                shared["delay"] = own["delay"] * workers
+            self.per_slot_settings[key] = shared
+
     def pause(self, slot_key: str, seconds: float) -> None:
         """Start nothing of a host for so many seconds."""
         self.hosts.pause(slot_key, seconds)
 
     def slow_down(self, slot_key: str, delay: float) -> None:
         """Keep requests to a host at least `delay` seconds apart, as its robots.txt asks."""
-        self._floors[slot_key] = max(delay, self._floors.get(slot_key, 0.0))
+        self._floors[slot_key] = max(delay * self.workers, self._floors.get(slot_key, 0.0))
 
     def floor(self, slot_key: str) -> float:
         """The least delay of a host in seconds: its Crawl-delay, or what is configured."""
         configured = self.per_slot_settings.get(slot_key, {}).get("delay")
         if configured is None:
-            configured = self.settings.getfloat("DOWNLOAD_DELAY")
+            configured = self.settings.getfloat("DOWNLOAD_DELAY") * self.workers
         return max(float(configured), self._floors.get(slot_key, 0.0))
 
     def interrupt(self) -> None:
@@ -173,6 +199,16 @@ class Downloader(ScrapyDownloader):
         while slot.queue:
             _, waiting = slot.queue.popleft()
             waiting.errback(error())
+
+
+def workers_at_once(settings: BaseSettings) -> int:
+    """By how many runs the limits of a host are shared, this one among them.
+
+    One where shards are cut by host: each host is asked by one of them.
+    """
+    if settings["SHARD_BY"] == "host":
+        return 1
+    return max(1, settings.getint("SHARD_WORKERS"))
 
 
 def _interrupted() -> FetchError:

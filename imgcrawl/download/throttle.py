@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from scrapy.extensions.throttle import AutoThrottle
 
-from imgcrawl.download.downloader import Downloader
+from imgcrawl.download.downloader import Downloader, workers_at_once
 
 if TYPE_CHECKING:
     from scrapy import Request, Spider
@@ -19,6 +19,9 @@ class Throttle(AutoThrottle):
     A host with a concurrency of its own in DOWNLOAD_SLOTS is made for that: it is aimed at, in
     place of AUTOTHROTTLE_TARGET_CONCURRENCY.
     """
+
+    def _start_delay(self) -> float:
+        return super()._start_delay() * workers_at_once(self.crawler.settings)
 
     def _response_downloaded(self, response: Response, request: Request, spider: Spider) -> None:
         key, slot = self._get_slot(request, spider)
@@ -37,5 +40,5 @@ class Throttle(AutoThrottle):
             slot.delay = delay
 
     def _concurrency(self, downloader: Downloader, key: str) -> float:
-        own = downloader.per_slot_settings.get(key, {}).get("concurrency")
-        return float(own) if own else self.target_concurrency
+        own = self.crawler.settings.getdict("DOWNLOAD_SLOTS").get(key, {}).get("concurrency")
+        return (float(own) if own else self.target_concurrency) / downloader.sharers(key)

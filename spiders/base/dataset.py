@@ -46,6 +46,7 @@ class DatasetSpider(Spider, Generic[A]):
 
     arguments: ClassVar[type[SpiderArguments]] = SpiderArguments
     example: ClassVar[str]
+    shard_by: ClassVar[str] = "record"  # how `scrapy shards` cuts it, unless told
 
     bookmarks: dict[str, str]
 

@@ -21,6 +21,8 @@ class UrlListSpider(DatasetSpider[A]):
     A list is read from its beginning in every run: what is there already costs a look-up.
     """
 
+    shard_by = "host"  # the hosts are many, and each is one shard's to be polite to
+
     async def local(self, source: str) -> tuple[str, str]:
         """(path or ``-``, member) of a list; one at a URL is downloaded first."""
         name, member = split_member(source)

@@ -1,0 +1,124 @@
+"""What the shards of a run came to, as one dataset: its tables, and its summary.json."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.commands.rebuild import rebuild
+from imgcrawl.errors import OutputError
+from imgcrawl.ledger import Ledger
+from imgcrawl.merging import Part, merge_tables
+from imgcrawl.outcomes import Outcome
+from imgcrawl.output import LEDGER, SUMMARY
+from imgcrawl.run import utc_now
+from imgcrawl.shards.plan import write_json
+from imgcrawl.summary import ExitStatus
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imgcrawl.shards.driver import Followed
+    from imgcrawl.shards.plan import Plan
+
+
+def exit_status(plan: Plan, followed: Followed, signum: int | None) -> int:
+    """As of ``scrapy crawl``: 0, 3 where a shard misses something, 1 where one failed, 128 + N."""
+    if signum is not None:
+        return 128 + signum
+    if followed.errors or len(followed.summaries) < plan.n:
+        return ExitStatus.FAILED
+    return max((s["exit_status"] for s in followed.summaries.values()), default=0)
+
+
+def write_result(
+    plan: Plan, out: Path, followed: Followed, status: int, started: float
+) -> dict[str, Any]:
+    """Merge the tables of all shards, also of those that are not done; the summary of the whole.
+
+    started: seconds since the epoch
+    """
+    folders = {k: plan.folder(out, k) for k in range(1, plan.n + 1)}
+    summaries = dict(followed.summaries)
+    for k, folder in folders.items():
+        if "records" not in summaries.get(k, {}) and (folder / LEDGER).is_file():
+            summaries[k] = {**summaries.get(k, {}), **_from_ledger(folder)}
+    merge_tables([Part(folder.name, folder) for folder in folders.values()], out)
+    summary = _summed(
+        list(summaries.values()), [summaries[k] for k in followed.ran if k in summaries]
+    )
+    error = next(iter(followed.errors.values()), None)
+    whole: dict[str, Any] = {
+        "spider": plan.spider,
+        "arguments": plan.arguments,
+        "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+        "ended_at": utc_now(),
+        "seconds": round(time.time() - started, 3),
+        "exit_status": status,
+        "error": error,
+        **summary,
+        "shards": {
+            "n": plan.n,
+            "cut": plan.cut,
+            "exit_status": {k: summaries.get(k, {}).get("exit_status") for k in folders},
+            "errors": followed.errors,
+        },
+    }
+    write_json(out / SUMMARY, whole)
+    return whole
+
+
+def _summed(summaries: list[dict[str, Any]], ran: list[dict[str, Any]]) -> dict[str, Any]:
+    full = [summary for summary in summaries if "records" in summary]
+    by_host: dict[str, Counter[str]] = {}
+    for summary in full:
+        for host, reasons in summary.get("missing_by_host", {}).items():
+            by_host.setdefault(host, Counter()).update(reasons)
+    these = [summary["this_run"] for summary in ran if "this_run" in summary]
+    expected = [s["records"]["expected"] for s in full if s["records"].get("expected")]
+    summed: dict[str, Any] = {
+        "records": {
+            "stored": sum(s["records"]["stored"] for s in full),
+            "missing": sum(s["records"]["missing"] for s in full),
+            "expected": max(expected, default=None),  # each shard is promised the whole
+        },
+        "bytes": sum(s["bytes"] for s in full),
+        "missing_by_reason": _counted([s["missing_by_reason"] for s in full]),
+        "missing_by_host": {host: dict(sorted(by_host[host].items())) for host in sorted(by_host)},
+        "this_run": {
+            "outcomes": _counted([run["outcomes"] for run in these]),
+            "already_there": sum(run["already_there"] for run in these),
+            "bytes": sum(run["bytes"] for run in these),
+        },
+    }
+    classes = [s["classes"] for s in full if "classes" in s]
+    if classes:
+        summed["classes"] = {
+            name: sum(c[name] for c in classes) for name in ("wanted", "complete", "replaced")
+        } | {"short": _counted([c["short"] for c in classes])}
+    return summed
+
+
+def _counted(parts: list[dict[str, int]]) -> dict[str, int]:
+    counter: Counter[str] = Counter()
+    for part in parts:
+        counter.update(part)
+    return dict(sorted(counter.items()))
+
+
+def _from_ledger(folder: Path) -> dict[str, Any]:
+    """What is there of a shard whose crawl wrote no summary; its tables are made anew."""
+    try:
+        counts = rebuild(folder)
+    except OutputError:
+        return {}  # still in use
+    ledger = Ledger(folder / LEDGER)
+    size = ledger.stored_bytes()
+    ledger.close()
+    stored = counts.pop(Outcome.STORED, 0)
+    return {
+        "records": {"stored": stored, "missing": sum(counts.values()), "expected": None},
+        "bytes": size,
+        "missing_by_reason": {outcome.value: n for outcome, n in counts.items()},
+    }

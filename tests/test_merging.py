@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import csv
+import tracemalloc
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imgcrawl.items import Missing, Stored
+from imgcrawl.ledger import Entry, Ledger
+from imgcrawl.merging import Part, merge_tables
+from imgcrawl.outcomes import Outcome
+from imgcrawl.output import OutputDirectory
+from imgcrawl.tables import CLASS_COLUMNS, FAILURE_COLUMNS, FIXED_COLUMNS, LiveTables, write_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+NOW = "2026-01-01T00:00:00Z"
+Rows = list[dict[str, str]]
+
+
+def read(path: Path) -> Rows:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(rows)
+
+
+def stored(record_id: str, name: str, **metadata: object) -> Entry:
+    result = Stored(name, "http://u", "http://u", "ab", 3, "JPEG", 1, 2, "RGB", NOW, "original")
+    return Entry(record_id, result, NOW, name, metadata, "{}")
+
+
+def lost(record_id: str) -> Entry:
+    result = Missing(Outcome.NOT_FOUND, "HTTP 404", "http://u", 404, 2)
+    return Entry(record_id, result, NOW, record_id, {}, "{}")
+
+
+def make(root: Path, entries: list[Entry], *, ended: bool = True) -> Path:
+    """An OUT with these records; where it has not ended, in the order that they came in."""
+    out = OutputDirectory(root)
+    ledger = Ledger(out.root / "ledger.sqlite")
+    write_all(out, ledger)
+    live = LiveTables(out, ledger)
+    for entry in entries:
+        ledger.write([entry])
+        is_stored = isinstance(entry.result, Stored)
+        live.add([entry] if is_stored else [], [] if is_stored else [entry])
+    live.close()
+    if ended:
+        write_all(out, ledger)
+    ledger.close()
+    out.close()
+    return root
+
+
+ids = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc"]) | st.sampled_from("=+-@'"), max_size=6
+)
+texts = st.text(st.characters(codec="utf-8"), max_size=8) | st.sampled_from(
+    ["=1+1", "'=x", 'a,"b"\r\nc', "-5", "\n", "'"]
+)
+records = st.dictionaries(
+    ids.filter(bool), st.tuples(st.integers(0, 3), st.none() | texts), max_size=12
+)
+
+
+@given(records=records, ended=st.lists(st.booleans(), min_size=4, max_size=4))
+def test_shards_merged_are_what_one_run_writes(
+    records: dict[str, tuple[int, str | None]], ended: list[bool]
+) -> None:
+    with TemporaryDirectory() as room:
+        shards: list[list[Entry]] = [[], [], [], []]
+        whole: list[Entry] = []
+        for n, (record_id, (shard, value)) in enumerate(records.items()):
+            own = {} if value is None else {f"field{n % 2}": value}
+            name = f"images/{n}.jpg"
+            entry = lost(record_id) if value == "'" else stored(record_id, name, **own)
+            shards[shard].append(entry)
+            whole.append(entry)
+        parts = []
+        for n, entries in enumerate(shards):
+            root = make(Path(room, f"shard={n}"), entries, ended=ended[n])
+            parts.append(Part(f"{n}", root))
+        target = Path(room)
+        merge_tables(parts, target)
+        single = make(Path(room, "single"), whole)
+        assert read(target / "failures.csv") == read(single / "failures.csv")
+        merged = read(target / "metadata.csv")
+        by_name = {f"images/{n}.jpg": shard for n, (shard, _) in enumerate(records.values())}
+        expected = read(single / "metadata.csv")
+        for row in expected:
+            row["file_name"] = f"shard={by_name[row['file_name']]}/{row['file_name']}"
+        assert merged == expected
+        if expected:
+            assert list(merged[0]) == list(expected[0])
+        assert not list(target.glob(".*"))
+
+
+def test_columns_of_parts_stand_before_the_datasets_own(tmp_path: Path) -> None:
+    one = make(tmp_path / "one", [stored("a", "images/a.jpg", sex="male", dataset="theirs")])
+    two = make(tmp_path / "two", [stored("a", "images/a.jpg", age=5), lost("b")])
+    parts = [
+        Part("one", one, {"dataset": "=one", "licence": "CC0"}),
+        Part("two", two, {"dataset": "two"}),
+    ]
+    merge_tables(parts, tmp_path / "all")
+    rows = read(tmp_path / "all" / "metadata.csv")
+    own = ["age", "dataset_", "frames", "orientation", "sex", "suspect"]
+    assert list(rows[0]) == [*FIXED_COLUMNS, "dataset", "licence", *own]
+    kept = ("file_name", "record_id", "dataset", "licence", "dataset_", "age", "sex")
+    assert [tuple(row[name] for name in kept) for row in rows] == [
+        ("../one/images/a.jpg", "a", "'=one", "CC0", "theirs", "", "male"),
+        ("../two/images/a.jpg", "a", "two", "", "", "5", ""),
+    ]
+    failures = read(tmp_path / "all" / "failures.csv")
+    assert list(failures[0]) == [*FAILURE_COLUMNS, "dataset", "licence"]
+    assert (failures[0]["record_id"], failures[0]["dataset"]) == ("b", "two")
+
+
+def test_names_that_look_like_formulas_still_name_their_files(tmp_path: Path) -> None:
+    entries = [stored("a", "-a.jpg"), stored("b", "'-b.jpg"), stored("c", "c.jpg")]
+    root = make(tmp_path / "all" / "=part", entries)
+    for name in ("-a.jpg", "'-b.jpg", "c.jpg"):
+        (root / name).write_bytes(b"")
+    merge_tables([Part("p", root)], tmp_path / "all")
+    names = [row["file_name"] for row in read(tmp_path / "all" / "metadata.csv")]
+    assert names == ["'=part/-a.jpg", "'=part/'-b.jpg", "'=part/c.jpg"]
+    for name in names:
+        assert (tmp_path / "all" / name.removeprefix("'")).is_file()
+
+
+def test_parts_that_are_not_there_or_were_cut_cost_nothing_else(tmp_path: Path) -> None:
+    whole = make(tmp_path / "whole", [stored("b", "b.jpg"), lost("c")])
+    cut = make(tmp_path / "cut", [stored("a", "a.jpg"), stored("d", "d.jpg")])
+    table = (cut / "metadata.csv").read_bytes()
+    (cut / "metadata.csv").write_bytes(table[: table.rindex(b"http")])
+    (cut / "failures.csv").write_bytes(b"")
+    parts = [Part("no", tmp_path / "no"), Part("whole", whole), Part("cut", cut)]
+    merge_tables(parts, tmp_path / "all")
+    rows = read(tmp_path / "all" / "metadata.csv")
+    assert [row["record_id"] for row in rows] == ["a", "b", "d"]
+    assert rows[2]["url"] == "http://u"
+    assert [row["record_id"] for row in read(tmp_path / "all" / "failures.csv")] == ["c"]
+
+
+def test_nothing_to_merge_leaves_tables_with_a_header(tmp_path: Path) -> None:
+    merge_tables([], tmp_path / "all")
+    assert (tmp_path / "all/metadata.csv").read_text() == ",".join(FIXED_COLUMNS) + "\n"
+    assert (tmp_path / "all/failures.csv").read_text() == ",".join(FAILURE_COLUMNS) + "\n"
+    assert not (tmp_path / "all/classes.csv").exists()
+
+
+def test_classes_are_merged_and_go_when_no_part_has_any(tmp_path: Path) -> None:
+    for name, keys in (("one", "ac"), ("two", "b")):
+        rows = [[key, *[""] * (len(CLASS_COLUMNS) - 1)] for key in keys]
+        write(tmp_path / name / "classes.csv", CLASS_COLUMNS, rows)
+    parts = [Part(name, tmp_path / name) for name in ("one", "two")]
+    merge_tables(parts, tmp_path)
+    assert [row["class"] for row in read(tmp_path / "classes.csv")] == ["a", "b", "c"]
+    merge_tables([Part("none", tmp_path / "none")], tmp_path)
+    assert not (tmp_path / "classes.csv").exists()
+
+
+def test_a_table_is_replaced_as_a_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make(tmp_path / "one", [stored("a", "a.jpg")])
+    merge_tables([Part("one", root)], tmp_path)
+    before = (tmp_path / "metadata.csv").read_bytes()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("heapq.merge", full)
+    with pytest.raises(OSError, match="No space"):
+        merge_tables([Part("one", root)], tmp_path)
+    assert (tmp_path / "metadata.csv").read_bytes() == before
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_memory_does_not_grow_with_the_rows(tmp_path: Path, *, in_order: bool) -> None:
+    def rows(count: int) -> Iterable[Sequence[str]]:
+        for n in range(count) if in_order else reversed(range(count)):
+            name = f"{n:09}"
+            yield [f"images/{name}.jpg", name, "http://u" * 20, *[""] * (len(FIXED_COLUMNS) - 3)]
+
+    def peak(count: int) -> int:
+        for part in "ab":
+            write(tmp_path / f"{count}{part}" / "metadata.csv", FIXED_COLUMNS, rows(count))
+        parts = [Part(part, tmp_path / f"{count}{part}") for part in "ab"]
+        tracemalloc.start()
+        merge_tables(parts, tmp_path / f"{count}")
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert len((tmp_path / f"{count}/metadata.csv").read_bytes().splitlines()) == 2 * count + 1
+        return found
+
+    assert peak(20_000) < 2 * peak(1000) + (1 << 20)
+
+
+def test_long_cells_pass(tmp_path: Path) -> None:
+    root = make(tmp_path / "one", [stored("a", "a.jpg", caption="x" * 500_000)])
+    merge_tables([Part("one", root)], tmp_path)
+    assert len(read(tmp_path / "metadata.csv")[0]["caption"]) == 500_000

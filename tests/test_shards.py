@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from scrapy.settings import Settings
+
+from imgcrawl.download.downloader import Downloader, workers_at_once
+from tests.conftest import ROOT, Ended
+
+if TYPE_CHECKING:
+    from imgcrawl.replica.process import ReplicaProcess
+    from tests.conftest import Crawler
+
+N = 240
+LIMIT = 120  # seconds
+# The replica has few pictures of this size: they would be taken for placeholders.
+ALL = {"PLACEHOLDER_REPEATS": "0"}
+
+
+@pytest.fixture
+def urls(replica: ReplicaProcess, tmp_path: Path) -> Path:
+    path = tmp_path / "urls.txt"
+    lines = [f"{replica.url}/files/jpeg/{n}.jpg?size=16x12" for n in range(N)]
+    lines[7] = f"{replica.url}/files/none/7.jpg"
+    path.write_text("\n".join(lines))
+    return path
+
+
+class Shards:
+    """Starts ``scrapy shards`` as a user does."""
+
+    def __init__(self, crawl: Crawler, urls: Path) -> None:
+        self._crawl = crawl
+        self._urls = urls
+
+    def start(self, *options: str, **args: Any) -> subprocess.Popen[str]:
+        args["settings"] = {**ALL, **args.get("settings", {})}
+        command = self._crawl.command("urls", list=self._urls, **args)
+        command[command.index("crawl")] = "shards"
+        return subprocess.Popen(
+            [*command, "--cut", "record", "--workers", "2", *options],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def __call__(self, *options: str, **args: Any) -> Ended:
+        return self.end(self.start(*options, **args))
+
+    def end(self, process: subprocess.Popen[str]) -> Ended:
+        try:
+            log, _ = process.communicate(timeout=LIMIT)
+        finally:
+            process.kill()
+        return Ended(process.returncode, log, self._crawl.out())
+
+
+@pytest.fixture
+def shards(crawl: Crawler, urls: Path) -> Shards:
+    return Shards(crawl, urls)
+
+
+def crawls_below(out: Path) -> dict[int, int]:
+    """The crawls under way that log below an OUT: their process ids, and those of their parents."""
+    found = {}
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            log = str((status.with_name("fd") / "2").readlink())
+            parent = int(re.findall(r"PPid:\t(\d+)", status.read_text())[0])
+        except (OSError, IndexError):
+            continue
+        if log.startswith(f"{out}/"):
+            found[int(status.parent.name)] = parent
+    return found
+
+
+def until(what: Any, seconds: float = 60) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.05)
+    return found
+
+
+def same(one: Ended, other: Ended) -> None:
+    """The same records with the same bytes, and the same ones missing."""
+    kept = ("record_id", "url", "sha256", "bytes", "format", "width", "height")
+    found = [
+        [tuple(row[name] for name in kept) for row in ended.out.rows()] for ended in (one, other)
+    ]
+    assert found[0] == found[1]
+    assert len(found[0]) == N - 1
+    assert one.out.failures() == other.out.failures()
+
+
+def test_workers_killed_lose_nothing_and_leave_no_orphan(
+    shards: Shards, crawl: Crawler, urls: Path, replica: ReplicaProcess
+) -> None:
+    replica.faults([{"match": "/files/", "kind": "latency", "ms": 400}])
+    process = shards.start("-n", "4")
+    out = crawl.out().root
+    try:
+        crawling = until(lambda: crawls_below(out))
+        until(lambda: list(out.glob("shard=*/images/*/*.jpg")))
+        for child, worker in crawling.items():
+            os.kill(worker, signal.SIGKILL)
+            until(lambda child=child: child not in crawls_below(out), 10)
+        replica.faults([])
+    finally:
+        ended = shards.end(process)
+    assert ended.status == 3, ended.log
+    assert not crawls_below(out)
+    for row in ended.out.rows():
+        assert sha256((out / row["file_name"]).read_bytes()).hexdigest() == row["sha256"]
+    assert len(list(out.glob("shard=*/images/*/*"))) == N - 1
+    single = crawl("urls", list=urls, out="single", settings=ALL)
+    same(ended, Ended(single.status, single.log, single.out))
+    summary = ended.out.summary()
+    assert summary["records"] == {"stored": N - 1, "missing": 1, "expected": None}
+    assert summary["missing_by_reason"] == {"not_found": 1}
+    assert summary["exit_status"] == 3
+
+    replica.reset()
+    again = shards()
+    assert again.status == 3, again.log
+    assert replica.log()["paths"] == {}
+    same(again, ended)
+
+
+def test_stopped_it_goes_on(shards: Shards, crawl: Crawler, replica: ReplicaProcess) -> None:
+    replica.faults([{"match": "/files/", "kind": "latency", "ms": 400}])
+    process = shards.start("-n", "4")
+    out = crawl.out().root
+    until(lambda: list(out.glob("shard=*/images/*/*.jpg")))
+    process.send_signal(signal.SIGINT)
+    ended = shards.end(process)
+    assert ended.status == 130, ended.log
+    assert not crawls_below(out)
+    there = len(ended.out.rows())
+    assert 0 < there < N - 1
+    assert ended.out.summary()["records"]["stored"] == there
+    replica.faults([])
+    replica.reset()
+    ended = shards()
+    assert ended.status == 3, ended.log
+    assert len(ended.out.rows()) == N - 1
+    asked = [p for p in replica.log()["paths"] if "/files/" in p]
+    assert len(asked) <= N - there
+
+
+@pytest.mark.parametrize(
+    ("options", "args", "words"),
+    [
+        ([], {"shard": "1/2"}, "not with shards"),
+        ([], {"lisst": "x"}, "there is no argument 'lisst'"),
+        (["-n", "0"], {}, "type a number from 1"),
+        ([], {"settings": {"IMAGES_STORE": "s3://bucket/x/"}}, "all workers share"),
+    ],
+)
+def test_wrong_arguments_are_said_before_anything_is_started(
+    options: list[str], args: dict[str, Any], words: str, shards: Shards, replica: ReplicaProcess
+) -> None:
+    ended = shards(*options, **args)
+    assert ended.status == 2, ended.log
+    assert words in ended.log
+    assert replica.log()["paths"] == {}
+
+
+def test_another_cut_of_the_same_out_is_refused(shards: Shards, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    plan = f'{{"spider": "urls", "arguments": {{"list": "{tmp_path}/urls.txt"}}, '
+    (tmp_path / "out" / "shards.json").write_text(plan + '"n": 3, "cut": "record"}')
+    ended = shards("-n", "4")
+    assert ended.status == 2, ended.log
+    assert "was cut with n = 3, not 4" in ended.log
+
+
+def downloader(**given: Any) -> Downloader:
+    """A downloader's limits, without the crawl around it."""
+    slots: dict[str, dict[str, Any]] = {
+        "a.org": {"concurrency": 16, "delay": 0.5},
+        "service": {"concurrency": 8},
+    }
+    made = Downloader.__new__(Downloader)
+    made.settings = Settings({"DOWNLOAD_DELAY": 1, **given})
+    made.per_slot_settings = slots
+    made.domain_concurrency, made._delay, made._floors = 8, 1.0, {}
+    made.workers = workers_at_once(made.settings)
+    made._share()
+    return made
+
+
+def test_limits_of_hosts_are_divided_by_the_workers() -> None:
+    one, four = downloader(), downloader(SHARD_WORKERS=4)
+    assert (one.floor("b.org"), four.floor("b.org")) == (1, 4)
+    assert (one.domain_concurrency, four.domain_concurrency) == (8, 2)
+    assert four.per_slot_settings["a.org"] == {"concurrency": 4, "delay": 2}
+    four.slow_down("b.org", 3)
+    assert four.floor("b.org") == 12
+    assert downloader(SHARD_WORKERS=99).domain_concurrency == 1
+
+
+def test_cut_by_host_only_services_are_shared() -> None:
+    cut = downloader(SHARD_WORKERS=4, SHARD_BY="host")
+    assert cut.per_slot_settings["a.org"] == {"concurrency": 16, "delay": 0.5}
+    assert cut.per_slot_settings["service"] == {"concurrency": 2}
+    assert cut.floor("b.org") == 1
