@@ -1,10 +1,10 @@
-"""``python -m bench [pipelines|memory|lists|large|shards]``: figures for README."""
+"""``python -m bench [WHAT]``: figures for README, made where you are."""
 
 from __future__ import annotations
 
 import argparse
 
-from bench import large, lists, memory, pipelines, shards
+from bench import large, lists, memory, pipelines, shards, volumes
 
 
 def main() -> None:
@@ -13,7 +13,7 @@ def main() -> None:
         "what",
         nargs="?",
         default="pipelines",
-        choices=["pipelines", "memory", "lists", "large", "shards"],
+        choices=["pipelines", "memory", "lists", "large", "volumes", "shards"],
     )
     parser.add_argument("--images", type=int, default=8000, help="pictures a run (pipelines)")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (pipelines)")
@@ -29,6 +29,8 @@ def main() -> None:
         memory.main(options.records)
     elif options.what == "large":
         large.main(options.gigabytes, options.rounds)
+    elif options.what == "volumes":
+        volumes.main(options.rounds)
     elif options.what == "lists":
         lists.main(options.json, options.lines)
     elif options.what == "shards":

@@ -237,7 +237,14 @@ def _type_in_words(annotation: Any) -> str:
         return f"{_type_in_words(inner[0])}, ..."
     if origin is tuple:
         return "K/N"
-    names = {"str": "text", "int": "number", "bool": "yes | no", "Path": "folder", "date": "date"}
+    names = {
+        "str": "text",
+        "int": "number",
+        "float": "number",
+        "bool": "yes | no",
+        "Path": "folder",
+        "date": "date",
+    }
     if hasattr(annotation, "__members__"):
         return " | ".join(map(str, annotation.__members__.values()))
     return names.get(annotation.__name__, str(annotation.__name__))

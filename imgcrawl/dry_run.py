@@ -13,7 +13,7 @@ from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
 
 from imgcrawl.download.errors import FetchError
-from imgcrawl.items import Item, Unreadable
+from imgcrawl.items import Expects, Item, Unreadable, VolumeItem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -41,6 +41,8 @@ class DryRun:
         async for each in said:
             if isinstance(each, Item):
                 self._add(each)
+            elif isinstance(each, Expects) and each.note:
+                _print(f"{'':>14}  {each.note}")
             elif isinstance(each, Unreadable):
                 _print(f"{'':>14}  {each.where}: {each.problem}")
         sizes = await self._ask()
@@ -52,14 +54,16 @@ class DryRun:
     def _add(self, item: Item) -> None:
         self._count += 1
         url = item.urls[0] if item.urls else ""
-        self._first = self._first or url
+        # A volume is a folder: it has no size that its host could tell, and is no sample of speed.
+        is_file = not isinstance(item, VolumeItem)
+        self._first = self._first or (url if is_file else None)
         size = item.metadata.get("listed_size")
         if isinstance(size, int):
             self._known += 1
             self._bytes += size
-        elif url and len(self._unknown) < ASKED:
+        elif url and is_file and len(self._unknown) < ASKED:
             self._unknown.append(url)
-        name = urlsplit(url).path.rpartition("/")[2]
+        name = (urlsplit(url).path if is_file else item.path).rpartition("/")[2]
         self._formats[name.rpartition(".")[2].lower() if "." in name else "?"] += 1
         shown = f"{size:>14,}" if isinstance(size, int) else f"{'?':>14}"
         _print(f"{shown}  {item.path}  {url}")

@@ -106,7 +106,9 @@ class OutputDirectory:
     def sweep(self) -> None:
         """Remove what a killed run left half-done."""
         for path in self.partial.iterdir():
-            if path.is_file():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
                 path.unlink()
 
     def write(self, name: str, write: Callable[[IO[str]], object]) -> None:

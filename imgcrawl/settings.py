@@ -26,6 +26,7 @@ ITEM_PIPELINES = {
     "pipelines.resume.ResumePipeline": 100,
     "pipelines.images.ImagesPipeline": 300,
     "pipelines.files.FilesPipeline": 350,
+    "pipelines.volumes.VolumesPipeline": 370,
     "pipelines.copies.CopiesPipeline": 380,
     "pipelines.wayback.WaybackPipeline": 400,
     "pipelines.placeholders.PlaceholdersPipeline": 500,
@@ -45,6 +46,7 @@ STORE_LOCK_STALE = 180.0  # seconds without a sign of life after which a run the
 IMAGES_STORE = None  # OUT; or s3://bucket/prefix/ or gs://bucket/prefix/ (mind the last slash)
 FILES_STORE = None  # likewise, of files
 VOLUME_CONNECTIONS = 8  # to one host, for the chunks of volumes
+VOLUMES_AT_ONCE = 2  # crops; one is read while another is written
 FILE_CONNECTIONS = 4  # to one host for one large file; the host's own limit holds beside it
 IMAGE_CHECK = "decode"  # decode | header | off
 IMAGE_THREADS = 2  # of the check; it releases the interpreter lock

@@ -110,7 +110,7 @@ class HttpHandler(BaseDownloadHandler):
                     del headers["Proxy-Authorization"]  # for the proxy, not for what is behind it
         return session.request(
             request.method,
-            yarl.URL(self._address(request.url), encoded=True),
+            yarl.URL(stand_in(request.url, self._web), encoded=True),
             data=request.body or None,
             headers=_as_text(headers),
             allow_redirects=False,
@@ -122,17 +122,6 @@ class HttpHandler(BaseDownloadHandler):
             proxy=proxy or None,
             proxy_headers=proxy_headers,
         )
-
-    def _address(self, url: str) -> str:
-        """Where a URL is asked for: at its host, unless a replica stands in for the whole web."""
-        if not self._web:
-            return url
-        scheme, _, rest = url.partition("://")
-        host = re.split(r"[/?#]", rest)[0]
-        if re.fullmatch(r"[\d.]+(:\d+)?|\[.*|localhost(:\d+)?|.*\.invalid", host):
-            return url
-        rest = rest.removeprefix(host)
-        return f"{self._web}{scheme}/{host}{rest if rest.startswith('/') else '/' + rest}"
 
     async def _receive(
         self, request: Request, answer: aiohttp.ClientResponse, limits: Limits, host: str
@@ -195,6 +184,18 @@ def _as_text(headers: Headers) -> list[tuple[str, str]]:
         for name, values in dict.items(headers)
         for value in values
     ]
+
+
+def stand_in(url: str, web: str | None) -> str:
+    """Where a URL is asked for: at its host, unless a replica stands in for the whole web."""
+    if not web:
+        return url
+    scheme, _, rest = url.partition("://")
+    host = re.split(r"[/?#]", rest)[0]
+    if re.fullmatch(r"[\d.]+(:\d+)?|\[.*|localhost(:\d+)?|.*\.invalid", host):
+        return url
+    rest = rest.removeprefix(host)
+    return f"{web}{scheme}/{host}{rest if rest.startswith('/') else '/' + rest}"
 
 
 def _session(guard: AddressGuard | None) -> aiohttp.ClientSession:

@@ -51,7 +51,7 @@ class Documents:
         """A document; None where there is none. Raises BadImage for what is no JSON object."""
         if name not in self._known:
             body = self._get(name)
-            known = None if body is None else _parsed(name, body)
+            known = None if body is None else parse_document(name, body)
             if known is None and name.rpartition("/")[2].startswith(".z"):
                 known = self._from_consolidated(name)
             self._known[name] = known
@@ -68,14 +68,15 @@ class Documents:
     def _from_consolidated(self, name: str) -> dict[str, Any] | None:
         if self._consolidated is None:
             body = self._get(".zmetadata")
-            whole = {} if body is None else _parsed(".zmetadata", body)
+            whole = {} if body is None else parse_document(".zmetadata", body)
             metadata = whole.get("metadata")
             self._consolidated = metadata if isinstance(metadata, dict) else {}
         found = self._consolidated.get(name)
         return found if isinstance(found, dict) else None
 
 
-def _parsed(name: str, body: bytes) -> dict[str, Any]:
+def parse_document(name: str, body: bytes) -> dict[str, Any]:
+    """A document's JSON object. Raises BadImage that says what came in its place."""
     if not body:
         raise BadImage(Outcome.EMPTY, f"{name} is empty")
     if len(body) > _MAX_DOCUMENT:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from imgcrawl.replica import faults as faults_
-from imgcrawl.replica import imagenet, large, mirror, omero, pages_js
+from imgcrawl.replica import imagenet, large, mirror, neuroglancer, omero, pages_js
 from imgcrawl.replica.files import files
 from imgcrawl.replica.isic import Isic
 from imgcrawl.replica.isic_masks import Masks
@@ -110,6 +110,7 @@ class Replica:
             "web/https/www.epfl.ch": _epfl_at_home,
             "web": self.web.site,
             "js": pages_js.site,
+            "ng": neuroglancer.site,
         }
 
     def app(self) -> web.Application:
@@ -175,6 +176,7 @@ class Replica:
             ("Public buckets: an OME-Zarr", f"/s3/janelia-cosem-datasets/{GROUP}/.zattrs"),
             ("... a precomputed volume", f"/gcs/{HEMIBRAIN}/{JPEG}/info"),
             ("Pages whose links are made by scripts", "/js/more"),
+            ("A short link to what neuroglancer shows", "/ng/short"),
             ("Pictures of any kind", "/files/alpha/1.png?size=320x240"),
             ("What has been asked", "/_log"),
         ]

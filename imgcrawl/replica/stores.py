@@ -242,6 +242,29 @@ def _list(request: web.Request, name: str, bucket: Bucket) -> web.Response:
         after = bytes.fromhex(query.get("continuation-token", "")).decode()
     except ValueError:
         return _error(400, "InvalidArgument", "The continuation token provided is incorrect")
+    contents, children, last, more = _page(bucket, prefix, delimiter, after, most)
+    token = f"<NextContinuationToken>{last.encode().hex()}</NextContinuationToken>" if more else ""
+    inner = "".join(
+        f"<Contents><Key>{escape(key)}</Key><LastModified>2026-11-21T04:04:20.000Z</LastModified>"
+        f'<ETag>"{_md5(body)}"</ETag><Size>{len(body)}</Size><StorageClass>STANDARD</StorageClass>'
+        "</Contents>"
+        for key, body in contents
+    )
+    inner += "".join(
+        f"<CommonPrefixes><Prefix>{escape(c)}</Prefix></CommonPrefixes>" for c in children
+    )
+    return _xml(
+        f'<ListBucketResult xmlns="{_NAMESPACE}"><IsTruncated>{str(more).lower()}</IsTruncated>'
+        f"<Name>{name}</Name><Prefix>{escape(prefix)}</Prefix><Delimiter>{escape(delimiter)}"
+        f"</Delimiter><MaxKeys>{most}</MaxKeys><KeyCount>{len(contents) + len(children)}</KeyCount>"
+        f"{inner}{token}</ListBucketResult>"
+    )
+
+
+def _page(
+    bucket: Bucket, prefix: str, delimiter: str, after: str, most: int
+) -> tuple[list[tuple[str, bytes]], list[str], str, bool]:
+    """Objects and common prefixes behind a key, the last key looked at, and whether more come."""
     contents: list[tuple[str, bytes]] = []
     children: list[str] = []
     last, more = "", False
@@ -261,22 +284,7 @@ def _list(request: web.Request, name: str, bucket: Bucket) -> web.Response:
             children.append(child)
         else:
             contents.append((key, body))
-    token = f"<NextContinuationToken>{last.encode().hex()}</NextContinuationToken>" if more else ""
-    inner = "".join(
-        f"<Contents><Key>{escape(key)}</Key><LastModified>2026-11-21T04:04:20.000Z</LastModified>"
-        f'<ETag>"{_md5(body)}"</ETag><Size>{len(body)}</Size><StorageClass>STANDARD</StorageClass>'
-        "</Contents>"
-        for key, body in contents
-    )
-    inner += "".join(
-        f"<CommonPrefixes><Prefix>{escape(c)}</Prefix></CommonPrefixes>" for c in children
-    )
-    return _xml(
-        f'<ListBucketResult xmlns="{_NAMESPACE}"><IsTruncated>{str(more).lower()}</IsTruncated>'
-        f"<Name>{name}</Name><Prefix>{escape(prefix)}</Prefix><Delimiter>{escape(delimiter)}"
-        f"</Delimiter><MaxKeys>{most}</MaxKeys><KeyCount>{len(contents) + len(children)}</KeyCount>"
-        f"{inner}{token}</ListBucketResult>"
-    )
+    return contents, children, last, more
 
 
 def _error(status: int, code: str, message: str) -> web.Response:

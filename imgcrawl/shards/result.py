@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.commands.rebuild import rebuild
@@ -11,7 +12,7 @@ from imgcrawl.errors import OutputError
 from imgcrawl.ledger import Ledger
 from imgcrawl.merging import Part, merge_tables
 from imgcrawl.outcomes import Outcome
-from imgcrawl.output import LEDGER, SUMMARY
+from imgcrawl.output import LEDGER, SUMMARY, OutputDirectory
 from imgcrawl.run import utc_now
 from imgcrawl.shards.plan import write_json
 from imgcrawl.summary import ExitStatus
@@ -109,8 +110,11 @@ def _counted(parts: list[dict[str, int]]) -> dict[str, int]:
 
 def _from_ledger(folder: Path) -> dict[str, Any]:
     """What is there of a shard whose crawl wrote no summary; its tables are made anew."""
+    if not (folder / LEDGER).is_file():
+        return {}
     try:
-        counts = rebuild(folder)
+        with closing(OutputDirectory(folder)) as out:
+            counts = rebuild(out)
     except OutputError:
         return {}  # still in use
     ledger = Ledger(folder / LEDGER)

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import logging
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgcrawl.download.errors import FetchError
@@ -23,12 +24,11 @@ from imgcrawl.volumes.copy_facts import facts_of
 from imgcrawl.volumes.copy_pages import Pages, local_folder
 from imgcrawl.volumes.failures import Failures, disk_error
 from imgcrawl.volumes.listing import PAGE, Object, problem_of
-from imgcrawl.volumes.manifest import Kept, Manifest, digests_of
+from imgcrawl.volumes.manifest import Kept, Manifest
 from imgcrawl.volumes.objects import Objects, copied
+from imgcrawl.volumes.sums import digests_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from scrapy.crawler import Crawler
 
     from imgcrawl.items import Result, VolumeItem
@@ -193,6 +193,10 @@ class Copying:
             await asyncio.to_thread(
                 self._shelf.put, arrived.file, f"{self._item.path}/{wanted.key}"
             )
+            same = wanted.etag == arrived.etag or arrived.etag is None
+            size = wanted.size if same and wanted.size is not None else arrived.size
+            if self._keep(wanted.key, arrived, size, arrived.etag or wanted.etag):
+                await asyncio.to_thread(self.manifest.flush)
         except FetchError as error:
             if wanted.size is None and await self._pages.is_absent(error):
                 self._absent += 1
@@ -201,16 +205,11 @@ class Copying:
                 self._failures.add(wanted.key, error)
         except OSError as error:
             self._failures.add(wanted.key, disk_error(error))
-        else:
-            same = wanted.etag == arrived.etag or arrived.etag is None
-            size = wanted.size if same and wanted.size is not None else arrived.size
-            if self._keep(wanted.key, arrived, size, arrived.etag or wanted.etag):
-                await asyncio.to_thread(self.manifest.flush)
 
     async def _arrival(self, wanted: Object) -> Arrived:
         if local_folder(self._copy.address.url) is None:
             return await self._objects.fetch(wanted)
-        return await asyncio.to_thread(copied, _path(wanted), self._objects.new_file())
+        return await asyncio.to_thread(copied, Path(wanted.url), self._objects.new_file())
 
     def _keep(self, key: str, arrived: Arrived, size: int, etag: str | None) -> bool:
         self._bytes += arrived.size
@@ -264,9 +263,3 @@ class Copying:
         if self._pages.computed:
             self._item.metadata["objects_absent"] = self._absent
         return stored
-
-
-def _path(wanted: Object) -> Path:
-    from pathlib import Path  # noqa: PLC0415 - of folders of this machine only
-
-    return Path(wanted.url)

@@ -7,15 +7,17 @@ key, size and ETag as the source has them, SHA-256 of what is stored.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 import sqlite3
 import threading
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imgcrawl.volumes.listing import Object, problem_of
+from imgcrawl.volumes.sums import is_md5
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -69,6 +71,8 @@ class Total:
 class Manifest:
     """Of one copy. Its methods block for milliseconds; any thread may call them.
 
+    Those that write raise OSError where the disk is full.
+
     there:   the bytes of an object's file, None where there is none; None in place of the function
              where the files lie in a store, which is trusted to have what it was given
     digests: MD5 and SHA-256 of an object's file
@@ -85,17 +89,27 @@ class Manifest:
         self._there, self._digests = there, digests
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
+        self._noting = threading.Lock()  # is never held for long, so that `keep` need not wait
         self._rows: list[Kept] = []
         self._closed = False
         self._clear = ""  # the folder that was last found to be no object
-        self._db = self._opened()
+        try:
+            self._db = self._opened()
+        except sqlite3.DatabaseError:  # damaged: what is there is found by looking at the disk
+            self._remove()
+            self._db = self._opened()
         last = self._db.execute("SELECT max(seen) FROM objects").fetchone()[0]
         self._run = (last or 0) + 1
 
     def _opened(self) -> sqlite3.Connection:
         known = self._path.exists()
         db = sqlite3.connect(self._path, check_same_thread=False)
-        db.executescript(_CREATE)
+        try:
+            db.executescript(_CREATE)
+            db.execute("SELECT max(seen) FROM objects")
+        except sqlite3.DatabaseError:
+            db.close()
+            raise
         if not known and self._table.exists():
             sql = "INSERT OR IGNORE INTO objects VALUES (?, ?, 0, ?, ?, ?, ?)"
             db.executemany(sql, _rows_of(self._table, self._there or (lambda _: None)))
@@ -105,7 +119,7 @@ class Manifest:
     def plan(self, page: Iterable[Object]) -> Plan:
         """Which objects of a page must be asked for."""
         plan = Plan([], [])
-        with self._lock:
+        with self._lock, _full_disk():
             self._flush()
             for found in page:
                 problem = problem_of(found.key) or self._clash(found.key)
@@ -123,12 +137,13 @@ class Manifest:
 
     def keep(self, kept: Kept) -> bool:
         """Note an object that is there; whether `flush` is due."""
-        self._rows.append(kept)
-        return len(self._rows) >= BATCH
+        with self._noting:
+            self._rows.append(kept)
+            return len(self._rows) >= BATCH
 
     def flush(self) -> None:
         """Write what was noted."""
-        with self._lock:
+        with self._lock, _full_disk():
             self._flush()
             self._db.commit()
 
@@ -169,8 +184,7 @@ class Manifest:
         self._table.parent.mkdir(parents=True, exist_ok=True)
         temporary.replace(self._table)
         self.close()
-        for suffix in ("", "-wal", "-shm"):
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        self._remove()
         return Total(count, size, total.hexdigest())
 
     def count(self) -> int:
@@ -189,8 +203,13 @@ class Manifest:
                 self._db.close()
                 self._closed = True
 
+    def _remove(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+
     def _flush(self) -> None:
-        rows, self._rows = self._rows, []
+        with self._noting:
+            rows, self._rows = self._rows, []
         self._db.executemany(
             "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?)",
             ((r.key, r.key.casefold(), self._run, r.size, r.etag, r.bytes, r.sha256) for r in rows),
@@ -217,7 +236,7 @@ class Manifest:
         if is_md5(found.etag) and md5 != found.etag:
             return None
         kept = Kept(found.key, found.size, found.etag, size, sha256)
-        self._rows.append(kept)
+        self.keep(kept)
         return kept
 
     def _is_same(self, found: Object, kept: Kept) -> bool:
@@ -257,19 +276,14 @@ class Manifest:
         return None
 
 
-def is_md5(etag: str | None) -> bool:
-    """Whether an ETag may be the MD5 of its object: that of a multipart upload has a hyphen."""
-    return bool(etag and re.fullmatch(r"[0-9a-f]{32}", etag))
-
-
-def digests_of(path: Path) -> tuple[str, str]:
-    """MD5 and SHA-256 of a file. Blocks."""
-    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
-    with path.open("rb") as file:
-        while data := file.read(1 << 20):
-            md5.update(data)
-            sha256.update(data)
-    return md5.hexdigest(), sha256.hexdigest()
+@contextmanager
+def _full_disk() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+            raise
+        raise OSError(errno.ENOSPC, str(error)) from error
 
 
 def _rows_of(table: Path, there: Callable[[str], int | None]) -> Iterator[tuple[object, ...]]:

@@ -17,7 +17,7 @@ from imgcrawl.download.large import LargeFile
 from imgcrawl.download.part import Part
 from imgcrawl.formats.sniff import sniff
 from imgcrawl.outcomes import Outcome, of_status
-from imgcrawl.volumes.manifest import digests_of, is_md5
+from imgcrawl.volumes.sums import digests_of, is_md5
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,10 +7,12 @@ import hashlib
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ import pytest
 
 from imgcrawl.output import bytes_of
 from imgcrawl.replica.stores import COSEM, FORBIDS, GROUP, HEMIBRAIN, JPEG, LABELS, buckets
+from tests.conftest import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -199,39 +202,47 @@ def test_nothing_there(crawl: Crawler, replica: ReplicaProcess) -> None:
     assert "its list is refused: HTTP 403" in rows["p"]["message"]
 
 
-FAULTS: list[tuple[dict[str, Any], str, str]] = [
-    ({"kind": "status", "status": 404}, "not_found", "1 of 20 objects: 1 not_found"),
-    ({"kind": "status", "status": 503}, "server_error", "1 server_error"),
-    ({"kind": "truncated"}, "truncated", "bytes came, and its list says"),
-    ({"kind": "cut"}, "truncated", "1 truncated"),
-    ({"kind": "html"}, "truncated", "1 truncated"),
-    ({"kind": "corrupt"}, "corrupt", "its MD5 is"),
+# An array, what becomes of its first chunk, and what is said of it.
+FAULTS: list[tuple[str, dict[str, Any], str, str]] = [
+    (f"{GROUP}/s0", {"kind": "status", "status": 404}, "not_found", "1 of 20 objects: 1 not_found"),
+    (f"{GROUP}/s1", {"kind": "status", "status": 503}, "server_error", "1 server_error"),
+    (f"{GROUP}/s2", {"kind": "truncated"}, "truncated", "bytes came, and its list says"),
+    (f"{GROUP}/s3", {"kind": "cut"}, "truncated", "1 truncated"),
+    (f"{LABELS}/s0", {"kind": "html"}, "truncated", "1 truncated"),
+    (f"{LABELS}/s1", {"kind": "corrupt"}, "corrupt", "its MD5 is"),
 ]
 
 
-@pytest.mark.parametrize(("fault", "reason", "words"), FAULTS)
-def test_one_object_fails_and_the_next_run_asks_for_it_alone(
-    fault: dict[str, Any], reason: str, words: str, crawl: Crawler, replica: ReplicaProcess
+def test_objects_that_fail_are_all_that_the_next_run_asks_for(
+    crawl: Crawler, replica: ReplicaProcess
 ) -> None:
-    replica.faults([{"match": "s0/1/1/1$", **fault}])
-    copies = [of_s3(replica, f"{GROUP}/s0", "s0")]
+    chunks = [f"/s3/{COSEM}/{key}/0/0/0" for key, *_ in FAULTS]
+    rules = [fault | {"match": f"{key}/0/0/0$"} for key, fault, *_ in FAULTS]
+    replica.faults(rules)
+    copies = [of_s3(replica, key, f"a{n}") for n, (key, *_) in enumerate(FAULTS)]
     ended = copy_all(crawl, copies)
     assert ended.status == 3, ended.log
-    (row,) = ended.out.rows("failures.csv")
-    assert row["reason"] == reason, row
-    assert words in row["message"]
-    assert "'1/1/1'" in row["message"]
-    assert not (ended.out.root / "s0/1/1/1").exists()
-    n_files = len(files_below(ended.out.root / "s0"))
-    assert n_files == len(objects_below("s3", COSEM, f"{GROUP}/s0/")) - 1
+    rows = {row["record_id"]: row for row in ended.out.rows("failures.csv")}
+    for n, (key, _, reason, words) in enumerate(FAULTS):
+        row = rows[f"a{n}"]
+        assert row["reason"] == reason, row
+        assert words in row["message"], row
+        assert "'0/0/0'" in row["message"]
+        folder = ended.out.root / f"a{n}"
+        assert not (folder / "0/0/0").exists()
+        wanted = objects_below("s3", COSEM, f"{key}/")
+        assert files_below(folder) == {k: v for k, v in wanted.items() if k != "0/0/0"}
     replica.faults([])
     replica.reset()
     again = copy_all(crawl, copies, retry="all")
     assert again.status == 0, again.log
-    assert list(chunk_requests(replica)) == [f"/s3/{COSEM}/{GROUP}/s0/1/1/1"]
-    (row,) = again.out.rows()
-    verify(again.out, row)
-    assert files_below(again.out.root / "s0") == objects_below("s3", COSEM, f"{GROUP}/s0/")
+    assert chunk_requests(replica) == dict.fromkeys(chunks, 1)
+    for row in again.out.rows():
+        verify(again.out, row)
+        key = FAULTS[int(row["record_id"][1:])][0]
+        assert files_below(again.out.root / row["file_name"]) == objects_below(
+            "s3", COSEM, f"{key}/"
+        )
 
 
 def test_bursts_of_errors_pass(crawl: Crawler, replica: ReplicaProcess) -> None:
@@ -570,6 +581,46 @@ def test_a_shard_of_many_megabytes_goes_on_where_it_stopped(
         assert hashlib.file_digest(file, "sha256").hexdigest() == sent
 
 
+PACKED = """
+import gzip, hashlib, sys
+from aiohttp import web
+
+plain = b"voxels " * 500
+packed = gzip.compress(plain, mtime=0)
+tag = hashlib.md5(packed).hexdigest()
+
+async def answer(request):
+    key = request.path.removeprefix("/bucket/")
+    headers = {"ETag": f'"{tag}"'}
+    if key == "v/0":  # as Google unpacks it on the way
+        headers |= {"x-goog-stored-content-encoding": "gzip",
+                    "x-goog-stored-content-length": str(len(packed))}
+        return web.Response(body=plain, headers=headers)
+    if key == "v/1":  # as S3 sends it, whatever is accepted
+        return web.Response(body=packed, headers=headers | {"Content-Encoding": "gzip"})
+    if key:
+        return web.Response(status=404)
+    inner = "".join(f'<Contents><Key>v/{n}</Key><Size>{len(packed)}</Size><ETag>"{tag}"</ETag>'
+                    "</Contents>" for n in range(2))
+    return web.Response(content_type="application/xml", text=
+        f"<ListBucketResult><IsTruncated>false</IsTruncated>{inner}</ListBucketResult>")
+
+app = web.Application()
+app.router.add_route("*", "/{path:.*}", answer)
+web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None, access_log=None)
+"""
+
+
+def test_what_a_store_keeps_packed_is_kept_unpacked(crawl: Crawler) -> None:
+    with serving(PACKED) as port:
+        copy = ["v", "gs://bucket/v", f"http://127.0.0.1:{port}/bucket/v/", ()]
+        ended = copy_all(crawl, [copy])
+    assert ended.status == 0, ended.log
+    verify(ended.out, ended.out.rows()[0])
+    plain = b"voxels " * 500
+    assert files_below(ended.out.root / "v") == {"0": plain, "1": plain}
+
+
 MANY = """
 import sys
 from aiohttp import web
@@ -604,29 +655,20 @@ web.run_app(app, host="127.0.0.1", port=int(sys.argv[2]), print=None, access_log
 """
 
 
-def test_memory_is_flat(crawl: Crawler, tmp_path: Path) -> None:
-    import socket
-
+def test_memory_is_flat(crawl: Crawler) -> None:
     peaks = {}
     for count in (500, 20_000):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        server = subprocess.Popen([sys.executable, "-c", MANY, str(count), str(port)])
-        try:
-            _wait_for(port)
-            out = f"out{count}"
+        out, peak = f"out{count}", 0
+        with serving(MANY, str(count)) as port:
             copy = ["v", "s3://bucket/v", f"http://127.0.0.1:{port}/bucket/v/", ()]
-            path, peak = list_of(crawl, [copy]), 0
+            path = list_of(crawl, [copy])
             running = crawl.start("listed_copies", list=path, out=out, settings=LISTED)
             while running.poll() is None:
-                status = Path(f"/proc/{running.pid}/status").read_text()
-                if "VmHWM:" in status:
+                with suppress(OSError, IndexError):  # it has ended
+                    status = Path(f"/proc/{running.pid}/status").read_text()
                     peak = int(status.split("VmHWM:")[1].split()[0])
                 time.sleep(0.02)
             log, _ = running.communicate(timeout=10)
-        finally:
-            server.terminate()
-            server.wait(10)
         assert running.returncode == 0, log
         (row,) = crawl.out(out).rows()
         assert int(row["objects"]) == count + 1
@@ -635,9 +677,21 @@ def test_memory_is_flat(crawl: Crawler, tmp_path: Path) -> None:
     assert peaks[20_000] < peaks[500] + 25, peaks  # MB
 
 
-def _wait_for(port: int) -> None:
-    import socket
+@contextmanager
+def serving(script: str, *args: str) -> Iterator[int]:
+    """A server of a few lines, in a process of its own; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = subprocess.Popen([sys.executable, "-c", script, *args, str(port)], cwd=ROOT)
+    try:
+        _wait_for(port)
+        yield port
+    finally:
+        server.terminate()
+        server.wait(10)
 
+
+def _wait_for(port: int) -> None:
     limit = time.monotonic() + 20
     while time.monotonic() < limit:
         try:

@@ -26,8 +26,9 @@ from imgcrawl.volumes.listing import (
     problem_of,
     walk,
 )
-from imgcrawl.volumes.manifest import Kept, Manifest, digests_of
+from imgcrawl.volumes.manifest import Kept, Manifest
 from imgcrawl.volumes.model import Address
+from imgcrawl.volumes.sums import digests_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,6 +197,16 @@ def test_what_is_there_is_known_after_a_kill_and_after_the_end(tmp_path: Path) -
     (copy / "2").unlink()
     changed = [*objects[:4], Object("4", "", 1, "another")]
     assert [each.key for each in third.plan(changed).wanted] == ["2", "4"]
+
+
+def test_a_damaged_manifest_costs_a_look_at_the_disk(tmp_path: Path) -> None:
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy/a").write_bytes(b"x")
+    (tmp_path / "m.copy").write_bytes(b"no database" * 500)
+    opened = manifest(tmp_path)
+    plan = opened.plan([Object("a", "", 1), Object("b", "", 1)])
+    assert [each.key for each in plan.wanted] == ["b"]
+    opened.close()
 
 
 def test_md5_finds_what_another_file_of_the_size_is(tmp_path: Path) -> None:

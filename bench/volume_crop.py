@@ -1,0 +1,72 @@
+"""``python -m bench.volume_crop URL FILE CONNECTIONS``: one crop to a file, in a crawl."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scrapy import Spider
+from scrapy.crawler import AsyncCrawlerProcess
+from scrapy.settings import Settings
+
+from imgcrawl import settings as project
+from imgcrawl.volumes.model import Address, Crop, Level
+from imgcrawl.volumes.reading import read_crop
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+SIDE = 512
+done: list[str] = []
+
+
+class CropSpider(Spider):
+    """Reads the crop in the place of asking for pages."""
+
+    name = "crop"
+
+    async def start(self) -> AsyncIterator[Any]:
+        """One crop."""
+        url, path = sys.argv[1:3]
+        axes = ("x", "y", "z", "channel")
+        shape = (SIDE, SIDE, SIDE)
+        level = Level(
+            "s0",
+            Address(url, url),
+            "neuroglancer_precomputed",
+            axes,
+            shape,
+            "uint8",
+            (64, 64, 64),
+            "",
+        )
+        await read_crop(self.crawler, Crop(level, (0, 0, 0), shape), Path(path))
+        done.append(path)
+        return
+        yield  # which makes it a generator
+
+
+def main() -> None:
+    settings = Settings()
+    settings.setmodule(project, "project")
+    settings.update(
+        {
+            "ALLOWED_PRIVATE_NETWORKS": ["127.0.0.1/32"],
+            "EXTENSIONS_BASE": {},
+            "HTTPCACHE_ENABLED": False,
+            "ITEM_PIPELINES": {},
+            "SPIDER_MIDDLEWARES": {},
+            "VOLUME_CONNECTIONS": int(sys.argv[3]),
+        },
+        "cmdline",
+    )
+    process = AsyncCrawlerProcess(settings)
+    process.crawl(CropSpider)
+    process.start()
+    sys.exit(0 if done else 1)
+
+
+if __name__ == "__main__":
+    main()

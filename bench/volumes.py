@@ -1,0 +1,146 @@
+"""A box of a chunked volume: our reader beside cloud-volume, as whole processes.
+
+cloud-volume is used as it usually is: the whole box at once, absent chunks as zeros, then a TIFF.
+At 0 ms nginx serves; with latency, a server of ours that waits before each answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from bench.measure import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SIDE = 512
+CHUNK = 64
+NGINX = "/usr/sbin/nginx"
+THEIRS = """
+import sys
+import numpy, tifffile
+from cloudvolume import CloudVolume
+volume = CloudVolume("precomputed://" + sys.argv[1], mip=0, fill_missing=True, progress=False)
+box = volume[0:512, 0:512, 0:512]
+tifffile.imwrite(sys.argv[2], numpy.asarray(box)[..., 0].T)
+"""
+
+
+def main(rounds: int) -> None:
+    """Interleaved runs, sharded JPEG and raw, at 0 and 50 ms."""
+    with tempfile.TemporaryDirectory() as room:
+        Path(room).chmod(0o755)  # nginx's workers are nobody
+        folder = Path(room, "served")
+        for kind in ("jpeg", "raw"):
+            make(folder / kind, kind)
+        for latency in (0, 50):
+            with serving(folder, latency) as base:
+                for kind in ("jpeg", "raw"):
+                    _compare(f"{base}{kind}/", Path(room), f"{kind}, {latency} ms", rounds)
+
+
+def make(folder: Path, kind: str) -> None:
+    """A precomputed volume of smooth noise; sharded, if of JPEGs."""
+    import numpy as np  # noqa: PLC0415
+    import tensorstore as ts  # noqa: PLC0415
+
+    scale: dict[str, Any] = {"size": [SIDE] * 3, "resolution": [8, 8, 8], "encoding": kind}
+    scale["chunk_size"] = [CHUNK] * 3
+    if kind == "jpeg":
+        scale["sharding"] = {
+            "@type": "neuroglancer_uint64_sharded_v1",
+            "preshift_bits": 6,
+            "minishard_bits": 0,
+            "shard_bits": 3,
+            "hash": "identity",
+            "data_encoding": "raw",
+            "minishard_index_encoding": "gzip",
+        }
+    spec = {
+        "driver": "neuroglancer_precomputed",
+        "kvstore": {"driver": "file", "path": f"{folder}/"},
+        "multiscale_metadata": {"type": "image", "data_type": "uint8", "num_channels": 1},
+        "scale_metadata": scale,
+    }
+    array = ts.open(spec, create=True).result()
+    coarse = np.random.default_rng(0).integers(0, 255, (SIDE // 8,) * 3, np.uint8)
+    array[..., 0].write(coarse.repeat(8, 0).repeat(8, 1).repeat(8, 2)).result()
+
+
+@contextmanager
+def serving(folder: Path, latency: int) -> Iterator[str]:
+    """The base URL of a server of a folder that answers after so many milliseconds."""
+    if latency:
+        command = [sys.executable, "-m", "bench.volumes", str(folder), str(latency)]
+        port = 18941
+    else:
+        port = 18940
+        text = (
+            f"daemon off; pid {folder}/pid; error_log {folder}/errors; events {{}}\n"
+            f"http {{ access_log off; keepalive_requests 1000000; "
+            f"client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; "
+            f"fastcgi_temp_path {folder}/t3; uwsgi_temp_path {folder}/t4; "
+            f"scgi_temp_path {folder}/t5; "
+            f"server {{ listen 127.0.0.1:{port}; root {folder}; }} }}"
+        )
+        (folder / "nginx.conf").write_text(text)
+        command = [NGINX, "-c", f"{folder}/nginx.conf", "-e", f"{folder}/errors"]
+    server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(2)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _compare(url: str, room: Path, what: str, rounds: int) -> None:
+    contenders = {
+        "imgcrawl": ["-m", "bench.volume_crop", url, str(room / "raw"), "8"],
+        "imgcrawl, 20 connections": ["-m", "bench.volume_crop", url, str(room / "raw"), "20"],
+        "cloud-volume": ["-c", THEIRS, url, str(room / "theirs.tif")],
+    }
+    runs = {name: [run([sys.executable, *c]) for _ in range(1)] for name, c in contenders.items()}
+    for _ in range(rounds - 1):
+        for name, command in contenders.items():
+            runs[name].append(run([sys.executable, *command]))
+    theirs = runs["cloud-volume"]
+    for name, ours in runs.items():
+        figures = [
+            (median(getattr(r, one) for r in ours), median(getattr(r, one) for r in theirs))
+            for one in ("wall", "cpu", "rss")
+        ]
+        said = ", ".join(
+            f"{unit} {a:.2f} ({b / a:.2f} x)"
+            for unit, (a, b) in zip(("wall s", "CPU s", "peak MB"), figures, strict=True)
+        )
+        print(f"{what}: {name}: {said}, exit {ours[0].status}", flush=True)
+    (room / "raw").unlink(missing_ok=True)
+
+
+async def _serve(folder: Path, latency: int) -> None:
+    from aiohttp import web  # noqa: PLC0415
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(latency / 1000)
+        path = folder / request.path.strip("/")
+        return web.FileResponse(path) if path.is_file() else web.Response(status=404)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 18941).start()
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(Path(sys.argv[1]), int(sys.argv[2])))

@@ -1,0 +1,119 @@
+"""``scrapy recrop FILE``: is a crop still what its volume has?"""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import sys
+import tempfile
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scrapy.commands import ScrapyCommand
+from scrapy.exceptions import UsageError
+from scrapy.spiderloader import get_spider_loader
+
+from imgcrawl.arguments import parse_arguments
+from imgcrawl.errors import ArgumentError, ImgcrawlError
+from imgcrawl.outcomes import Outcome
+from imgcrawl.output import FAILURES, METADATA
+from imgcrawl.process import CrawlProcess
+from imgcrawl.summary import ExitStatus
+
+if TYPE_CHECKING:
+    import argparse
+
+    from imgcrawl.volumes.citation import Citation
+
+SPIDER = "recrop"
+
+
+class Command(ScrapyCommand):
+    """Fetches the same box again by an ordinary crawl, and compares."""
+
+    requires_project = True
+    requires_crawler_process = False
+
+    def syntax(self) -> str:
+        """How to type it."""
+        return "[--out DIR] [--local] FILE.crop.json"
+
+    def short_desc(self) -> str:
+        """What ``scrapy`` prints beside it."""
+        return "Fetch a crop again by its crop.json, and tell whether it is the same"
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Where the crop goes, and whether it may come from this computer."""
+        super().add_options(parser)
+        parser.add_argument("--out", type=Path, help="keep the new crop there")
+        parser.add_argument(
+            "--local", action="store_true", help="the volume may be a folder of this computer"
+        )
+
+    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        """Crawl and compare.
+
+        Exit status 0: the voxels are the same; 3: they are not; 2: no such description; 1: the
+        crop could not be made.
+        """
+        from imgcrawl.volumes.citation import read_file  # noqa: PLC0415 - only this one needs it
+
+        if len(args) != 1:
+            raise UsageError("scrapy recrop takes one file, NAME.crop.json")
+        assert self.settings is not None
+        out: Path = opts.out or Path(tempfile.mkdtemp(prefix="imgcrawl-recrop-"))
+        given = {"file": args[0], "out": str(out), "local": str(int(opts.local))}
+        try:
+            parse_arguments(get_spider_loader(self.settings).load(SPIDER), given)
+            self.exitcode = self._compare(read_file(Path(args[0])), out, given)
+        except (ArgumentError, ValueError) as error:
+            self._say(str(error))
+            self.exitcode = ExitStatus.USAGE
+        finally:
+            if opts.out is None:
+                shutil.rmtree(out, ignore_errors=True)
+
+    def _compare(self, cited: Citation, out: Path, given: dict[str, str]) -> int:
+        """Crawl into `out`, and say what came of it."""
+        assert self.settings is not None
+        # What a crawl says at its end is of files, and here of ones that will not stay.
+        with redirect_stdout(io.StringIO()):
+            status, failed = CrawlProcess(self.settings).run(SPIDER, given)
+        if isinstance(failed, ImgcrawlError):
+            self._say(str(failed))
+            return status
+        if failed is not None:
+            raise failed
+        if status not in {ExitStatus.COMPLETE, ExitStatus.SOME_MISSING}:
+            self._say("the crawl was stopped, and nothing was compared")
+            return status
+        if (row := _row(out / FAILURES, cited)) is not None:
+            self._say(f"{row['reason']}: {row['message']}")
+            changed = row["reason"] == Outcome.CORRUPT
+            return ExitStatus.SOME_MISSING if changed else ExitStatus.FAILED
+        row = _row(out / METADATA, cited)
+        if row is None or row["downloaded_at"] == cited.made_at:
+            self._say(f"{out} is where the crop is from: give an empty folder with --out")
+            return ExitStatus.FAILED
+        same = row["voxels_sha256"] == cited.voxels_sha256
+        known = row["metadata_sha256"] == cited.crop.level.sha256
+        sys.stdout.write(
+            f"{cited.crop.level.address.shown}\n"
+            f"metadata: {'equal' if known else 'changed'}\n"
+            f"voxels:   {'equal' if same else 'different'}\n"
+        )
+        return ExitStatus.COMPLETE if same else ExitStatus.SOME_MISSING
+
+    @staticmethod
+    def _say(words: str) -> None:
+        sys.stderr.write(f"scrapy recrop: {words}\n")
+
+
+def _row(table: Path, cited: Citation) -> dict[str, str] | None:
+    """The row of the crop in a table of the crawl."""
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if "record_id" in row]
+    # A cell that could be a formula has an apostrophe before it.
+    return next((r for r in rows if r["record_id"].removeprefix("'") == cited.record_id), None)

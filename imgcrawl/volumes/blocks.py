@@ -1,0 +1,124 @@
+"""A box cut into blocks: each of whole source chunks, none too large, together the box.
+
+So each chunk of the source is fetched once, and no more than a block need be in memory. Pure: four
+axes here are c, z, y, x, but any number will do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+MAX_CHUNKS = 8192  # of a block: what each takes while it is read is not only its voxels
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A box along one axis, and the grid of chunks there.
+
+    start, stop: of the box
+    first:       where a chunk of the grid begins
+    chunk:       voxels of a chunk
+    """
+
+    start: int
+    stop: int
+    first: int
+    chunk: int
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks the box touches."""
+        return self._cell(self.stop - 1) - self._cell(self.start) + 1
+
+    def cut(self, each: int) -> list[tuple[int, int]]:
+        """The box in stretches of `each` chunks: (start, stop), those at the ends clipped."""
+        begin = self.first + self._cell(self.start) * self.chunk
+        length = each * self.chunk
+        return [
+            (max(self.start, at), min(self.stop, at + length))
+            for at in range(begin, self.stop, length)
+        ]
+
+    def _cell(self, at: int) -> int:
+        return (at - self.first) // self.chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A part of a box: its first corner, the one behind its last, how many chunks it touches."""
+
+    start: tuple[int, ...]
+    stop: tuple[int, ...]
+    chunks: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Voxels along each axis."""
+        return tuple(stop - start for start, stop in zip(self.start, self.stop, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a box is cut: so many chunks along each axis make a block."""
+
+    sides: tuple[Side, ...]
+    each: tuple[int, ...]
+
+    def __iter__(self) -> Iterator[Block]:
+        """The blocks in the order of their voxels, x fastest."""
+        return _blocks(self.sides, self.each)
+
+    def __len__(self) -> int:
+        return prod(
+            -(-side.chunks // each) for side, each in zip(self.sides, self.each, strict=True)
+        )
+
+    def chunks(self, block: Block) -> Iterator[Block]:
+        """A block cut into its chunks."""
+        sides = tuple(
+            Side(start, stop, side.first, side.chunk)
+            for start, stop, side in zip(block.start, block.stop, self.sides, strict=True)
+        )
+        return _blocks(sides, (1,) * len(sides))
+
+
+def plan(sides: Sequence[Side], itemsize: int, limit: int) -> Plan:
+    """Cut a box into blocks of at most `limit` bytes, but of a chunk at the least.
+
+    Blocks grow along the last axis first, so that rows are whole: a file is written in few
+    pieces. Where an axis has to be cut, it is cut evenly.
+    """
+    sides = tuple(sides)
+    each = [1] * len(sides)
+    for axis in reversed(range(len(sides))):
+        side = sides[axis]
+        volume = itemsize * prod(
+            min(n * one.chunk, one.stop - one.start)
+            for i, (n, one) in enumerate(zip(each, sides, strict=True))
+            if i != axis
+        )
+        room = limit // max(1, volume * side.chunk)
+        if volume * (side.stop - side.start) <= limit:
+            room = side.chunks
+        room = min(room, MAX_CHUNKS // prod(each))
+        parts = -(-side.chunks // max(1, room))
+        each[axis] = -(-side.chunks // parts)
+        if each[axis] < side.chunks:
+            break
+    return Plan(sides, tuple(each))
+
+
+def _blocks(sides: tuple[Side, ...], each: tuple[int, ...]) -> Iterator[Block]:
+    cuts = [side.cut(n) for side, n in zip(sides, each, strict=True)]
+    for stretches in product(*cuts):
+        touched = prod(
+            Side(start, stop, side.first, side.chunk).chunks
+            for (start, stop), side in zip(stretches, sides, strict=True)
+        )
+        yield Block(tuple(s for s, _ in stretches), tuple(s for _, s in stretches), touched)

@@ -1,0 +1,78 @@
+"""Groups of N5: which levels they have, in whichever of three ways that is said.
+
+Sources: the README of N5, n5-viewer and OpenOrganelle. N5 counts from x; what comes out does not.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.errors import SourceError
+from imgcrawl.formats.units import positive
+from imgcrawl.volumes.levels import Calibration, array_calibration
+
+if TYPE_CHECKING:
+    from imgcrawl.formats.chunked import Array
+    from imgcrawl.volumes.documents import Documents
+
+_LEVEL = re.compile(r"s\d{1,2}\Z")
+_MAX_LEVELS = 64
+
+
+async def n5_datasets(
+    documents: Documents, group: dict[str, Any], where: str
+) -> list[tuple[str, dict[str, Any]]]:
+    """The levels of a group: path, and what the group says of it.
+
+    A group names them as multiscales (OpenOrganelle), or has them as s0, s1, ... with or without
+    a list of factors called scales (n5-viewer). Raises SourceError for paths that are none.
+    """
+    multiscales = group.get("multiscales")
+    first = multiscales[0] if isinstance(multiscales, list) and multiscales else None
+    told = first.get("datasets") if isinstance(first, dict) else None
+    if isinstance(told, list) and told:
+        found = []
+        for dataset in told[:_MAX_LEVELS]:
+            path = dataset.get("path") if isinstance(dataset, dict) else None
+            if not isinstance(path, str) or not _LEVEL.match(path):
+                raise SourceError(f"{where} names a level whose path is none.")
+            found.append((path, {**group, **dataset}))
+        return found
+    factors = group.get("scales")
+    known = factors if isinstance(factors, list) else []
+    found = []
+    for number in range(_MAX_LEVELS):
+        if await documents.read(f"s{number}/attributes.json") is None:
+            break
+        above = dict(group)
+        if number < len(known):
+            above["downsamplingFactors"] = known[number]
+        found.append((f"s{number}", above))
+    return found
+
+
+def n5_calibration(
+    node: dict[str, Any], above: dict[str, Any], array: Array, where: str
+) -> Calibration:
+    """What is known of a level: its own words, or those of the group times its factors."""
+    for holder in (node, above):
+        transform = holder.get("transform")
+        if isinstance(transform, dict) and isinstance(transform.get("scale"), list):
+            shift = transform.get("translate")
+            return array_calibration(array, where, shift if isinstance(shift, list) else ())
+    told = array_calibration(array, where)
+    if any(name in node for name in ("resolution", "pixelResolution")):
+        return told
+    factors = node.get("downsamplingFactors") or above.get("downsamplingFactors")
+    sizes = [positive(f) or 1.0 for f in factors] if isinstance(factors, list) else []
+    if len(sizes) != len(array.shape):
+        return told
+    by_axis = dict(zip(told.axes, sizes[::-1], strict=True))
+    scaled = told.scaled(by_axis)
+    # A coarse voxel's middle is that of those it stands for.
+    scaled.origin = {
+        axis: nm / by_axis.get(axis, 1.0) * (by_axis.get(axis, 1.0) - 1) / 2
+        for axis, nm in scaled.voxel.items()
+    }
+    return scaled

@@ -1,0 +1,146 @@
+"""A crop again, from the description that its crawl left."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from imgcrawl.arguments import SpiderArguments
+from imgcrawl.download.errors import FetchError
+from imgcrawl.errors import SourceError
+from imgcrawl.items import Expects, Missing, VolumeItem
+from imgcrawl.outcomes import Outcome
+from imgcrawl.volumes.address import parent
+from imgcrawl.volumes.citation import Citation, bytes_of, check_crop, read_file
+from imgcrawl.volumes.local import MAX_DOCUMENT, read_document
+from imgcrawl.volumes.picture import read_picture
+from spiders.base.dataset import DatasetSpider
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from imgcrawl.volumes.model import Address, Crop, Level
+    from spiders.base.dataset import Said
+
+_ABSENT = {403, 404, 410}  # some stores forbid what they do not have
+
+
+class RecropArguments(SpiderArguments):
+    """Which crop is wanted again."""
+
+    file: Path = Field(
+        description="the description of a crop, as a crawl left it", examples=["a.npy.crop.json"]
+    )
+    local: bool = Field(False, description="the volume may be a folder of this computer")
+
+    _citation: Citation = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _is_citation(self) -> Self:
+        self._citation = read_file(self.file)
+        url = self._citation.crop.level.address.url
+        # Whoever wrote the file may not have been the one who reads it now.
+        if url.startswith("file:") and not self.local:
+            raise ValueError(
+                f"{self.file} is of the folder {url} of a computer: if it is one of yours, "
+                "type local=1 (scrapy recrop --local) too"
+            )
+        return self
+
+    @property
+    def citation(self) -> Citation:
+        """What the file says."""
+        return self._citation
+
+
+class RecropSpider(DatasetSpider[RecropArguments]):
+    """A crop once more, from where it came from, bit for bit if that has not changed.
+
+    `scrapy recrop FILE` runs this and says whether the two are the same.
+    """
+
+    name = "recrop"
+    arguments: ClassVar[type[RecropArguments]] = RecropArguments
+    example = "scrapy crawl recrop -a file=data/neuroglancer/cubes/a.ome.zarr.crop.json"
+
+    async def records(self) -> AsyncIterator[Said]:
+        """The crop."""
+        citation = self.args.citation
+        cited = citation.crop
+        item = VolumeItem(citation.record_id, [citation.url], citation.file.name, crop=cited)
+        item.metadata = {
+            "cited_voxels_sha256": citation.voxels_sha256,
+            "cited_metadata_sha256": cited.level.sha256,
+        }
+        now = await self._level(cited.level)
+        if now.sha256 != cited.level.sha256:
+            self.logger.warning(
+                "The metadata of %s have changed since the crop was made", cited.level.address.shown
+            )
+            if words := _unlike(cited, now):
+                item.result = Missing(Outcome.CORRUPT, words, citation.url)
+            item.crop = replace(cited, level=replace(cited.level, sha256=now.sha256))
+        yield Expects(records=1, bytes=bytes_of(cited))
+        yield item
+
+    async def _level(self, cited: Level) -> Level:
+        """The level as it is today, read from where the cited one was read from.
+
+        Documents of a group count too, and the crop does not say how far above its array that was.
+        Raises SourceError where the level is no more.
+        """
+        found: list[Level] = []
+        problem = ""
+        place: Address | None = cited.address
+        for _ in range(3):
+            if place is None:
+                break
+            try:
+                levels = (await read_picture(self._document, place)).levels
+            except SourceError as error:
+                if isinstance(error.__cause__, FetchError):
+                    raise
+                problem = problem or f"{error}"
+            else:
+                same = (cited.scale, cited.address.url)
+                found += [each for each in levels if (each.scale, each.address.url) == same]
+            if any(each.sha256 == cited.sha256 for each in found):
+                break
+            place = parent(place)
+        if not found:
+            raise SourceError(
+                problem or f"{cited.address.shown} has no level {cited.name} any more."
+            )
+        return next((each for each in found if each.sha256 == cited.sha256), found[0])
+
+    async def _document(self, url: str) -> bytes | None:
+        """A document of the volume, None where there is none."""
+        if url.startswith("file:"):
+            return await asyncio.to_thread(read_document, url)
+        response = await self.fetch(url, dont_cache=True, download_maxsize=MAX_DOCUMENT)
+        if response.status in _ABSENT:
+            return None
+        if response.status != 200:
+            raise SourceError(f"{url} cannot be read: HTTP {response.status}.")
+        return response.body
+
+
+def _unlike(cited: Crop, now: Level) -> str:
+    """Why a crop of today cannot be the cited one, in words; nothing where it may be."""
+    was = cited.level
+    if (was.dtype, was.channels) != (now.dtype, now.channels):
+        return (
+            f"the volume has changed: its voxels were {was.channels} x {was.dtype}, "
+            f"and are {now.channels} x {now.dtype}"
+        )
+    if (was.axes, was.driver) != (now.axes, now.driver):
+        return f"the volume has changed: it was {was.driver}, and is {now.driver}"
+    try:
+        check_crop(replace(cited, level=now))
+    except ValueError as error:
+        return f"the volume has changed: {error}"
+    return ""

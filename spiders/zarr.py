@@ -1,0 +1,138 @@
+"""Volumes in Zarr, N5 or neuroglancer's precomputed format, in a bucket, on a server or a disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from imgcrawl.arguments import AnyCase, Words
+from imgcrawl.errors import SourceError
+from imgcrawl.items import Expects, VolumeItem
+from imgcrawl.suggest import did_you_mean
+from imgcrawl.volumes.address import name_of, store_of, within
+from imgcrawl.volumes.model import Address, Copy, Format
+from imgcrawl.volumes.sizes import size_of_level
+from spiders.base.volume import VolumeSpider
+from spiders.base.volume_arguments import VolumeArguments, checked_address
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from imgcrawl.volumes.model import Level, Picture
+    from spiders.base.dataset import Said
+
+MAX_UNASKED = 100_000_000_000  # bytes, uncompressed, of levels that nobody named
+
+
+class ZarrArguments(VolumeArguments):
+    """A picture of a store, which of its levels, and whether as it is or cubes of it."""
+
+    url: Annotated[str, BeforeValidator(str.strip)] = Field(
+        description="the store, or a folder of it: s3://, gs://, https:// or a local folder",
+        examples=["s3://janelia-cosem-datasets/jrc_mus-nacc-2/jrc_mus-nacc-2.zarr"],
+    )
+    path: str | None = Field(
+        None, description="the picture within the store", examples=["recon-2/em/fibsem-int16"]
+    )
+    level: Words = Field(
+        [],
+        description="names of levels, or all; by default all are copied, and cubes are cut from "
+        "the finest",
+        examples=["s3", "s2,s3"],
+    )
+    format: Annotated[Format | None, AnyCase] = Field(
+        None, description="of cubes; without box, size and format the store is copied as it is"
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, url: str) -> str:
+        return checked_address(url)
+
+    @field_validator("path")
+    @classmethod
+    def _is_path(cls, path: str | None) -> str | None:
+        within(Address("here", "https://here/"), path or "")
+        return path
+
+    @model_validator(mode="after")
+    def _is_level(self) -> ZarrArguments:
+        box = self.asked_box
+        if box is not None and not box.in_lengths and (len(self.level) > 1 or "all" in self.level):
+            raise ValueError("box is in voxels, which each level has its own: type one level")
+        return self
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether the store is wanted as it is."""
+        return self.box is None and self.size is None and self.format is None
+
+
+class ZarrSpider(VolumeSpider[ZarrArguments]):
+    """Arrays of a store as they are, object by object; or cubes cut from them.
+
+    Reads Zarr 2 and 3, OME-NGFF 0.1 to 0.5, N5 and precomputed. A copy keeps the metadata of the
+    groups above it, so that several levels in one OUT open as one picture. Caveat: format without
+    box and size is one cube of a whole level.
+    """
+
+    name = "zarr"
+    arguments: ClassVar[type[ZarrArguments]] = ZarrArguments
+    example = (
+        "scrapy crawl zarr -a url=s3://janelia-cosem-datasets/jrc_mus-nacc-2/jrc_mus-nacc-2.zarr "
+        "-a path=recon-2/em/fibsem-int16 -a level=s3"
+    )
+
+    async def records(self) -> AsyncIterator[Said]:
+        """The levels that are asked for, or cubes of them."""
+        address = within(self.address(self.args.url), self.args.path or "")
+        picture = await self.open_picture(address)
+        levels = self._levels(picture)
+        if self.args.is_copy:
+            async for said in self._copies(picture, levels):
+                yield said
+            return
+        format_ = self.args.format or "ome-zarr"
+        async for said in self.cubes(picture, levels, name_of(picture.address), format_):
+            yield said
+
+    def _levels(self, picture: Picture) -> list[Level]:
+        known = {level.name: level for level in picture.levels}
+        if not self.args.level:
+            return [*picture.levels] if self.args.is_copy else [picture.levels[0]]
+        if "all" in self.args.level:
+            return [*picture.levels]
+        for name in self.args.level:
+            if name not in known:
+                shown = "\n".join(f"  {in_words(level)}" for level in picture.levels)
+                near = did_you_mean(name, known).removesuffix(".")
+                raise SourceError(
+                    f"level={name}: {picture.address.shown} has no such level{near}\n{shown}"
+                )
+        return [known[name] for name in dict.fromkeys(self.args.level)]
+
+    async def _copies(self, picture: Picture, levels: list[Level]) -> AsyncIterator[Said]:
+        size = sum(map(size_of_level, levels))
+        if not self.args.level and size > MAX_UNASKED:
+            shown = "\n".join(f"  -a level={in_words(level)}" for level in levels)
+            raise SourceError(
+                f"All levels of {picture.address.shown} are {size / 1e9:,.1f} GB, uncompressed. "
+                f"Type which you want, or -a level=all:\n{shown}"
+            )
+        store, path = store_of(picture.address)
+        for level in levels:
+            is_whole = level.address == picture.address and level.scale is None
+            folder = "/".join(filter(None, (name_of(store), path, "" if is_whole else level.name)))
+            there = level.address
+            if level.scale is not None:
+                there = within(there, level.name)  # a precomputed scale has a folder of its own
+            yield Expects(1, None, f"{there.shown} ({picture.kind}): {in_words(level)}.")
+            yield VolumeItem(folder, [there.url], folder, {}, copy=Copy(there))
+
+
+def in_words(level: Level) -> str:
+    """A level's name, and how large it is."""
+    sides = " x ".join(f"{side:,}" for side in level.shape)
+    size = size_of_level(level) / 1e9
+    return f"{level.name}  ({sides} voxels of {level.dtype}, {size:,.2f} GB uncompressed)"

@@ -1,0 +1,87 @@
+"""Whole crawls of cubes: the voxels are those of the source, whatever keeps them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import tensorstore as ts
+
+from tests.conftest import Crawler
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VOXELS = np.random.default_rng(5).integers(0, 60_000, (40, 50, 60), np.uint16)  # z, y, x
+CHUNK = [16, 16, 16]
+SHARDED = {
+    "shape": VOXELS.shape,
+    "data_type": "uint16",
+    "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [32, 32, 32]}},
+    "codecs": [
+        {
+            "name": "sharding_indexed",
+            "configuration": {"chunk_shape": CHUNK, "codecs": [{"name": "zstd"}]},
+        }
+    ],
+    "dimension_names": ["z", "y", "x"],
+}
+STORES: dict[str, tuple[dict[str, Any], bool]] = {  # metadata, and whether it counts from x
+    "zarr": ({"shape": VOXELS.shape, "chunks": CHUNK, "dtype": ">u2"}, False),
+    "zarr3": (SHARDED, False),
+    "n5": (
+        {
+            "dimensions": VOXELS.shape[::-1],
+            "blockSize": CHUNK,
+            "dataType": "uint16",
+            "axes": ["x", "y", "z"],
+            "compression": {"type": "gzip"},
+        },
+        True,
+    ),
+}
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Crawler:
+    """A crawl of folders of this computer."""
+    return Crawler(tmp_path, None)
+
+
+@pytest.mark.parametrize("driver", STORES)
+def test_a_cube_of_every_store_has_its_voxels(alone: Crawler, tmp_path: Path, driver: str) -> None:
+    metadata, from_x = STORES[driver]
+    root = tmp_path / "store"
+    spec = {"driver": driver, "kvstore": f"file://{root}/", "metadata": metadata}
+    store = ts.open(spec, create=True).result()
+    store[...] = VOXELS.T if from_x else VOXELS
+    ended = alone("zarr", url=str(root), box="3:33,5:40,7:70", format="npy")
+    assert ended.status == 0, ended.log
+    assert "clipped to 3:33,5:40,7:60" in ended.log
+    (row,) = ended.out.rows()
+    found = np.load(ended.out.root / row["file_name"])
+    assert np.array_equal(np.squeeze(found), VOXELS[3:33, 5:40, 7:60])
+    assert (row["origin_z"], row["origin_y"], row["origin_x"]) == ("3", "5", "7")
+
+
+def test_more_cubes_of_a_seed_are_added_to_those_that_are_there(
+    alone: Crawler, tmp_path: Path
+) -> None:
+    root = tmp_path / "store"
+    spec = {"driver": "zarr", "kvstore": f"file://{root}/", "metadata": STORES["zarr"][0]}
+    ts.open(spec, create=True).result()[...] = VOXELS
+    ask: dict[str, Any] = {"url": str(root), "size": "8,9,10", "seed": 4, "format": "npy"}
+    first = alone("zarr", count=2, **ask)
+    before = first.out.files()
+    again = alone("zarr", count=3, **ask)
+    assert again.status == 0, again.log
+    assert "1 new" in again.log
+    assert "2 already there" in again.log
+    assert before.items() <= again.out.files().items()
+    rows = again.out.rows()
+    assert {row["draw"] for row in rows} == {"0", "1", "2"}
+    for row in rows:
+        z, y, x = (int(row[f"origin_{axis}"]) for axis in "zyx")
+        cube = np.squeeze(np.load(again.out.root / row["file_name"]))
+        assert np.array_equal(cube, VOXELS[z : z + 8, y : y + 9, x : x + 10])
