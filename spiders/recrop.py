@@ -64,6 +64,7 @@ class RecropSpider(DatasetSpider[RecropArguments]):
     """
 
     name = "recrop"
+    internal = True
     arguments: ClassVar[type[RecropArguments]] = RecropArguments
     example = "scrapy crawl recrop -a file=data/neuroglancer/cubes/a.ome.zarr.crop.json"
 

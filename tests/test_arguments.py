@@ -14,9 +14,11 @@ from spiders.imagenet import ImagenetSpider
 from spiders.imaterialist import ImaterialistSpider
 from spiders.isic import IsicSpider
 from spiders.isic_arguments import IsicArguments
+from spiders.neuroglancer import NeuroglancerSpider
 from spiders.omero import OmeroSpider
 from spiders.static_page import StaticPageSpider
 from spiders.urls import UrlsSpider
+from spiders.zarr import ZarrSpider
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,6 +145,8 @@ def test_statuses(status: int, outcome: str) -> None:
         OmeroSpider,
         StaticPageSpider,
         UrlsSpider,
+        NeuroglancerSpider,
+        ZarrSpider,
     ],
 )
 def test_readme_has_the_table_of_today(spider: type[Spider]) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
     from scrapy import Spider
+    from scrapy.spiderloader import SpiderLoaderProtocol
 
 
 class Command(ScrapyCommand):
@@ -48,8 +49,13 @@ class Command(ScrapyCommand):
             if name not in loader.list():
                 raise UsageError(f"there is no spider {name!r}{did_you_mean(name, loader.list())}")
         describe = as_markdown if opts.markdown else as_text
-        texts = [describe(loader.load(name)) for name in args or sorted(loader.list())]
+        texts = [describe(loader.load(name)) for name in args or _datasets(loader)]
         sys.stdout.write("\n\n".join(texts) + "\n")
+
+
+def _datasets(loader: SpiderLoaderProtocol) -> list[str]:
+    """The spiders that people call by their names."""
+    return [n for n in sorted(loader.list()) if not getattr(loader.load(n), "internal", False)]
 
 
 def as_text(spider: type[Spider]) -> str:
