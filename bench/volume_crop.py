@@ -1,4 +1,4 @@
-"""``python -m bench.volume_crop URL FILE CONNECTIONS``: one crop to a file, in a crawl."""
+"""``python -m bench.volume_crop URL FILE TOLD CONNECTIONS``: one crop to a file, in a crawl."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from scrapy import Spider
 from scrapy.crawler import AsyncCrawlerProcess
 from scrapy.settings import Settings
 
+from bench.stopwatch import Stopwatch
 from imgcrawl import settings as project
 from imgcrawl.volumes.model import Address, Crop, Level
 from imgcrawl.volumes.reading import read_crop
+from imgcrawl.volumes.store import tensorstore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -42,7 +44,10 @@ class CropSpider(Spider):
             (64, 64, 64),
             "",
         )
+        tensorstore(30)  # loaded as the other's modules are
+        watch = Stopwatch()
         await read_crop(self.crawler, Crop(level, (0, 0, 0), shape), Path(path))
+        watch.stop(sys.argv[3])
         done.append(path)
         return
         yield  # which makes it a generator
@@ -58,7 +63,7 @@ def main() -> None:
             "HTTPCACHE_ENABLED": False,
             "ITEM_PIPELINES": {},
             "SPIDER_MIDDLEWARES": {},
-            "VOLUME_CONNECTIONS": int(sys.argv[3]),
+            "VOLUME_CONNECTIONS": int(sys.argv[4]),
         },
         "cmdline",
     )

@@ -7,6 +7,7 @@ At 0 ms nginx serves; with latency, a server of ours that waits before each answ
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 import tempfile
@@ -28,9 +29,12 @@ THEIRS = """
 import sys
 import numpy, tifffile
 from cloudvolume import CloudVolume
+from bench.stopwatch import Stopwatch
+watch = Stopwatch()
 volume = CloudVolume("precomputed://" + sys.argv[1], mip=0, fill_missing=True, progress=False)
 box = volume[0:512, 0:512, 0:512]
 tifffile.imwrite(sys.argv[2], numpy.asarray(box)[..., 0].T)
+watch.stop(sys.argv[3])
 """
 
 
@@ -103,27 +107,33 @@ def serving(folder: Path, latency: int) -> Iterator[str]:
 
 
 def _compare(url: str, room: Path, what: str, rounds: int) -> None:
+    told = str(room / "told")
+    ours = ["-m", "bench.volume_crop", url, str(room / "raw"), told]
     contenders = {
-        "imgcrawl": ["-m", "bench.volume_crop", url, str(room / "raw"), "8"],
-        "imgcrawl, 20 connections": ["-m", "bench.volume_crop", url, str(room / "raw"), "20"],
-        "cloud-volume": ["-c", THEIRS, url, str(room / "theirs.tif")],
+        "imgcrawl, 8 connections": [*ours, "8"],
+        "imgcrawl, 20 connections": [*ours, "20"],
+        "imgcrawl, 32 connections": [*ours, "32"],
+        "cloud-volume, 20 connections": ["-c", THEIRS, url, str(room / "theirs.tif"), told],
     }
-    runs = {name: [run([sys.executable, *c]) for _ in range(1)] for name, c in contenders.items()}
-    for _ in range(rounds - 1):
+    runs: dict[str, list[tuple[float, ...]]] = {name: [] for name in contenders}
+    for _ in range(rounds):
         for name, command in contenders.items():
-            runs[name].append(run([sys.executable, *command]))
-    theirs = runs["cloud-volume"]
-    for name, ours in runs.items():
-        figures = [
-            (median(getattr(r, one) for r in ours), median(getattr(r, one) for r in theirs))
-            for one in ("wall", "cpu", "rss")
-        ]
-        said = ", ".join(
-            f"{unit} {a:.2f} ({b / a:.2f} x)"
-            for unit, (a, b) in zip(("wall s", "CPU s", "peak MB"), figures, strict=True)
+            whole = run([sys.executable, *command])
+            if whole.status:
+                raise SystemExit(f"{name} ended with status {whole.status}")
+            wall, cpu, before = json.loads((room / "told").read_text())
+            figures = (whole.wall, whole.cpu, whole.rss, wall, cpu, whole.rss - before)
+            runs[name].append(figures)
+            (room / "raw").unlink(missing_ok=True)
+    theirs = [median(column) for column in zip(*runs[name], strict=True)]
+    for name, rows in runs.items():
+        mine = [median(column) for column in zip(*rows, strict=True)]
+        pairs = [f"{a:.2f} ({b / a:.2f} x)" for a, b in zip(mine, theirs, strict=True)]
+        print(
+            f"{what}: {name}: whole process: wall s {pairs[0]}, CPU s {pairs[1]}, peak MB "
+            f"{pairs[2]}; the crop alone: wall s {pairs[3]}, CPU s {pairs[4]}, MB {pairs[5]}",
+            flush=True,
         )
-        print(f"{what}: {name}: {said}, exit {ours[0].status}", flush=True)
-    (room / "raw").unlink(missing_ok=True)
 
 
 async def _serve(folder: Path, latency: int) -> None:

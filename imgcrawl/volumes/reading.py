@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     import numpy as np
     from scrapy.crawler import Crawler
 
+    from imgcrawl.volumes.blocks import Side
     from imgcrawl.volumes.model import Crop, Level, Zyx
+    from imgcrawl.volumes.store import Source
 
-BLOCK = 16 << 20  # bytes in memory as one; two are at a time
-AT_ONCE = 2  # blocks: one may be read while the other is written
+BLOCK = 4 << 20  # bytes in memory as one
+SHARDED_BLOCK = 16 << 20  # likewise, of a store that keeps many chunks in an object
+IN_MEMORY = 64 << 20  # bytes of all blocks at a time: each waits for its shard's two indices first
 
 
 async def read_crop(
@@ -53,12 +56,12 @@ async def read_crop(
     source = await opened(crawler, crop.level, crop.time)
     sides = source.sides(crop.origin, crop.shape)
     dtype = source.array.dtype.numpy_dtype
-    blocks = plan(sides, dtype.itemsize, BLOCK)
+    blocks = _plan(source, sides)
     shape = tuple(side.stop - side.start for side in sides)
     file = _File(path, start, shape, dtype.itemsize, Journal(path))
     reader = Reader(crawler, crop.level, source, blocks)
     await _guarded(file.begin, _told(crop, blocks, start), len(blocks))
-    await _read_all(reader, file, blocks, progress)
+    await _read_all(reader, file, blocks, progress, at_once=_at_once(crawler, source, blocks))
     chunks = sum(file.journal.done.values(), Chunks())
     await _guarded(file.journal.remove)
     channels, z, y, x = shape
@@ -74,7 +77,7 @@ async def read_box(
     source = await opened(crawler, level, time)
     sides = source.sides(origin, shape)
     dtype = source.array.dtype.numpy_dtype
-    blocks = plan(sides, dtype.itemsize, BLOCK)
+    blocks = _plan(source, sides)
     reader = Reader(crawler, level, source, blocks)
     box = np.empty([side.stop - side.start for side in sides], dtype)
     chunks = Chunks()
@@ -85,10 +88,37 @@ async def read_box(
     return box, chunks
 
 
+def _plan(source: Source, sides: tuple[Side, ...]) -> Plan:
+    itemsize = source.array.dtype.numpy_dtype.itemsize
+    if source.is_sharded:
+        return plan(sides, itemsize, SHARDED_BLOCK, curved=True)
+    return plan(sides, itemsize, BLOCK)
+
+
+def _at_once(crawler: Crawler, source: Source, blocks: Plan) -> int:
+    """Blocks at a time: two at least, of which one may be read while the other is written.
+
+    As many as keep the connections busy, and fit into memory.
+    """
+    connections = crawler.settings.getint("VOLUME_CONNECTIONS", 8)
+    requests = 2 if source.is_sharded else prod(blocks.each)
+    size = prod(
+        min(n * side.chunk, side.stop - side.start)
+        for n, side in zip(blocks.each, blocks.sides, strict=True)
+    )
+    room = IN_MEMORY // (size * int(source.array.dtype.numpy_dtype.itemsize))
+    return max(2, min(-(-2 * connections // requests), room))
+
+
 async def _read_all(
-    reader: Reader, file: _File, blocks: Plan, progress: Callable[[int, int], None] | None
+    reader: Reader,
+    file: _File,
+    blocks: Plan,
+    progress: Callable[[int, int], None] | None,
+    *,
+    at_once: int,
 ) -> None:
-    """Read what the journal lacks, two blocks at a time."""
+    """Read what the journal lacks, some blocks at a time."""
     done, whole = 0, file.size
 
     def left() -> Iterator[tuple[int, Block]]:
@@ -112,7 +142,7 @@ async def _read_all(
             if progress is not None:
                 progress(done, whole)
 
-    await together(work() for _ in range(AT_ONCE))
+    await together(work() for _ in range(at_once))
 
 
 class _File:

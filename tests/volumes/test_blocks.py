@@ -19,11 +19,16 @@ def sides(draw: st.DrawFn) -> Side:
 
 
 @settings(deadline=None)
-@given(st.lists(sides(), min_size=1, max_size=4), st.sampled_from([1, 2, 8]), st.integers(1, 20000))
+@given(
+    st.lists(sides(), min_size=1, max_size=4),
+    st.sampled_from([1, 2, 8]),
+    st.integers(1, 20000),
+    st.booleans(),
+)
 def test_blocks_cover_the_box_once_with_whole_chunks(
-    box: list[Side], itemsize: int, limit: int
+    box: list[Side], itemsize: int, limit: int, curved: bool
 ) -> None:
-    blocks = plan(box, itemsize, limit)
+    blocks = plan(box, itemsize, limit, curved=curved)
     seen = np.zeros([side.stop - side.start for side in box], np.uint8)
     count = 0
     for block in blocks:
