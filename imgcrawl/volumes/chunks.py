@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from imgcrawl.download.downloader import Downloader
 from imgcrawl.download.errors import FetchError
 from imgcrawl.download.limits import Limits
 from imgcrawl.outcomes import Outcome
@@ -67,6 +68,11 @@ class Reader:
         self._at_once = asyncio.Semaphore(2 * crawler.settings.getint("VOLUME_CONNECTIONS", 8))
         self._has_gaps = False
         self.chunks = Chunks()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the run is being stopped."""
+        return Downloader.of(self._crawler).stopping
 
     async def read(self, block: Block) -> tuple[np.ndarray[Any, Any], Chunks]:
         """The voxels of a block, and how many chunks they came from.

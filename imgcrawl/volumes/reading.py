@@ -134,6 +134,8 @@ async def _read_all(
     async def work() -> None:
         nonlocal done
         for number, block in waiting:
+            if reader.stopping:
+                return  # what others have under way may end: it would be fetched again
             voxels, chunks = await reader.read(block)
             await _guarded(file.write, number, _within(block, blocks), voxels, chunks)
             reader.chunks += chunks
@@ -143,6 +145,8 @@ async def _read_all(
                 progress(done, whole)
 
     await together(work() for _ in range(at_once))
+    if reader.stopping and done < whole:
+        raise FetchError(Outcome.INTERRUPTED, "the run was stopped in the middle of a volume")
 
 
 class _File:
