@@ -13,7 +13,8 @@ from imgcrawl.output import DUPLICATES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from imgcrawl.ledger import Entry, Ledger
+    from imgcrawl.entries import Entry
+    from imgcrawl.ledger import Ledger
     from imgcrawl.output import OutputDirectory
 
 COLUMNS = ("group", "kind", "across", "record_id", "file_name", "class", "split", "sha256")

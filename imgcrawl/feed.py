@@ -19,9 +19,9 @@ from zlib import crc32
 from scrapy import signals
 from scrapy.exceptions import CloseSpider
 
+from imgcrawl.entries import utf8
 from imgcrawl.errors import ImgcrawlError, OutputError
 from imgcrawl.items import Bookmark, Document, Expects, Item, Missing, Stored, Unreadable
-from imgcrawl.ledger import utf8
 from imgcrawl.outcomes import Outcome, retry_outcomes
 from imgcrawl.quota import Quota
 from imgcrawl.rescue import Rescue
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
     from twisted.python.failure import Failure
 
-    from imgcrawl.ledger import Entry
+    from imgcrawl.entries import Entry
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +76,7 @@ class Feed:
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         """Scrapy's constructor."""
+        Run.wanted_by(crawler)
         return cls(crawler)
 
     async def process_start(self, start: AsyncIterator[Any]) -> AsyncIterator[Any]:
@@ -88,7 +89,12 @@ class Feed:
         if self._crawler.settings.getbool("DRY_RUN"):
             from imgcrawl.dry_run import DryRun  # noqa: PLC0415 - few ask for it
 
-            await DryRun(self._crawler).show(start)
+            try:
+                await DryRun(self._crawler).show(start)
+            except ImgcrawlError as error:
+                logger.error("%s", error)  # a dry run leaves no summary that could say so
+                self._run.fail(str(error))
+                raise CloseSpider("stopped") from error
             return
         self._closing = asyncio.create_task(self._let_close())
         try:

@@ -6,172 +6,20 @@ batches, each one transaction: an entry is there whole or not at all, whatever k
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from imgcrawl.entries import RECORD_COLUMNS, ClassCount, Entry, entry_of, utf8
 from imgcrawl.errors import OutputError
-from imgcrawl.items import Item, Metadata, Missing, Result, Stored, from_json
+from imgcrawl.items import Stored
 from imgcrawl.outcomes import Outcome
+from imgcrawl.schema import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from imgcrawl.quota import Quota
-
-SCHEMA_VERSION = 2
-
-_STORED_COLUMNS = tuple(f.name for f in fields(Stored) if f.name not in {"url", "tries"})
-
-_SCHEMA = f"""
-CREATE TABLE records (
-    record_id TEXT PRIMARY KEY,
-    outcome TEXT NOT NULL,
-    url TEXT,
-    tries INTEGER NOT NULL,
-    last_try_at TEXT NOT NULL,
-    http_status INTEGER,
-    message TEXT,
-    {", ".join(_STORED_COLUMNS)},
-    path TEXT NOT NULL,      -- the final name without its extension: one record each
-    metadata TEXT NOT NULL,  -- JSON object
-    item TEXT NOT NULL,      -- JSON: what a new try needs
-    quota TEXT               -- the class that it is a candidate of
-) WITHOUT ROWID;
-CREATE INDEX records_outcome ON records (outcome);
-CREATE INDEX records_path ON records (path);
-CREATE TABLE bookmarks (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE columns (name TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-"""
-_SINCE_2 = """
-CREATE INDEX records_quota ON records (quota) WHERE quota IS NOT NULL;
-CREATE INDEX records_sha256 ON records (sha256) WHERE sha256 IS NOT NULL;
-CREATE INDEX records_url ON records (url) WHERE url IS NOT NULL;
-CREATE TABLE quotas (
-    key TEXT PRIMARY KEY, label TEXT, wanted INTEGER NOT NULL, listed INTEGER, note TEXT
-) WITHOUT ROWID;
-CREATE TABLE unreadable (place TEXT PRIMARY KEY, problem TEXT NOT NULL, seen_at TEXT NOT NULL)
-    WITHOUT ROWID;
-CREATE TABLE captures (url TEXT PRIMARY KEY, answer TEXT NOT NULL, asked_at TEXT NOT NULL)
-    WITHOUT ROWID;
-"""
-
-_RECORD_COLUMNS = (
-    "record_id",
-    "outcome",
-    "url",
-    "tries",
-    "last_try_at",
-    "http_status",
-    "message",
-    *_STORED_COLUMNS,
-    "path",
-    "metadata",
-    "item",
-    "quota",
-)
-
-
-@dataclass(slots=True)
-class Entry:
-    """One row of the ledger."""
-
-    record_id: str
-    result: Result
-    last_try_at: str  # UTC, ISO 8601
-    path: str
-    metadata: Metadata
-    item: str
-    quota: str | None = None
-
-    @classmethod
-    def of(cls, item: Item, result: Result, now: str) -> Entry:
-        """The entry of an item that has its result."""
-        kept = item.to_json()
-        return cls(item.record_id, result, now, item.path, item.metadata, kept, item.quota)
-
-    def to_item(self) -> Item:
-        """The item as its spider made it, to be tried again."""
-        return from_json(self.record_id, self.item, self.metadata)
-
-    def _row(self) -> tuple[Any, ...]:
-        result = self.result
-        if isinstance(result, Stored):
-            status, message = None, None
-            stored = [getattr(result, name) for name in _STORED_COLUMNS]
-        else:
-            status, message = result.http_status, result.message
-            came = {"sha256": result.sha256, "final_url": result.final_url}
-            stored = [came.get(name) for name in _STORED_COLUMNS]
-        row = (
-            self.record_id,
-            str(result.outcome),
-            result.url,
-            result.tries,
-            self.last_try_at,
-            status,
-            message,
-            *stored,
-            self.path,
-            json.dumps(self.metadata, separators=(",", ":")),
-            self.item,
-            self.quota,
-        )
-        return tuple(
-            utf8(cell) if isinstance(cell, str) and not cell.isascii() else cell for cell in row
-        )
-
-
-def utf8(text: str) -> str:
-    """A text that can be written: a lone surrogate, which JSON can hold, becomes its escape."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _entry(row: sqlite3.Row) -> Entry:
-    result: Result
-    if row["outcome"] == Outcome.STORED:
-        stored = {name: row[name] for name in _STORED_COLUMNS}
-        result = Stored(url=row["url"], tries=row["tries"], **stored)
-    else:
-        result = Missing(
-            Outcome(row["outcome"]),
-            row["message"],
-            row["url"],
-            row["http_status"],
-            row["tries"],
-            row["sha256"],
-            row["final_url"],
-        )
-    return Entry(
-        record_id=row["record_id"],
-        result=result,
-        last_try_at=row["last_try_at"],
-        path=row["path"],
-        metadata=json.loads(row["metadata"]),
-        item=row["item"],
-        quota=row["quota"],
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class ClassCount:
-    """A class that has a quota: what is wanted of it, and what became of its candidates."""
-
-    key: str
-    label: str
-    wanted: int
-    stored: int
-    listed: int | None  # candidates in its list, where that is known
-    missing: dict[str, int]  # by reason
-    note: str
-
-    @property
-    def short(self) -> int:
-        """How many are missing."""
-        return max(0, self.wanted - self.stored)
 
 
 class Ledger:
@@ -183,38 +31,17 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._db = self._open(path)
+            self._db = connect(path)
         except sqlite3.DatabaseError as error:
             raise OutputError(
                 f"{path} is not a ledger of imgcrawl ({error}). Move it away to start anew, "
                 "or choose another directory with -a out=DIR."
             ) from error
 
-    @staticmethod
-    def _open(path: Path) -> sqlite3.Connection:
-        db = sqlite3.connect(path, isolation_level=None, timeout=30)
-        db.row_factory = sqlite3.Row
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=NORMAL")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            made = f"{_SCHEMA} {_SINCE_2} PRAGMA user_version={SCHEMA_VERSION};"
-            db.executescript(f"BEGIN; {made} COMMIT;")
-        elif version == 1:
-            added = f"ALTER TABLE records ADD COLUMN quota TEXT; {_SINCE_2}"
-            db.executescript(f"BEGIN; {added} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
-        elif version != SCHEMA_VERSION:
-            db.close()
-            raise OutputError(
-                f"{path} has schema {version}, this imgcrawl knows {SCHEMA_VERSION}. "
-                "Use the imgcrawl that wrote it, or a later one."
-            )
-        return db
-
     def get(self, record_id: str) -> Entry | None:
         """The entry of one record."""
         row = self._db.execute("SELECT * FROM records WHERE record_id = ?", (record_id,)).fetchone()
-        return _entry(row) if row else None
+        return entry_of(row) if row else None
 
     def owner(self, path: str) -> str | None:
         """The record whose final name (without extension) is `path`."""
@@ -241,11 +68,11 @@ class Ledger:
         unreadable: Iterable[tuple[str, str, str]] = (),
     ) -> None:
         """Write a batch in one transaction: all of it is there afterwards, or nothing."""
-        marks = ", ".join("?" * len(_RECORD_COLUMNS))
+        marks = ", ".join("?" * len(RECORD_COLUMNS))
         with self._transaction():
             self._db.executemany(
-                f"INSERT OR REPLACE INTO records ({', '.join(_RECORD_COLUMNS)}) VALUES ({marks})",  # noqa: S608 - constants
-                (entry._row() for entry in entries),
+                f"INSERT OR REPLACE INTO records ({', '.join(RECORD_COLUMNS)}) VALUES ({marks})",  # noqa: S608 - constants
+                (entry.row() for entry in entries),
             )
             self._db.executemany("INSERT OR REPLACE INTO bookmarks VALUES (?, ?)", bookmarks)
             self._db.executemany("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?)", unreadable)
@@ -253,7 +80,7 @@ class Ledger:
     def of_bytes(self, sha256: str) -> list[Entry]:
         """The records whose bytes were these, stored or not."""
         rows = self._db.execute("SELECT * FROM records WHERE sha256 = ?", (sha256,))
-        return [_entry(row) for row in rows]
+        return [entry_of(row) for row in rows]
 
     def same_bytes(self) -> Iterator[Entry]:
         """The stored records whose bytes others have too, the same ones next to each other."""
@@ -288,14 +115,14 @@ class Ledger:
             " LIMIT 1",
             (url,),
         ).fetchone()
-        return _entry(row) if row else None
+        return entry_of(row) if row else None
 
     def of_quota(self, key: str) -> list[Entry]:
         """The stored records of a class that has a quota."""
         rows = self._db.execute(
             "SELECT * FROM records WHERE quota = ? AND outcome = 'stored'", (key,)
         )
-        return [_entry(row) for row in rows]
+        return [entry_of(row) for row in rows]
 
     def write_quotas(self, quotas: Iterable[Quota]) -> None:
         """Note what is wanted of classes."""
@@ -354,7 +181,7 @@ class Ledger:
             " AND record_id > ? ORDER BY record_id LIMIT ?",
             (*words, after, limit),
         )
-        return map(_entry, rows)
+        return map(entry_of, rows)
 
     def tally(self, column: str) -> dict[str, int]:
         """How many stored records have which value of a dataset's own column, most first."""

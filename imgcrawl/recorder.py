@@ -7,16 +7,17 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from imgcrawl.entries import utf8
 from imgcrawl.items import Missing, Stored
-from imgcrawl.ledger import utf8
 from imgcrawl.outcomes import Outcome
 from imgcrawl.tables import LiveTables, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imgcrawl.entries import Entry
     from imgcrawl.items import Bookmark
-    from imgcrawl.ledger import Entry, Ledger
+    from imgcrawl.ledger import Ledger
     from imgcrawl.output import OutputDirectory
 
 logger = logging.getLogger(__name__)

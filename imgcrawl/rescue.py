@@ -11,8 +11,8 @@ from imgcrawl.outcomes import GONE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from imgcrawl.entries import Entry
     from imgcrawl.items import Item
-    from imgcrawl.ledger import Entry
     from imgcrawl.run import Run
 
 logger = logging.getLogger(__name__)

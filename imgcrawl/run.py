@@ -15,8 +15,11 @@ from functools import lru_cache
 from glob import escape
 from typing import TYPE_CHECKING, Any
 
+from scrapy.exceptions import NotConfigured
+
+from imgcrawl.entries import Entry, utf8
 from imgcrawl.items import Missing, Stored
-from imgcrawl.ledger import Entry, Ledger, utf8
+from imgcrawl.ledger import Ledger
 from imgcrawl.outcomes import Outcome
 from imgcrawl.output import FAILURES, LEDGER, METADATA, OutputDirectory, bytes_of
 from imgcrawl.paths import safe_path
@@ -113,6 +116,15 @@ class Run:
             self.out.sweep()
         if self.recovering or not self._has_tables():
             write_all(self.out, self.ledger)
+
+    @staticmethod
+    def wanted_by(crawler: Crawler) -> None:
+        """Raise NotConfigured where no dataset is crawled: by ``scrapy shell``, ``scrapy fetch``.
+
+        What has to do with a run calls this in its `from_crawler`.
+        """
+        if crawler.settings["OUT"] is None:
+            raise NotConfigured
 
     @staticmethod
     def of(crawler: Crawler) -> Run:

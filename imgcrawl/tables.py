@@ -21,7 +21,8 @@ from imgcrawl.output import ATTRIBUTION, CLASSES, FAILURES, METADATA
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from imgcrawl.ledger import Entry, Ledger
+    from imgcrawl.entries import Entry
+    from imgcrawl.ledger import Ledger
     from imgcrawl.output import OutputDirectory
 
 FIXED_COLUMNS = (

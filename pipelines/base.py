@@ -19,6 +19,7 @@ class RunPipeline:
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         """Scrapy's constructor."""
+        Run.wanted_by(crawler)
         return cls(crawler)
 
     def open_spider(self) -> None:

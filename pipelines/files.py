@@ -52,6 +52,7 @@ class FilesPipeline(ScrapyFilesPipeline):
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         """Scrapy's constructor. The store is FILES_STORE, or OUT where that is not set."""
+        Run.wanted_by(crawler)
         cls._update_stores(crawler.settings)
         return cls(crawler.settings["FILES_STORE"] or crawler.settings["OUT"], crawler=crawler)
 

@@ -83,6 +83,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         """Scrapy's constructor. The store is IMAGES_STORE, or OUT where that is not set."""
+        Run.wanted_by(crawler)
         cls._update_stores(crawler.settings)
         return cls(crawler.settings["IMAGES_STORE"] or crawler.settings["OUT"], crawler=crawler)
 

@@ -14,7 +14,7 @@ from pipelines.base import RunPipeline
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
 
-    from imgcrawl.ledger import Entry
+    from imgcrawl.entries import Entry
 
 
 class PlaceholdersPipeline(RunPipeline):

@@ -207,3 +207,20 @@ def test_describe_makes_the_same_table_without_a_crawl(
     assert rows["/no/such/file"]["problem"] == "there is no such file"
     asked = sum(n for path, n in replica.log()["paths"].items() if path.endswith(".dm3"))
     assert asked <= 4
+
+
+def test_a_dry_run_of_what_is_not_there_says_so(crawl: Crawler, replica: ReplicaProcess) -> None:
+    ended = crawl("static_page", url=f"{replica.url}/nothing/", dry_run=1)
+    assert ended.status == 1
+    assert "HTTP 404" in ended.log
+    assert "Traceback" not in ended.log
+
+
+@pytest.mark.parametrize("command", [["fetch"], ["shell", "-c", "print(response.status)"]])
+def test_scrapys_own_commands_work_without_a_dataset(
+    command: list[str], replica: ReplicaProcess
+) -> None:
+    asked = [sys.executable, "-m", "scrapy", *command, *replica.settings(), f"{replica.url}/nginx/"]
+    ended = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert "Traceback" not in ended.stderr
+    assert "deep" in ended.stdout or "200" in ended.stdout

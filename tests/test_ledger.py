@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from imgcrawl.entries import Entry
 from imgcrawl.errors import OutputError
 from imgcrawl.items import Document, ImageItem, Missing, Result, Stored
-from imgcrawl.ledger import Entry, Ledger
+from imgcrawl.ledger import Ledger
 from imgcrawl.outcomes import Outcome
 
 if TYPE_CHECKING:

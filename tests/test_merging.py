@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imgcrawl.entries import Entry
 from imgcrawl.items import Missing, Stored
-from imgcrawl.ledger import Entry, Ledger
+from imgcrawl.ledger import Ledger
 from imgcrawl.merging import Part, merge_tables
 from imgcrawl.outcomes import Outcome
 from imgcrawl.output import OutputDirectory

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from imgcrawl.entries import Entry
 from imgcrawl.items import Missing, Stored
-from imgcrawl.ledger import Entry, Ledger
+from imgcrawl.ledger import Ledger
 from imgcrawl.outcomes import Outcome
 from imgcrawl.output import OutputDirectory
 from imgcrawl.tables import FAILURE_COLUMNS, FIXED_COLUMNS, LiveTables, write_all

@@ -41,6 +41,7 @@ class RunKeeper:
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         """Scrapy's constructor."""
+        Run.wanted_by(crawler)
         return cls(crawler)
 
     def interrupt_soon(self, signum: int) -> None:

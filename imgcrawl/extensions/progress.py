@@ -42,6 +42,7 @@ class Progress:
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         """Scrapy's constructor."""
+        Run.wanted_by(crawler)
         return cls(crawler)
 
     def _opened(self) -> None:
