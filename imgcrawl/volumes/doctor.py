@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 ROUNDS = 4  # of reading what the downloader finds nothing wrong with
 DAMAGED_ROUNDS = 2  # of reading what does not decode
 LOOK = 4 << 20  # bytes of an object that are fetched to see how it does; a shard has gigabytes
+# Seconds of silence. With RETRY_TIMES as it is, a server that hangs is given up within a minute:
+# tensorstore's limit once, then five tries of these, and the pauses between them.
+PATIENCE = 7.0
 NOWHERE = "imgcrawl-is-there-anything-here"  # a key that no store has
 _DOCUMENTS = {
     "zarr": ".zarray",
@@ -118,12 +121,18 @@ class Doctor:
             raise FetchError(of_status(status), f"HTTP {status} for {where}", status, tries)
 
     async def _get(self, url: str) -> Response:
+        silence = self._crawler.settings.getfloat("DOWNLOAD_TIMEOUT") or PATIENCE
         request = Request(
             url,
             headers={"Range": f"bytes=0-{LOOK - 1}"},
             callback=NO_CALLBACK,
             dont_filter=True,
-            meta={"dont_cache": True, "media": True, "sink": _Nowhere()},
+            meta={
+                "dont_cache": True,
+                "media": True,
+                "sink": _Nowhere(),
+                "download_timeout": min(silence, PATIENCE),
+            },
         )
         response: Response = await self._crawler.engine.download_async(request)
         return response

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 1 << 30  # of one chunk: it is in memory as a whole, however small the box
 KEPT = 16  # arrays that stay open: their documents need not be fetched again
+PATIENCE = 10.0  # seconds of silence of one connection, at most
 SLOWEST = 64  # bytes a second: below is silence
 AXES = ("c", "z", "y", "x")
 
@@ -144,7 +145,7 @@ def tensorstore(silence: float) -> Any:
     silence: seconds until a connection on which nothing comes is given up, 0 for never
     """
     if silence > 0:
-        seconds = str(max(1, round(silence)))
+        seconds = str(max(1, round(min(silence, PATIENCE))))
         # Read once, when the first request is made.
         os.environ.setdefault("TENSORSTORE_CURL_LOW_SPEED_TIME_SECONDS", seconds)
         os.environ.setdefault("TENSORSTORE_CURL_LOW_SPEED_LIMIT_BYTES", str(SLOWEST))
