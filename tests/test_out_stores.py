@@ -85,6 +85,46 @@ def pictures_asked(replica: ReplicaProcess) -> list[str]:
     return [path for path in replica.log()["paths"] if path.startswith("/isic-s3/images/")]
 
 
+COSEM = "s3://janelia-cosem-datasets/jrc_mus-nacc-2/jrc_mus-nacc-2.zarr"
+HEMIBRAIN = "precomputed://gs://neuroglancer-janelia-flyem-hemibrain/emdata/raw/jpeg"
+
+
+@pytest.mark.parametrize(
+    ("spider", "asked", "keys"),
+    [
+        (
+            "zarr",
+            {"url": COSEM, "path": "recon-2/em/fibsem-int16", "level": "s2,s3"},
+            {
+                "jrc_mus-nacc-2.zarr/recon-2/em/fibsem-int16/.zattrs",
+                "jrc_mus-nacc-2.zarr/recon-2/em/fibsem-int16/s3/0/0/0",
+                "manifests/jrc_mus-nacc-2.zarr/recon-2/em/fibsem-int16/s3.tsv",
+            },
+        ),
+        ("neuroglancer", {"url": HEMIBRAIN, "size": "64", "count": 2}, set()),
+    ],
+)
+def test_folders_arrive_whole_and_another_machine_knows_them(
+    crawl: Crawler, replica: ReplicaProcess, s3: S3, spider: str, asked: Any, keys: set[str]
+) -> None:
+    ended = crawl(spider, **asked, **options(crawl, s3))
+    assert ended.status == 0, ended.log
+    objects = s3.objects(PREFIX)
+    assert keys <= set(objects)
+    rows = mirrored(crawl, s3).rows()
+    assert len(rows) == 2
+    for row in rows:
+        inside = [key for key in objects if key.startswith(f"{row['file_name']}/")]
+        assert sum(len(objects[key].data) for key in inside) == int(row["bytes"]) > 0
+        assert spider == "zarr" or f"{row['file_name']}.crop.json" in objects
+    replica.reset()
+    again = crawl(spider, **asked, **options(crawl, s3, "b"))
+    assert again.status == 0, again.log
+    assert "0 new" in again.log
+    fetched = [path for path in replica.log()["paths"] if ".shard" in path or path.endswith("/0/0")]
+    assert not fetched
+
+
 def test_a_run_and_the_next_ones(crawl: Crawler, replica: ReplicaProcess, store: Store) -> None:
     asked: dict[str, Any] = {"num_images": 60, "sizes": "16", "descriptions": 1}
     ended = crawl("isic", **asked, **options(crawl, store))
