@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 
 @dataclass(slots=True, eq=False)
@@ -54,3 +54,11 @@ class Quota:
         """So many more are stored; fewer, where one is taken back."""
         self.stored += number
         self.changed()
+
+
+def in_words(quotas: Collection[Quota]) -> str:
+    """How many classes are complete, and how far those are that are under way."""
+    short = [quota for quota in quotas if quota.short]
+    under_way = [quota for quota in short if quota.in_flight][:3]
+    now = ", ".join(f"{quota.label} {quota.stored}/{quota.wanted}" for quota in under_way)
+    return f"{len(quotas) - len(short):,} classes complete" + (f"; {now}" if now else "")

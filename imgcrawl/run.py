@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections import Counter
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from functools import lru_cache
+from dataclasses import replace
 from glob import escape
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +20,10 @@ from imgcrawl.ledger import Ledger
 from imgcrawl.outcomes import Outcome
 from imgcrawl.output import FAILURES, LEDGER, METADATA, OutputDirectory, bytes_of
 from imgcrawl.paths import safe_path
+from imgcrawl.quota import Quota, in_words
 from imgcrawl.recorder import Recorder
 from imgcrawl.tables import write_all
+from imgcrawl.tally import Tally, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -33,47 +32,7 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
 
     from imgcrawl.items import Document, Item, Result, Unreadable
-    from imgcrawl.quota import Quota
     from imgcrawl.remote.shipper import Shipper
-
-
-def utc_now() -> str:
-    """The time now as the tables have it: UTC, ISO 8601, whole seconds."""
-    return _in_words(int(time.time()))
-
-
-@lru_cache(maxsize=2)
-def _in_words(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-@dataclass(slots=True)
-class Tally:
-    """What this run has done so far."""
-
-    outcomes: Counter[Outcome] = field(default_factory=Counter)  # records that ended in this run
-    held: int = 0  # records that an earlier run had brought to their end
-    replaced: int = 0  # candidates that failed; another takes their place, while there are any
-    bytes: int = 0  # stored in this run
-    expected: int | None = None  # records promised, as far as the source says
-    expected_bytes: int | None = None
-    doing: str = "starting"
-    files: dict[str, tuple[int, int | None]] = field(default_factory=dict)  # large ones under way
-
-    @property
-    def stored(self) -> int:
-        """Records stored in this run."""
-        return self.outcomes[Outcome.STORED]
-
-    @property
-    def missing(self) -> int:
-        """Records that turned out missing in this run."""
-        return self.outcomes.total() - self.stored - self.replaced
-
-    @property
-    def done(self) -> int:
-        """Records that have their outcome, by this run or an earlier one."""
-        return self.outcomes.total() - self.replaced + self.held
 
 
 class Run:
@@ -289,19 +248,8 @@ class Run:
     def now_in_words(self) -> str:
         """What is under way: classes or large files, where there are any."""
         if self.quotas:
-            return self._classes_in_words()
-        shown = []
-        for name, (received, size) in [*self.tally.files.items()][:3]:
-            of = f"/{size / 1e6:,.0f}" if size else ""
-            shown.append(f"{name.rpartition('/')[2]} {received / 1e6:,.0f}{of} MB")
-        return ", ".join(shown) or self.tally.doing
-
-    def _classes_in_words(self) -> str:
-        short = [quota for quota in self.quotas.values() if quota.short]
-        under_way = [quota for quota in short if quota.in_flight][:3]
-        now = ", ".join(f"{quota.label} {quota.stored}/{quota.wanted}" for quota in under_way)
-        done = len(self.quotas) - len(short)
-        return f"{done:,} classes complete" + (f"; {now}" if now else "")
+            return in_words(self.quotas.values())
+        return self.tally.now_in_words()
 
     def unreadable(self, piece: Unreadable) -> None:
         """A piece of the source is no record: it stands among the failures until it is read."""

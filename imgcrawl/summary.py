@@ -17,7 +17,7 @@ import scrapy
 import imgcrawl
 from imgcrawl.outcomes import Outcome
 from imgcrawl.output import CLASSES, FAILURES, METADATA, SUMMARY
-from imgcrawl.run import utc_now
+from imgcrawl.tally import utc_now
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from imgcrawl.formats.errors import BadImage
 from imgcrawl.items import Missing, Stored
 from imgcrawl.outcomes import Outcome
-from imgcrawl.run import utc_now
+from imgcrawl.tally import utc_now
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,8 +22,9 @@ from imgcrawl.examine import examine, merged, misnamed
 from imgcrawl.formats.errors import BadImage
 from imgcrawl.items import FileItem, Item, Missing, Result, Stored
 from imgcrawl.outcomes import Outcome
-from imgcrawl.run import Run, utc_now
+from imgcrawl.run import Run
 from imgcrawl.store import AtomicFilesStore, Origin
+from imgcrawl.tally import utc_now
 from imgcrawl.uploads import upload
 from imgcrawl.verdicts import check_digests, digest, one_verdict
 

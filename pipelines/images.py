@@ -33,6 +33,7 @@ from imgcrawl.items import ImageItem, Item, Missing, Result, Stored
 from imgcrawl.outcomes import Outcome, of_status
 from imgcrawl.placeholders import known_address, known_body
 from imgcrawl.run import Run
+from imgcrawl.same_url import SameUrl
 from imgcrawl.store import AtomicFilesStore, Origin
 from imgcrawl.verdicts import Kept, check_digests, digest, one_verdict
 
@@ -76,8 +77,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
             min_height=self.min_height,
         )
         self._numbers = count()
-        # By URL, until the item is written down: the item that asks for it, and what it gets.
-        self._asked: dict[str, tuple[Item, asyncio.Future[Result | None]]] = {}
+        self._same_url = SameUrl()
         self._threads = ThreadPoolExecutor(settings.getint("IMAGE_THREADS"), "images")
 
     @classmethod
@@ -91,7 +91,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
         """Meet the run."""
         super().open_spider()
         self._run = Run.of(self.crawler)
-        self._run.on_settled(self._settled)
+        self._run.on_settled(self._same_url.settled)
         self._partial = str(self._run.out.partial)
         if isinstance(self.store, AtomicFilesStore):
             self.store.partial = self._run.out.partial
@@ -151,30 +151,13 @@ class ImagesPipeline(ScrapyImagesPipeline):
 
     async def _once(self, item: ImageItem) -> Result:
         """The result of an item; where another had the same URL, both have the one answer."""
-        url = item.urls[0]
-        if url in self._asked:
-            other, first = self._asked[url]
-            there = await asyncio.shield(first)
-            if there is not None and there.url != url:
-                there = None  # a mirror's, which is not one of this item
-            elif isinstance(there, Missing) and other.urls != item.urls:
-                there = None
-        else:
-            self._asked[url] = item, asyncio.get_running_loop().create_future()
+        if self._same_url.is_first(item):
             there = self._run.same_url(item) if item.found is None else None
+        else:
+            there = await self._same_url.of_another(item)
         result = await self._shared(item, there) or await self._result(item)
-        owner, answer = self._asked.get(url, (None, None))
-        if owner is item and answer is not None:
-            answer.set_result(result)
+        self._same_url.answer(item, result)
         return result
-
-    def _settled(self, item: Item) -> None:
-        url = item.urls[0] if item.urls else ""
-        owner, answer = self._asked.get(url, (None, None))
-        if owner is item and answer is not None:
-            del self._asked[url]
-            if not answer.done():
-                answer.set_result(None)
 
     async def _shared(self, item: ImageItem, there: Result | None) -> Result | None:
         """What a result of the same URL means for this item; None where it must ask itself."""

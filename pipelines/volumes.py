@@ -22,7 +22,7 @@ from imgcrawl.download.errors import FetchError
 from imgcrawl.items import Item, Missing, Result, Stored, VolumeItem
 from imgcrawl.outcomes import Outcome
 from imgcrawl.output import bytes_of
-from imgcrawl.run import utc_now
+from imgcrawl.tally import utc_now
 from imgcrawl.uploads import upload
 from imgcrawl.volumes import citation as citations
 from imgcrawl.volumes import writing

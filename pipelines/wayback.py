@@ -17,8 +17,8 @@ from imgcrawl.download.errors import FetchError
 from imgcrawl.formats.check import BadImage
 from imgcrawl.items import ImageItem, Item, Missing, Result, Stored
 from imgcrawl.outcomes import Outcome
-from imgcrawl.run import utc_now
 from imgcrawl.store import Origin
+from imgcrawl.tally import utc_now
 from imgcrawl.wayback import Capture, cdx_url, parse_cdx
 from pipelines.images import ImagesPipeline
 

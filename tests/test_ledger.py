@@ -56,7 +56,7 @@ def test_an_entry_holds_what_a_new_try_needs(ledger: Ledger) -> None:
 
 def test_a_batch_is_written_whole_or_not_at_all(ledger: Ledger) -> None:
     class BadEntry(Entry):
-        def _row(self) -> tuple[object, ...]:
+        def row(self) -> tuple[object, ...]:
             raise OSError("disk")
 
     bad = BadEntry("b", Stored(), NOW, "p", {}, "{}")

@@ -6,19 +6,13 @@ import csv
 import sys
 from typing import TYPE_CHECKING
 
-from scrapy.commands import ScrapyCommand
-from scrapy.exceptions import UsageError
-
 from imgcrawl.cells import safe_cell
-from imgcrawl.errors import ArgumentError, OutputError
 from imgcrawl.ledger import Ledger
 from imgcrawl.linkrot import COLUMNS, Report, report, rows
+from imgcrawl.out_command import OutCommand
 from imgcrawl.output import LEDGER, LINKROT
-from imgcrawl.remote.opened import opened
-from imgcrawl.summary import ExitStatus
 
 if TYPE_CHECKING:
-    import argparse
     from typing import IO
 
     from rich.console import Console
@@ -28,37 +22,23 @@ if TYPE_CHECKING:
 SHOWN = 10  # groups of a kind on the terminal; linkrot.csv has all
 
 
-class Command(ScrapyCommand):
+class Command(OutCommand[Report]):
     """Prints what is gone, and writes all of it to linkrot.csv."""
-
-    requires_project = True
-    requires_crawler_process = False
-
-    def syntax(self) -> str:
-        """How to type it."""
-        return "OUT"
 
     def short_desc(self) -> str:
         """What ``scrapy`` prints beside it."""
         return "Report which links of a dataset are gone, by host, class, split and reason"
 
-    def run(self, args: list[str], opts: argparse.Namespace) -> None:
-        """Report on one OUT; exit status 1 where it cannot be read."""
+    def work_on(self, out: OutputDirectory) -> Report:
+        """Report on one OUT."""
+        return write_report(out)
+
+    def tell(self, found: Report, place: str) -> None:
+        """Show the worst."""
         from rich.console import Console  # noqa: PLC0415 - every command is imported to list them
 
-        if len(args) != 1:
-            raise UsageError("scrapy linkrot takes one OUT: the folder, or s3:// or gs:// address")
-        assert self.settings is not None
-        try:
-            with opened(args[0], self.settings) as out:
-                found = write_report(out)
-        except (ArgumentError, OutputError) as error:
-            sys.stderr.write(f"scrapy linkrot: {error}\n")
-            usage = isinstance(error, ArgumentError)
-            self.exitcode = ExitStatus.USAGE if usage else ExitStatus.FAILED
-            return
         show(Console(highlight=False), found)
-        sys.stdout.write(f"\nAll of it is in {args[0].rstrip('/')}/{LINKROT}\n")
+        sys.stdout.write(f"\nAll of it is in {place}/{LINKROT}\n")
 
 
 def write_report(out: OutputDirectory) -> Report:

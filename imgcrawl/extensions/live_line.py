@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from scrapy.utils.log import get_scrapy_root_handler
 
 if TYPE_CHECKING:
-    from imgcrawl.run import Tally
+    from imgcrawl.tally import Tally
 
 
 class LiveLine:

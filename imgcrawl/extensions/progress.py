@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
 
     from imgcrawl.extensions.live_line import LiveLine
-    from imgcrawl.run import Tally
+    from imgcrawl.tally import Tally
 
 logger = logging.getLogger(__name__)
 

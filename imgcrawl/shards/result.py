@@ -13,9 +13,9 @@ from imgcrawl.ledger import Ledger
 from imgcrawl.merging import Part, merge_tables
 from imgcrawl.outcomes import Outcome
 from imgcrawl.output import LEDGER, SUMMARY, OutputDirectory
-from imgcrawl.run import utc_now
 from imgcrawl.shards.plan import write_json
 from imgcrawl.summary import ExitStatus
+from imgcrawl.tally import utc_now
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from imgcrawl.errors import OutputError
-from imgcrawl.run import utc_now
+from imgcrawl.tally import utc_now
 from imgcrawl.together.display import display_for
 from imgcrawl.together.result import consolidate, in_words, open_target, write_summary
 from imgcrawl.together.runner import Runner

@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.extensions.progress import time_left
-from imgcrawl.run import Tally
 from imgcrawl.summary import ExitStatus
+from imgcrawl.tally import Tally
 
 if TYPE_CHECKING:
     from imgcrawl.plans import PlannedCrawl

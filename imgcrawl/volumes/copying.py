@@ -18,7 +18,7 @@ from imgcrawl.examine import merged
 from imgcrawl.items import Missing, Stored
 from imgcrawl.outcomes import Outcome
 from imgcrawl.output import bytes_of
-from imgcrawl.run import utc_now
+from imgcrawl.tally import utc_now
 from imgcrawl.volumes.copy_documents import CopyDocuments
 from imgcrawl.volumes.copy_facts import facts_of
 from imgcrawl.volumes.copy_pages import Pages, local_folder
