@@ -124,6 +124,8 @@ def test_workers_killed_lose_nothing_and_leave_no_orphan(
     for row in ended.out.rows():
         assert sha256((out / row["file_name"]).read_bytes()).hexdigest() == row["sha256"]
     assert len(list(out.glob("shard=*/images/*/*"))) == N - 1
+    # Below OUT there is one metadata.csv, or those who load it as a folder have pictures twice.
+    assert [path.parent for path in out.rglob("metadata.csv")] == [out]
     single = crawl("urls", list=urls, out="single", settings=ALL)
     same(ended, Ended(single.status, single.log, single.out))
     summary = ended.out.summary()

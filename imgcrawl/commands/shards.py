@@ -76,7 +76,7 @@ class Command(BaseRunSpiderCommand):
 
     def _run(self, name: str, opts: argparse.Namespace) -> int:
         out, default_cut = self._checked(name, opts)
-        from imgcrawl.shards.cluster import connected, threads  # noqa: PLC0415 - takes a second
+        from imgcrawl.shards.cluster import connected, dashboard, threads  # noqa: PLC0415 - takes a second
         from imgcrawl.shards.driver import Driver, Followed  # noqa: PLC0415
         from imgcrawl.shards.plan import DONE, Plan, done, make_plan  # noqa: PLC0415
 
@@ -100,6 +100,8 @@ class Command(BaseRunSpiderCommand):
         sys.stderr.write(f"{plan.n} shards, cut by {plan.cut}; {n_done} are done already.\n")
         if todo:
             with connected(opts.scheduler, min(workers, len(todo))) as client:
+                if link := dashboard(client):
+                    sys.stderr.write(f"Dask's dashboard: {link}\n")
                 at_once = min(opts.workers or threads(client), len(todo))
                 tasks = [self._task(plan, k, run, at_once, opts.spargs) for k in todo]
                 driver = Driver(client, tasks, at_once, followed)

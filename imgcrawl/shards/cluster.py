@@ -62,6 +62,14 @@ def threads(client: Any) -> int:
     return max(1, sum(map(int, client.nthreads().values())))
 
 
+def dashboard(client: Any) -> str | None:
+    """Where a browser sees the cluster at work; None where its scheduler lacks bokeh."""
+    if "dashboard" not in client.scheduler_info().get("services", {}):
+        return None
+    link: str = client.dashboard_link
+    return link
+
+
 def _local(workers: int) -> Any:
     # Workers that are killed say nothing against the shards that they had.
     dask.config.set({"distributed.scheduler.allowed-failures": 100})

@@ -12,7 +12,7 @@ from imgcrawl.errors import OutputError
 from imgcrawl.ledger import Ledger
 from imgcrawl.merging import Part, merge_tables
 from imgcrawl.outcomes import Outcome
-from imgcrawl.output import LEDGER, SUMMARY, OutputDirectory
+from imgcrawl.output import LEDGER, METADATA, SUMMARY, OutputDirectory
 from imgcrawl.shards.plan import write_json
 from imgcrawl.summary import ExitStatus
 from imgcrawl.tally import utc_now
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from imgcrawl.shards.driver import Followed
     from imgcrawl.shards.plan import Plan
+
+HIDDEN = f".{METADATA}"
 
 
 def exit_status(plan: Plan, followed: Followed, signum: int | None) -> int:
@@ -45,7 +47,11 @@ def write_result(
     for k, folder in folders.items():
         if "records" not in summaries.get(k, {}) and (folder / LEDGER).is_file():
             summaries[k] = {**summaries.get(k, {}), **_from_ledger(folder)}
+    for folder in folders.values():
+        _show(folder)
     merge_tables([Part(folder.name, folder) for folder in folders.values()], out)
+    for folder in folders.values():
+        _hide(folder)
     summary = _summed(
         list(summaries.values()), [summaries[k] for k in followed.ran if k in summaries]
     )
@@ -68,6 +74,22 @@ def write_result(
     }
     write_json(out / SUMMARY, whole)
     return whole
+
+
+def _hide(folder: Path) -> None:
+    """Give a shard's own table a name that starts with a dot.
+
+    ``load_dataset("imagefolder")`` reads every metadata.csv below OUT, and would find each picture
+    twice. A crawl of the shard makes its table anew.
+    """
+    if (folder / METADATA).is_file():
+        (folder / METADATA).replace(folder / HIDDEN)
+
+
+def _show(folder: Path) -> None:
+    """What an earlier merge hid is read again, unless a crawl has made it anew."""
+    if (folder / HIDDEN).is_file() and not (folder / METADATA).exists():
+        (folder / HIDDEN).replace(folder / METADATA)
 
 
 def _summed(summaries: list[dict[str, Any]], ran: list[dict[str, Any]]) -> dict[str, Any]:
