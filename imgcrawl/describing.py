@@ -17,6 +17,7 @@ from imgcrawl.download.faults import fetch_error
 from imgcrawl.download.guard import AddressGuard
 from imgcrawl.download.limits import Limits
 from imgcrawl.download.schemes import require_http
+from imgcrawl.formats.chunked import MAX_DOCUMENT, document_at
 from imgcrawl.formats.describe import describe
 from imgcrawl.formats.errors import BadImage
 from imgcrawl.formats.facts import FileFacts
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 ZARR = ("zarr.json", ".zattrs", ".zarray", ".zgroup", "attributes.json")
 FIRST = 64 << 10  # bytes that are asked for at first
-MAX_DOCUMENT = 16 << 20  # bytes of a JSON document of a Zarr
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +81,9 @@ def _files(path: Path) -> Iterator[Path]:
 
 def _local(path: Path, *, private: bool) -> tuple[int | None, FileFacts]:
     if path.is_dir():
-        return None, describe_zarr(lambda name: _read(path / name))
+        return None, describe_zarr(lambda name: document_at(path / name))
     with FileRanges(path) as ranges:
         return ranges.size, describe(ranges, name=path.name, private=private)
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_DOCUMENT)
-    except OSError:
-        return None
 
 
 def _described(name: str, read: Callable[[], tuple[int | None, FileFacts]]) -> Described:

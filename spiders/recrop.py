@@ -12,11 +12,12 @@ from pydantic import Field, PrivateAttr, model_validator
 from imgcrawl.arguments import SpiderArguments
 from imgcrawl.download.errors import FetchError
 from imgcrawl.errors import SourceError
+from imgcrawl.formats.chunked import MAX_DOCUMENT
 from imgcrawl.items import Expects, Missing, VolumeItem
 from imgcrawl.outcomes import Outcome
 from imgcrawl.volumes.address import parent
 from imgcrawl.volumes.citation import Citation, bytes_of, check_crop, read_file
-from imgcrawl.volumes.local import MAX_DOCUMENT, read_document
+from imgcrawl.volumes.local import read_document
 from imgcrawl.volumes.picture import read_picture
 from spiders.base.dataset import DatasetSpider
 

@@ -13,8 +13,9 @@ from imgcrawl.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-_MAX_DOCUMENT = 16 << 20  # consolidated metadata of a plate are some megabytes
+MAX_DOCUMENT = 16 << 20  # bytes; consolidated metadata of a plate are some megabytes
 _MAX_DIMENSIONS = 32
 _MAX_SIDE = 1 << 50
 _V2_TYPE = re.compile(r"[<>|=]([biufc])(\d{1,2})\Z")
@@ -37,6 +38,18 @@ class Array:
     axes: tuple[object, ...] = ()
     units: tuple[object, ...] = ()
     scale: tuple[object, ...] = ()
+
+
+def document_at(path: Path, limit: int = MAX_DOCUMENT) -> bytes | None:
+    """The bytes of a document on the disk; None where there is none that can be read.
+
+    One byte beyond the limit comes too, so that whoever parses it sees that it is too long.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(limit + 1)
+    except OSError:
+        return None
 
 
 class Documents:
@@ -79,7 +92,7 @@ def parse_document(name: str, body: bytes) -> dict[str, Any]:
     """A document's JSON object. Raises BadImage that says what came in its place."""
     if not body:
         raise BadImage(Outcome.EMPTY, f"{name} is empty")
-    if len(body) > _MAX_DOCUMENT:
+    if len(body) > MAX_DOCUMENT:
         raise BadImage(Outcome.TOO_LARGE, f"{name} has {len(body):,} bytes")
     try:
         found = json.loads(body)

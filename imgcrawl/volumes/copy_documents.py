@@ -8,13 +8,12 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
+from imgcrawl.formats.chunked import document_at
 from imgcrawl.volumes.copy_pages import local_folder
 from imgcrawl.volumes.grid import DOCUMENTS, as_document
 from imgcrawl.volumes.objects import MAX_DOCUMENT, Arrived
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from imgcrawl.volumes.copying import Copies
     from imgcrawl.volumes.model import Address
     from imgcrawl.volumes.objects import Objects
@@ -101,20 +100,12 @@ class CopyDocuments:
         """A document by its name relative to the copy ("../.zattrs"), as it was copied. Blocks."""
         if name in self._bodies or name.startswith("../"):
             return self._bodies.get(name)
-        return _read(self._copies.run.out.root / self._folder / name)
+        return document_at(self._copies.run.out.root / self._folder / name, MAX_DOCUMENT)
 
     async def _body(self, base: str, name: str) -> tuple[bytes | None, str | None]:
         folder = local_folder(base)
         if folder is not None:
-            return await asyncio.to_thread(_read, folder / name), None
+            return await asyncio.to_thread(document_at, folder / name, MAX_DOCUMENT), None
         found, response = await self._objects.document(base + quote(name, safe="/"))
         etag = (response.headers.get("ETag") or b"").decode("latin-1")
         return found, etag.removeprefix("W/").strip('"') or None
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_DOCUMENT)
-    except OSError:
-        return None

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-MAX_DOCUMENT = 16 << 20  # bytes
+from imgcrawl.formats.chunked import MAX_DOCUMENT
 
 
 def read_document(url: str) -> bytes | None:

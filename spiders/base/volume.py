@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from imgcrawl.download.errors import FetchError
 from imgcrawl.errors import SourceError
+from imgcrawl.formats.chunked import MAX_DOCUMENT
 from imgcrawl.formats.errors import printable
 from imgcrawl.items import Expects, VolumeItem
 from imgcrawl.volumes.address import parse_address
 from imgcrawl.volumes.box import box_in_level, clip, in_words, size_in_level
 from imgcrawl.volumes.draws import draw
 from imgcrawl.volumes.foreground import Judge
-from imgcrawl.volumes.local import MAX_DOCUMENT, read_document
+from imgcrawl.volumes.local import read_document
 from imgcrawl.volumes.model import Crop
 from imgcrawl.volumes.picture import read_picture
 from imgcrawl.volumes.sizes import size_of
