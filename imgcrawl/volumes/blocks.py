@@ -85,6 +85,11 @@ class Plan:
             for side, each in zip(self.sides, self.each, strict=True)
         )
 
+    @property
+    def voxels(self) -> int:
+        """Of the largest block."""
+        return _volume(self.sides, self.each)
+
     def chunks(self, block: Block) -> Iterator[Block]:
         """A block cut into its chunks."""
         sides = tuple(

@@ -102,11 +102,7 @@ def _at_once(crawler: Crawler, source: Source, blocks: Plan) -> int:
     """
     connections = crawler.settings.getint("VOLUME_CONNECTIONS", 8)
     requests = 2 if source.is_sharded else prod(blocks.each)
-    size = prod(
-        min(n * side.chunk, side.stop - side.start)
-        for n, side in zip(blocks.each, blocks.sides, strict=True)
-    )
-    room = IN_MEMORY // (size * int(source.array.dtype.numpy_dtype.itemsize))
+    room = IN_MEMORY // (blocks.voxels * int(source.array.dtype.numpy_dtype.itemsize))
     return max(2, min(-(-2 * connections // requests), room))
 
 
