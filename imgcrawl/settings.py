@@ -198,7 +198,7 @@ EXTENSIONS_BASE: dict[str, int] = {
     "scrapy.extensions.feedexport.FeedExporter": 30,
     "scrapy.extensions.spiderstate.SpiderState": 30,
 }
-PROGRESS_FD = None  # set by `scrapy crawlall`: the socket on which it is told how far a crawl is
+PROGRESS_FD = None  # set by `scrapy crawlall` and `shards`: a socket that a crawl tells them on
 LOG_FORMATTER = "imgcrawl.logformatter.LogFormatter"
 LOG_LEVEL = "INFO"  # default DEBUG
 LOG_VERSIONS: list[str] = []

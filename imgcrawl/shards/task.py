@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from imgcrawl.channel import listen
 from imgcrawl.errors import ImgcrawlError
 from imgcrawl.output import SUMMARY
 from imgcrawl.shards.plan import DONE, done, mark_done, read_json
@@ -21,6 +25,10 @@ from imgcrawl.summary import ExitStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from distributed import Worker
+
+    from imgcrawl.channel import Message
 
 ROOT = Path(__file__).parents[2]  # of the project
 LOCK_WAIT = 60.0  # seconds for the crawl of a worker that is gone to be gone too
@@ -84,25 +92,42 @@ def _crawl(task: Task, log: IO[bytes]) -> tuple[int, str]:
     """The exit status of a fresh process, and its words where it did not even start."""
     directory = task.directory if Path(task.directory).is_dir() else str(ROOT)
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    process = subprocess.Popen(  # noqa: S603 - our own module
-        [sys.executable, "-m", "imgcrawl.shards.child", str(os.getpid())],
-        cwd=directory,
-        env={**os.environ, "PYTHONPATH": path, "SCRAPY_SETTINGS_MODULE": "imgcrawl.settings"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        start_new_session=True,  # Ctrl-C at a terminal is for the command, which tells the workers
-    )
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        process = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-m", "imgcrawl.shards.child", str(theirs.fileno())],
+            cwd=directory,
+            env={**os.environ, "PYTHONPATH": path, "SCRAPY_SETTINGS_MODULE": "imgcrawl.settings"},
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            pass_fds=[theirs.fileno()],
+            # Ctrl-C at a terminal is for the command, which tells the workers.
+            start_new_session=True,
+        )
+        theirs.close()
+        hearing = _Hearing(task)
+        reader = threading.Thread(target=hearing.run, args=(ours,), daemon=True)
+        reader.start()
+        _send(process, task, log)
+        _to_its_end(process, task)
+        reader.join(timeout=5)
+        with suppress(OSError):
+            ours.shutdown(socket.SHUT_RDWR)  # a reader that waits still is let go
+    return process.returncode, hearing.error
+
+
+def _send(process: subprocess.Popen[bytes], task: Task, log: IO[bytes]) -> None:
     assert process.stdin is not None
-    said: dict[str, Any] = {}
-    reader = threading.Thread(target=_read, args=(process, task, said), daemon=True)
-    reader.start()
     sent = {name: getattr(task, name) for name in ("spider", "arguments", "settings")}
     try:
         process.stdin.write(json.dumps(sent).encode())
         process.stdin.close()
     except BrokenPipeError:
         log.write(b"The crawl ended before it was told what to do.\n")
+
+
+def _to_its_end(process: subprocess.Popen[bytes], task: Task) -> None:
     unwanted = _unwanted(task)
     told = False
     while process.poll() is None:
@@ -110,22 +135,29 @@ def _crawl(task: Task, log: IO[bytes]) -> tuple[int, str]:
             process.terminate()
             told = True
         time.sleep(_LOOK)
-    reader.join(timeout=5)
-    return process.returncode, str(said.get("error", ""))
 
 
-def _read(process: subprocess.Popen[bytes], task: Task, said: dict[str, Any]) -> None:
-    from distributed import get_worker  # noqa: PLC0415 - see _unwanted
+class _Hearing:
+    """What a crawl says: how far it is goes to whoever follows the run, an error is kept."""
 
-    assert process.stdout is not None
-    try:
-        worker = get_worker()
-    except ValueError:
-        worker = None
-    for line in process.stdout:
-        said |= json.loads(line)
-        if worker is not None:
-            worker.log_event(task.run, {"k": task.k, **json.loads(line)})
+    def __init__(self, task: Task) -> None:
+        from distributed import get_worker  # noqa: PLC0415 - see _unwanted
+
+        self.error = ""
+        self._task = task
+        self._worker: Worker | None = None
+        with suppress(ValueError):  # it was called by none
+            self._worker = get_worker()
+
+    def run(self, end: socket.socket) -> None:
+        """Listen until the crawl has ended, in a thread."""
+        asyncio.run(listen(end, self._hear))
+
+    def _hear(self, message: Message) -> None:
+        if "error" in message:
+            self.error = message["error"] or self.error
+        elif "done" in message and self._worker is not None:
+            self._worker.log_event(self._task.run, {"k": self._task.k, **message})
 
 
 def _unwanted(task: Task) -> Callable[[], bool]:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import socket
 import sys
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
+
+from imgcrawl.channel import listen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from imgcrawl.channel import Message
     from imgcrawl.plans import PlannedCrawl
 
 LOG = "crawl.log"
 OLD_LOG = "crawl.log.1"  # that of the run before
-_MAX_LINE = 1 << 16  # bytes of what a crawl tells at once
 
 
 class Child:
@@ -30,7 +31,7 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._asked: int | None = None  # a signal that came before there was a process
 
-    async def run(self, hear: Callable[[dict[str, Any]], None]) -> int:
+    async def run(self, hear: Callable[[Message], None]) -> int:
         """Crawl to the end, handing each thing told to `hear`; the return code.
 
         Raises OSError where the process or its log cannot be made.
@@ -51,12 +52,8 @@ class Child:
                 self.signal(self._asked)
             theirs.close()
             # Open until the process has ended: it takes the end of it for our death.
-            reader, writer = await asyncio.open_connection(sock=ours, limit=_MAX_LINE)
-            while line := await _line(reader):
-                hear(json.loads(line))
-            code = await self._process.wait()
-            writer.close()
-        return code
+            await listen(ours, hear)
+            return await self._process.wait()
 
     def signal(self, signum: int) -> None:
         """Hand on a signal, unless the crawl has ended."""
@@ -88,12 +85,3 @@ class Child:
         for name, value in {**crawl.settings, **self._overrides, "PROGRESS_FD": str(fd)}.items():
             command += ["-s", f"{name}={value}"]
         return command
-
-
-async def _line(reader: asyncio.StreamReader) -> bytes:
-    """A whole line, or nothing where the process has let go of its end."""
-    try:
-        line = await reader.readline()
-    except ConnectionError:
-        return b""
-    return line if line.endswith(b"\n") else b""
