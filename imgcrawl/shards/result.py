@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.commands.rebuild import rebuild
 from imgcrawl.errors import OutputError
-from imgcrawl.ledger import Ledger
 from imgcrawl.merging import Part, merge_tables
 from imgcrawl.outcomes import Outcome
-from imgcrawl.output import LEDGER, METADATA, SUMMARY, OutputDirectory
+from imgcrawl.output import LEDGER, METADATA, SUMMARY
+from imgcrawl.rebuilding import rebuild_at
 from imgcrawl.shards.plan import write_json
 from imgcrawl.summary import ExitStatus
 from imgcrawl.tally import utc_now
@@ -135,16 +133,12 @@ def _from_ledger(folder: Path) -> dict[str, Any]:
     if not (folder / LEDGER).is_file():
         return {}
     try:
-        with closing(OutputDirectory(folder)) as out:
-            counts = rebuild(out)
+        found = rebuild_at(folder)
     except OutputError:
         return {}  # still in use
-    ledger = Ledger(folder / LEDGER)
-    size = ledger.stored_bytes()
-    ledger.close()
-    stored = counts.pop(Outcome.STORED, 0)
+    missing = {outcome: n for outcome, n in found.outcomes.items() if outcome != Outcome.STORED}
     return {
-        "records": {"stored": stored, "missing": sum(counts.values()), "expected": None},
-        "bytes": size,
-        "missing_by_reason": {outcome.value: n for outcome, n in counts.items()},
+        "records": {"stored": found.stored, "missing": sum(missing.values()), "expected": None},
+        "bytes": found.bytes,
+        "missing_by_reason": {outcome.value: n for outcome, n in missing.items()},
     }

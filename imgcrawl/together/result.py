@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import imgcrawl
 from imgcrawl.errors import ArgumentError, OutputError
-from imgcrawl.ledger import Ledger
 from imgcrawl.merging import Part, merge_tables
-from imgcrawl.outcomes import Outcome
 from imgcrawl.output import FAILURES, LEDGER, METADATA, SUMMARY, OutputDirectory
+from imgcrawl.rebuilding import rebuild_at
 from imgcrawl.summary import size_in_words
-from imgcrawl.tables import write_all
 from imgcrawl.tally import utc_now
 from imgcrawl.together.display import printable
 from imgcrawl.together.standing import Standing, State, exit_status
@@ -137,41 +135,21 @@ def consolidate(
         if not (crawl.out / LEDGER).is_file():
             continue
         try:
-            figures[crawl.name] = _read(crawl.out)
+            found = rebuild_at(crawl.out, only_killed=True)
         except OutputError as error:
             left_out.append(f"{crawl.name} is not in {METADATA}: {error}")
             continue
+        figures[crawl.name] = {
+            "stored": found.stored,
+            "missing": found.missing,
+            "bytes": found.bytes,
+        }
         parts.append(Part(crawl.name, crawl.out, {COLUMN: crawl.name}))
     summary = write_summary(
         target, plan, standings, started_at=started_at, signum=signum, figures=figures
     )
     merge_tables(parts, target.root)
     return summary, left_out
-
-
-def _read(root: Path) -> dict[str, int]:
-    """The figures of an OUT, whose tables are whole and in order afterwards.
-
-    Raises OutputError where it is in use or its ledger cannot be read.
-    """
-    out = OutputDirectory(root)
-    try:
-        ledger = Ledger(root / LEDGER)
-        try:
-            if ledger.state("open") == "1":  # killed: its rows are in the order of their ends
-                write_all(out, ledger)
-            promised = ledger.counts(promised=True)
-            stored = promised.get(Outcome.STORED, 0)
-            short = sum(count.short for count in ledger.classes())
-            return {
-                "stored": ledger.counts().get(Outcome.STORED, 0),
-                "missing": sum(promised.values()) - stored + short + ledger.n_unreadable(),
-                "bytes": ledger.stored_bytes(),
-            }
-        finally:
-            ledger.close()
-    finally:
-        out.close()
 
 
 def in_words(summary: dict[str, Any], out: Path) -> str:
