@@ -156,7 +156,7 @@ class Feed:
             case Unreadable():
                 self._unreadable(said)
             case Document():
-                self._run.write_document(said)
+                self._run.files.write_document(said)
             case _:
                 raise TypeError(f"a spider yields items and words about them, not {said!r}")
 
@@ -222,7 +222,7 @@ class Feed:
             case Stored(file_name=None):
                 return False
             case Stored(file_name=str() as name, bytes=size):
-                return not self._run.is_file(name, size)
+                return not self._run.files.is_there(name, size)
             case result:
                 # Without a URL only its source can tell whether it may be had by now.
                 return result.outcome in self._retry and bool(entry.to_item().urls)

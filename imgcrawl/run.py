@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 import time
 from dataclasses import replace
-from glob import escape
 from typing import TYPE_CHECKING, Any
 
 from scrapy.exceptions import NotConfigured
@@ -18,20 +17,20 @@ from imgcrawl.entries import Entry, utf8
 from imgcrawl.items import Missing, Stored
 from imgcrawl.ledger import Ledger
 from imgcrawl.outcomes import Outcome
-from imgcrawl.output import FAILURES, LEDGER, METADATA, OutputDirectory, bytes_of
-from imgcrawl.paths import safe_path
+from imgcrawl.output import FAILURES, LEDGER, METADATA, OutputDirectory
 from imgcrawl.quota import Quota, in_words
 from imgcrawl.recorder import Recorder
+from imgcrawl.stored_files import StoredFiles
 from imgcrawl.tables import write_all
 from imgcrawl.tally import Tally, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from scrapy.crawler import Crawler
 
-    from imgcrawl.items import Document, Item, Result, Unreadable
+    from imgcrawl.items import Item, Result, Unreadable
     from imgcrawl.remote.shipper import Shipper
 
 
@@ -45,7 +44,6 @@ class Run:
         self, out: Path, *, local: bool = True, remote: Mapping[str, Any] | None = None
     ) -> None:
         self.out = OutputDirectory(out)
-        self.local = local  # whether files are stored below OUT, or by the pipelines elsewhere
         self.shipper: Shipper | None = None  # where OUT itself lies in an object store
         try:
             if remote is not None:
@@ -56,6 +54,7 @@ class Run:
         except BaseException:
             self._close_out()
             raise
+        self.files = StoredFiles(self.out, local=local, shipper=self.shipper)
         self.recorder = Recorder(self.out, self.ledger, self._cannot_write)
         self.tally = Tally()
         self.started_at = utc_now()
@@ -136,7 +135,7 @@ class Run:
         stored = entry.result
         assert isinstance(stored, Stored)
         if stored.file_name is not None:
-            self.remove(stored.file_name)
+            self.files.remove(stored.file_name)
         now = utc_now()
         changed = replace(entry, result=missing, last_try_at=now)
         self.recorder.record(changed, was=Stored)
@@ -145,18 +144,6 @@ class Run:
         self.tally.replaced += entry.quota is not None
         if entry.quota in self.quotas:
             self.quotas[entry.quota].count(-1)
-
-    def remove(self, file_name: str) -> None:
-        """Remove a stored file and what was made of it."""
-        if not self.local:
-            return
-        if self.shipper is not None:
-            self.shipper.discard_soon(file_name)
-        path, _, extension = file_name.rpartition(".")
-        (self.out.root / f"{path}.{extension}").unlink(missing_ok=True)
-        for size in self.out.root.glob("sizes/*"):
-            for copy in (size / path).parent.glob(f"{escape(path.rpartition('/')[2])}.*"):
-                copy.unlink()
 
     def open_quota(self, quota: Quota) -> None:
         """Take a quota into the count, with what is there of it already."""
@@ -168,7 +155,7 @@ class Run:
         quota.stored = sum(
             isinstance(e.result, Stored)
             and bool(e.result.file_name)
-            and self.is_file(e.result.file_name or "", e.result.bytes)
+            and self.files.is_there(e.result.file_name or "", e.result.bytes)
             for e in entries
         )
         self.tally.held += quota.stored
@@ -180,31 +167,10 @@ class Run:
             return None
         match entry.result:
             case Stored(file_name=str() as name, bytes=size) as stored:
-                return stored if self.local and self.is_file(name, size) else None
+                return stored if self.files.local and self.files.is_there(name, size) else None
             case Missing() as missing if entry.last_try_at >= self.started_at:
                 return missing if entry.to_item().urls == item.urls else None
         return None
-
-    def is_file(self, file_name: str, size: int | None) -> bool:
-        """Whether a stored file is still there with its size; IMAGES_STORE is trusted."""
-        if not self.local:
-            return True
-        if self.shipper is not None:
-            return self.shipper.size(file_name) == size
-        try:
-            return bytes_of(self.out.root / file_name) == size
-        except OSError:
-            return False
-
-    def write_document(self, document: Document) -> None:
-        """Write a small text below OUT, as a whole."""
-        self.out.write(safe_path(document.path), lambda file: file.write(document.text))
-
-    def has_document(self, document: Document) -> bool:
-        """Whether a document of that name is there."""
-        if self.shipper is not None:
-            return self.shipper.size(safe_path(document.path)) is not None
-        return (self.out.root / safe_path(document.path)).exists()
 
     def fail(self, error: str) -> None:
         """End the run because of `error`, a sentence for the user."""
@@ -283,19 +249,6 @@ class Run:
         """
         if self.shipper is not None:
             await self.shipper.start(self._sizes_of_tables)
-
-    def on_disk(self, file_name: str) -> Path | None:
-        """A stored file, where it lies on this machine."""
-        path = self.out.root / file_name
-        return path if self.local and (self.shipper is None or path.exists()) else None
-
-    def has_sizes(self, file_name: str, sizes: Iterable[str]) -> bool:
-        """Whether the smaller copies of a stored picture are in the store, if OUT lies in one."""
-        return self.shipper is None or self.shipper.has_sizes(file_name, sizes)
-
-    async def bring_back(self, file_name: str) -> Path | None:
-        """A stored file, from the store to this machine; it leaves with the record."""
-        return await self.shipper.fetch([file_name]) if self.shipper is not None else None
 
     def _close_out(self) -> None:
         try:

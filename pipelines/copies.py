@@ -43,7 +43,7 @@ class CopiesPipeline(RunPipeline):
 
     def _shelf(self) -> Shelf:
         """Where objects go: the store of files, if one is set."""
-        if self._run.local:
+        if self._run.files.local:
             return Shelf(self._run.out.root)
         from pipelines.files import FilesPipeline  # noqa: PLC0415 - the few who have a store
 

@@ -60,7 +60,7 @@ class DistinctPipeline(RunPipeline):
         result = item.result
         assert isinstance(result, Stored)
         if result.file_name is not None:
-            self._run.remove(result.file_name)
+            self._run.files.remove(result.file_name)
         item.result = result.turned_out(Outcome.DUPLICATE, _of(of))
 
     def _settled(self, item: Item) -> None:

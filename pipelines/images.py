@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from io import BytesIO
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -23,36 +20,29 @@ from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http.request import NO_CALLBACK
 from scrapy.pipelines.images import ImagesPipeline as ScrapyImagesPipeline
-from scrapy.utils.defer import ensure_awaitable
 
 from imgcrawl.download.errors import FetchError
 from imgcrawl.download.schemes import require_http
-from imgcrawl.formats.check import BadImage, CheckLevel, Limits, check_image
-from imgcrawl.formats.thumbnail import thumbnail
+from imgcrawl.formats.check import BadImage
 from imgcrawl.items import ImageItem, Item, Missing, Result, Stored
 from imgcrawl.outcomes import Outcome, of_status
-from imgcrawl.placeholders import known_address, known_body
+from imgcrawl.picture_store import PictureStore
+from imgcrawl.placeholders import known_address
 from imgcrawl.run import Run
 from imgcrawl.same_url import SameUrl
 from imgcrawl.store import AtomicFilesStore, Origin
-from imgcrawl.verdicts import Kept, check_digests, digest, one_verdict
+from imgcrawl.verdicts import Kept, one_verdict
+from pipelines.sizes import Sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Self
 
     from scrapy.crawler import Crawler
     from scrapy.http import Response
     from scrapy.pipelines.media import MediaPipeline
 
-    from imgcrawl.formats.check import ImageFacts
-
-logger = logging.getLogger(__name__)
-
 # A body that is cut, or empty, may be whole the next time although its transfer seemed to end well.
 BODY_TRIES = 3
-# Below this, and without decoding, a check and a write cost less than the way to a thread.
-INLINE_BYTES = 1 << 20
 # What says nothing of another record with the same URL.
 _OF_ONE_RECORD = {Outcome.INTERRUPTED, Outcome.DISK_FULL, Outcome.DUPLICATE, Outcome.BAD_URL}
 
@@ -68,17 +58,11 @@ class ImagesPipeline(ScrapyImagesPipeline):
 
     def __init__(self, store_uri: str, *, crawler: Crawler) -> None:
         super().__init__(store_uri, crawler=crawler)
-        settings = crawler.settings
-        self.check = CheckLevel(settings["IMAGE_CHECK"])
-        self.limits = Limits(
-            max_pixels=settings.getint("IMAGE_MAX_PIXELS"),
-            max_decode_pixels=settings.getint("IMAGE_MAX_DECODE_PIXELS"),
-            min_width=self.min_width,
-            min_height=self.min_height,
+        self._pictures = PictureStore(
+            self.store, crawler.settings, min_width=self.min_width, min_height=self.min_height
         )
         self._numbers = count()
         self._same_url = SameUrl()
-        self._threads = ThreadPoolExecutor(settings.getint("IMAGE_THREADS"), "images")
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -92,21 +76,22 @@ class ImagesPipeline(ScrapyImagesPipeline):
         super().open_spider()
         self._run = Run.of(self.crawler)
         self._run.on_settled(self._same_url.settled)
+        self._sizes = Sizes(self.thumbs, self._size_path, self._pictures, self._run)
         self._partial = str(self._run.out.partial)
         if isinstance(self.store, AtomicFilesStore):
             self.store.partial = self._run.out.partial
 
     def close_spider(self) -> None:
         """Let the threads go."""
-        self._threads.shutdown()
+        self._pictures.close()
 
     async def process_item(self, item: Item) -> Item:  # type: ignore[override] # as above
         """Fetch an image item that has no result yet, and give it one."""
         if isinstance(item, ImageItem) and item.urls and item.lost is None:
             if item.result is None:
                 item.result = await self._once(item)
-            elif item.held and self.thumbs:
-                await self._add_sizes(item)
+            elif item.held:
+                await self._sizes.add(item, self.spiderinfo)
         return item
 
     def get_media_requests(self, item: Item, info: MediaPipeline.SpiderInfo) -> list[Request]:
@@ -149,6 +134,9 @@ class ImagesPipeline(ScrapyImagesPipeline):
         """The name of a derived size, without extension."""
         return f"sizes/{thumb_id}/{item.path}"
 
+    def _size_path(self, item: ImageItem, size: str) -> str:
+        return self.thumb_path(Request(item.urls[0]), size, item=item)
+
     async def _once(self, item: ImageItem) -> Result:
         """The result of an item; where another had the same URL, both have the one answer."""
         if self._same_url.is_first(item):
@@ -162,7 +150,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
     async def _shared(self, item: ImageItem, there: Result | None) -> Result | None:
         """What a result of the same URL means for this item; None where it must ask itself."""
         if isinstance(there, Stored):
-            return await self._copy(item, there) if self._run.local else None
+            return await self._copy(item, there) if self._run.files.local else None
         if there is None or item.digests or there.outcome in _OF_ONE_RECORD:
             return None
         return replace(there, tries=0)
@@ -174,13 +162,12 @@ class ImagesPipeline(ScrapyImagesPipeline):
             body = await asyncio.to_thread(file.read_bytes)
             origin = Origin(item.urls[0], there.final_url or item.urls[0], str(there.source))
             name = partial(self.file_path, Request(item.urls[0]), item=item)
-            kept = await self._call(self._check_and_store, body, item.digests, name, origin)
+            kept = await self._pictures.keep(body, item.digests, name, origin, self.spiderinfo)
         except BadImage as error:
             return Missing(error.outcome, str(error), item.urls[0], 200)
         except FileNotFoundError:
             return None
-        if self.thumbs:
-            await self._make_sizes(body, kept, item)
+        await self._sizes.make(item, kept, self.spiderinfo, body)
         copied: Stored = kept.stored(origin, 0)
         return replace(copied, downloaded_at=there.downloaded_at)
 
@@ -248,64 +235,15 @@ class ImagesPipeline(ScrapyImagesPipeline):
     async def _keep(
         self, response: Response, request: Request, item: ImageItem, origin: Origin
     ) -> Kept:
-        """Check a response and store its body.
-
-        Raises FetchError for a status other than 200 and BadImage for a body that is no picture.
-        """
-        if response.status != 200:
-            raise FetchError(of_status(response.status), f"HTTP {response.status}", response.status)
+        """Check a response and store its body. Raises BadImage for one that is no picture."""
         body: bytes | Path = response.body
         if "spooled" in response.flags:
             body = Path(request.meta["spool"])
         name = partial(self.file_path, request, response, self.spiderinfo, item=item)
-        if isinstance(self.store, AtomicFilesStore):
-            digests = request.meta["digests"]
-            kept: Kept = await self._call(self._check_and_store, body, digests, name, origin)
-        else:
-            kept = await self._upload(body, request.meta["digests"], name)
-        if self.thumbs:
-            await self._make_sizes(body if isinstance(body, bytes) else None, kept, item)
-        return kept
-
-    def _check(self, body: bytes | Path, digests: dict[str, str]) -> ImageFacts:
-        facts = check_image(body, self.check, self.limits)
-        if isinstance(body, bytes) and (what := known_body(body)):
-            raise BadImage(Outcome.PLACEHOLDER, f"the bytes of a placeholder ({what})")
-        check_digests(body, digests)
-        return facts
-
-    def _check_and_store(
-        self,
-        body: bytes | Path,
-        digests: dict[str, str],
-        name: Callable[..., str],
-        origin: Origin,
-    ) -> Kept:
-        """Check, hash and store on the local disk; runs in a thread for anything costly."""
-        store = self.store
-        assert isinstance(store, AtomicFilesStore)
-        facts = self._check(body, digests)
-        path = name(extension=facts.extension)
-        sha256, size = digest(body)
-        if isinstance(body, bytes):
-            store.persist_bytes(path, body, origin)
-        else:
-            store.publish(body, path, origin)
-        return Kept(path, sha256, size, facts)
-
-    async def _upload(
-        self, body: bytes | Path, digests: dict[str, str], name: Callable[..., str]
-    ) -> Kept:
-        """Check and hash in a thread, then hand the bytes to the store (``s3://``, ``gs://``)."""
-        data = body if isinstance(body, bytes) else await asyncio.to_thread(body.read_bytes)
-        facts = await self._call(self._check, data, digests)
-        kept = Kept(name(extension=facts.extension), *digest(data), facts)
-        headers = {"Content-Type": f"image/{facts.format.lower()}"}
-        meta = {"width": facts.width, "height": facts.height}
-        stored = self.store.persist_file(
-            kept.path, BytesIO(data), self.spiderinfo, meta=meta, headers=headers
-        )
-        await ensure_awaitable(stored)
+        digests = request.meta["digests"]
+        kept = await self._pictures.keep(body, digests, name, origin, self.spiderinfo)
+        in_memory = body if isinstance(body, bytes) else None
+        await self._sizes.make(item, kept, self.spiderinfo, in_memory)
         return kept
 
     async def _adopt(self, item: ImageItem, found: Path) -> Stored | None:
@@ -314,47 +252,8 @@ class ImagesPipeline(ScrapyImagesPipeline):
         if origin is None:
             return None
         try:
-            facts = await self._call(check_image, found, self.check, self.limits)
+            kept = await self._pictures.examine(found, f"{item.path}{found.suffix}")
         except BadImage:
             return None
-        sha256, size = await self._call(digest, found)
-        kept = Kept(f"{item.path}{found.suffix}", sha256, size, facts)
-        if self.thumbs:
-            await self._make_sizes(None, kept, item)
+        await self._sizes.make(item, kept, self.spiderinfo)
         return kept.stored(origin, 1)
-
-    async def _add_sizes(self, item: ImageItem) -> None:
-        """Make the derived sizes of an image that an earlier run stored."""
-        result = item.result
-        if not isinstance(result, Stored) or not result.file_name:
-            return
-        file = self._run.on_disk(result.file_name)
-        if file is None and not self._run.has_sizes(result.file_name, self.thumbs):
-            file = await self._run.bring_back(result.file_name)
-        if file is not None:
-            body = await asyncio.to_thread(file.read_bytes)
-            facts = await self._call(check_image, body, CheckLevel.HEADER, self.limits)
-            kept = Kept(result.file_name, "", len(body), facts)
-            await self._make_sizes(body, kept, item)
-
-    async def _make_sizes(self, body: bytes | None, kept: Kept, item: ImageItem) -> None:
-        for thumb_id, size in self.thumbs.items():
-            if body is None:
-                body = await asyncio.to_thread((self._run.out.root / kept.path).read_bytes)
-            path = self.thumb_path(Request(item.urls[0]), thumb_id, item=item)
-            made = await self._call(thumbnail, body, kept.facts.format, size)
-            if made is None:
-                logger.warning("%s: no derived size %s could be made", item.record_id, thumb_id)
-                continue
-            stored = self.store.persist_file(
-                path + made.extension, BytesIO(made.data), self.spiderinfo
-            )
-            if stored is not None:
-                await ensure_awaitable(stored)
-
-    async def _call(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Call on the spot what is cheap, in a thread what takes a millisecond."""
-        small = isinstance(args[0], bytes) and len(args[0]) < INLINE_BYTES
-        if small and self.check is not CheckLevel.DECODE:
-            return function(*args)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)

@@ -60,7 +60,7 @@ class PlaceholdersPipeline(RunPipeline):
                 self._run.take_back(entry, entry.result.turned_out(Outcome.PLACEHOLDER, message))
         for other, there in flying:
             if there.file_name is not None:
-                self._run.remove(there.file_name)
+                self._run.files.remove(there.file_name)
             other.result = there.turned_out(Outcome.PLACEHOLDER, message)
         return item
 

@@ -76,7 +76,7 @@ class ResumePipeline(RunPipeline):
             case Stored(file_name=None):
                 done = not item.urls
             case Stored(file_name=str() as name, bytes=size):
-                done = self._run.is_file(name, size)
+                done = self._run.files.is_there(name, size)
             case _:
                 done = result.outcome not in self._retry
         if done:

@@ -172,7 +172,7 @@ class VolumesPipeline(RunPipeline):
         """Give a cube and its description their places, the description first."""
         text = citations.write(made.citation)
         await asyncio.to_thread(self._run.out.write, name + SUFFIX, lambda file: file.write(text))
-        if self._run.local:
+        if self._run.files.local:
             await asyncio.to_thread(_place, made.path, self._run.out.root / name, self._run.out)
         else:
             await asyncio.to_thread(self._upload, made.path, name)
