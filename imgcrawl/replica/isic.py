@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import re
 import time
-from base64 import b64decode, b64encode
-from datetime import UTC, datetime, timedelta
+from base64 import b64decode
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlencode
 
 from aiohttp import web
 
 from imgcrawl.replica import isic_query
+from imgcrawl.replica.bucket import error
+from imgcrawl.replica.isic_cursors import PAGE, CursorError, Cursors, next_page
 
 if TYPE_CHECKING:
     from imgcrawl.replica.faults import Faults
     from imgcrawl.replica.isic_records import Archive
 
-PAGE = 100
 COLLECTIONS = {
     212: "HAM10000",
     60: "Challenge 2017: Training",
@@ -37,15 +36,12 @@ NOT_FOUND = (
 _LEGACY = "5436e3abbae4"  # the first half of an id of the old archive; the rest is our number
 
 
-class CursorError(ValueError):
-    """The server answers 422 to it."""
-
-
 class Isic:
     """The site ``/isic/`` (API and website) and the bucket ``/isic-s3/``."""
 
     def __init__(self, archive: Archive, faults: Faults) -> None:
         self.archive = archive
+        self.cursors = Cursors(archive)
         self.faults = faults
         self._matches = lru_cache(maxsize=64)(self._count)
 
@@ -54,9 +50,9 @@ class Isic:
         match = re.fullmatch(r"(images|thumbnails)/(ISIC_\d{7})(?:_thumbnail)?\.jpg", path)
         number = self.archive.number(match[2]) if match else None
         if match is None or number is None:
-            return _s3_error(404, "NoSuchKey", "The specified key does not exist.")
+            return error(404, "NoSuchKey", "The specified key does not exist.")
         if (expires := request.query.get("Expires")) and int(expires) < time.time():
-            return _s3_error(403, "AccessDenied", "Access denied")
+            return error(403, "AccessDenied", "Access denied")
         kind = self.archive.picture if match[1] == "images" else self.archive.thumbnail
         return web.Response(body=kind(number), content_type="image/jpeg")
 
@@ -128,20 +124,20 @@ class Isic:
         if not re.fullmatch(r"-?\d+", limit_text):
             return _invalid("limit", "Input should be a valid integer, unable to parse string")
         limit = int(limit_text) or PAGE
-        start = self._start(request.query.get("cursor", ""))
+        start = self.cursors.start(request.query.get("cursor", ""))
         numbers = self._matching(query, collections, start, min(limit, PAGE) + 1)
         page, more = numbers[: max(min(limit, PAGE), 0)], len(numbers) > max(limit, 0)
         following = None
         if more or limit < 0:
             after = numbers[-1] if numbers else start
-            following = self._cursor(after, page[-1] if page else None, limit)
+            following = self.cursors.at(after, page[-1] if page else None, limit)
         count = None
         if "cursor" not in request.query:
             count = self._matches(query, collections, self.archive.records)
         answer = {
             "results": [self._image(request, number) for number in page],
             "count": count,
-            "next": self._next(request, following),
+            "next": next_page(request, following),
             "previous": None,
         }
         self._spoil(request, answer)
@@ -158,7 +154,7 @@ class Isic:
                     # The same place again, by another spelling of the cursor: nothing is lost.
                     cursor = b64decode(request.query["cursor"]).decode()
                     answer["results"] = []
-                    answer["next"] = self._next(request, f"{cursor}&x=1")
+                    answer["next"] = next_page(request, f"{cursor}&x=1")
 
     def _matching(
         self, query: str, collections: frozenset[int], start: int, most: int
@@ -200,43 +196,6 @@ class Isic:
             meta = {"missing_count": missing, "present_count": len(present)}
             facets[name] = {"meta": meta, "buckets": buckets}
         return facets
-
-    # --- cursors: base64 of a query string, never expiring ---
-
-    def _start(self, cursor: str) -> int:
-        """The number of the first image at or after a cursor."""
-        try:
-            fields = parse_qs(b64decode(cursor.encode("ascii")).decode("ascii"))
-        except ValueError as error:
-            raise CursorError(cursor) from error
-        if "p" not in fields:
-            return 0  # garbage that decodes to nothing is the first page again
-        try:
-            position = datetime.fromisoformat(fields["p"][0])
-        except ValueError as error:
-            raise CursorError(cursor) from error
-        position = position if position.tzinfo else position.replace(tzinfo=UTC)
-        first = self.archive.created(0)
-        step = self.archive.created(2) - first
-        group = -((first - position) // step) if position > first else 0
-        return 2 * max(group, 0) + int(fields.get("o", ["0"])[0])
-
-    def _cursor(self, following: int, last: int | None, limit: int) -> str:
-        created = self.archive.created(following)
-        offset = following % 2
-        if last is not None and limit < PAGE:
-            # With a smaller page the server compares with the wrong row, and images that share
-            # `created` with the last one of the page are never served.
-            created, offset = self.archive.created(last) + timedelta(microseconds=1), 0
-        return urlencode({**({"o": offset} if offset else {}), "p": str(created)})
-
-    def _next(self, request: web.Request, cursor: str | None) -> str | None:
-        if cursor is None:
-            return None
-        params = dict(request.query) | {"cursor": b64encode(cursor.encode()).decode()}
-        return (
-            f"{request.scheme}://{request.host}{request.path}?{urlencode(sorted(params.items()))}"
-        )
 
     # --- single things ---
 
@@ -294,11 +253,3 @@ def legacy_id(isic_id: str) -> str:
 def _invalid(name: str, message: str) -> web.Response:
     detail = [{"type": "value_error", "loc": ["query", name], "msg": message}]
     return web.json_response({"detail": detail}, status=422)
-
-
-def _s3_error(status: int, code: str, message: str) -> web.Response:
-    text = (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
-    )
-    return web.Response(status=status, text=text, content_type="application/xml")

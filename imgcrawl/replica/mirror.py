@@ -14,6 +14,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from imgcrawl.replica import large, pictures
+from imgcrawl.replica.bucket import answer
 from imgcrawl.replica.dm3 import Blob, write_dm
 
 SLICES = 24
@@ -202,35 +203,9 @@ async def nginx(request: web.Request, path: str) -> web.StreamResponse:
 
 
 async def bucket(request: web.Request, path: str) -> web.StreamResponse:
-    """ListObjectsV2, two keys a page, and the objects."""
+    """A bucket whose lists have two keys a page."""
     keys = [f"set/s0/{n}.tif" for n in range(5)]
-    if path:
-        known = path in keys
-        return (
-            _ranged(request, *_body(path)) if known else web.Response(status=404, text="<Error/>")
-        )
-    query = request.query
-    prefix, start = query.get("prefix", ""), int(query.get("continuation-token", "0"))
-    found = [key for key in keys if key.startswith(prefix)]
-    if query.get("delimiter") and prefix in {"", "set/"}:
-        child = "set/" if not prefix else "set/s0/"
-        inner = f"<CommonPrefixes><Prefix>{child}</Prefix></CommonPrefixes>"
-        more = False
-    else:
-        more = start + 2 < len(found)
-        inner = "".join(
-            f"<Contents><Key>{key}</Key><LastModified>2026-11-21T04:04:20.000Z</LastModified>"
-            f'<ETag>"x"</ETag><Size>{len(_body(key)[0])}</Size></Contents>'
-            for key in found[start : start + 2]
-        )
-    token = f"<NextContinuationToken>{start + 2}</NextContinuationToken>" if more else ""
-    text = (
-        '<?xml version="1.0" encoding="utf-8"?><ListBucketResult '
-        'xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
-        f"<Prefix>{prefix}</Prefix><IsTruncated>{str(more).lower()}</IsTruncated>{token}{inner}"
-        "</ListBucketResult>"
-    )
-    return web.Response(text=text, content_type="application/xml")
+    return answer(request, "", {key: _body(key)[0] for key in keys}, path, longest=2)
 
 
 def _ranged(request: web.Request, body: bytes, kind: str) -> web.Response:

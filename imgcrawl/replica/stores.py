@@ -13,22 +13,20 @@ gcs  neuroglancer-janelia-flyem-hemibrain/emdata/raw/jpeg       precomputed, sha
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import escape
 
-from aiohttp import web
+from imgcrawl.replica.bucket import Bucket, answer, error
 
 if TYPE_CHECKING:
     import numpy as np
+    from aiohttp import web
     from numpy.typing import NDArray
 
     Volume = NDArray[Any]
-    Bucket = dict[str, bytes]
 
 COSEM = "janelia-cosem-datasets"
 ZARR = "jrc_mus-nacc-2/jrc_mus-nacc-2.zarr"
@@ -42,8 +40,6 @@ SHAPE = (96, 160, 160)  # z, y, x of the finest level
 SCALE = (2.96, 4.0, 4.0)  # nm
 SIDE = 256  # of the precomputed volume
 CHUNK = 64
-MAX_KEYS = 1000
-_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
 def _noise(shape: tuple[int, ...], seed: int) -> np.ndarray[Any, Any]:
@@ -206,96 +202,7 @@ class Stores:
         name, _, key = path.partition("/")
         bucket = known.get(name)
         if bucket is None:
-            return _error(404, "NoSuchBucket", "The specified bucket does not exist")
-        if name == PRIVATE or (not key and name == FORBIDS):
-            return _error(403, "AccessDenied", "Access Denied")
-        if not key:
-            return _list(request, name, bucket)
-        body = bucket.get(key)
-        if body is None:
-            if name == FORBIDS:
-                return _error(403, "AccessDenied", "Access Denied")
-            return _error(404, "NoSuchKey", "The specified key does not exist.")
-        return _object(request, body)
-
-
-def _object(request: web.Request, body: bytes) -> web.Response:
-    headers = {"ETag": f'"{_md5(body)}"', "Accept-Ranges": "bytes"}
-    kind = "binary/octet-stream"
-    asked = request.http_range
-    if asked.start is None and asked.stop is None:
-        return web.Response(body=body, content_type=kind, headers=headers)
-    start, stop, _ = slice(asked.start, asked.stop).indices(len(body))
-    if start >= stop:
-        return _error(416, "InvalidRange", "The requested range is not satisfiable")
-    headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(body)}"
-    return web.Response(body=body[start:stop], status=206, content_type=kind, headers=headers)
-
-
-def _list(request: web.Request, name: str, bucket: Bucket) -> web.Response:
-    """ListObjectsV2 with prefix, delimiter, max-keys and continuation-token."""
-    query = request.query
-    prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
-    text = query.get("max-keys", str(MAX_KEYS))
-    most = min(int(text), MAX_KEYS) if text.isdigit() else MAX_KEYS
-    try:
-        after = bytes.fromhex(query.get("continuation-token", "")).decode()
-    except ValueError:
-        return _error(400, "InvalidArgument", "The continuation token provided is incorrect")
-    contents, children, last, more = _page(bucket, prefix, delimiter, after, most)
-    token = f"<NextContinuationToken>{last.encode().hex()}</NextContinuationToken>" if more else ""
-    inner = "".join(
-        f"<Contents><Key>{escape(key)}</Key><LastModified>2026-11-21T04:04:20.000Z</LastModified>"
-        f'<ETag>"{_md5(body)}"</ETag><Size>{len(body)}</Size><StorageClass>STANDARD</StorageClass>'
-        "</Contents>"
-        for key, body in contents
-    )
-    inner += "".join(
-        f"<CommonPrefixes><Prefix>{escape(c)}</Prefix></CommonPrefixes>" for c in children
-    )
-    return _xml(
-        f'<ListBucketResult xmlns="{_NAMESPACE}"><IsTruncated>{str(more).lower()}</IsTruncated>'
-        f"<Name>{name}</Name><Prefix>{escape(prefix)}</Prefix><Delimiter>{escape(delimiter)}"
-        f"</Delimiter><MaxKeys>{most}</MaxKeys><KeyCount>{len(contents) + len(children)}</KeyCount>"
-        f"{inner}{token}</ListBucketResult>"
-    )
-
-
-def _page(
-    bucket: Bucket, prefix: str, delimiter: str, after: str, most: int
-) -> tuple[list[tuple[str, bytes]], list[str], str, bool]:
-    """Objects and common prefixes behind a key, the last key looked at, and whether more come."""
-    contents: list[tuple[str, bytes]] = []
-    children: list[str] = []
-    last, more = "", False
-    for key, body in bucket.items():
-        if not key.startswith(prefix) or key <= after:
-            continue
-        head, found, _ = key.removeprefix(prefix).partition(delimiter or "\0")
-        child = prefix + head + delimiter if delimiter and found else ""
-        if child and (child in children or (after and after.startswith(child))):
-            last = key
-            continue
-        if len(contents) + len(children) >= most:
-            more = True
-            break
-        last = key
-        if child:
-            children.append(child)
-        else:
-            contents.append((key, body))
-    return contents, children, last, more
-
-
-def _error(status: int, code: str, message: str) -> web.Response:
-    return _xml(f"<Error><Code>{code}</Code><Message>{message}</Message></Error>", status)
-
-
-def _xml(text: str, status: int = 200) -> web.Response:
-    head = '<?xml version="1.0" encoding="UTF-8"?>\n'
-    return web.Response(status=status, text=head + text, content_type="application/xml")
-
-
-@lru_cache(maxsize=4096)
-def _md5(body: bytes) -> str:
-    return hashlib.md5(body, usedforsecurity=False).hexdigest()
+            return error(404, "NoSuchBucket", "The specified bucket does not exist")
+        if name == PRIVATE or (name == FORBIDS and key not in bucket):
+            return error(403, "AccessDenied", "Access Denied")
+        return answer(request, name, bucket, key)
