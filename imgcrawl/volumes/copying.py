@@ -24,7 +24,8 @@ from imgcrawl.volumes.copy_facts import facts_of
 from imgcrawl.volumes.copy_pages import Pages, local_folder
 from imgcrawl.volumes.failures import Failures, disk_error
 from imgcrawl.volumes.listing import PAGE, Object, problem_of
-from imgcrawl.volumes.manifest import Kept, Manifest
+from imgcrawl.volumes.manifest import Manifest
+from imgcrawl.volumes.object_table import Kept
 from imgcrawl.volumes.objects import Objects, copied
 from imgcrawl.volumes.sums import digests_of
 

@@ -1,22 +1,20 @@
 """Which objects of a copy are there: kept on the disk, since there may be millions.
 
 While a copy is not complete its manifest is a small database; rows of it are written after the
-objects that they speak of. In the end it is a table beside the copy, by which anybody can check it:
-key, size and ETag as the source has them, SHA-256 of what is stored.
+objects that they speak of. In the end it is a table beside the copy.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
-import re
 import sqlite3
 import threading
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imgcrawl.volumes.listing import Object, problem_of
+from imgcrawl.volumes.object_table import Kept, Total, read_table, write_table
 from imgcrawl.volumes.sums import is_md5
 
 if TYPE_CHECKING:
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BATCH = 200  # rows that a kill may cost; what they speak of is found on the disk
-HEADER = "key\tsize\tetag\tsha256\n"
 _CREATE = """
 PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -4000;
 CREATE TABLE IF NOT EXISTS objects (
@@ -35,20 +32,6 @@ CREATE INDEX IF NOT EXISTS by_name ON objects (folded);
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """An object that is there: size and etag as the source says, bytes as they lie on the disk.
-
-    sha256: empty for a chunk that the source does not have
-    """
-
-    key: str
-    size: int | None
-    etag: str | None
-    bytes: int
-    sha256: str
-
-
 @dataclass(slots=True)
 class Plan:
     """What is to be done about a page of objects."""
@@ -57,15 +40,6 @@ class Plan:
     refused: list[tuple[Object, str]]
     held: int = 0  # bytes that are there already
     absent: int = 0  # known not to be at the source
-
-
-@dataclass(frozen=True, slots=True)
-class Total:
-    """What a complete copy comes to; sha256: of the lines ``SHA-256, two blanks, key``, sorted."""
-
-    objects: int
-    bytes: int
-    sha256: str
 
 
 class Manifest:
@@ -112,9 +86,16 @@ class Manifest:
             raise
         if not known and self._table.exists():
             sql = "INSERT OR IGNORE INTO objects VALUES (?, ?, 0, ?, ?, ?, ?)"
-            db.executemany(sql, _rows_of(self._table, self._there or (lambda _: None)))
+            db.executemany(sql, self._of_a_finished_copy())
             db.commit()
         return db
+
+    def _of_a_finished_copy(self) -> Iterator[tuple[object, ...]]:
+        """The rows of the table, of objects whose files are there."""
+        for kept in read_table(self._table):
+            n_bytes = self._there(kept.key) if self._there else None
+            if n_bytes is not None:
+                yield kept.key, kept.key.casefold(), kept.size, kept.etag, n_bytes, kept.sha256
 
     def plan(self, page: Iterable[Object]) -> Plan:
         """Which objects of a page must be asked for."""
@@ -170,22 +151,16 @@ class Manifest:
 
     def finish(self, temporary: Path) -> Total:
         """The copy is complete: write the table, and let go of the database."""
-        total, count, size = hashlib.sha256(), 0, 0
-        sql = "SELECT key, size, etag, sha256, bytes FROM objects WHERE sha256 > '' ORDER BY key"
-        with self._lock, temporary.open("w", encoding="utf-8", newline="") as file:
+        sql = "SELECT key, size, etag, bytes, sha256 FROM objects WHERE sha256 > '' ORDER BY key"
+        with self._lock:
             self._flush()
             self._db.commit()
-            file.write(HEADER)
-            for key, listed, etag, sha256, n_bytes in self._db.execute(sql):
-                listed = n_bytes if listed is None else listed
-                file.write(f"{key}\t{listed}\t{_one_line(etag or '')}\t{sha256}\n")
-                total.update(f"{sha256}  {key}\n".encode())
-                count, size = count + 1, size + n_bytes
+            total = write_table(temporary, (Kept(*row) for row in self._db.execute(sql)))
         self._table.parent.mkdir(parents=True, exist_ok=True)
         temporary.replace(self._table)
         self.close()
         self._remove()
-        return Total(count, size, total.hexdigest())
+        return total
 
     def count(self) -> int:
         """Objects that are there."""
@@ -284,19 +259,3 @@ def _full_disk() -> Iterator[None]:
         if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
             raise
         raise OSError(errno.ENOSPC, str(error)) from error
-
-
-def _rows_of(table: Path, there: Callable[[str], int | None]) -> Iterator[tuple[object, ...]]:
-    """The rows of a finished copy's table whose files are there."""
-    with closing(table.open(encoding="utf-8", newline="")) as file:
-        for line in file:
-            cells = line.rstrip("\n").split("\t")
-            if len(cells) == 4 and cells[1].isdigit() and problem_of(cells[0]) is None:
-                key, size, etag, sha256 = cells
-                n_bytes = there(key)
-                if n_bytes is not None:
-                    yield key, key.casefold(), int(size), etag or None, n_bytes, sha256
-
-
-def _one_line(text: str) -> str:
-    return re.sub(r"[\t\r\n]", " ", text)

@@ -26,8 +26,9 @@ from imgcrawl.volumes.listing import (
     problem_of,
     walk,
 )
-from imgcrawl.volumes.manifest import Kept, Manifest
+from imgcrawl.volumes.manifest import Manifest
 from imgcrawl.volumes.model import Address
+from imgcrawl.volumes.object_table import Kept
 from imgcrawl.volumes.sums import digests_of
 
 if TYPE_CHECKING:
