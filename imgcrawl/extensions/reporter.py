@@ -8,25 +8,20 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
-from scrapy import signals
 from scrapy.exceptions import NotConfigured
-from scrapy.utils.asyncio import create_looping_call
 
 from imgcrawl.channel import MAX_TEXT, Teller
-from imgcrawl.run import Run
+from imgcrawl.extensions.watcher import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Self
 
     from scrapy.crawler import Crawler
 
     from imgcrawl.channel import Message
 
-_EVERY = 1.0  # seconds
 
-
-class Reporter:
+class Reporter(Watcher):
     """Tells how far it is once a second, and each warning, on the socket PROGRESS_FD.
 
     A message is ``{"done", "missing", "expected", "bytes", "doing"}`` (records, and bytes of this
@@ -39,34 +34,22 @@ class Reporter:
         number = crawler.settings["PROGRESS_FD"]
         if number is None:
             raise NotConfigured
-        self._crawler = crawler
+        super().__init__(crawler)
         self._teller = Teller(int(number))
         self._warnings = _Warnings(self._teller.tell)
         logging.root.addHandler(self._warnings)
         threading.Thread(target=self._die_with_parent, name="parent", daemon=True).start()
-        crawler.signals.connect(self._opened, signal=signals.spider_opened)
-        crawler.signals.connect(self._closed, signal=signals.spider_closed)
 
-    @classmethod
-    def from_crawler(cls, crawler: Crawler) -> Self:
-        """Scrapy's constructor."""
-        Run.wanted_by(crawler)
-        return cls(crawler)
-
-    def _opened(self) -> None:
-        self._run = Run.of(self._crawler)
-        self._loop = create_looping_call(self._report)
-        self._loop.start(_EVERY, now=True)
-
-    def _closed(self) -> None:
-        if self._loop.running:
-            self._loop.stop()
-        self._report()
+    def closed(self) -> None:
+        """Tell how it ended."""
+        super().closed()
+        self.look()
         error = self._run.error
         self._teller.tell({"error": error and error[:MAX_TEXT]})
         logging.root.removeHandler(self._warnings)
 
-    def _report(self) -> None:
+    def look(self) -> None:
+        """Tell how far the run is."""
         tally = self._run.tally
         self._teller.tell(
             {

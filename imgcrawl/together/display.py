@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 from typing import TYPE_CHECKING, Protocol
 
 from scrapy.utils.log import configure_logging
 
 from imgcrawl.summary import size_in_words
+from imgcrawl.terminal import is_watched
 from imgcrawl.together.child import LOG
 from imgcrawl.together.standing import State
 
@@ -43,8 +42,7 @@ class Display(Protocol):
 
 def display_for(settings: Settings) -> Display:
     """The display that fits: a table for people at a terminal, else lines of the log."""
-    logs = settings.getbool("LOG_ENABLED") and not settings["LOG_FILE"]
-    if logs and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+    if is_watched(settings):
         # rich costs memory and time to load, and unattended runs have no use for it.
         from imgcrawl.together.live_table import LiveTable  # noqa: PLC0415
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.extensions.progress import time_left
+from imgcrawl.rates import Rates, time_left
 from imgcrawl.summary import ExitStatus
 from imgcrawl.tally import Tally
 
 if TYPE_CHECKING:
     from imgcrawl.plans import PlannedCrawl
-
-_RATE_OVER = 15.0  # seconds that the rate is taken over
 
 
 class State(StrEnum):
@@ -41,7 +37,7 @@ class Standing:
     seconds: float = 0.0
     tally: Tally = field(default_factory=Tally)  # its records done are all in `held`
     missing: int = 0
-    _samples: deque[tuple[float, int, int]] = field(default_factory=deque)
+    _rates: Rates = field(default_factory=Rates)
 
     def hear(self, told: dict[str, Any]) -> None:
         """Take in a line of the crawl's `Reporter`."""
@@ -52,23 +48,16 @@ class Standing:
         tally.held, tally.bytes, tally.expected = told["done"], told["bytes"], told["expected"]
         tally.doing = told["doing"]
         self.missing = told["missing"]
-        now = time.monotonic()
-        self._samples.append((now, tally.done, tally.bytes))
-        while len(self._samples) > 2 and now - self._samples[0][0] > _RATE_OVER:
-            self._samples.popleft()
+        self._rates.count(tally)
 
     @property
     def has_told(self) -> bool:
         """Whether the crawl has said how far it is."""
-        return bool(self._samples)
+        return bool(self._rates)
 
     def rates(self) -> tuple[float, float]:
         """Records and bytes a second, over the last seconds."""
-        if self.state is not State.RUNNING or len(self._samples) < 2:
-            return 0.0, 0.0
-        (then, records, size), (now, more_records, more_size) = self._samples[0], self._samples[-1]
-        seconds = max(now - then, 1e-3)
-        return (more_records - records) / seconds, (more_size - size) / seconds
+        return self._rates.now() if self.state is State.RUNNING else (0.0, 0.0)
 
     def left(self) -> str:
         """How long the rest will take; ``?`` where nobody can tell."""
