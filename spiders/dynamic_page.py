@@ -10,15 +10,13 @@ from imgcrawl.browser import HANDLERS, require_browser
 from imgcrawl.errors import ArgumentError, SourceError
 from imgcrawl.lists.links import Link
 from imgcrawl.settings import DOWNLOAD_HANDLERS
-from spiders.base.page import PageArguments, PageSpider, Wanted
+from spiders.base.page import GivenPageSpider, PageArguments, Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import Iterable
     from typing import Self
 
     from scrapy.crawler import Crawler
-
-    from spiders.base.dataset import Said
 
 
 class DynamicPageArguments(PageArguments):
@@ -46,7 +44,7 @@ class DynamicPageArguments(PageArguments):
     )
 
 
-class DynamicPageSpider(PageSpider[DynamicPageArguments]):
+class DynamicPageSpider(GivenPageSpider[DynamicPageArguments]):
     """The files that a page links to once its scripts have run, whichever way it shows them.
 
     Links are found in the page and its frames, in what its scripts fetch, and in the answers to
@@ -70,13 +68,6 @@ class DynamicPageSpider(PageSpider[DynamicPageArguments]):
         if not spider.args.auto:
             require_browser(crawler.settings["BROWSER_PATH"])
         return spider
-
-    async def records(self) -> AsyncIterator[Said]:
-        """The files of the page that is asked for."""
-        self.first, self.depth = self.args.url, self.args.depth
-        self.same_dir = self.args.same_dir
-        async for said in super().records():
-            yield said
 
     def nothing(self) -> str:
         """What to say where no link matches."""

@@ -61,6 +61,7 @@ class Found:
 
 
 P = TypeVar("P", bound=FileArguments)
+G = TypeVar("G", bound=PageArguments)
 
 
 class PageSpider(DatasetSpider[P], Generic[P]):
@@ -184,6 +185,17 @@ class PageSpider(DatasetSpider[P], Generic[P]):
         }
         plain = {name: value for name, value in said.items() if value is not None}
         return plain | self._said.get(found.page, {})
+
+
+class GivenPageSpider(PageSpider[G], Generic[G]):
+    """A page spider that begins with the page of its arguments."""
+
+    async def records(self) -> AsyncIterator[Said]:
+        """The files of the page that is asked for."""
+        self.first, self.depth = self.args.url, self.args.depth
+        self.same_dir = self.args.same_dir
+        async for said in super().records():
+            yield said
 
 
 class Wanted:
