@@ -90,11 +90,6 @@ class OutputDirectory:
         return Path(root).expanduser().absolute() / ".partial"
 
     @property
-    def archives(self) -> Path:
-        """Where downloaded archives are kept for the next run; may be deleted at any time."""
-        return self.root / ".archives"
-
-    @property
     def parts(self) -> Path:
         """Where files lie that the next run goes on with."""
         return self.root / ".parts"

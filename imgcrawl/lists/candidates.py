@@ -18,7 +18,6 @@ from typing import IO, TYPE_CHECKING
 from imgcrawl.errors import ArgumentError
 from imgcrawl.lists.lines import MAX_LINE, lines
 from imgcrawl.lists.rows import Junk, excerpt
-from imgcrawl.lists.synsets import WNID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -189,8 +188,3 @@ def find_list(directory: Path, wnid: str) -> Path | None:
     root = directory.expanduser()
     names = (wnid, f"{wnid}.txt", f"{wnid}.urls", f"{wnid}.csv")
     return next((path for name in names if (path := root / name).is_file()), None)
-
-
-def is_wnid(text: str) -> bool:
-    """Whether a text is a wnid."""
-    return WNID.fullmatch(text) is not None

@@ -23,7 +23,6 @@ EXTENSIONS: dict[Format, str] = {
     "precomputed": ".precomputed",
     "npy": ".npy",
 }
-FOLDERS: frozenset[Format] = frozenset({"ome-zarr", "precomputed"})
 
 _SMALL = frozenset({"int8", "int16", "int32", "uint8", "uint16", "uint32", "float32"})
 _WIDE = _SMALL | {"int64", "uint64"}
