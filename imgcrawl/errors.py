@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+
+FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT})  # the disk, or the user's share of it
+
 
 class ImgcrawlError(Exception):
     """The base of all that ends a run with words in place of a traceback."""

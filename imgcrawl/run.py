@@ -6,7 +6,6 @@ meet here. Spiders do not: what they have to say they yield, what they need is g
 
 from __future__ import annotations
 
-import shutil
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -199,7 +198,7 @@ class Run:
         if self.shipper is not None:
             return  # files only pass through
         needed -= self.ledger.stored_bytes()
-        free = shutil.disk_usage(self.out.root).free
+        free = self.out.free_bytes()
         if needed > free:
             self.fail(
                 f"This needs about {needed / 1e9:,.1f} GB more, and {self.out.root} has "

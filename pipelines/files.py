@@ -7,7 +7,6 @@ This subclass keeps its settings and its stores (a folder, ``s3://``, ``gs://``)
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,6 +17,7 @@ from imgcrawl.download.errors import FetchError
 from imgcrawl.download.large import LargeFile
 from imgcrawl.download.part import Part
 from imgcrawl.download.schemes import require_http
+from imgcrawl.errors import FULL_DISK
 from imgcrawl.examine import examine, merged, misnamed
 from imgcrawl.formats.errors import BadImage
 from imgcrawl.items import FileItem, Item, Missing, Result, Stored
@@ -84,7 +84,7 @@ class FilesPipeline(ScrapyFilesPipeline):
             except BadImage as error:
                 missing = Missing(error.outcome, str(error), url, 200, 1)
             except OSError as error:
-                if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                if error.errno not in FULL_DISK:
                     raise
                 missing = Missing(Outcome.DISK_FULL, str(error), url)
             failures.append(missing)

@@ -9,7 +9,6 @@ hooks, settings and stores, and nothing of that.
 from __future__ import annotations
 
 import asyncio
-import errno
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -23,6 +22,7 @@ from scrapy.pipelines.images import ImagesPipeline as ScrapyImagesPipeline
 
 from imgcrawl.download.errors import FetchError
 from imgcrawl.download.schemes import require_http
+from imgcrawl.errors import FULL_DISK
 from imgcrawl.formats.check import BadImage
 from imgcrawl.items import ImageItem, Item, Missing, Result, Stored
 from imgcrawl.outcomes import Outcome, of_status
@@ -179,7 +179,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
                 again = await self._first_good(item)
                 result = replace(again, tries=again.tries + result.tries)
         except OSError as error:
-            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            if error.errno not in FULL_DISK:
                 raise
             result = Missing(Outcome.DISK_FULL, str(error), item.urls[0])
         return result

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.download.errors import FetchError
+from imgcrawl.errors import FULL_DISK
 from imgcrawl.items import Item, Missing, Result, Stored, VolumeItem
 from imgcrawl.outcomes import Outcome
 from imgcrawl.output import bytes_of
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 
     from imgcrawl.output import OutputDirectory
     from imgcrawl.volumes.model import Crop, Raw
-
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +225,8 @@ def _url(item: VolumeItem, crop: Crop) -> str:
 
 def _is_full(error: Exception) -> bool:
     """Whether the disk is full; tensorstore says it in words only."""
-    full = {os.strerror(number) for number in _FULL}
-    is_errno = isinstance(error, OSError) and error.errno in _FULL
+    full = {os.strerror(number) for number in FULL_DISK}
+    is_errno = isinstance(error, OSError) and error.errno in FULL_DISK
     return is_errno or any(words in str(error) for words in full)
 
 

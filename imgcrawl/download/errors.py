@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from imgcrawl.outcomes import Outcome
+
 if TYPE_CHECKING:
-    from imgcrawl.outcomes import Outcome
+    from collections.abc import Iterator
 
 
 class FetchError(Exception):
@@ -33,3 +36,13 @@ class FetchError(Exception):
 
 class UnknownHost(FetchError):  # noqa: N818 - a kind of FetchError, named for what it says
     """A host name that, by the word of DNS, does not exist: asking again soon gains little."""
+
+
+@contextmanager
+def to_disk() -> Iterator[None]:
+    """Turn what the disk says to a write into a FetchError (disk_full)."""
+    try:
+        yield
+    except OSError as error:
+        words = f"it cannot be written to disk ({error.strerror or error})"
+        raise FetchError(Outcome.DISK_FULL, words) from error

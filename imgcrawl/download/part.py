@@ -7,8 +7,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from imgcrawl.download.errors import FetchError
-from imgcrawl.outcomes import Outcome
+from imgcrawl.download.errors import to_disk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,14 +67,11 @@ class Part:
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         """Write bytes to their place. Raises FetchError (disk_full)."""
-        try:
+        with to_disk():
             view = memoryview(data)
             while view:
                 written = os.pwrite(self._fd, view, offset)
                 view, offset = view[written:], offset + written
-        except OSError as error:
-            words = f"it cannot be written to disk ({error.strerror or error})"
-            raise FetchError(Outcome.DISK_FULL, words) from error
 
     def add(self, start: int, end: int) -> None:
         """Bytes have been written: note them."""

@@ -6,8 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
-from imgcrawl.download.errors import FetchError
-from imgcrawl.outcomes import Outcome
+from imgcrawl.download.errors import to_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,8 +45,5 @@ class Spool:
 
     @staticmethod
     async def _in_thread(function: Callable[[], object]) -> None:
-        try:
+        with to_disk():
             await asyncio.to_thread(function)
-        except OSError as error:
-            words = f"it cannot be written to disk ({error.strerror or error})"
-            raise FetchError(Outcome.DISK_FULL, words) from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-from imgcrawl.download.errors import FetchError
+from imgcrawl.download.errors import FetchError, to_disk
 from imgcrawl.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -89,13 +89,9 @@ class Archive:
             return Member(b"".join(self._chunks(info)))
         spool = Path(limits.spool)
         try:
-            with spool.open("wb") as file:
+            with to_disk(), spool.open("wb") as file:
                 for chunk in self._chunks(info):
                     file.write(chunk)
-        except OSError as error:
-            spool.unlink(missing_ok=True)
-            words = f"it cannot be written to disk ({error.strerror or error})"
-            raise FetchError(Outcome.DISK_FULL, words) from error
         except FetchError:
             spool.unlink(missing_ok=True)
             raise

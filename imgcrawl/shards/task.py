@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import os
 import signal
@@ -19,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from imgcrawl.channel import listen
 from imgcrawl.errors import ImgcrawlError
-from imgcrawl.output import SUMMARY
+from imgcrawl.output import SUMMARY, holder_of
 from imgcrawl.shards.plan import DONE, done, mark_done, read_json
 from imgcrawl.summary import ExitStatus
 
@@ -179,18 +178,7 @@ def _unwanted(task: Task) -> Callable[[], bool]:
 
 def _wait_for_lock(folder: Path) -> None:
     until = time.monotonic() + LOCK_WAIT
-    while _is_locked(folder / ".lock"):
+    while holder_of(folder)[0]:
         if time.monotonic() > until:
             raise ShardError(f"{folder} is in use by another run.")
         time.sleep(_LOOK)
-
-
-def _is_locked(path: Path) -> bool:
-    try:
-        with path.open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False

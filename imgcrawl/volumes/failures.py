@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from imgcrawl.download.errors import FetchError
+from imgcrawl.errors import FULL_DISK
 from imgcrawl.items import Missing
 from imgcrawl.outcomes import Outcome
 from imgcrawl.verdicts import one_verdict
@@ -71,7 +72,7 @@ class Failures:
 def disk_error(error: OSError) -> FetchError:
     """What the disk of OUT, or a folder that is copied, says."""
     outcome = Outcome.BAD_URL
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if error.errno in FULL_DISK:
         outcome = Outcome.DISK_FULL
     elif error.errno == errno.ENOENT:
         outcome = Outcome.NOT_FOUND
