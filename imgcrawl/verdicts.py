@@ -63,16 +63,17 @@ def check_digests(source: bytes | Path, expected: dict[str, str]) -> None:
     expected: by algorithm of hashlib, in hexadecimal
     """
     for algorithm, wanted in expected.items():
-        data = source if isinstance(source, bytes) else source.read_bytes()
-        found = hashlib.new(algorithm, data, usedforsecurity=False).hexdigest()
+        found, _ = digest(source, algorithm)
         if found != wanted.lower():
             words = f"its {algorithm} is {found}, and the source says {wanted}"
             raise BadImage(Outcome.CORRUPT, words)
 
 
-def digest(source: bytes | Path) -> tuple[str, int]:
-    """SHA-256 and length."""
+def digest(source: bytes | Path, algorithm: str = "sha256") -> tuple[str, int]:
+    """Digest in hexadecimal, and length; a file is read piece by piece."""
     if isinstance(source, bytes):
-        return hashlib.sha256(source).hexdigest(), len(source)
+        found = hashlib.new(algorithm, source, usedforsecurity=False)
+        return found.hexdigest(), len(source)
     with source.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
+        found = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False))
+        return found.hexdigest(), file.tell()
