@@ -103,3 +103,7 @@ class AtomicFilesStore(FSFilesStore):
         if directory not in self._directories:
             os.makedirs(directory, exist_ok=True)  # noqa: PTH103 - likewise
             self._directories.add(directory)
+
+
+# What a pipeline has in place of Scrapy's own for folders, by the scheme of the store's address.
+LOCAL_STORES: dict[str, type[Any]] = {"": AtomicFilesStore, "file": AtomicFilesStore}

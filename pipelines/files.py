@@ -23,7 +23,7 @@ from imgcrawl.formats.errors import BadImage
 from imgcrawl.items import FileItem, Item, Missing, Result, Stored
 from imgcrawl.outcomes import Outcome
 from imgcrawl.run import Run
-from imgcrawl.store import AtomicFilesStore, Origin
+from imgcrawl.store import LOCAL_STORES, AtomicFilesStore, Origin
 from imgcrawl.tally import utc_now
 from imgcrawl.uploads import upload
 from imgcrawl.verdicts import check_digests, digest, one_verdict
@@ -42,8 +42,7 @@ class FilesPipeline(ScrapyFilesPipeline):
 
     STORE_SCHEMES: ClassVar[dict[str, type[Any]]] = {
         **ScrapyFilesPipeline.STORE_SCHEMES,
-        "": AtomicFilesStore,
-        "file": AtomicFilesStore,
+        **LOCAL_STORES,
     }
 
     def __init__(self, store_uri: str, *, crawler: Crawler) -> None:

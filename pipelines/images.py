@@ -30,7 +30,7 @@ from imgcrawl.picture_store import PictureStore
 from imgcrawl.placeholders import known_address
 from imgcrawl.run import Run
 from imgcrawl.same_url import SameUrl
-from imgcrawl.store import AtomicFilesStore, Origin
+from imgcrawl.store import LOCAL_STORES, AtomicFilesStore, Origin
 from imgcrawl.verdicts import Kept, one_verdict
 from pipelines.sizes import Sizes
 
@@ -52,8 +52,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
 
     STORE_SCHEMES: ClassVar[dict[str, type[Any]]] = {
         **ScrapyImagesPipeline.STORE_SCHEMES,
-        "": AtomicFilesStore,
-        "file": AtomicFilesStore,
+        **LOCAL_STORES,
     }
 
     def __init__(self, store_uri: str, *, crawler: Crawler) -> None:
