@@ -130,8 +130,6 @@ def _counted(parts: list[dict[str, int]]) -> dict[str, int]:
 
 def _from_ledger(folder: Path) -> dict[str, Any]:
     """What is there of a shard whose crawl wrote no summary; its tables are made anew."""
-    if not (folder / LEDGER).is_file():
-        return {}
     try:
         found = rebuild_at(folder)
     except OutputError:
