@@ -8,7 +8,7 @@ import socket
 import threading
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgcrawl.channel import Teller, listen
@@ -38,6 +38,7 @@ def line(message: object) -> bytes:
     return json.dumps(message).encode() + b"\n"
 
 
+@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.text(), st.integers()), max_size=5), st.integers(1, 40))
 def test_messages_arrive_whole_however_they_are_cut(
     messages: list[dict[str, int]], each: int
@@ -47,6 +48,7 @@ def test_messages_arrive_whole_however_they_are_cut(
     assert heard(*pieces) == [message for message in messages if message]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_what_is_no_message_is_passed_over(junk: bytes) -> None:
     found = heard(junk + b"\n", line({"done": 1}))
