@@ -11,6 +11,7 @@ import imgcrawl
 
 BOT_NAME = "imgcrawl"
 SPIDER_MODULES = ["spiders"]
+SPIDER_LOADER_CLASS = "imgcrawl.loading.SpiderLoader"
 NEWSPIDER_MODULE = "spiders"
 COMMANDS_MODULE = "imgcrawl.commands"
 

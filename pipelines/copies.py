@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from imgcrawl.items import Item, VolumeItem
 from imgcrawl.store import AtomicFilesStore
-from imgcrawl.volumes.copying import Copies
-from imgcrawl.volumes.shelf import Shelf
 from pipelines.base import RunPipeline
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
+
+    from imgcrawl.volumes.copying import Copies
+    from imgcrawl.volumes.shelf import Shelf
 
 AT_ONCE = 4  # copies, whose objects share the requests that may be under way
 
@@ -38,11 +39,15 @@ class CopiesPipeline(RunPipeline):
 
     def _made(self) -> Copies:
         if self._copies is None:
+            from imgcrawl.volumes.copying import Copies  # noqa: PLC0415 - most crawls have none
+
             self._copies = Copies(self._crawler, self._run, self._shelf())
         return self._copies
 
     def _shelf(self) -> Shelf:
         """Where objects go: the store of files, if one is set."""
+        from imgcrawl.volumes.shelf import Shelf  # noqa: PLC0415 - likewise
+
         if self._run.files.local:
             return Shelf(self._run.out.root)
         from pipelines.files import FilesPipeline  # noqa: PLC0415 - the few who have a store

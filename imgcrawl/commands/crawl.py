@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 from scrapy.commands import BaseRunSpiderCommand
 from scrapy.exceptions import UsageError
-from scrapy.spiderloader import get_spider_loader
 from scrapy.utils.log import configure_logging, get_scrapy_root_handler
 
 from imgcrawl.arguments import parse_arguments
 from imgcrawl.errors import ArgumentError, ImgcrawlError
+from imgcrawl.loading import spider_class
 from imgcrawl.process import CrawlProcess
-from imgcrawl.suggest import did_you_mean
 from imgcrawl.summary import ExitStatus
 
 if TYPE_CHECKING:
@@ -52,15 +51,9 @@ class Command(BaseRunSpiderCommand):
             raise UsageError("scrapy crawl takes one spider. `scrapy spiders` lists them.")
         name = args[0]
         assert self.settings is not None
-        loader = get_spider_loader(self.settings)
         try:
             self._go_to_base()
-            if name not in loader.list():
-                raise ArgumentError(
-                    f"there is no spider {name!r}{did_you_mean(name, loader.list())} "
-                    "`scrapy spiders` lists them."
-                )
-            parse_arguments(loader.load(name), opts.spargs)
+            parse_arguments(spider_class(self.settings, name), opts.spargs)
         except ArgumentError as error:
             self._say(error)
             self.exitcode = ExitStatus.USAGE

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 from scrapy.commands import BaseRunSpiderCommand
 from scrapy.exceptions import UsageError
 from scrapy.settings import SETTINGS_PRIORITIES
-from scrapy.spiderloader import get_spider_loader
 
 from imgcrawl.arguments import parse_arguments
 from imgcrawl.errors import ArgumentError, ImgcrawlError
-from imgcrawl.suggest import did_you_mean
+from imgcrawl.loading import spider_class
 from imgcrawl.summary import ExitStatus, in_words
 
 if TYPE_CHECKING:
@@ -112,13 +111,7 @@ class Command(BaseRunSpiderCommand):
     def _checked(self, name: str, opts: argparse.Namespace) -> tuple[Path, str]:
         """(OUT, how to cut by default). Raises ArgumentError before anything is started."""
         assert self.settings is not None
-        loader = get_spider_loader(self.settings)
-        if name not in loader.list():
-            raise ArgumentError(
-                f"there is no spider {name!r}{did_you_mean(name, loader.list())} "
-                "`scrapy spiders` lists them."
-            )
-        spider = loader.load(name)
+        spider = spider_class(self.settings, name)
         given = opts.spargs
         for argument in ("shard", "dry_run"):
             if argument in given:

@@ -12,7 +12,8 @@ from scrapy.exceptions import UsageError
 from scrapy.spiderloader import get_spider_loader
 
 from imgcrawl.arguments import SpiderArguments, type_in_words
-from imgcrawl.suggest import did_you_mean
+from imgcrawl.errors import ArgumentError
+from imgcrawl.loading import spider_class
 
 if TYPE_CHECKING:
     import argparse
@@ -45,11 +46,11 @@ class Command(ScrapyCommand):
         """Print one description a spider."""
         assert self.settings is not None
         loader = get_spider_loader(self.settings)
-        for name in args:
-            if name not in loader.list():
-                raise UsageError(f"there is no spider {name!r}{did_you_mean(name, loader.list())}")
         describe = as_markdown if opts.markdown else as_text
-        texts = [describe(loader.load(name)) for name in args or _datasets(loader)]
+        try:
+            texts = [describe(spider_class(self.settings, n)) for n in args or _datasets(loader)]
+        except ArgumentError as error:
+            raise UsageError(str(error)) from error
         sys.stdout.write("\n\n".join(texts) + "\n")
 
 

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from imgcrawl.volumes.store import Source
 
 BLOCK = 4 << 20  # bytes in memory as one
-SHARDED_BLOCK = 16 << 20  # likewise, of a store that keeps many chunks in an object
-IN_MEMORY = 64 << 20  # bytes of all blocks at a time: each waits for its shard's two indices first
+SHARDED_BLOCK = 8 << 20  # likewise, of a store that keeps many chunks in an object
+IN_MEMORY = 48 << 20  # bytes of all blocks at a time
 
 
 async def read_crop(

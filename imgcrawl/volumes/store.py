@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from imgcrawl.volumes.model import Level, Zyx
 
 CHUNK_BYTES = 1 << 30  # of one chunk: it is in memory as a whole, however small the box
+INDEX_BYTES = 16 << 20  # of the indices of shards that are kept
 KEPT = 16  # arrays that stay open: their documents need not be fetched again
 PATIENCE = 10.0  # seconds of silence of one connection, at most
 SLOWEST = 64  # bytes a second: below is silence
@@ -118,6 +119,8 @@ class Stores:
             "kvstore": _kvstore(place),
             "fill_missing_data_reads": False,
             "recheck_cached_data": False,
+            # A chunk is read once, the indices of its shard with every block that it has chunks of.
+            "metadata_cache_pool": "cache_pool#indices",
         }
         if level.driver == "neuroglancer_precomputed":
             spec["scale_index"] = level.scale or 0
@@ -134,6 +137,7 @@ class Stores:
                     "http_request_retries": {"max_retries": 0},
                     "file_io_concurrency": {"limit": connections},
                     "cache_pool": {"total_bytes_limit": 0},
+                    "cache_pool#indices": {"total_bytes_limit": INDEX_BYTES},
                 }
             )
         return self._contexts[host]

@@ -229,7 +229,7 @@ def without_time(row: dict[str, str]) -> dict[str, str]:
 
 KILL = """
 import os, signal, sys
-import pipelines.volumes as volumes
+import imgcrawl.volumes.crops as volumes
 from scrapy.cmdline import execute
 name = sys.argv.pop(1)
 target, _, method = name.rpartition(".")

@@ -120,6 +120,27 @@ def test_precomputed_is_what_cloud_volume_reads(
     assert raw.chunks.present == 27
 
 
+def test_the_indices_of_a_shard_are_fetched_once(
+    store: stores.Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the number of blocks that lie in it."""
+    monkeypatch.setattr(reading, "SHARDED_BLOCK", 16**3 * 2)
+    spec = stores.precomputed((*SHAPE[::-1], 1), "raw", sharded=True)
+    stores.write(tmp_path / "a", spec, VOXELS.T[..., None])
+    asked: list[tuple[str, str | None]] = []
+
+    def note(served: stores.Served, path: str) -> bool:
+        asked.append((path, served.headers["Range"]))
+        return False
+
+    store.fault(note)
+    about = level(f"{store.url}a/", "neuroglancer_precomputed", "xyzC", offset=(7, 6, 5), scale=0)
+    _, found = read(crop(about, (7, 6, 5), SHAPE), tmp_path / "raw")
+    np.testing.assert_array_equal(found[0], VOXELS)
+    assert len(asked) > 1 + 2 * 3 + 9  # several blocks of each shard
+    assert len(set(asked)) == len(asked)
+
+
 def test_a_folder_of_this_machine(tmp_path: Path) -> None:
     stores.write(tmp_path / "a b", stores.v2(SHAPE, (16, 16, 16), "|u1"), VOXELS)
     about = level((tmp_path / "a b").as_uri() + "/", "zarr", "zyx")
