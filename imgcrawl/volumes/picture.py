@@ -19,7 +19,7 @@ from imgcrawl.formats.errors import BadImage, printable
 from imgcrawl.volumes.address import name_of, parent, within
 from imgcrawl.volumes.documents import Documents
 from imgcrawl.volumes.levels import array_calibration, make_level, ome_calibration
-from imgcrawl.volumes.model import Address, Driver, Picture
+from imgcrawl.volumes.model import Address, Driver, Level, Picture
 from imgcrawl.volumes.n5 import n5_calibration, n5_datasets
 from imgcrawl.volumes.precomputed import read_info
 from imgcrawl.volumes.search import pictures_below
@@ -227,7 +227,7 @@ async def _n5(here: _Group) -> Picture | None:
         return Picture(here.address, "N5", (level,))
     if group is None:
         return None
-    levels = []
+    levels: list[Level] = []
     for path, above in await n5_datasets(here.documents, group, here.address.shown):
         node = await here.documents.read(f"{path}/{name}")
         if node is None:
@@ -235,7 +235,8 @@ async def _n5(here: _Group) -> Picture | None:
             continue
         array = n5_array(node, above)
         there = within(here.address, path)
-        told = n5_calibration(node, above, array, there.shown)
+        finest = levels[0].voxel_nm if levels and levels[0].name == "s0" else None
+        told = n5_calibration(node, above, array, there.shown, finest=finest)
         sha256 = here.documents.sha256([name, f"{path}/{name}"])
         levels.append(make_level(path, there, "n5", array, told=told, sha256=sha256))
     return Picture(here.address, "N5", tuple(levels)) if levels else None
