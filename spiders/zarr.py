@@ -11,6 +11,7 @@ from imgcrawl.errors import SourceError
 from imgcrawl.items import Expects, VolumeItem
 from imgcrawl.suggest import did_you_mean
 from imgcrawl.volumes.address import name_of, store_of, within
+from imgcrawl.volumes.columns import columns_of_level
 from imgcrawl.volumes.model import Address, Copy, Format
 from imgcrawl.volumes.sizes import size_of_level
 from spiders.base.volume import VolumeSpider
@@ -128,7 +129,7 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
             if level.scale is not None:
                 there = within(there, level.name)  # a precomputed scale has a folder of its own
             yield Expects(1, None, f"{there.shown} ({picture.kind}): {in_words(level)}.")
-            yield VolumeItem(folder, [there.url], folder, {}, copy=Copy(there))
+            yield VolumeItem(folder, [there.url], folder, columns_of_level(level), copy=Copy(there))
 
 
 def in_words(level: Level) -> str:
