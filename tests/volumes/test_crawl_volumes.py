@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import tensorstore as ts
+from cloudvolume import CloudVolume
 
 from tests.conftest import Crawler
 
@@ -85,3 +87,35 @@ def test_more_cubes_of_a_seed_are_added_to_those_that_are_there(
         z, y, x = (int(row[f"origin_{axis}"]) for axis in "zyx")
         cube = np.squeeze(np.load(again.out.root / row["file_name"]))
         assert np.array_equal(cube, VOXELS[z : z + 8, y : y + 9, x : x + 10])
+
+
+def test_chunks_that_are_packed_as_files_are_no_zeros(alone: Crawler, tmp_path: Path) -> None:
+    folder = tmp_path / "v"
+    info = CloudVolume.create_new_info(
+        1, "image", "uint16", "raw", [8, 8, 40], [-7, 0, 9], VOXELS.shape[::-1], chunk_size=CHUNK
+    )
+    volume = CloudVolume(f"file://{folder}", info=info, progress=False, non_aligned_writes=True)
+    volume.commit_info()
+    volume[:, :, :] = VOXELS.T[..., None]  # NAME.gz, by default
+    ask = {"url": f"precomputed://{folder}", "box": "0:60,0:60,-9:60", "format": "npy"}
+    packed = alone("neuroglancer", **ask)
+    assert packed.status == 1, packed.log
+    assert "all of it would read as zeros. Type gunzip -r" in packed.log
+    for chunk in folder.glob("*/*.gz"):
+        chunk.with_suffix("").write_bytes(gzip.decompress(chunk.read_bytes()))
+        chunk.unlink()
+    plain = alone("neuroglancer", **ask)
+    assert plain.status == 0, plain.log
+    (row,) = plain.out.rows()
+    found = np.load(plain.out.root / row["file_name"])
+    assert np.array_equal(np.squeeze(found), VOXELS)
+    assert (row["origin_z"], row["origin_x"], row["chunks_missing"]) == ("9", "-7", "0")
+
+
+def test_a_cube_without_a_chunk_is_told(alone: Crawler, tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    spec = {"driver": "zarr", "kvstore": f"file://{root}/", "metadata": STORES["zarr"][0]}
+    ts.open(spec, create=True).result()
+    ended = alone("zarr", url=str(root), box="0:20,0:20,0:20", format="npy")
+    assert ended.status == 0, ended.log
+    assert "none of its 8 chunks is there: it is all fill value" in ended.log
