@@ -61,7 +61,8 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
         try:
             return self._named_by(text, local=local)
         except ValueError as error:
-            raise SourceError(f"{printable(text)} cannot be read: {error}.") from error
+            words = str(error).removesuffix(".")
+            raise SourceError(f"{printable(text)} cannot be read: {words}.") from error
 
     async def open_picture(self, address: Address) -> Picture:
         """The picture at an address; what is asked for later is where its documents came from.
