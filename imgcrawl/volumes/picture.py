@@ -37,6 +37,14 @@ _MAX_REDIRECTS = 3
 _PATH = re.compile(r"[\w.+=-]+(?:/[\w.+=-]+){0,15}\Z", re.ASCII)
 
 
+class NoPicture(SourceError):  # noqa: N818 - an answer more than an error
+    """There is no picture at an address. `below`: whether there are some in folders of it."""
+
+    def __init__(self, words: str, *, below: bool) -> None:
+        super().__init__(words)
+        self.below = below
+
+
 @dataclass(frozen=True, slots=True)
 class _Group:
     """Documents that are a group's, and where within the address it is ("0/" or "")."""
@@ -54,13 +62,13 @@ async def read_picture(
     get:     the bytes of a document, None where there is none
     resolve: the address that a document names, for the redirects of precomputed volumes
     An array that is a level of the group above it gives that group's picture with this one level,
-    so that its voxel size is known. Raises SourceError that says what is there in its place, and
-    what `get` raises.
+    so that its voxel size is known. Raises NoPicture that says what is there in its place,
+    SourceError for what cannot be read, and what `get` raises.
     """
     try:
         found = await _picture(get, address, resolve, _MAX_REDIRECTS)
         if found is None:
-            raise SourceError(await _nothing(get, address))
+            raise await _nothing(get, address)
         if found.kind in {"Zarr v2", "Zarr v3", "N5"} and len(found.levels) == 1:
             found = await _as_level(get, found) or found
     except BadImage as error:
@@ -258,17 +266,21 @@ async def _as_level(get: Get, alone: Picture) -> Picture | None:
     return replace(whole, levels=tuple(levels)) if whole and levels else None
 
 
-async def _nothing(get: Get, address: Address) -> str:
+async def _nothing(get: Get, address: Address) -> NoPicture:
     """What to say of an address that is no picture."""
     found = await pictures_below(get, address)
     if not found:
-        return (
+        words = (
             f"There is no volume at {address.shown}: none of zarr.json, .zattrs, .zarray, "
             "attributes.json and info can be read there. Type the address of a folder that has one."
         )
+        return NoPicture(words, below=False)
     shown = "\n".join(f"  -a path={path}" for path in found[:20])
     more = f"\n  ... and {len(found) - 20} more" if len(found) > 20 else ""
-    return f"{address.shown} holds pictures in folders of it. Type one of these too:\n{shown}{more}"
+    words = (
+        f"{address.shown} holds pictures in folders of it. Type one of these too:\n{shown}{more}"
+    )
+    return NoPicture(words, below=True)
 
 
 def _multiscales(attributes: dict[str, Any]) -> dict[str, Any] | None:

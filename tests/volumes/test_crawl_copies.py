@@ -161,6 +161,29 @@ def test_a_precomputed_volume(crawl: Crawler, replica: ReplicaProcess) -> None:
     assert (row["format"], row["voxel_x_nm"], row["width"]) == ("precomputed", "8.0", "256")
 
 
+def test_a_whole_store_is_copied_when_asked_for(crawl: Crawler, replica: ReplicaProcess) -> None:
+    store = GROUP.partition(".zarr/")[0] + ".zarr"
+    unasked = crawl("zarr", url=f"s3://{COSEM}/{store}")
+    assert unasked.status == 1
+    assert "-a path=recon-2/em/fibsem-int16\n" in unasked.log
+    assert "whatever its size:\n  -a level=all" in unasked.log
+    ended = crawl("zarr", url=f"s3://{COSEM}/{store}", level="all")
+    assert ended.status == 0, ended.log
+    (row,) = ended.out.rows()
+    verify(ended.out, row)
+    assert files_below(ended.out.root / "jrc_mus-nacc-2.zarr") == objects_below(
+        "s3", COSEM, f"{store}/"
+    )
+    replica.reset()
+    again = crawl("zarr", url=f"s3://{COSEM}/{store}", level="all")
+    assert again.status == 0
+    assert "1 already there" in again.log
+    cube = crawl("zarr", url=f"s3://{COSEM}/{store}", level="all", box="0:9nm,0:9nm,0:9nm")
+    assert cube.status == 1
+    assert "holds pictures in folders of it" in cube.log
+    assert "whatever its size" not in cube.log
+
+
 def test_each_level_has_its_columns(crawl: Crawler, replica: ReplicaProcess) -> None:
     ended = crawl("zarr", url=f"gs://{HEMIBRAIN}/{JPEG}", level="16_16_16")
     assert ended.status == 0, ended.log
