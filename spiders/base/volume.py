@@ -159,6 +159,12 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
             check(format_, level.dtype)
         except ValueError as error:
             raise SourceError(f"{error}.") from error
+        if format_ == "precomputed" and None in level.voxel_nm:
+            self.logger.warning(
+                "%s does not say how large its voxels are, and precomputed has no word for that: "
+                "what is stored says 1 nm",
+                level.address.shown,
+            )
 
     async def _require_plain(self, level: Level) -> None:
         """Raise SourceError where chunks lie packed under other names, and none would be found.
@@ -173,9 +179,9 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
         if not await self._is_packed(f"{chunk}.gz") or await self._peek(chunk):
             return
         raise SourceError(
-            f"{level.address.shown} has its chunks packed as files of their own, {chunk}.gz, where "
-            f"{level.name} has them unpacked: all of it would read as zeros. Type gunzip -r in a "
-            "copy of the folder, and crawl that."
+            f"{level.address.shown} has its chunks packed as files of other names "
+            f"({chunk}.gz), which are not read here: all of it would read as zeros. Type gunzip -r in a copy of the "
+            "folder, and crawl that."
         )
 
     async def _is_packed(self, url: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,6 +111,25 @@ def test_chunks_that_are_packed_as_files_are_no_zeros(alone: Crawler, tmp_path: 
     found = np.load(plain.out.root / row["file_name"])
     assert np.array_equal(np.squeeze(found), VOXELS)
     assert (row["origin_z"], row["origin_x"], row["chunks_missing"]) == ("9", "-7", "0")
+
+
+def test_what_is_not_said_or_known_here_is_told(alone: Crawler, tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    spec = {"driver": "zarr", "kvstore": f"file://{root}/", "metadata": STORES["zarr"][0]}
+    ts.open(spec, create=True).result()[...] = VOXELS
+    ask = {"url": str(root), "box": "0:20,0:20,0:20"}
+    precomputed = alone("zarr", out="a", format="precomputed", **ask)
+    assert precomputed.status == 0, precomputed.log
+    assert "has no word for that: what is stored says 1 nm" in precomputed.log
+    document = json.loads((root / ".zarray").read_text())
+    document["compressor"] = {"id": "lz4", "acceleration": 1}
+    (root / ".zarray").write_text(json.dumps(document))
+    ended = alone("zarr", out="b", format="npy", **ask)
+    assert ended.status == 3, ended.log
+    (row,) = ended.out.rows("failures.csv")
+    assert 'not known here ("lz4" is not registered): copy it as it is' in row["message"]
+    copied = alone("zarr", out="c", url=str(root))
+    assert copied.status == 0, copied.log
 
 
 def test_a_cube_without_a_chunk_is_told(alone: Crawler, tmp_path: Path) -> None:
