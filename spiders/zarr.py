@@ -140,7 +140,7 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
             if level.scale is not None:
                 there = within(there, level.name)  # a precomputed scale has a folder of its own
             yield Expects(1, None, f"{there.shown} ({picture.kind}): {in_words(level)}.")
-            yield self._copy(there, folder, columns_of_level(level))
+            yield self._copy(there, folder, columns_of_level(level, picture.kind))
 
     @staticmethod
     def _copy(there: Address, folder: str, columns: Metadata | None = None) -> VolumeItem:

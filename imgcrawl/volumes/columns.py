@@ -26,7 +26,7 @@ def columns(citation: Citation) -> Metadata:
     ``volume`` is the source as a person writes it, ``metadata_sha256`` that of its documents.
     """
     crop, level = citation.crop, citation.crop.level
-    facts = _facts(level, crop.shape).columns()
+    facts = _facts(level, crop.shape, _FROM[level.driver]).columns()
     facts.pop("format")
     own = {
         "axes": "czyx" if level.channels > 1 else "zyx",
@@ -45,17 +45,20 @@ def columns(citation: Citation) -> Metadata:
     return {name: value for name, value in (facts | own).items() if value is not None}
 
 
-def columns_of_level(level: Level) -> Metadata:
-    """What is known of a level that is copied as it is, by the names that files have theirs."""
+def columns_of_level(level: Level, kind: str) -> Metadata:
+    """What is known of a level that is copied as it is, by the names that files have theirs.
+
+    kind: of its picture, which told the voxel size: "OME-Zarr 0.4"
+    """
     facts = replace(
-        _facts(level, level.shape),
+        _facts(level, level.shape, f"volume: {kind}"),
         size_t=level.times if level.times > 1 else None,
         compression=level.encoding or None,
     ).columns()
     return {name: value for name, value in facts.items() if value not in (None, "")}
 
 
-def _facts(level: Level, shape: Zyx) -> FileFacts:
+def _facts(level: Level, shape: Zyx, source: str) -> FileFacts:
     names = zip("zyx", level.voxel_nm, strict=True)
     return FileFacts(
         format="",
@@ -67,5 +70,5 @@ def _facts(level: Level, shape: Zyx) -> FileFacts:
         voxel_z_nm=level.voxel_nm[0],
         voxel_y_nm=level.voxel_nm[1],
         voxel_x_nm=level.voxel_nm[2],
-        voxel_source={axis: _FROM[level.driver] for axis, size in names if size is not None},
+        voxel_source={axis: source for axis, size in names if size is not None},
     )

@@ -210,7 +210,7 @@ def _datasets(scales: dict[str, Any], where: str) -> list[dict[str, Any]]:
 def _alone(here: _Group, array: Array, driver: Driver, kind: str, documents: list[str]) -> Picture:
     """An array of its own as a picture of one level."""
     sha256 = here.documents.sha256(here.base + name for name in documents)
-    told = array_calibration(array, here.address.shown)
+    told = array_calibration(array, here.address.shown, array.shift)
     name = name_of(here.address)
     return Picture(
         here.address,

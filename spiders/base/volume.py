@@ -180,8 +180,8 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
             return
         raise SourceError(
             f"{level.address.shown} has its chunks packed as files of other names "
-            f"({chunk}.gz), which are not read here: all of it would read as zeros. Type gunzip -r in a copy of the "
-            "folder, and crawl that."
+            f"({chunk}.gz), which are not read here: all of it would read as zeros. "
+            "Type gunzip -r in a copy of the folder, and crawl that."
         )
 
     async def _is_packed(self, url: str) -> bool:

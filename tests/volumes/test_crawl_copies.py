@@ -192,6 +192,7 @@ def test_each_level_has_its_columns(crawl: Crawler, replica: ReplicaProcess) -> 
     assert (row["format"], row["dtype"], row["compression"]) == ("precomputed", "uint8", "jpeg")
     assert (row["size_z"], row["size_x"], row["width"]) == ("128", "128", "128")
     assert (row["voxel_z_nm"], row["voxel_x_nm"], row["conflicts"]) == ("16.0", "16.0", "")
+    assert row["voxel_x_from"] == "volume: precomputed"
 
 
 def test_levels_of_n5_have_the_sizes_that_the_group_tells(crawl: Crawler, tmp_path: Path) -> None:

@@ -155,6 +155,28 @@ def test_arrays_of_their_own() -> None:
     assert level.axes == ("z", "y", "x")
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"transform": {"axes": [*"zyx"], "units": ["nm"] * 3, "scale": [40, 4, 5],
+                       "translate": [80, 0, 10]}},
+        {"resolution": [40, 4, 5], "units": ["nm"] * 3, "offset": [80, 0, 10]},
+        {"voxel_size": [0.04, 0.004, 0.005], "units": ["um"] * 3, "offset": [0.08, 0, 0.01]},
+    ],
+)  # fmt: skip
+def test_an_array_may_tell_the_size_of_its_voxels(told: dict[str, Any]) -> None:
+    documents = [
+        {".zarray": worlds.PLAIN_ARRAY_V2, ".zattrs": told},
+        {"zarr.json": V3_ARRAY | {"attributes": told}},
+    ]
+    for each in documents:
+        (level,) = read(each).levels
+        assert level.voxel_nm == (40.0, 4.0, 5.0)
+        assert level.translation_nm == (80.0, 0.0, 10.0)
+    (level,) = read({"zarr.json": V3_ARRAY | {"attributes": {"resolution": [40, 4, 5]}}}).levels
+    assert level.voxel_nm == (None, None, None)  # of what, is not said
+
+
 def test_n5_counts_from_x() -> None:
     own = N5_ARRAY | {"axes": ["x", "y", "z"], "resolution": [4.0, 4.0, 2.96], "units": ["nm"] * 3}
     (level,) = read({"attributes.json": own}).levels
