@@ -43,7 +43,10 @@ _DOCUMENTS = {
 }
 _RANGE = re.compile(r"range .* was ignored by server", re.IGNORECASE)
 _CUT = re.compile(r"not enough data|truncated|unexpected end|premature|too short", re.IGNORECASE)
-_BEYOND = re.compile(r'"[\w.-]{1,40}" is not registered|filters are not supported')
+_BEYOND = re.compile(
+    r'"[\w.-]{1,40}" is not registered|filters are not supported'
+    r'|(?<="encoding": )Expected one of [^:]{1,120}, but received: "[^"]{1,40}"'
+)
 _DAMAGED = ("FAILED_PRECONDITION", "DATA_LOSS", "INVALID_ARGUMENT", "OUT_OF_RANGE")
 
 

@@ -132,6 +132,19 @@ def test_what_is_not_said_or_known_here_is_told(alone: Crawler, tmp_path: Path) 
     assert copied.status == 0, copied.log
 
 
+def test_an_encoding_of_others_is_called_so(alone: Crawler, tmp_path: Path) -> None:
+    scale = {"key": "s", "size": [9, 9, 9], "resolution": [8, 8, 8], "voxel_offset": [0, 0, 0]}
+    scale |= {"chunk_sizes": [[9, 9, 9]], "encoding": "compresso"}
+    info = {"type": "segmentation", "data_type": "uint64", "num_channels": 1, "scales": [scale]}
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v/info").write_text(json.dumps(info))
+    ended = alone("neuroglancer", url=str(tmp_path / "v"), size="4")
+    assert ended.status == 3, ended.log
+    (row,) = ended.out.rows("failures.csv")
+    assert 'not known here (Expected one of "raw"' in row["message"]
+    assert 'but received: "compresso")' in row["message"]
+
+
 def test_a_cube_without_a_chunk_is_told(alone: Crawler, tmp_path: Path) -> None:
     root = tmp_path / "store"
     spec = {"driver": "zarr", "kvstore": f"file://{root}/", "metadata": STORES["zarr"][0]}
