@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from spiders.base.dataset import Said
 
 
+_NO_LAYERS = "layers are those of a link, and this is the address of one volume"
+
+
 def _resolution(value: Any) -> Any:
     """``8``, ``8nm`` or ``z,y,x`` as three numbers of nanometres, or one for x."""
     if not isinstance(value, str):
@@ -67,6 +70,8 @@ class NeuroglancerArguments(VolumeArguments):
             raise ValueError(
                 "how much of it? Type size=1000,1000,1000 (z,y,x), or box=z0:z1,y0:y1,x0:x1"
             )
+        if self.layer is not None and not self.url.startswith(("http://", "https://")):
+            raise ValueError(f"{_NO_LAYERS}; leave layer out")
         if self.mip is not None and self.resolution is not None:
             raise ValueError("mip and resolution both choose the level; leave one of them out")
         return self
@@ -89,26 +94,29 @@ class NeuroglancerSpider(VolumeSpider[NeuroglancerArguments]):
 
     async def records(self) -> AsyncIterator[Said]:
         """The cubes."""
-        address, name = await self._find()
+        address, name, kind = await self._find()
         picture = await self.open_picture(address)
         if picture.is_segmentation and self.args.layer is None:
+            if kind == "":
+                raise SourceError(
+                    f"The layer {name} is a segmentation ({address.shown}), and the link shows no "
+                    f"image: type -a layer='{name}' if that is what you want."
+                )
             self.logger.warning("%s is a segmentation, not an image", address.shown)
         level = self._level(picture)
         async for said in self.cubes(picture, [level], name, self.args.format):
             yield said
 
-    async def _find(self) -> tuple[Address, str]:
-        """The volume that is meant, and the name of its layer."""
+    async def _find(self) -> tuple[Address, str, str | None]:
+        """The volume that is meant, the name of its layer, and its type; None without a layer."""
         url = self.args.url
         if not url.startswith(("http://", "https://")):
-            address = self.address(url)
-            return address, name_of(address)
+            return self._volume(url)
         shown = read_link(url)
         if isinstance(shown, RemoteState):
             found = await follow(self, shown)
             if found is None:  # neither a state nor a way to one: perhaps a volume
-                address = self.address(url)
-                return address, name_of(address)
+                return self._volume(url)
             shown = found
         try:
             layer = pick_layer(shown, self.args.layer)
@@ -127,7 +135,14 @@ class NeuroglancerSpider(VolumeSpider[NeuroglancerArguments]):
             self.logger.warning(
                 "The layer %s is moved in the viewer: places are those of its volume", layer.name
             )
-        return address, layer.name or name_of(address)
+        return address, layer.name or name_of(address), layer.kind
+
+    def _volume(self, url: str) -> tuple[Address, str, None]:
+        """A volume that is named without a link."""
+        if self.args.layer is not None:
+            raise SourceError(f"{_NO_LAYERS}: {url[:100]} is no link to a view.")
+        address = self.address(url)
+        return address, name_of(address), None
 
     def _level(self, picture: Picture) -> Level:
         levels = picture.levels

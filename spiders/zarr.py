@@ -11,7 +11,9 @@ from imgcrawl.errors import SourceError
 from imgcrawl.items import Expects, VolumeItem
 from imgcrawl.suggest import did_you_mean
 from imgcrawl.volumes.address import name_of, store_of, within
+from imgcrawl.volumes.columns import columns_of_level
 from imgcrawl.volumes.model import Address, Copy, Format
+from imgcrawl.volumes.picture import NoPicture
 from imgcrawl.volumes.sizes import size_of_level
 from spiders.base.volume import VolumeSpider
 from spiders.base.volume_arguments import VolumeArguments, checked_address
@@ -19,6 +21,7 @@ from spiders.base.volume_arguments import VolumeArguments, checked_address
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from imgcrawl.items import Metadata
     from imgcrawl.volumes.model import Level, Picture
     from spiders.base.dataset import Said
 
@@ -38,7 +41,7 @@ class ZarrArguments(VolumeArguments):
     level: Words = Field(
         [],
         description="names of levels, or all; by default all are copied, and cubes are cut from "
-        "the finest",
+        "the finest; all copies a group of pictures too",
         examples=["s3", "s2,s3"],
     )
     format: Annotated[Format | None, AnyCase] = Field(
@@ -87,7 +90,17 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
     async def records(self) -> AsyncIterator[Said]:
         """The levels that are asked for, or cubes of them."""
         address = within(self.address(self.args.url), self.args.path or "")
-        picture = await self.open_picture(address)
+        try:
+            picture = await self.open_picture(address)
+        except NoPicture as error:
+            if not (self.args.is_copy and error.below):
+                raise
+            if "all" not in self.args.level:
+                whole = "\nOr, for all that is in it, whatever its size:\n  -a level=all"
+                raise SourceError(f"{error}{whole}") from error
+            yield Expects(1, None, f"{address.shown}: a group, with all that is in it.")
+            yield self._copy(address, _folder(address))
+            return
         levels = self._levels(picture)
         if self.args.is_copy:
             async for said in self._copies(picture, levels):
@@ -120,15 +133,24 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
                 f"All levels of {picture.address.shown} are {size / 1e9:,.1f} GB, uncompressed. "
                 f"Type which you want, or -a level=all:\n{shown}"
             )
-        store, path = store_of(picture.address)
         for level in levels:
             is_whole = level.address == picture.address and level.scale is None
-            folder = "/".join(filter(None, (name_of(store), path, "" if is_whole else level.name)))
+            folder = _folder(picture.address, "" if is_whole else level.name)
             there = level.address
             if level.scale is not None:
                 there = within(there, level.name)  # a precomputed scale has a folder of its own
             yield Expects(1, None, f"{there.shown} ({picture.kind}): {in_words(level)}.")
-            yield VolumeItem(folder, [there.url], folder, {}, copy=Copy(there))
+            yield self._copy(there, folder, columns_of_level(level, picture.kind))
+
+    @staticmethod
+    def _copy(there: Address, folder: str, columns: Metadata | None = None) -> VolumeItem:
+        return VolumeItem(folder, [there.url], folder, columns or {}, copy=Copy(there))
+
+
+def _folder(address: Address, *below: str) -> str:
+    """Where a folder of a store lies in OUT: in one of the store's name, at its own path."""
+    store, path = store_of(address)
+    return "/".join(filter(None, (name_of(store), path, *below)))
 
 
 def in_words(level: Level) -> str:

@@ -21,6 +21,7 @@ _MAX_SIDE = 1 << 50
 _V2_TYPE = re.compile(r"[<>|=]([biufc])(\d{1,2})\Z")
 _NAMES = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}
 _TYPE = re.compile(r"(?:bool|u?int(?:8|16|32|64)|float(?:16|32|64)|complex(?:64|128)|bfloat16)\Z")
+_SIZES = ("resolution", "voxel_size")
 _CHECKS = frozenset({"bytes", "transpose", "crc32c", "endian"})  # codecs that make nothing smaller
 
 
@@ -29,6 +30,7 @@ class Array:
     """One array, its axes in the order that C has: x last.
 
     axes, units, scale: where the array's own document tells
+    shift: likewise, the place of its first voxel in the same units
     """
 
     shape: tuple[int, ...]
@@ -38,6 +40,7 @@ class Array:
     axes: tuple[object, ...] = ()
     units: tuple[object, ...] = ()
     scale: tuple[object, ...] = ()
+    shift: tuple[object, ...] = ()
 
 
 def document_at(path: Path, limit: int = MAX_DOCUMENT) -> bytes | None:
@@ -124,12 +127,17 @@ def v2_array(node: dict[str, Any], attributes: dict[str, Any]) -> Array:
     name = None
     if code is not None:
         name = "bool" if code[1] == "b" else f"{_NAMES[code[1]]}{8 * int(code[2])}"
+    shape = _shape(node.get("shape"))
+    axes, units, scale, shift = _zarr_calibration(attributes, len(shape))
     return Array(
-        shape=_shape(node.get("shape")),
+        shape=shape,
         dtype=name,
         compression=compression,
         chunks=_sides(node.get("chunks")),
-        axes=_items(attributes.get("_ARRAY_DIMENSIONS")),
+        axes=axes or _items(attributes.get("_ARRAY_DIMENSIONS")),
+        units=units,
+        scale=scale,
+        shift=shift,
     )
 
 
@@ -142,12 +150,17 @@ def v3_array(node: dict[str, Any]) -> Array:
         grid = _at(sharded, "configuration", "chunk_shape")
         codecs = _items(_at(sharded, "configuration", "codecs"))
     compression = next((_codec(c) for c in codecs if _name(c) not in _CHECKS), "none")
+    shape = _shape(node.get("shape"))
+    axes, units, scale, shift = _zarr_calibration(node.get("attributes"), len(shape))
     return Array(
-        shape=_shape(node.get("shape")),
+        shape=shape,
         dtype=_type(node.get("data_type")),
         compression=compression if codecs else None,
         chunks=_sides(grid),
-        axes=_items(node.get("dimension_names")),
+        axes=axes or _items(node.get("dimension_names")),
+        units=units,
+        scale=scale,
+        shift=shift,
     )
 
 
@@ -172,6 +185,23 @@ def n5_array(node: dict[str, Any], group: dict[str, Any]) -> Array:
 
 
 _Triple = tuple[tuple[object, ...], tuple[object, ...], tuple[object, ...]]
+
+
+def _zarr_calibration(attributes: object, count: int) -> tuple[tuple[object, ...], ...]:
+    """Axes, units, sizes and shift that an array of Zarr tells of itself, in the order of C.
+
+    OpenOrganelle's transform, or what EM tools of Janelia write: resolution (or voxel_size) with
+    units. A size without a unit is none.
+    """
+    transform = _at(attributes, "transform")
+    holder, names = (transform, ("scale",)) if isinstance(transform, dict) else (attributes, _SIZES)
+    scale = next((found for name in names if (found := _items(_at(holder, name)))), ())
+    units = _items(_at(holder, "units"))
+    if len(scale) != count or len(units) != count:
+        return (), (), (), ()
+    shift = _items(_at(holder, "translate")) or _items(_at(holder, "offset"))
+    axes = _items(_at(holder, "axes")) or _items(_at(holder, "axis_names"))
+    return axes if len(axes) == count else (), units, scale, shift if len(shift) == count else ()
 
 
 def _n5_calibration(node: dict[str, Any], group: dict[str, Any], count: int) -> _Triple:

@@ -16,6 +16,7 @@ from imgcrawl.formats.errors import printable
 
 MAX_LINK = 4 << 20  # characters: states are long
 _MAX_LAYERS = 10_000
+_UNTOLD = frozenset({"auto", "new"})  # the viewer asks the source
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.ASCII)
 # Old links hold JSON that needs no encoding: ' for ", and _ or & for a comma outside of strings.
 _URL_SAFE = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[&_]", re.DOTALL)
@@ -25,7 +26,7 @@ _URL_SAFE = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[&_]", re.DOTALL
 class Layer:
     """A layer of a viewer.
 
-    kind:    image, segmentation, annotation, mesh, ...; "" where the link does not say
+    kind:    image, segmentation, annotation, mesh, ...; "" where the link leaves it to the source
     sources: addresses as neuroglancer writes them, the first one is what is shown
     hidden:  switched off or put away
     moved:   shown through a transformation: its place in the viewer is not that in the volume
@@ -93,6 +94,7 @@ def read_state(text: str) -> State:
 def pick_layer(state: State, name: str | None = None) -> Layer:
     """The layer that is meant: by name, or the first image that is shown.
 
+    Where none is called an image, it is the first whose source is to tell what it is.
     Raises ValueError that lists what there is.
     """
     if name is not None:
@@ -111,8 +113,13 @@ def pick_layer(state: State, name: str | None = None) -> Layer:
 
 
 def images(state: State) -> list[Layer]:
-    """The layers of type image that are shown; those that are not, where none is."""
-    found = [layer for layer in state.layers if layer.kind == "image" and layer.sources]
+    """The layers of type image that are shown; those that are not, where none is.
+
+    Where there is none, those without a type.
+    """
+    sources = [layer for layer in state.layers if layer.sources]
+    found = [layer for layer in sources if layer.kind == "image"]
+    found = found or [layer for layer in sources if not layer.kind]
     return [layer for layer in found if not layer.hidden] or found
 
 
@@ -169,9 +176,24 @@ def _layer(told: dict[str, Any]) -> Layer:
     found = [each.get("url") if isinstance(each, dict) else each for each in listed]
     return Layer(
         name=name if isinstance(name, str) else "",
-        kind=kind if isinstance(kind, str) else "",
+        kind=kind if isinstance(kind, str) and kind not in _UNTOLD else "",
         sources=tuple(each for each in found if isinstance(each, str) and each),
         hidden=told.get("visible") is False or told.get("archived") is True,
-        moved="transform" in told
-        or any(isinstance(each, dict) and each.get("transform") for each in listed),
+        moved=any(_moves(each.get("transform")) for each in (told, *listed) if _is_table(each)),
+    )
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _moves(transform: object) -> bool:
+    """Whether a transformation moves anything: many only name the axes and their units."""
+    matrix = transform.get("matrix") if isinstance(transform, dict) else transform
+    if not isinstance(matrix, list):
+        return matrix is not None
+    return any(
+        value != (1 if row == column else 0)
+        for row, values in enumerate(matrix)
+        for column, value in enumerate(values if isinstance(values, list) else ())
     )

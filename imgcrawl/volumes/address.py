@@ -52,11 +52,12 @@ def parse_address(text: str, *, s3_url: str, gcs_url: str, local: bool = True) -
     _check_text(text)
     location, *pipes = text.split("|")
     driver: Driver | None = None
-    if match := re.match(r"([a-z0-9]+)://(?=[a-z0-9]+://|[/~.])", location):
+    if match := re.match(r"([a-z0-9]+)://(?=[a-z0-9+]+://|[/~.])", location):
         if match[1] in _FORMATS:
             driver, location = _FORMATS[match[1]], location[match.end() :]
         elif match[1] not in _SCHEMES:
             raise ValueError(_unknown(match[1]))
+    location = _plain(location)
     inner = ""
     for pipe in filter(None, (pipe.strip() for pipe in pipes)):
         driver, inner = _pipe(pipe)
@@ -76,6 +77,20 @@ def parse_address(text: str, *, s3_url: str, gcs_url: str, local: bool = True) -
         case _:
             raise ValueError(_unknown(scheme))
     return within(found, inner)
+
+
+def _plain(location: str) -> str:
+    """An address without what neuroglancer writes of the way in which it is asked for."""
+    way, has_plus, rest = location.partition("+")
+    if not has_plus or "://" in way:
+        return location
+    if way == "middleauth":
+        raise ValueError(f"{location} needs a login, and none is kept here")
+    if way == "s3" and rest.startswith(("http://", "https://")):
+        return rest  # a server of buckets of its own: the bucket is the first folder
+    if way == "gs" and rest.startswith("xml://"):
+        return f"gs{rest.removeprefix('xml')}"
+    return location
 
 
 def within(address: Address, path: str) -> Address:

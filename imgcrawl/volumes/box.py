@@ -70,7 +70,7 @@ def parse_size(text: str) -> Size:
         parts *= 3
     if len(parts) != 3:
         raise ValueError("three numbers, z, y and x, as in 100,200,200; or one for a cube")
-    sides = [_number(part, "size") for part in parts]
+    sides = [_side(part) for part in parts]
     if any(value <= 0 for value, _ in sides):
         raise ValueError("a cube of no size; type numbers above 0")
     if not any(is_length for _, is_length in sides):
@@ -141,11 +141,17 @@ def _range(text: str, axis: str) -> Range:
     start, start_is_length = _number(first, axis)
     if start_is_length != stop_is_length:
         raise ValueError(f"{axis}: {text!r} begins with a unit and ends without; type both")
-    if start < 0:
-        raise ValueError(f"{axis}: {text!r} begins below 0")
     if stop <= start:
         raise ValueError(f"{axis}: {text!r} ends where it begins, or before; type START:STOP")
     return Range(start, stop, stop_is_length)
+
+
+def _side(text: str) -> tuple[float, bool]:
+    if _NUMBER.match(text) is None:
+        raise ValueError(
+            f"{text!r} is no size; type voxels or lengths, as in 100,200,200 or 1um,800nm,800nm"
+        )
+    return _number(text, "size")
 
 
 def _number(text: str, axis: str) -> tuple[float, bool]:

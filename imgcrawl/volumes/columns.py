@@ -1,7 +1,8 @@
-"""The columns of a crop in metadata.csv, by the names that files have theirs."""
+"""The columns of a crop or a copied level in metadata.csv, by the names that files have theirs."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imgcrawl.formats.facts import FileFacts
@@ -9,6 +10,7 @@ from imgcrawl.formats.facts import FileFacts
 if TYPE_CHECKING:
     from imgcrawl.items import Metadata
     from imgcrawl.volumes.citation import Citation
+    from imgcrawl.volumes.model import Level, Zyx
 
 _FROM = {
     "zarr": "volume: Zarr v2",
@@ -24,19 +26,7 @@ def columns(citation: Citation) -> Metadata:
     ``volume`` is the source as a person writes it, ``metadata_sha256`` that of its documents.
     """
     crop, level = citation.crop, citation.crop.level
-    names = zip("zyx", level.voxel_nm, strict=True)
-    facts = FileFacts(
-        format="",
-        size_z=crop.shape[0],
-        size_y=crop.shape[1],
-        size_x=crop.shape[2],
-        size_c=level.channels if level.channels > 1 else None,
-        dtype=level.dtype,
-        voxel_z_nm=level.voxel_nm[0],
-        voxel_y_nm=level.voxel_nm[1],
-        voxel_x_nm=level.voxel_nm[2],
-        voxel_source={axis: _FROM[level.driver] for axis, size in names if size is not None},
-    ).columns()
+    facts = _facts(level, crop.shape, _FROM[level.driver]).columns()
     facts.pop("format")
     own = {
         "axes": "czyx" if level.channels > 1 else "zyx",
@@ -53,3 +43,32 @@ def columns(citation: Citation) -> Metadata:
         "metadata_sha256": level.sha256,
     }
     return {name: value for name, value in (facts | own).items() if value is not None}
+
+
+def columns_of_level(level: Level, kind: str) -> Metadata:
+    """What is known of a level that is copied as it is, by the names that files have theirs.
+
+    kind: of its picture, which told the voxel size: "OME-Zarr 0.4"
+    """
+    facts = replace(
+        _facts(level, level.shape, f"volume: {kind}"),
+        size_t=level.times if level.times > 1 else None,
+        compression=level.encoding or None,
+    ).columns()
+    return {name: value for name, value in facts.items() if value not in (None, "")}
+
+
+def _facts(level: Level, shape: Zyx, source: str) -> FileFacts:
+    names = zip("zyx", level.voxel_nm, strict=True)
+    return FileFacts(
+        format="",
+        size_z=shape[0],
+        size_y=shape[1],
+        size_x=shape[2],
+        size_c=level.channels if level.channels > 1 else None,
+        dtype=level.dtype,
+        voxel_z_nm=level.voxel_nm[0],
+        voxel_y_nm=level.voxel_nm[1],
+        voxel_x_nm=level.voxel_nm[2],
+        voxel_source={axis: source for axis, size in names if size is not None},
+    )

@@ -30,7 +30,7 @@ def facts_of(get: Get, names: list[str]) -> FileFacts | None:
     try:
         facts = describe_zarr(get)
     except (BadImage, ValueError):
-        return _precomputed(get)
+        return _precomputed(get, names)
     for up in range(1, min(_FURTHEST, len(names) - 1) + 1):
         path, base = "/".join(names[-up:]), "../" * up
         try:
@@ -67,12 +67,19 @@ def _of_level(get: Get, path: str, base: str, name: str) -> bytes | None:
     return None  # it tells of no levels, and this is not one of its
 
 
-def _precomputed(get: Get) -> FileFacts | None:
-    """The first scale of a neuroglancer volume, which is the finest."""
-    node = as_document(get("info")) or {}
-    scales = node.get("scales")
-    first: Any = scales[0] if isinstance(scales, list) and scales else None
-    if not isinstance(first, dict):
+def _precomputed(get: Get, names: list[str]) -> FileFacts | None:
+    """A neuroglancer volume by its first scale, which is the finest; or one scale of it alone."""
+    node, first = as_document(get("info")) or {}, None
+    scales = _scales(node)
+    if scales:
+        first = scales[0]
+    for up in range(1, min(_FURTHEST, len(names) - 1) + 1):
+        if first is not None:
+            break
+        node = as_document(get("../" * up + "info")) or {}
+        key, scales = "/".join(names[-up:]), []
+        first = next((scale for scale in _scales(node) if scale.get("key") == key), None)
+    if first is None:
         return None
     sizes, voxels = _three(first.get("size")), _three(first.get("resolution"))
     told = "file: precomputed info" if voxels else None
@@ -87,8 +94,13 @@ def _precomputed(get: Get) -> FileFacts | None:
         voxel_z_nm=float(voxels[2]) if voxels else None,
         voxel_source=dict.fromkeys("zyx", told) if told else {},
         compression=str(first["encoding"])[:40] if "encoding" in first else None,
-        levels=len(scales) if isinstance(scales, list) else None,
+        levels=len(scales) or None,
     )
+
+
+def _scales(node: dict[str, Any]) -> list[dict[str, Any]]:
+    told = node.get("scales")
+    return [s for s in told if isinstance(s, dict)] if isinstance(told, list) else []
 
 
 def _three(value: object) -> list[float]:

@@ -258,8 +258,15 @@ class Copying:
             tries=self._tries,
         )
         if facts is not None:
-            self._item.metadata = merged(facts, self._item.metadata)
-            stored = replace(stored, format=facts.format, width=facts.size_x, height=facts.size_y)
+            # What was told had the whole picture before it, and the documents here are of a part.
+            self._item.metadata = merged(facts, {}) | self._item.metadata
+            width, height = (self._item.metadata.get(name) for name in ("size_x", "size_y"))
+            stored = replace(
+                stored,
+                format=facts.format,
+                width=width if isinstance(width, int) else None,
+                height=height if isinstance(height, int) else None,
+            )
         self._item.metadata["objects"] = total.objects
         if self._pages.computed:
             self._item.metadata["objects_absent"] = self._absent

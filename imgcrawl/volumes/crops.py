@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import shutil
 from contextlib import suppress
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from imgcrawl.output import OutputDirectory
     from imgcrawl.run import Run
     from imgcrawl.volumes.model import Crop, Raw
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,9 @@ class Crops:
             raw = await asyncio.to_thread(parts.complete)
             if raw is None:
                 raw = await self._read(item, parts)
+            if not raw.chunks.present:
+                words = "%s: none of its %s chunks is there: it is all fill value"
+                logger.warning(words, item.path, f"{raw.chunks.missing:,}")
             made = await asyncio.to_thread(self._written, item, crop, raw)
             await self._put(made, item.path)
         finally:

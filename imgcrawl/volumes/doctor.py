@@ -43,6 +43,10 @@ _DOCUMENTS = {
 }
 _RANGE = re.compile(r"range .* was ignored by server", re.IGNORECASE)
 _CUT = re.compile(r"not enough data|truncated|unexpected end|premature|too short", re.IGNORECASE)
+_BEYOND = re.compile(
+    r'"[\w.-]{1,40}" is not registered|filters are not supported'
+    r'|(?<="encoding": )Expected one of [^:]{1,120}, but received: "[^"]{1,40}"'
+)
 _DAMAGED = ("FAILED_PRECONDITION", "DATA_LOSS", "INVALID_ARGUMENT", "OUT_OF_RANGE")
 
 
@@ -85,6 +89,10 @@ class Doctor:
         """Return where trying again may help, after `tried` tries; raise FetchError elsewhere."""
         words = self._words(error)
         logger.debug("Reading %s failed, for the %d. time: %s", self._level.name, tried, words)
+        if beyond := _BEYOND.search(words):
+            why = f"its chunks are encoded in a way that is not known here ({beyond[0]})"
+            help_ = "copy it as it is, without box, size and format"
+            raise FetchError(Outcome.CORRUPT, f"{why}: {help_}", tries=tried)
         url = self._place.failed_url(str(error))
         if not self._place.is_local:
             await self._ask(url or f"{self._place.url}{_DOCUMENTS[self._level.driver]}")

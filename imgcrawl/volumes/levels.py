@@ -34,7 +34,8 @@ class Calibration:
 
     def scaled(self, factors: Mapping[str, float]) -> Calibration:
         """The same of a level that is coarser by so much."""
-        voxel = {axis: _tidy(nm * factors.get(axis, 1.0)) for axis, nm in self.voxel.items()}
+        found = {a: nanometres(nm * factors.get(a, 1.0), "nm") for a, nm in self.voxel.items()}
+        voxel = {axis: nm for axis, nm in found.items() if nm is not None}
         return Calibration(self.axes, voxel, dict(self.origin))
 
 

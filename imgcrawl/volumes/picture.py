@@ -19,7 +19,7 @@ from imgcrawl.formats.errors import BadImage, printable
 from imgcrawl.volumes.address import name_of, parent, within
 from imgcrawl.volumes.documents import Documents
 from imgcrawl.volumes.levels import array_calibration, make_level, ome_calibration
-from imgcrawl.volumes.model import Address, Driver, Picture
+from imgcrawl.volumes.model import Address, Driver, Level, Picture
 from imgcrawl.volumes.n5 import n5_calibration, n5_datasets
 from imgcrawl.volumes.precomputed import read_info
 from imgcrawl.volumes.search import pictures_below
@@ -35,6 +35,14 @@ _MAX_LEVELS = 64
 _MAX_REDIRECTS = 3
 # A path goes into a URL and a file's name: it must not climb out of the group.
 _PATH = re.compile(r"[\w.+=-]+(?:/[\w.+=-]+){0,15}\Z", re.ASCII)
+
+
+class NoPicture(SourceError):  # noqa: N818 - an answer more than an error
+    """There is no picture at an address. `below`: whether there are some in folders of it."""
+
+    def __init__(self, words: str, *, below: bool) -> None:
+        super().__init__(words)
+        self.below = below
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +62,13 @@ async def read_picture(
     get:     the bytes of a document, None where there is none
     resolve: the address that a document names, for the redirects of precomputed volumes
     An array that is a level of the group above it gives that group's picture with this one level,
-    so that its voxel size is known. Raises SourceError that says what is there in its place, and
-    what `get` raises.
+    so that its voxel size is known. Raises NoPicture that says what is there in its place,
+    SourceError for what cannot be read, and what `get` raises.
     """
     try:
         found = await _picture(get, address, resolve, _MAX_REDIRECTS)
         if found is None:
-            raise SourceError(await _nothing(get, address))
+            raise await _nothing(get, address)
         if found.kind in {"Zarr v2", "Zarr v3", "N5"} and len(found.levels) == 1:
             found = await _as_level(get, found) or found
     except BadImage as error:
@@ -202,7 +210,7 @@ def _datasets(scales: dict[str, Any], where: str) -> list[dict[str, Any]]:
 def _alone(here: _Group, array: Array, driver: Driver, kind: str, documents: list[str]) -> Picture:
     """An array of its own as a picture of one level."""
     sha256 = here.documents.sha256(here.base + name for name in documents)
-    told = array_calibration(array, here.address.shown)
+    told = array_calibration(array, here.address.shown, array.shift)
     name = name_of(here.address)
     return Picture(
         here.address,
@@ -227,7 +235,7 @@ async def _n5(here: _Group) -> Picture | None:
         return Picture(here.address, "N5", (level,))
     if group is None:
         return None
-    levels = []
+    levels: list[Level] = []
     for path, above in await n5_datasets(here.documents, group, here.address.shown):
         node = await here.documents.read(f"{path}/{name}")
         if node is None:
@@ -235,7 +243,8 @@ async def _n5(here: _Group) -> Picture | None:
             continue
         array = n5_array(node, above)
         there = within(here.address, path)
-        told = n5_calibration(node, above, array, there.shown)
+        finest = levels[0].voxel_nm if levels and levels[0].name == "s0" else None
+        told = n5_calibration(node, above, array, there.shown, finest=finest)
         sha256 = here.documents.sha256([name, f"{path}/{name}"])
         levels.append(make_level(path, there, "n5", array, told=told, sha256=sha256))
     return Picture(here.address, "N5", tuple(levels)) if levels else None
@@ -257,17 +266,21 @@ async def _as_level(get: Get, alone: Picture) -> Picture | None:
     return replace(whole, levels=tuple(levels)) if whole and levels else None
 
 
-async def _nothing(get: Get, address: Address) -> str:
+async def _nothing(get: Get, address: Address) -> NoPicture:
     """What to say of an address that is no picture."""
     found = await pictures_below(get, address)
     if not found:
-        return (
+        words = (
             f"There is no volume at {address.shown}: none of zarr.json, .zattrs, .zarray, "
             "attributes.json and info can be read there. Type the address of a folder that has one."
         )
+        return NoPicture(words, below=False)
     shown = "\n".join(f"  -a path={path}" for path in found[:20])
     more = f"\n  ... and {len(found) - 20} more" if len(found) > 20 else ""
-    return f"{address.shown} holds pictures in folders of it. Type one of these too:\n{shown}{more}"
+    words = (
+        f"{address.shown} holds pictures in folders of it. Type one of these too:\n{shown}{more}"
+    )
+    return NoPicture(words, below=True)
 
 
 def _multiscales(attributes: dict[str, Any]) -> dict[str, Any] | None:

@@ -51,6 +51,15 @@ def read_info(info: dict[str, Any], address: Address, sha256: str) -> Picture:
     return Picture(address, "precomputed", tuple(levels), info.get("type") == "segmentation")
 
 
+def middle_chunk(level: Level) -> str:
+    """Where the chunk in the middle of a scale is asked for, if chunks are objects of their own."""
+    ranges = []
+    for offset, side, chunk in zip(level.offset, level.shape, level.chunk, strict=True):
+        start = side // 2 // chunk * chunk
+        ranges.append(f"{offset + start}-{offset + min(start + chunk, side)}")
+    return f"{level.address.url}{level.name}/{'_'.join(reversed(ranges))}"
+
+
 def _level(
     scale: object, number: int, address: Address, *, dtype: str, channels: int, sha256: str
 ) -> Level:

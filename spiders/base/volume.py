@@ -21,6 +21,7 @@ from imgcrawl.volumes.foreground import Judge
 from imgcrawl.volumes.local import read_document
 from imgcrawl.volumes.model import Crop
 from imgcrawl.volumes.picture import read_picture
+from imgcrawl.volumes.precomputed import middle_chunk
 from imgcrawl.volumes.sizes import size_of
 from imgcrawl.volumes.writing import EXTENSIONS, check
 from spiders.base.dataset import DatasetSpider
@@ -60,7 +61,8 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
         try:
             return self._named_by(text, local=local)
         except ValueError as error:
-            raise SourceError(f"{printable(text)} cannot be read: {error}.") from error
+            words = str(error).removesuffix(".")
+            raise SourceError(f"{printable(text)} cannot be read: {words}.") from error
 
     async def open_picture(self, address: Address) -> Picture:
         """The picture at an address; what is asked for later is where its documents came from.
@@ -88,6 +90,7 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
         """
         for level in levels:
             self._check(level, format_)
+            await self._require_plain(level)
             if (size := self.args.asked_size) is not None:
                 wanted = size_in_level(size, level)
                 _, shape = clip(level, level.offset, wanted)
@@ -156,6 +159,40 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
             check(format_, level.dtype)
         except ValueError as error:
             raise SourceError(f"{error}.") from error
+        if format_ == "precomputed" and None in level.voxel_nm:
+            self.logger.warning(
+                "%s does not say how large its voxels are, and precomputed has no word for that: "
+                "what is stored says 1 nm",
+                level.address.shown,
+            )
+
+    async def _require_plain(self, level: Level) -> None:
+        """Raise SourceError where chunks lie packed under other names, and none would be found.
+
+        cloud-volume writes NAME.gz into folders. In a bucket a chunk has its own name, and a
+        header says how it is packed.
+        """
+        is_bucket = level.address.shown.startswith(("s3://", "gs://"))
+        if level.driver != "neuroglancer_precomputed" or is_bucket:
+            return
+        chunk = middle_chunk(level)
+        if not await self._is_packed(f"{chunk}.gz") or await self._peek(chunk):
+            return
+        raise SourceError(
+            f"{level.address.shown} has its chunks packed as files of other names "
+            f"({chunk}.gz), which are not read here: all of it would read as zeros. "
+            "Type gunzip -r in a copy of the folder, and crawl that."
+        )
+
+    async def _is_packed(self, url: str) -> bool:
+        return (await self._peek(url))[:2] == b"\x1f\x8b"
+
+    async def _peek(self, url: str) -> bytes:
+        """What lies behind a URL, nothing where nothing does."""
+        if url.startswith("file:"):
+            return await asyncio.to_thread(read_document, url) or b""
+        response = await self.fetch(url, dont_cache=True)
+        return response.body if response.status == 200 else b""
 
     def _expects(self, picture: Picture, level: Level, shape: Zyx, count: int) -> Expects:
         sides = " x ".join(f"{side:,}" for side in level.shape)

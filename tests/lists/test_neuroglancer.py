@@ -52,7 +52,7 @@ def test_old_links_need_no_encoding(comma: str) -> None:
 
 
 def test_sources_in_every_form() -> None:
-    moved = {"url": "n5://s3://b/x", "transform": {"matrix": [[1]]}, "subsources": {}}
+    moved = {"url": "n5://s3://b/x", "transform": {"matrix": [[1, 0, 9]]}, "subsources": {}}
     told = [
         {"name": "list", "type": "image", "source": ["a://1", {"url": "a://2"}]},
         {"name": "moved", "type": "image", "source": moved},
@@ -88,6 +88,33 @@ def test_the_image_is_picked_and_not_the_segmentation() -> None:
     assert pick_layer(state, "raw").hidden
     only = read_state(json.dumps({"layers": [SEG, hidden]}))
     assert pick_layer(only).name == "raw"
+
+
+@pytest.mark.parametrize("kind", [None, "auto", "new"])
+def test_a_layer_whose_source_tells_its_type_may_be_the_image(kind: str | None) -> None:
+    untold = {"name": "x", "source": "precomputed://gs://b/x"} | ({"type": kind} if kind else {})
+    assert pick_layer(read_state(json.dumps({"layers": [SEG, untold]}))).name == "x"
+    assert pick_layer(read_state(json.dumps({"layers": [untold, EM]}))).name == "em"
+
+
+@pytest.mark.parametrize(
+    ("transform", "moved"),
+    [
+        ({"outputDimensions": {"x": [8e-9, "m"], "y": [8e-9, "m"]}}, False),
+        ({"matrix": [[1, 0, 0], [0, 1, 0]]}, False),
+        ({"matrix": [[1, 0, 5], [0, 1, 0]]}, True),
+        ({"matrix": [[0, 1, 0], [1, 0, 0]]}, True),
+        ({"matrix": "what"}, True),
+        (None, False),
+    ],
+)
+def test_a_transform_that_moves_nothing_is_none(transform: object, *, moved: bool) -> None:
+    told = [
+        {"name": "a", "type": "image", "source": {"url": "a://1", "transform": transform}},
+        {"name": "b", "type": "image", "source": "a://1", "transform": transform},
+    ]
+    found = read_state(json.dumps({"layers": told})).layers
+    assert [layer.moved for layer in found] == [moved, moved]
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,8 @@ def parsed(text: str, *, local: bool = True) -> Address:
         ("https://s3.amazonaws.com/b-1/a", "s3://b-1/a", "*com/b-1/a/", None),
         ("https://storage.googleapis.com/b-1/a", "gs://b-1/a", GCS + "a/", None),
         ("https://b-1.storage.googleapis.com/a", "gs://b-1/a", "*com/a/", None),
+        ("zarr://s3+https://h.org/b/x", "https://h.org/b/x", "https://h.org/b/x/", None),
+        ("gs+xml://b-1/x", "gs://b-1/x", GCS + "x/", None),
         # A certificate for *.s3.amazonaws.com is none for dots.in.it.s3.amazonaws.com.
         ("s3://dots.in.it/a", "s3://dots.in.it/a", "https://s3.amazonaws.com/dots.in.it/a/", None),
     ],
@@ -94,6 +96,8 @@ def test_folders_of_this_computer(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ("https://h.org/%00a", "is no path"),
         ("https://viewer.org/#!%7B%7D", "scrapy crawl neuroglancer"),
         ("graphene://https://h.org/seg", "type the image's address"),
+        ("precomputed://middleauth+https://h.org/a", "needs a login, and none is kept here"),
+        ("s3+file:///etc/|zarr2:", r"s3\+file:// cannot be read"),
         ("brainmaps://a:b:c", "cannot be read"),
         ("gcs://bucket/a", "did you mean 'gs'"),
         ("gs://bucket/a|zip:x.zip|zarr2:", "zip: cannot be read"),

@@ -62,7 +62,7 @@ def test_a_box_in_lengths_means_the_same_at_every_level() -> None:
         ("", "three ranges"),
         ("0:1,0:1", "three ranges"),
         ("0:1,0:1,5", "is no range"),
-        ("0:1,0:1,-5:5", "x: '-5:5' begins below 0"),
+        ("0:1,0:1,5:-5", "ends where it begins, or before"),
         ("0:1,9:3,0:5", "y: '9:3' ends where it begins, or before"),
         ("3:3,0:1,0:5", "ends where it begins"),
         ("0:1.5,0:1,0:5", "no number of voxels"),
@@ -86,6 +86,19 @@ def test_sizes_in_voxels_or_lengths() -> None:
     for text in ("0", "-1", "1,2", "1,2,3,4", "a", "1.5", "0nm", str(10**14)):
         with pytest.raises(ValueError):
             parse_size(text)
+
+
+def test_what_is_no_size_says_what_to_type() -> None:
+    with pytest.raises(ValueError, match="'5x5x5' is no size; type voxels or lengths, as in 100,"):
+        parse_size("5x5x5")
+
+
+def test_a_volume_may_begin_below_0() -> None:
+    moved = replace(LEVEL, offset=(-30, -5, 0))
+    asked = box_in_level(parse_box("-30:10,-40nm:40nm,0:10"), moved)
+    assert asked == ((-30, -10, 0), (40, 20, 10))
+    assert clip(moved, *asked) == ((-30, -5, 0), (40, 15, 10))
+    assert clip(LEVEL, *asked) == ((0, 0, 0), (10, 10, 10))
 
 
 def test_lengths_need_a_voxel_size() -> None:
@@ -132,4 +145,4 @@ def test_any_text_is_a_box_or_an_error(text: str) -> None:
     except ValueError:
         return
     assert isinstance(box, Box)
-    assert all(0 <= each.start < each.stop for each in box.ranges)
+    assert all(each.start < each.stop for each in box.ranges)

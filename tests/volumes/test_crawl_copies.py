@@ -16,7 +16,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+import tensorstore as ts
 
 from imgcrawl.output import bytes_of
 from imgcrawl.replica.stores import COSEM, FORBIDS, GROUP, HEMIBRAIN, JPEG, LABELS, buckets
@@ -157,6 +159,65 @@ def test_a_precomputed_volume(crawl: Crawler, replica: ReplicaProcess) -> None:
     verify(ended.out, row)
     assert files_below(ended.out.root / "hemi") == objects_below("gcs", HEMIBRAIN, f"{JPEG}/")
     assert (row["format"], row["voxel_x_nm"], row["width"]) == ("precomputed", "8.0", "256")
+
+
+def test_a_whole_store_is_copied_when_asked_for(crawl: Crawler, replica: ReplicaProcess) -> None:
+    store = GROUP.partition(".zarr/")[0] + ".zarr"
+    unasked = crawl("zarr", url=f"s3://{COSEM}/{store}")
+    assert unasked.status == 1
+    assert "-a path=recon-2/em/fibsem-int16\n" in unasked.log
+    assert "whatever its size:\n  -a level=all" in unasked.log
+    ended = crawl("zarr", url=f"s3://{COSEM}/{store}", level="all")
+    assert ended.status == 0, ended.log
+    (row,) = ended.out.rows()
+    verify(ended.out, row)
+    assert files_below(ended.out.root / "jrc_mus-nacc-2.zarr") == objects_below(
+        "s3", COSEM, f"{store}/"
+    )
+    replica.reset()
+    again = crawl("zarr", url=f"s3://{COSEM}/{store}", level="all")
+    assert again.status == 0
+    assert "1 already there" in again.log
+    cube = crawl("zarr", url=f"s3://{COSEM}/{store}", level="all", box="0:9nm,0:9nm,0:9nm")
+    assert cube.status == 1
+    assert "holds pictures in folders of it" in cube.log
+    assert "whatever its size" not in cube.log
+
+
+def test_each_level_has_its_columns(crawl: Crawler, replica: ReplicaProcess) -> None:
+    ended = crawl("zarr", url=f"gs://{HEMIBRAIN}/{JPEG}", level="16_16_16")
+    assert ended.status == 0, ended.log
+    (row,) = ended.out.rows()
+    verify(ended.out, row)
+    assert (row["format"], row["dtype"], row["compression"]) == ("precomputed", "uint8", "jpeg")
+    assert (row["size_z"], row["size_x"], row["width"]) == ("128", "128", "128")
+    assert (row["voxel_z_nm"], row["voxel_x_nm"], row["conflicts"]) == ("16.0", "16.0", "")
+    assert row["voxel_x_from"] == "volume: precomputed"
+
+
+def test_levels_of_n5_have_the_sizes_that_the_group_tells(crawl: Crawler, tmp_path: Path) -> None:
+    group = tmp_path / "a.n5" / "c0"
+    for number, side in enumerate((40, 20)):
+        about = {"dimensions": [side] * 3, "blockSize": [20] * 3, "dataType": "uint8"}
+        spec = {
+            "driver": "n5",
+            "kvstore": {"driver": "file", "path": f"{group}/s{number}/"},
+            "metadata": about | {"compression": {"type": "gzip"}},
+        }
+        ts.open(spec, create=True).result().write(np.ones([side] * 3, np.uint8)).result()
+    pixel = {"unit": "nm", "dimensions": [4, 5, 6]}
+    told = {"pixelResolution": pixel, "downsamplingFactors": [[1, 1, 1], [2, 2, 2]]}
+    (group / "attributes.json").write_text(json.dumps(told))
+    ended = crawl("zarr", url=str(tmp_path / "a.n5"), path="c0")
+    assert ended.status == 0, ended.log
+    found = {
+        row["record_id"]: (row["format"], row["voxel_z_nm"], row["voxel_y_nm"], row["voxel_x_nm"])
+        for row in ended.out.rows()
+    }
+    assert found == {
+        "a.n5/c0/s0": ("N5", "6.0", "5.0", "4.0"),
+        "a.n5/c0/s1": ("N5", "12.0", "10.0", "8.0"),
+    }
 
 
 @pytest.mark.parametrize("lists", [False, True])

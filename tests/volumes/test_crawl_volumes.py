@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import tensorstore as ts
+from cloudvolume import CloudVolume
 
 from tests.conftest import Crawler
 
@@ -85,3 +88,67 @@ def test_more_cubes_of_a_seed_are_added_to_those_that_are_there(
         z, y, x = (int(row[f"origin_{axis}"]) for axis in "zyx")
         cube = np.squeeze(np.load(again.out.root / row["file_name"]))
         assert np.array_equal(cube, VOXELS[z : z + 8, y : y + 9, x : x + 10])
+
+
+def test_chunks_that_are_packed_as_files_are_no_zeros(alone: Crawler, tmp_path: Path) -> None:
+    folder = tmp_path / "v"
+    info = CloudVolume.create_new_info(
+        1, "image", "uint16", "raw", [8, 8, 40], [-7, 0, 9], VOXELS.shape[::-1], chunk_size=CHUNK
+    )
+    volume = CloudVolume(f"file://{folder}", info=info, progress=False, non_aligned_writes=True)
+    volume.commit_info()
+    volume[:, :, :] = VOXELS.T[..., None]  # NAME.gz, by default
+    ask = {"url": f"precomputed://{folder}", "box": "0:60,0:60,-9:60", "format": "npy"}
+    packed = alone("neuroglancer", **ask)
+    assert packed.status == 1, packed.log
+    assert "all of it would read as zeros. Type gunzip -r" in packed.log
+    for chunk in folder.glob("*/*.gz"):
+        chunk.with_suffix("").write_bytes(gzip.decompress(chunk.read_bytes()))
+        chunk.unlink()
+    plain = alone("neuroglancer", **ask)
+    assert plain.status == 0, plain.log
+    (row,) = plain.out.rows()
+    found = np.load(plain.out.root / row["file_name"])
+    assert np.array_equal(np.squeeze(found), VOXELS)
+    assert (row["origin_z"], row["origin_x"], row["chunks_missing"]) == ("9", "-7", "0")
+
+
+def test_what_is_not_said_or_known_here_is_told(alone: Crawler, tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    spec = {"driver": "zarr", "kvstore": f"file://{root}/", "metadata": STORES["zarr"][0]}
+    ts.open(spec, create=True).result()[...] = VOXELS
+    ask = {"url": str(root), "box": "0:20,0:20,0:20"}
+    precomputed = alone("zarr", out="a", format="precomputed", **ask)
+    assert precomputed.status == 0, precomputed.log
+    assert "has no word for that: what is stored says 1 nm" in precomputed.log
+    document = json.loads((root / ".zarray").read_text())
+    document["compressor"] = {"id": "lz4", "acceleration": 1}
+    (root / ".zarray").write_text(json.dumps(document))
+    ended = alone("zarr", out="b", format="npy", **ask)
+    assert ended.status == 3, ended.log
+    (row,) = ended.out.rows("failures.csv")
+    assert 'not known here ("lz4" is not registered): copy it as it is' in row["message"]
+    copied = alone("zarr", out="c", url=str(root))
+    assert copied.status == 0, copied.log
+
+
+def test_an_encoding_of_others_is_called_so(alone: Crawler, tmp_path: Path) -> None:
+    scale = {"key": "s", "size": [9, 9, 9], "resolution": [8, 8, 8], "voxel_offset": [0, 0, 0]}
+    scale |= {"chunk_sizes": [[9, 9, 9]], "encoding": "compresso"}
+    info = {"type": "segmentation", "data_type": "uint64", "num_channels": 1, "scales": [scale]}
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v/info").write_text(json.dumps(info))
+    ended = alone("neuroglancer", url=str(tmp_path / "v"), size="4")
+    assert ended.status == 3, ended.log
+    (row,) = ended.out.rows("failures.csv")
+    assert 'not known here (Expected one of "raw"' in row["message"]
+    assert 'but received: "compresso")' in row["message"]
+
+
+def test_a_cube_without_a_chunk_is_told(alone: Crawler, tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    spec = {"driver": "zarr", "kvstore": f"file://{root}/", "metadata": STORES["zarr"][0]}
+    ts.open(spec, create=True).result()
+    ended = alone("zarr", url=str(root), box="0:20,0:20,0:20", format="npy")
+    assert ended.status == 0, ended.log
+    assert "none of its 8 chunks is there: it is all fill value" in ended.log

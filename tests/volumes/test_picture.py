@@ -41,6 +41,8 @@ N5_ARRAY: dict[str, Any] = {
     "dataType": "uint8",
     "compression": {"type": "gzip"},
 }
+PIXEL = {"unit": "um", "dimensions": [0.004, 0.004, 0.003]}
+FACTORS = {"downsamplingFactors": [2, 2, 2]}
 
 
 def resolve(text: str) -> Address:
@@ -153,6 +155,28 @@ def test_arrays_of_their_own() -> None:
     assert level.axes == ("z", "y", "x")
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"transform": {"axes": [*"zyx"], "units": ["nm"] * 3, "scale": [40, 4, 5],
+                       "translate": [80, 0, 10]}},
+        {"resolution": [40, 4, 5], "units": ["nm"] * 3, "offset": [80, 0, 10]},
+        {"voxel_size": [0.04, 0.004, 0.005], "units": ["um"] * 3, "offset": [0.08, 0, 0.01]},
+    ],
+)  # fmt: skip
+def test_an_array_may_tell_the_size_of_its_voxels(told: dict[str, Any]) -> None:
+    documents = [
+        {".zarray": worlds.PLAIN_ARRAY_V2, ".zattrs": told},
+        {"zarr.json": V3_ARRAY | {"attributes": told}},
+    ]
+    for each in documents:
+        (level,) = read(each).levels
+        assert level.voxel_nm == (40.0, 4.0, 5.0)
+        assert level.translation_nm == (80.0, 0.0, 10.0)
+    (level,) = read({"zarr.json": V3_ARRAY | {"attributes": {"resolution": [40, 4, 5]}}}).levels
+    assert level.voxel_nm == (None, None, None)  # of what, is not said
+
+
 def test_n5_counts_from_x() -> None:
     own = N5_ARRAY | {"axes": ["x", "y", "z"], "resolution": [4.0, 4.0, 2.96], "units": ["nm"] * 3}
     (level,) = read({"attributes.json": own}).levels
@@ -195,6 +219,53 @@ def test_n5_of_openorganelle_and_of_its_viewer() -> None:
     levels = read(viewer).levels
     assert [level.voxel_nm for level in levels] == [(3.0, 4.0, 4.0), (6.0, 8.0, 8.0)]
     assert levels[1].translation_nm == (1.5, 2.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("group", "levels"),
+    [
+        # The size of s0 is repeated, as N5 Viewer has it; only the factors tell the levels apart.
+        ({}, [{"pixelResolution": PIXEL}, {"pixelResolution": PIXEL, **FACTORS}]),
+        # The size is the level's own.
+        (
+            {},
+            [
+                {"pixelResolution": PIXEL},
+                {"pixelResolution": {"unit": "um", "dimensions": [0.008, 0.008, 0.006]}, **FACTORS},
+            ],
+        ),
+        # BigDataViewer and neuroglancer: a list of factors, as many as there are axes.
+        (
+            {
+                "resolution": [4, 4, 3],
+                "units": ["nm"] * 3,
+                "downsamplingFactors": [[1, 1, 1], [2, 2, 2], [4, 4, 4]],
+            },
+            [{}, {}],
+        ),
+        # OpenOrganelle's list of levels, with the sizes told once.
+        (
+            {
+                "multiscales": [{"datasets": [{"path": "s0"}, {"path": "s1"}]}],
+                "scales": [[1, 1, 1], [2, 2, 2]],
+                "pixelResolution": PIXEL,
+            },
+            [{}, {}],
+        ),
+    ],
+)
+def test_n5_sizes_are_those_of_the_level(
+    group: dict[str, Any], levels: list[dict[str, Any]]
+) -> None:
+    small = N5_ARRAY | {"dimensions": [40, 30, 20]}
+    documents = {
+        "attributes.json": group,
+        "s0/attributes.json": N5_ARRAY | levels[0],
+        "s1/attributes.json": small | levels[1],
+    }
+    found = read(documents).levels
+    assert [level.voxel_nm for level in found] == [(3.0, 4.0, 4.0), (6.0, 8.0, 8.0)]
+    assert found[1].translation_nm == (1.5, 2.0, 2.0)
 
 
 def test_precomputed_counts_from_x() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from functools import partial
@@ -188,6 +189,20 @@ def test_a_link_leads_to_the_image_and_not_to_the_segmentation(
         assert "emdata (image)" in wrong.log
 
 
+def test_a_layer_without_a_type_is_what_its_source_says(dry: Dry) -> None:
+    def link(source: str) -> str:
+        layers = [{"name": "x", "source": f"precomputed://gs://{source}"}]
+        return f"https://viewer.org/#!{quote(json.dumps({'layers': layers}))}"
+
+    image = link(HEMIBRAIN.removeprefix("gs://"))
+    assert len(paths(dry("neuroglancer", url=image, box="0:9,0:9,0:9"))) == 1
+    bodies = dry("neuroglancer", url=link("flyem/v1.0/seg"), box="0:9,0:9,0:9")
+    assert bodies.status == 1
+    assert "the link shows no image: type -a layer='x' if that is" in bodies.log
+    meant = dry("neuroglancer", url=link("flyem/v1.0/seg"), box="0:9,0:9,0:9", layer="x")
+    assert len(paths(meant)) == 1
+
+
 @pytest.mark.parametrize(
     ("link", "words"),
     [
@@ -261,6 +276,11 @@ def test_a_store_that_moves_is_followed_for_good(
         ("neuroglancer", {"url": "https://v.org/#!{", "size": "9"}, "no state of neuroglancer"),
         ("neuroglancer", {"url": HEMIBRAIN, "size": "0"}, "type numbers above 0"),
         ("neuroglancer", {"url": HEMIBRAIN, "size": "9", "seed": "-1"}, "seed=-1"),
+        (
+            "neuroglancer",
+            {"url": HEMIBRAIN, "size": "9", "layer": "em"},
+            "layers are those of a link",
+        ),
         (
             "neuroglancer",
             {"url": HEMIBRAIN, "size": "9", "mip": "1", "resolution": "8nm"},
