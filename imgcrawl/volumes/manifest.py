@@ -291,7 +291,11 @@ def _rows_of(table: Path, there: Callable[[str], int | None]) -> Iterator[tuple[
     with closing(table.open(encoding="utf-8", newline="")) as file:
         for line in file:
             cells = line.rstrip("\n").split("\t")
-            if len(cells) == 4 and cells[1].isdigit() and problem_of(cells[0]) is None:
+            if (
+                len(cells) == 4
+                and re.fullmatch(r"[0-9]{1,18}", cells[1])
+                and problem_of(cells[0]) is None
+            ):
                 key, size, etag, sha256 = cells
                 n_bytes = there(key)
                 if n_bytes is not None:
