@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import io
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import tifffile
 
-from imgcrawl.lists.empiar import missing_names
+from imgcrawl.formats.chunked import v3_array
+from imgcrawl.formats.describe import describe
+from imgcrawl.formats.errors import BadImage
+from imgcrawl.formats.ranges import bytes_ranges
+from imgcrawl.lists.empiar import Imageset, missing_names, parse_entry
 from imgcrawl.lists.links import read_links
 from imgcrawl.wayback import parse_cdx
 from tests.conftest import ROOT
@@ -90,6 +97,26 @@ def test_odd_answers_of_the_wayback_machine_are_no_captures(answer: str) -> None
 def test_an_answer_of_the_wayback_machine_that_is_too_deep_is_none() -> None:
     with pytest.raises(ValueError, match="captures"):
         parse_cdx(b"[" * 100_000, 2012)
+
+
+@pytest.mark.parametrize("odd", [1.5, True, "x", {"a": 1}, [None], [[]], [{}]])
+def test_odd_records_and_documents_are_read_or_refused_in_words(odd: object) -> None:
+    record = {"EMPIAR-1": {"authors": odd, "imagesets": odd}}
+    nothing = Imageset("", "data", 0, "", "", None, None, (None, None), "")
+    assert set(parse_entry(record, "1").imagesets) <= {nothing}
+    array = {"shape": [1], "codecs": [{"name": odd}, odd], "data_type": odd, "chunk_grid": odd}
+    assert v3_array(array).dtype is None
+
+
+def test_a_tiff_whose_counts_are_text_is_corrupt() -> None:
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.zeros((8, 8), np.uint8), byteorder=">")
+    data = bytearray(file.getvalue())
+    entry = data.index(b"\x01\x17")  # StripByteCounts
+    data[entry + 2 : entry + 8] = b"\x00\x02\x00\x00\x00\x04"  # four of type ASCII
+    with pytest.raises(BadImage) as caught:
+        describe(bytes_ranges(bytes(data)))
+    assert caught.value.outcome == "corrupt"
 
 
 def test_media_do_not_unpack_to_what_fills_the_memory() -> None:

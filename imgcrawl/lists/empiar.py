@@ -74,13 +74,11 @@ def parse_entry(answer: Any, number: str) -> Entry:
     if not isinstance(record, dict):
         raise SourceError(f"EMPIAR's answer holds no record of EMPIAR-{number}.")
     names = []
-    for author in record.get("authors") or ():
+    for author in _listed(record, "authors"):
         person = author.get("author") if isinstance(author, dict) else None
         if isinstance(person, dict) and person.get("name"):
             names.append(str(person["name"]))
-    imagesets = [
-        _imageset(each) for each in record.get("imagesets") or () if isinstance(each, dict)
-    ]
+    imagesets = [_imageset(each) for each in _listed(record, "imagesets") if isinstance(each, dict)]
     return Entry(
         str(record.get("title") or ""),
         str(record.get("entry_doi") or ""),
@@ -89,6 +87,11 @@ def parse_entry(answer: Any, number: str) -> Entry:
         str(record.get("dataset_size") or ""),
         imagesets,
     )
+
+
+def _listed(record: dict[str, Any], name: str) -> list[Any]:
+    found = record.get(name)
+    return found if isinstance(found, list) else []
 
 
 def missing_names(listed: list[str], count: int) -> tuple[list[str], int]:
