@@ -65,6 +65,25 @@ def test_tables_in_tables_are_read_once(piece: str) -> None:
     assert ends(code) == "1"
 
 
+MANY = """
+from imgcrawl.lists.links import read_links
+tag = "<a" + BLANK + BLANK.join(f"a{i}=1" for i in range(400_000)) + ">"
+image = '<img src="data:' + "a/b" * 9999 + '">'
+page = "<a href=a.tif>a</a>" + tag + image + "<a href=b.tif>b</a>"
+print([link.name for link in read_links(page, "https://a.example/")])
+"""
+
+
+@pytest.mark.parametrize("blank", [" ", "/", "\n"])
+def test_a_tag_without_an_end_of_attributes_is_passed_over(blank: str) -> None:
+    assert ends(f"BLANK = {blank!r}\n{MANY}") == "['a.tif', 'b.tif']"
+
+
+def test_a_base_that_is_no_address_is_none() -> None:
+    (link,) = read_links("<base href='http://[::1'><a href='x.tif'>x</a>", BASE)
+    assert link.url == BASE + "x.tif"
+
+
 def test_sizes_that_are_none_are_left_out() -> None:
     page = f"{INDEX}<pre><a href='a.tif'>a</a> {'9' * 400}\n<a href='b.tif'>b</a> 12\n</pre>"
     assert [link.size for link in read_links(page, BASE)] == [None, 12]

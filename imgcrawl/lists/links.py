@@ -27,6 +27,9 @@ _SIZE = re.compile(r"(?<![\w.-])(\d{1,18}(?:\.\d{1,18})?)\s?([KMGT]?)B?(?![\w:-]
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _PAGES = ("", ".html", ".htm", ".php", ".asp", ".aspx", ".jsp", ".cgi", ".xhtml")
 _PARTS_OF_PAGES = (".css", ".js", ".ico", ".woff", ".woff2", ".svg", ".map")
+_LONG_TAG = re.compile(r"<[a-zA-Z][^<>]{1000,}")
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
+_MAX_ATTRIBUTES = 500
 _CELLS = 8  # texts of a row beside its link, from its end
 MAX_LINKS = 1_000_000  # of one page
 
@@ -73,8 +76,11 @@ def read_links(body: str, url: str) -> Iterator[Link]:
         if more := next_page(body, url):
             yield Link(more, continues=True)
         return
-    selector = Selector(body)
-    base = urljoin(url, (selector.xpath("//base/@href").get() or "").strip())
+    selector = Selector(tamed(body))
+    try:
+        base = urljoin(url, (selector.xpath("//base/@href").get() or "").strip())
+    except ValueError:
+        base = url
     beside = _beside(selector)
     hrefs = [(href, False) for href in selector.xpath(_LINKS).getall()]
     if not beside:  # in an index these are icons
@@ -94,6 +100,17 @@ def read_links(body: str, url: str) -> Iterator[Link]:
             date=date[0] if date else None,
             embedded=embedded,
         )
+
+
+def tamed(body: str) -> str:
+    """A page without the tags that have no end of attributes: a parser compares each with all."""
+    return _LONG_TAG.sub(
+        lambda tag: "" if _n_attributes(tag[0]) > _MAX_ATTRIBUTES else tag[0], body
+    )
+
+
+def _n_attributes(tag: str) -> int:
+    return len(re.split(r"[\s/]+", _QUOTED.sub(" ", tag)))
 
 
 def next_page(body: str, url: str) -> str | None:
