@@ -13,6 +13,7 @@ import pytest
 
 from imgcrawl.download.part import Part
 from imgcrawl.ledger import Ledger
+from imgcrawl.merging import merge_tables
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -122,6 +123,14 @@ def test_a_link_in_the_place_of_a_part_is_not_written_through(tmp_path: Path, vi
     part.add(0, 10)
     part.finish()
     assert (tmp_path / "x.part").read_bytes() == b"0123456789"
+    assert is_whole(victim)
+
+
+def test_merged_tables_are_not_written_through_a_link(tmp_path: Path, victim: Path) -> None:
+    (tmp_path / ".metadata.csv.partial").symlink_to(victim / "below" / "precious")
+    merge_tables([], tmp_path)
+    assert (tmp_path / "metadata.csv").is_file()
+    assert not (tmp_path / "metadata.csv").is_symlink()
     assert is_whole(victim)
 
 
