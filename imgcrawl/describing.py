@@ -56,15 +56,21 @@ class Described:
 def describe_all(
     names: Iterable[str], settings: BaseSettings, *, private: bool = False
 ) -> Iterator[Described]:
-    """Describe files, folders (all files below, a Zarr as one) and URLs."""
+    """Describe files, folders (all files below, a Zarr as one) and URLs.
+
+    Below a folder, links to other folders are not followed, and pipes and devices are left out.
+    """
     remote = _Remote(settings)
     for name in names:
         if re.match(r"https?://", name):
             yield _described(name, partial(remote.describe, name, private=private))
             continue
         path = Path(name).expanduser()
-        if not path.exists():
-            yield Described(name, None, None, "there is no such file")
+        if not (path.is_file() or path.is_dir()):
+            problem = (
+                "it is neither a file nor a folder" if path.exists() else "there is no such file"
+            )
+            yield Described(name, None, None, problem)
             continue
         for file in _files(path):
             yield _described(str(file), partial(_local, file, private=private))
@@ -75,7 +81,9 @@ def _files(path: Path) -> Iterator[Path]:
         yield path
         return
     for below in sorted(path.iterdir()):
-        if not below.name.startswith("."):
+        if below.name.startswith("."):
+            continue
+        if below.is_file() or (below.is_dir() and not below.is_symlink()):
             yield from _files(below)
 
 

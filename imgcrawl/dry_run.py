@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections import Counter
 from time import monotonic
@@ -76,7 +77,9 @@ class DryRun:
             async with turns:
                 response = await self._fetch(Request(url, method="HEAD", callback=NO_CALLBACK))
             length = response.headers.get("Content-Length") if response else None
-            return int(length) if response and response.status == 200 and length else None
+            if response is None or response.status != 200 or length is None:
+                return None
+            return int(length) if re.fullmatch(rb"[0-9]{1,18}", length) else None
 
         found = await asyncio.gather(*map(size, self._unknown))
         return [each for each in found if each is not None]

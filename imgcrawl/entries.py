@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from imgcrawl.errors import OutputError
+from imgcrawl.formats.errors import printable
 from imgcrawl.items import Item, Metadata, Missing, Result, Stored, from_json
 from imgcrawl.outcomes import Outcome
 
@@ -87,7 +89,34 @@ def utf8(text: str) -> str:
 
 
 def entry_of(row: sqlite3.Row) -> Entry:
-    """The entry that a row of the table ``records`` holds."""
+    """The entry that a row of the table ``records`` holds.
+
+    Raises OutputError for a row that no run has written: a ledger may have come from others, and
+    what it names is read, removed and put into object stores.
+    """
+    try:
+        entry = _entry_of(row)
+        _require_inside(entry)
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:
+        shown = printable(f"{row['record_id']!s}")
+        raise OutputError(
+            f"The ledger has a record {shown!r} that cannot be read ({printable(str(error))}). "
+            "Move the ledger away to start anew, or choose another directory with -a out=DIR."
+        ) from error
+    return entry
+
+
+def _require_inside(entry: Entry) -> None:
+    """Raise ValueError for names that lead out of OUT."""
+    result = entry.result
+    for name in (entry.path, result.file_name if isinstance(result, Stored) else None):
+        if name and (name[0] == "/" or (".." in name and ".." in name.split("/"))):
+            raise ValueError(f"{name} leads out of its folder")
+    if not isinstance(entry.metadata, dict):
+        raise TypeError("its columns are no table")
+
+
+def _entry_of(row: sqlite3.Row) -> Entry:
     result: Result
     if row["outcome"] == Outcome.STORED:
         stored = {name: row[name] for name in STORED_COLUMNS}

@@ -164,7 +164,12 @@ class Ledger:
         """How many records ended in which way; with `promised`, without candidates of quotas."""
         where = "WHERE quota IS NULL" if promised else ""
         rows = self._db.execute(f"SELECT outcome, count(*) FROM records {where} GROUP BY outcome")  # noqa: S608 - a constant
-        return {Outcome(outcome): count for outcome, count in rows}
+        try:
+            return {Outcome(outcome): count for outcome, count in rows}
+        except ValueError as error:
+            raise OutputError(
+                f"The ledger {self.path} is not one of imgcrawl's: {error}"
+            ) from error
 
     def stored_bytes(self) -> int:
         """The bytes of all stored files."""

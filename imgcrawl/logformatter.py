@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from scrapy import signals
 from scrapy.logformatter import LogFormatter as ScrapyLogFormatter
+from scrapy.utils.log import get_scrapy_root_handler
 
 from imgcrawl.items import Item, Missing, Stored
+from imgcrawl.plain_text import PlainFormatter
 
 if TYPE_CHECKING:
     from typing import Self
@@ -28,7 +31,16 @@ class LogFormatter(ScrapyLogFormatter):
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         """Scrapy's constructor."""
-        return cls(debugging=crawler.settings["LOG_LEVEL"] == "DEBUG")
+        formatter = cls(debugging=crawler.settings["LOG_LEVEL"] == "DEBUG")
+        # The handler of the log is made after this, and before anything is fetched.
+        crawler.signals.connect(formatter.make_plain, signal=signals.spider_opened)
+        return formatter
+
+    def make_plain(self) -> None:
+        """See to it that what sources say does nothing but stand in the log."""
+        handler = get_scrapy_root_handler()
+        if handler is not None and not isinstance(handler.formatter, PlainFormatter):
+            handler.setFormatter(PlainFormatter(handler.formatter or logging.Formatter()))
 
     def scraped(  # type: ignore[override] # None is allowed, as Scrapy's documentation says
         self, item: Any, response: Response | Failure | None, spider: Spider

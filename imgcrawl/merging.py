@@ -85,6 +85,7 @@ def _merge(table: _Table, parts: Sequence[Part], target: Path) -> None:
     own = sorted({name for source in sources for name in source.own})
     columns = [*table.fixed, *constant, *own]
     temporary = target / f".{table.name}.partial"
+    temporary.unlink(missing_ok=True)  # a link that lies there is not written through
     try:
         with ExitStack() as open_files, temporary.open("w", encoding="utf-8", newline="") as file:
             streams = [open_files.enter_context(_Ordered(source, columns)) for source in sources]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -50,8 +51,11 @@ class OutCommand(ScrapyCommand, Generic[T]):
         try:
             with opened(args[0], self.settings) as out:
                 found = self.work_on(out)
-        except (ArgumentError, OutputError) as error:
-            sys.stderr.write(f"scrapy {name}: {error}\n")
+        except (ArgumentError, OutputError, sqlite3.DatabaseError) as error:
+            words = str(error)
+            if isinstance(error, sqlite3.DatabaseError):
+                words = f"the ledger of {args[0]} is damaged ({error})"
+            sys.stderr.write(f"scrapy {name}: {words}\n")
             usage = isinstance(error, ArgumentError)
             self.exitcode = ExitStatus.USAGE if usage else ExitStatus.FAILED
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -25,6 +26,15 @@ CLASSES = "classes.csv"
 DUPLICATES = "duplicates.csv"
 LINKROT = "linkrot.csv"
 LOCK = ".lock"
+PARTIAL = ".partial"
+PARTS = ".parts"
+ARCHIVES = ".archives"
+# What a run writes in place: as a link, each would be written to where it leads.
+_OWN = (
+    *(LOCK, PARTIAL, PARTS, ARCHIVES, METADATA, FAILURES),
+    *(LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", f"{LEDGER}-journal"),
+)
+_FOLDERS = frozenset({PARTIAL, PARTS, ARCHIVES})
 
 
 def bytes_of(path: Path) -> int:
@@ -52,8 +62,8 @@ def holder_of(root: Path) -> tuple[bool, int | None]:
     Raises OSError where the lock cannot be read.
     """
     try:
-        with (root / LOCK).open(encoding="ascii", errors="replace") as lock:
-            number = lock.read(20).strip()
+        with opened_plain(root / LOCK) as lock:
+            number = lock.read(20).decode("ascii", "replace").strip()
             holder = int(number) if number.isascii() and number.isdigit() else 0
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -64,10 +74,45 @@ def holder_of(root: Path) -> tuple[bool, int | None]:
         return False, None
 
 
+def opened_plain(path: Path) -> IO[bytes]:
+    """A file of an OUT that anybody may have made, for reading.
+
+    Raises OSError for a link, and for what no file is: a pipe would be waited for without end.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file", str(path))
+    except OSError:
+        os.close(fd)
+        raise
+    return os.fdopen(fd, "rb")
+
+
+def _require_plain(root: Path) -> None:
+    """Raise OutputError where one of a run's own names is a link, or what it cannot be.
+
+    An OUT may have come from others: a link under such a name leads out of it.
+    """
+    for name in _OWN:
+        path = root / name
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:
+            continue
+        if not (stat.S_ISDIR(mode) if name in _FOLDERS else stat.S_ISREG(mode)):
+            what = "a link" if stat.S_ISLNK(mode) else "of another kind than a run makes it"
+            raise OutputError(
+                f"{path} is {what}, and is not written to. Remove it, or choose another "
+                "directory with -a out=DIR."
+            )
+
+
 class OutputDirectory:
     """The paths in one OUT, and its lock.
 
-    Raises OutputError where the directory cannot be made, written to, or is in use.
+    Raises OutputError where the directory cannot be made or written to, is in use, or has links in
+    the place of what a run writes.
     """
 
     def __init__(self, root: Path) -> None:
@@ -76,8 +121,10 @@ class OutputDirectory:
         self.partial = self.partial_of(self.root)
         try:
             self.root.mkdir(parents=True, exist_ok=True)
+            _require_plain(self.root)
             self._lock = self._take_lock()
             self.partial.mkdir(exist_ok=True)
+            self.sweep()  # a link that lay there would be written to where it leads
         except OSError as error:
             raise OutputError(
                 f"{self.root} cannot be used as output ({error.strerror or error}). "
@@ -87,12 +134,12 @@ class OutputDirectory:
     @staticmethod
     def partial_of(root: str | Path) -> Path:
         """Where the files of an OUT lie that are not complete yet."""
-        return Path(root).expanduser().absolute() / ".partial"
+        return Path(root).expanduser().absolute() / PARTIAL
 
     @property
     def parts(self) -> Path:
         """Where files lie that the next run goes on with."""
-        return self.root / ".parts"
+        return self.root / PARTS
 
     def free_bytes(self) -> int:
         """Free space of the disk below OUT."""

@@ -69,8 +69,6 @@ class Run:
         if self.shipper is not None:
             self.recovering |= self.shipper.after_death
         self.ledger.set_state("open", "1")
-        if self.recovering:
-            self.out.sweep()
         if self.recovering or not self._has_tables():
             write_all(self.out, self.ledger)
 

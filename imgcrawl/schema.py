@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,7 @@ CREATE TABLE unreadable (place TEXT PRIMARY KEY, problem TEXT NOT NULL, seen_at 
 CREATE TABLE captures (url TEXT PRIMARY KEY, answer TEXT NOT NULL, asked_at TEXT NOT NULL)
     WITHOUT ROWID;
 """
+_TABLES = frozenset(re.findall(r"CREATE TABLE (\w+)", _SCHEMA + _SINCE_2))
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -57,6 +59,7 @@ def connect(path: Path) -> sqlite3.Connection:
     db.row_factory = sqlite3.Row
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=NORMAL")
+    db.execute("PRAGMA trusted_schema=OFF")  # the file may have come from others
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version == 0:
         made = f"{_SCHEMA} {_SINCE_2} PRAGMA user_version={SCHEMA_VERSION};"
@@ -70,4 +73,20 @@ def connect(path: Path) -> sqlite3.Connection:
             f"{path} has schema {version}, this imgcrawl knows {SCHEMA_VERSION}. "
             "Use the imgcrawl that wrote it, or a later one."
         )
+    _require_own(db, path)
     return db
+
+
+def _require_own(db: sqlite3.Connection, path: Path) -> None:
+    """Raise OutputError unless what is in a ledger is what was made above.
+
+    A view or a trigger in the place of a table is a program of whoever made the file.
+    """
+    found = dict(db.execute("SELECT name, type FROM sqlite_schema WHERE type != 'index'"))
+    if found != dict.fromkeys(_TABLES, "table"):
+        odd = min(set(found) ^ _TABLES, default="") or min(n for n in found if found[n] != "table")
+        db.close()
+        raise OutputError(
+            f"{path} is not a ledger of imgcrawl ({odd!r} is not as it makes it). Move it away to "
+            "start anew, or choose another directory with -a out=DIR."
+        )

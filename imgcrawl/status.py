@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.output import LEDGER, SUMMARY, holder_of
+from imgcrawl.formats.errors import printable
+from imgcrawl.output import LEDGER, SUMMARY, holder_of, opened_plain
 from imgcrawl.summary import ExitStatus, status_in_words
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ RUNNING = "running"
 KILLED = "killed"
 ENDED = "ended"
 UNKNOWN = "unknown"
+
+_LONGEST = 64 << 20  # bytes of a summary.json; those of a hundred thousand classes take four
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +109,24 @@ def read_status(root: Path) -> Status:
         return Status(shown, UNKNOWN, error=f"cannot be looked into ({error.strerror})")
     state = RUNNING if running else KILLED if process is not None else ENDED
     try:
-        summary = json.loads((root / SUMMARY).read_bytes())
-        known = _known(summary)
+        known = _known(json.loads(_read_summary(root)))
     except FileNotFoundError:
         known = {}
         state = UNKNOWN if state == ENDED else state
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        known = {"error": f"{SUMMARY} cannot be read ({type(error).__name__}: {error})"}
+    except (OSError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        words = printable(f"{type(error).__name__}: {error}")
+        known = {"error": f"{SUMMARY} cannot be read ({words})"}
         state = UNKNOWN if state == ENDED else state
     return Status(shown, state, process=process, last_write_at=_last_write(root), **known)
+
+
+def _read_summary(root: Path) -> bytes:
+    """The bytes of summary.json. Raises OSError, and ValueError for more than a run writes."""
+    with opened_plain(root / SUMMARY) as file:
+        text = file.read(_LONGEST + 1)
+    if len(text) > _LONGEST:
+        raise ValueError(f"more than {_LONGEST:,} bytes")
+    return text
 
 
 def _known(summary: Any) -> dict[str, Any]:
@@ -122,17 +134,24 @@ def _known(summary: Any) -> dict[str, Any]:
     exit_status = summary["exit_status"]
     if not isinstance(exit_status, int):
         raise TypeError("exit_status is no number")
+    if not isinstance(run["outcomes"], dict):
+        raise TypeError("outcomes is no table")
     return {
-        "spider": str(summary["spider"]),
-        "ended_at": str(summary["ended_at"]),
+        "spider": printable(str(summary["spider"])),
+        "ended_at": printable(str(summary["ended_at"])),
         "seconds": float(summary["seconds"]),
         "exit_status": exit_status,
-        "error": str(summary["error"]) if summary["error"] else None,
+        "error": _shown(summary["error"]) if summary["error"] else None,
         "stored": int(records["stored"]),
         "missing": int(records["missing"]),
         "new": int(run["outcomes"].get("stored", 0)),
         "bytes": int(summary["bytes"]),
     }
+
+
+def _shown(error: Any) -> str:
+    """What stopped a run, fit for a terminal; the text may be any source's."""
+    return printable(str(error), 2000)
 
 
 def _last_write(root: Path) -> str | None:

@@ -17,6 +17,7 @@ import scrapy
 import imgcrawl
 from imgcrawl.outcomes import Outcome
 from imgcrawl.output import CLASSES, FAILURES, METADATA, SUMMARY
+from imgcrawl.plain_text import plain_text, without_secrets
 from imgcrawl.tally import utc_now
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def write_summary(run: Run, crawler: Crawler, reason: str, exit_status: int) -> 
     arguments = getattr(crawler.spider, "arguments_given", {})
     summary: dict[str, Any] = {
         "spider": crawler.spidercls.name,
-        "arguments": arguments,
+        "arguments": {name: without_secrets(str(value)) for name, value in arguments.items()},
         "versions": {
             "imgcrawl": imgcrawl.__version__,
             "scrapy": scrapy.__version__,
@@ -81,7 +82,7 @@ def write_summary(run: Run, crawler: Crawler, reason: str, exit_status: int) -> 
         "seconds": round(time.monotonic() - run.started, 3),
         "exit_status": exit_status,
         "finish_reason": reason,
-        "error": run.error,
+        "error": plain_text(run.error) if run.error else run.error,
         "records": {
             "stored": counts.get(Outcome.STORED, 0),
             "missing": promised.total() - promised[Outcome.STORED] + short,

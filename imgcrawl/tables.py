@@ -17,6 +17,7 @@ from imgcrawl.duplicates import write_duplicates
 from imgcrawl.items import Missing, Stored
 from imgcrawl.outcomes import Outcome
 from imgcrawl.output import ATTRIBUTION, CLASSES, FAILURES, METADATA
+from imgcrawl.plain_text import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,8 +78,9 @@ def metadata_row(entry: Entry, columns: Iterable[str]) -> list[str]:
     assert isinstance(stored, Stored)
     own: dict[str, Any] = {own_column(name): value for name, value in entry.metadata.items()}
     own.update(zip(PICTURE_COLUMNS, _of_picture(stored), strict=True))
-    name, *rest = _fixed(stored)
-    cells = (name, entry.record_id, *rest, *(own.get(name) for name in columns))
+    name, url, final_url, *rest = _fixed(stored)
+    urls = (_shown(url), _shown(final_url))
+    cells = (name, entry.record_id, *urls, *rest, *(own.get(name) for name in columns))
     return [safe_cell(value) for value in cells]
 
 
@@ -88,14 +90,19 @@ def failure_row(entry: Entry) -> list[str]:
     assert isinstance(missing, Missing)
     cells = (
         entry.record_id,
-        missing.url,
+        _shown(missing.url),
         missing.outcome.value,
         missing.http_status,
         missing.tries,
         entry.last_try_at,
-        missing.message,
+        _shown(missing.message),
     )
     return [safe_cell(cell) for cell in cells]
+
+
+def _shown(url: str | None) -> str | None:
+    """A URL as the tables have it, which are given away with the pictures."""
+    return without_secrets(url) if url else url
 
 
 def write_metadata(out: OutputDirectory, ledger: Ledger) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlencode
@@ -61,16 +62,19 @@ def parse_cdx(body: bytes, year: int | None) -> list[Capture]:
     """
     if not body.strip():
         return []
-    rows = json.loads(body)
+    try:
+        rows = json.loads(body)
+    except RecursionError as error:
+        raise ValueError("no list of captures") from error
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
         raise ValueError("no list of captures")
     if not rows:
         return []
     captures: dict[str, Capture] = {}
     for row in rows[1:]:
-        found = dict(zip(rows[0], row, strict=False))
-        stamp, original = str(found.get("timestamp", "")), str(found.get("original", ""))
-        if len(stamp) != 14 or not stamp.isdigit() or found.get("statuscode") not in {"200", "-"}:
+        found = dict(zip(map(str, rows[0]), map(str, row), strict=False))
+        stamp, original = found.get("timestamp", ""), found.get("original", "")
+        if not re.fullmatch(r"[0-9]{14}", stamp) or found.get("statuscode") not in {"200", "-"}:
             continue
         if original.startswith(("http://", "https://")):
             captures.setdefault(

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgcrawl.entries import Entry
@@ -77,6 +77,7 @@ records = st.dictionaries(
 )
 
 
+@settings(deadline=None)  # each example writes files, and machines are busy
 @given(records=records, ended=st.lists(st.booleans(), min_size=4, max_size=4))
 def test_shards_merged_are_what_one_run_writes(
     records: dict[str, tuple[int, str | None]], ended: list[bool]

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from distributed import Client
 from scrapy.settings import Settings
 
 from imgcrawl.download.downloader import Downloader, workers_at_once
+from imgcrawl.shards.cluster import connected
 from tests.conftest import ROOT, Ended
 
 if TYPE_CHECKING:
@@ -218,3 +220,14 @@ def test_cut_by_host_only_services_are_shared() -> None:
     assert cut.per_slot_settings["a.org"] == {"concurrency": 16, "delay": 0.5}
     assert cut.per_slot_settings["service"] == {"concurrency": 2}
     assert cut.floor("b.org") == 1
+
+
+def test_nobody_else_gives_the_cluster_work() -> None:
+    plain: Any = Client  # it has no types
+    with connected(None, 1) as client:
+        assert client.submit(abs, -1).result(timeout=30) == 1
+        address = client.scheduler.address
+        assert "127.0.0.1" in address
+        for stranger in (address, address.replace("tls://", "tcp://")):
+            with pytest.raises((OSError, TypeError)):
+                plain(stranger, timeout=5)

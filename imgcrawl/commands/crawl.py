@@ -15,6 +15,7 @@ from scrapy.utils.log import configure_logging, get_scrapy_root_handler
 from imgcrawl.arguments import parse_arguments
 from imgcrawl.errors import ArgumentError, ImgcrawlError
 from imgcrawl.loading import spider_class
+from imgcrawl.plain_text import plain_text
 from imgcrawl.process import CrawlProcess
 from imgcrawl.summary import ExitStatus
 
@@ -80,7 +81,7 @@ class Command(BaseRunSpiderCommand):
             ) from error
 
     def _say(self, error: Exception) -> None:
-        sys.stderr.write(f"scrapy crawl: {error}\n")
+        sys.stderr.write(f"scrapy crawl: {plain_text(str(error))}\n")
         assert self.settings is not None
         if self.settings["LOG_FILE"]:  # a job's: nobody reads its standard error
             if get_scrapy_root_handler() is None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
+from imgcrawl.formats.errors import printable
 from imgcrawl.status import Status, find_outs, read_status
 from imgcrawl.summary import ExitStatus, size_in_words
 
@@ -59,7 +60,7 @@ class Command(ScrapyCommand):
 
 def as_text(status: Status) -> str:
     """One dataset in one or two lines."""
-    lines = [f"{status.out}: {status.in_words()}"]
+    lines = [f"{printable(status.out, 4096)}: {status.in_words()}"]
     if status.ended_at is not None:
         last = "" if status.state == "ended" else "the run before: "
         lines.append(

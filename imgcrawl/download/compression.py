@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from scrapy.http import Response
 
 
+# What a medium may unpack to, which nobody has asked to be packed. A megabyte packs a gigabyte, and
+# as many of them are in memory at once as there are requests.
+MEDIA_MAXSIZE = 64 << 20  # bytes
+
+
 class HttpCompressionMiddleware(ScrapyHttpCompressionMiddleware):
     """Scrapy's, which lets the exceptions of four decoders through."""
 
@@ -30,6 +35,11 @@ class HttpCompressionMiddleware(ScrapyHttpCompressionMiddleware):
         """
         host = urlparse_cached(request).hostname
         tries = 1 + request.meta.get("retry_times", 0)
+        if request.meta.get("media") and b"Content-Encoding" in response.headers:
+            maxsize = int(request.meta.get("download_maxsize", self._max_size)) or MEDIA_MAXSIZE
+            request = request.replace(
+                meta={**request.meta, "download_maxsize": min(maxsize, MEDIA_MAXSIZE)}
+            )
         try:
             return super().process_response(request, response)
         except IgnoreRequest:

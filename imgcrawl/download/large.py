@@ -218,7 +218,7 @@ class PieceSink(Sink):
         else:
             self._end = -1  # the whole, however long it is
             length = (headers.get("Content-Length") or b"").decode("latin-1")
-            part.size = int(length) if length.isdigit() else None
+            part.size = int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None
 
     def write(self, data: bytes | bytearray) -> None:
         """A stretch of the body. Raises FetchError."""

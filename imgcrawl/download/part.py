@@ -35,6 +35,8 @@ class Part:
     def opened(cls, path: Path, url: str) -> Part:
         """The part at a path, with what an earlier run left of the same URL."""
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_symlink():
+            path.unlink()  # in an OUT that came from others, it may lead anywhere
         part = cls(path, url)
         try:
             note = json.loads(part._note.read_text("utf-8"))
@@ -43,7 +45,7 @@ class Part:
                 part.done = [(int(start), int(end)) for start, end in note["done"]]
         except (OSError, ValueError, KeyError, TypeError):
             part.done = []
-        part._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        part._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         return part
 
     @property
@@ -123,5 +125,6 @@ class Part:
             "end": max((end for _, end in self.done), default=0),
         }
         temporary = self.path.with_suffix(".note")
+        temporary.unlink(missing_ok=True)  # whatever lies there, a link is not written through
         temporary.write_text(json.dumps(note), "utf-8")
         temporary.replace(self._note)

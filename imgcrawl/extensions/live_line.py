@@ -11,6 +11,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from scrapy.utils.log import get_scrapy_root_handler
 
+from imgcrawl.plain_text import PlainFormatter, plain_text
+
 if TYPE_CHECKING:
     from imgcrawl.tally import Tally
 
@@ -33,6 +35,7 @@ class LiveLine:
         # The log goes through the same console, or it would tear the line apart.
         self._own = RichHandler(console=console, show_path=False, log_time_format="%H:%M:%S")
         self._own.setLevel(log_level)
+        self._own.setFormatter(PlainFormatter(logging.Formatter("%(message)s")))
         self._theirs = get_scrapy_root_handler()
         if self._theirs:
             logging.root.removeHandler(self._theirs)
@@ -45,7 +48,7 @@ class LiveLine:
         missing = f" [red]{tally.missing:,} missing[/]" if tally.missing else ""
         text = (
             f"{tally.done:,}{total}{missing}  {records:,.0f}/s  {tally.bytes / 1e6:,.1f} MB "
-            f"({size / 1e6:,.1f} MB/s)  {left} left  [dim]{escape(doing)}[/]"
+            f"({size / 1e6:,.1f} MB/s)  {left} left  [dim]{escape(plain_text(doing))}[/]"
         )
         self._progress.update(self._task, completed=tally.done, total=tally.expected, text=text)
         self._progress.refresh()

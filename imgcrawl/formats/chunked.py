@@ -242,8 +242,10 @@ def _codec(codec: object) -> str | None:
     return _word(_at(codec, "configuration", "cname") or _name(codec))
 
 
-def _name(codec: object) -> object:
-    return codec.get("name") if isinstance(codec, dict) else codec
+def _name(codec: object) -> str | None:
+    """A codec's name; None where it is none, whatever stands in its place."""
+    name = codec.get("name") if isinstance(codec, dict) else codec
+    return name if isinstance(name, str) else None
 
 
 def _type(value: object) -> str | None:

@@ -125,7 +125,12 @@ def _check(page: _Page, raw: TiffPage, size: int | None) -> None:
     offsets, counts = raw.dataoffsets, raw.databytecounts
     if not offsets:
         raise BadImage(Outcome.CORRUPT, "a TIFF page without pixels")
-    end = max(int(at) + int(n) for at, n in zip(offsets, counts, strict=False))
+    try:
+        end = max(int(at) + int(n) for at, n in zip(offsets, counts, strict=False))
+    except (TypeError, ValueError) as error:  # a tag may be of any type, text too
+        raise BadImage(Outcome.CORRUPT, "a TIFF page that does not say where its pixels are") from (
+            error
+        )
     if size is not None and end > size:
         raise BadImage(Outcome.TRUNCATED, f"pixels reach to byte {end:,} of {size:,} bytes")
 

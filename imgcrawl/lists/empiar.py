@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from imgcrawl.errors import SourceError
 
+_MAX_NAME = 255  # characters of a file name; what is longer is none
+_MAX_GAPS = 100_000  # names that are told from gaps; an entry may say any number
 _DTYPES = {
     "UNSIGNED BYTE": "uint8",
     "SIGNED BYTE": "int8",
@@ -71,13 +74,11 @@ def parse_entry(answer: Any, number: str) -> Entry:
     if not isinstance(record, dict):
         raise SourceError(f"EMPIAR's answer holds no record of EMPIAR-{number}.")
     names = []
-    for author in record.get("authors") or ():
+    for author in _listed(record, "authors"):
         person = author.get("author") if isinstance(author, dict) else None
         if isinstance(person, dict) and person.get("name"):
             names.append(str(person["name"]))
-    imagesets = [
-        _imageset(each) for each in record.get("imagesets") or () if isinstance(each, dict)
-    ]
+    imagesets = [_imageset(each) for each in _listed(record, "imagesets") if isinstance(each, dict)]
     return Entry(
         str(record.get("title") or ""),
         str(record.get("entry_doi") or ""),
@@ -86,6 +87,11 @@ def parse_entry(answer: Any, number: str) -> Entry:
         str(record.get("dataset_size") or ""),
         imagesets,
     )
+
+
+def _listed(record: dict[str, Any], name: str) -> list[Any]:
+    found = record.get(name)
+    return found if isinstance(found, list) else []
 
 
 def missing_names(listed: list[str], count: int) -> tuple[list[str], int]:
@@ -104,14 +110,18 @@ def missing_names(listed: list[str], count: int) -> tuple[list[str], int]:
         return [], 0
     series: defaultdict[tuple[str, str, int], set[int]] = defaultdict(set)
     for name in images:
-        if match := re.fullmatch(r"(.*?)(\d+)(\D*\.\w+)", name):
+        if len(name) > _MAX_NAME:
+            continue
+        if match := re.fullmatch(r"(.*?)(\d+)(\D*\.\w+)", name, re.ASCII):
             series[match[1], match[3], len(match[2])].add(int(match[2]))
-    gaps = [
+    between = (
         f"{before}{number:0{width}}{after}"
         for (before, after, width), numbers in series.items()
         if max(numbers) - min(numbers) < 2 * count
-        for number in sorted(set(range(min(numbers), max(numbers))) - numbers)
-    ]
+        for number in range(min(numbers), max(numbers))
+        if number not in numbers
+    )
+    gaps = list(islice(between, min(short, _MAX_GAPS) + 1))
     return (gaps, 0) if len(gaps) == short else ([], short)
 
 

@@ -23,8 +23,9 @@ MAX_VALUE = 64 << 20  # characters of a table that is not made of records, such 
 
 _DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"[\s,]*")
-# Where the next record may begin, after one that cannot be read.
-_NEXT = re.compile(r"(?<=[}\n])\s*,?\s*(?=\{\s*\")|\{(?=\s*\")|(?<=\})\s*(?=\])")
+# Where the next record may begin, after one that cannot be read. No stretch of blanks is looked at
+# twice, however long it is.
+_NEXT = re.compile(r"\{(?=\s*+\")|(?<=\})\s*+(?=\])")
 
 
 def read_json(file: IO[bytes]) -> Iterator[Row | Junk]:
@@ -132,7 +133,9 @@ class _Reader:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
             except (ValueError, RecursionError) as error:
-                if len(self._text) - self._at < limit and self._may_be_cut(error) and self._more():
+                have = len(self._text) - self._at
+                # Twice as much each time: what is long is not decoded again for each chunk.
+                if have < limit and self._may_be_cut(error) and self._more(size=max(CHUNK, have)):
                     continue
                 return self._junk(number, f"broken JSON ({getattr(error, 'msg', error)})")
             if end == len(self._text) and not isinstance(value, (dict, list, str)) and self._more():
@@ -170,13 +173,13 @@ class _Reader:
             if not self._more():
                 return ""
 
-    def _more(self, keep: int | None = None) -> bool:
-        """Read on; False at the end."""
+    def _more(self, keep: int | None = None, size: int = 0) -> bool:
+        """Read on, so many bytes or a chunk; False at the end."""
         if self._ended:
             return False
         start = self._at if keep is None else keep
         try:
-            raw = self._file.read(CHUNK)
+            raw = self._file.read(size or CHUNK)
         except DAMAGE as error:
             raw, self._damage = b"", str(error) or type(error).__name__
         data = self._rest + raw

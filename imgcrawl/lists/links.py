@@ -7,8 +7,10 @@ page has them, and nobody relies on them.
 from __future__ import annotations
 
 import re
+from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from parsel import Selector
@@ -21,10 +23,14 @@ _EMBEDDED = "//img/@src | //source/@src | //video/@src | //embed/@src"
 _DATE = re.compile(
     r"\d{4}-\d{2}-\d{2}(?: \d{2}:\d{2}(?::\d{2})?)?|\d{2}-[A-Z][a-z]{2}-\d{4} \d{2}:\d{2}"
 )
-_SIZE = re.compile(r"(?<![\w.-])(\d+(?:\.\d+)?)\s?([KMGT]?)B?(?![\w:-])")
+_SIZE = re.compile(r"(?<![\w.-])(\d{1,18}(?:\.\d{1,18})?)\s?([KMGT]?)B?(?![\w:-])", re.ASCII)
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _PAGES = ("", ".html", ".htm", ".php", ".asp", ".aspx", ".jsp", ".cgi", ".xhtml")
 _PARTS_OF_PAGES = (".css", ".js", ".ico", ".woff", ".woff2", ".svg", ".map")
+_LONG_TAG = re.compile(r"<[a-zA-Z][^<>]{1000,}")
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
+_MAX_ATTRIBUTES = 500
+_CELLS = 8  # texts of a row beside its link, from its end
 MAX_LINKS = 1_000_000  # of one page
 
 
@@ -70,8 +76,11 @@ def read_links(body: str, url: str) -> Iterator[Link]:
         if more := next_page(body, url):
             yield Link(more, continues=True)
         return
-    selector = Selector(body)
-    base = urljoin(url, (selector.xpath("//base/@href").get() or "").strip())
+    selector = Selector(tamed(body))
+    try:
+        base = urljoin(url, (selector.xpath("//base/@href").get() or "").strip())
+    except ValueError:
+        base = url
     beside = _beside(selector)
     hrefs = [(href, False) for href in selector.xpath(_LINKS).getall()]
     if not beside:  # in an index these are icons
@@ -91,6 +100,17 @@ def read_links(body: str, url: str) -> Iterator[Link]:
             date=date[0] if date else None,
             embedded=embedded,
         )
+
+
+def tamed(body: str) -> str:
+    """A page without the tags that have no end of attributes: a parser compares each with all."""
+    return _LONG_TAG.sub(
+        lambda tag: "" if _n_attributes(tag[0]) > _MAX_ATTRIBUTES else tag[0], body
+    )
+
+
+def _n_attributes(tag: str) -> int:
+    return len(re.split(r"[\s/]+", _QUOTED.sub(" ", tag)))
 
 
 def next_page(body: str, url: str) -> str | None:
@@ -132,13 +152,24 @@ def _beside(selector: Selector) -> dict[str, str]:
     ):
         return {}
     found: dict[str, str] = {}
-    for row in selector.xpath("//tr[.//a/@href]"):
-        href = row.xpath("(.//a/@href)[last()]").get() or ""
-        found[href] = " ".join(" ".join(row.xpath(".//td//text()").getall()[-8:]).split())
-    for link in selector.xpath("//pre//a[@href]"):
-        behind = link.xpath("following-sibling::text()[1]").get() or ""
-        found[link.attrib["href"]] = behind.partition("\n")[0]
+    # Without XPath, whose time is the square of the depth of tables in tables, or worse.
+    rows = list(selector.root.iter("tr"))
+    outer = {outside for row in rows for outside in islice(row.iterancestors("tr"), 1)}
+    for row in rows:
+        hrefs = [] if row in outer else [a.get("href") for a in row.iter("a") if a.get("href")]
+        if hrefs:
+            cells = deque((text for text in row.itertext() if text.strip()), maxlen=_CELLS)
+            found[hrefs[-1]] = " ".join(" ".join(cells).split())
+    for link in selector.root.iter("a"):
+        if (href := link.get("href")) and next(link.iterancestors("pre"), None) is not None:
+            found[href] = _behind(link).partition("\n")[0]
     return found
+
+
+def _behind(link: Any) -> str:
+    """The text behind an element of a page, whatever small element stands between."""
+    texts = (each.tail for each in chain([link], islice(link.itersiblings(), 2)))
+    return next(filter(None, texts), "")
 
 
 def _bucket(body: str, url: str) -> Iterator[Link]:
@@ -150,7 +181,7 @@ def _bucket(body: str, url: str) -> Iterator[Link]:
         key = content.xpath("Key/text()").get() or ""
         size = content.xpath("Size/text()").get() or ""
         if key and not key.endswith("/"):
-            exact = int(size) if size.isdigit() else None
+            exact = int(size) if re.fullmatch(r"[0-9]{1,18}", size) else None
             date = content.xpath("LastModified/text()").get()
             yield Link(urljoin(root, quote(key)), exact, exact=exact is not None, date=date)
     for prefix in selector.xpath("//CommonPrefixes/Prefix/text()").getall():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote, urlsplit
 
+from imgcrawl.plain_text import without_secrets
+
 MAX_WORDS = 12
 _COMMON = {
     "jpg",
@@ -46,7 +48,7 @@ _PLACES = {
 def url_words(url: str) -> str:
     """``url: www.example.org: oak dining table``; empty for what is no URL."""
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(without_secrets(url))
         host = parts.hostname or ""
     except ValueError:
         return ""

@@ -10,6 +10,7 @@ from dataclasses import astuple
 from typing import TYPE_CHECKING
 
 from imgcrawl.items import Stored
+from imgcrawl.plain_text import without_secrets
 from imgcrawl.store import Origin
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def facts_of(result: Result | None) -> dict[str, str]:
     facts = {"sha256": result.sha256}
     origin = Origin(result.url, result.final_url or result.url, result.source or "original")
     if not origin.is_plain:
-        told = json.dumps(astuple(origin))
+        # Whoever may read the object may read this.
+        told = json.dumps([without_secrets(text) for text in astuple(origin)])
         facts["origin"] = told if len(told) <= _MAX_ORIGIN else _UNTOLD
     return facts
 

@@ -36,8 +36,8 @@ class _IgnoreInterrupt(WorkerPlugin):
 def connected(scheduler: str | None, workers: int) -> Iterator[Any]:
     """A client of the cluster at `scheduler`, or of a new one with so many worker processes.
 
-    A new one listens on 127.0.0.1 only and is gone at the end. TLS of the other is configured as
-    Dask's documentation says (DASK_DISTRIBUTED__COMM__TLS__...).
+    A new one listens on 127.0.0.1 only, to nobody but this process, and is gone at the end. TLS of
+    the other is configured as Dask's documentation says (DASK_DISTRIBUTED__COMM__TLS__...).
     Raises ClusterError where it does not answer, or its workers lack this project.
     """
     if scheduler is None:
@@ -79,6 +79,10 @@ def _local(workers: int) -> Any:
         threads_per_worker=1,
         processes=True,
         host="127.0.0.1",
+        # A scheduler runs what any client sends it, and other users of this machine reach
+        # loopback: so there are keys for this one run, in memory alone.
+        protocol="tls://",
+        security=True,
         dashboard_address="127.0.0.1:0" if has_dashboard else None,
         worker_dashboard_address=None,
         memory_limit=0,  # crawls are processes of their own

@@ -113,6 +113,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON object as a whole, or leave what is there."""
     temporary = path.with_name(f".{path.name}.partial")
+    temporary.unlink(missing_ok=True)  # a link that lies there is not written through
     temporary.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
     temporary.replace(path)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEADER = "key\tsize\tetag\tsha256\n"
+_SIZE = re.compile("[0-9]{1,18}")  # no other digits, and no number too long for the ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def read_table(path: Path) -> Iterator[Kept]:
     with path.open(encoding="utf-8", newline="") as file:
         for line in file:
             cells = line.rstrip("\n").split("\t")
-            if len(cells) == 4 and cells[1].isdigit() and problem_of(cells[0]) is None:
+            if len(cells) == 4 and _SIZE.fullmatch(cells[1]) and problem_of(cells[0]) is None:
                 key, size, etag, sha256 = cells
                 yield Kept(key, int(size), etag or None, int(size), sha256)
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     Said = Item | Bookmark | Expects | Document | Unreadable | Quota
 
+MAX_PAGE = 256 << 20  # bytes of one answer, unpacked; the index of a million files has as many
+
 A = TypeVar("A", bound=SpiderArguments)
 
 
@@ -82,6 +84,7 @@ class DatasetSpider(Spider, Generic[A]):
 
         Any HTTP status is handed back. Raises SourceError where no answer came.
         """
+        meta = {"download_maxsize": MAX_PAGE} | meta
         request = Request(url, callback=NO_CALLBACK, meta=meta)
         try:
             return await self.crawler.engine.download_async(request)
@@ -119,7 +122,7 @@ class DatasetSpider(Spider, Generic[A]):
             if response.status == 200:
                 try:
                     return json.loads(response.body)
-                except ValueError:
+                except (ValueError, RecursionError):
                     continue
             break
         what = f"HTTP {response.status}" if response.status != 200 else "no JSON"

@@ -62,7 +62,7 @@ class OmeroApi:
             return Answer(missing=refused)
         try:
             return Answer(json.loads(response.body))
-        except ValueError:
+        except (ValueError, RecursionError):
             raise AnswerError(f"{url} answered what is neither JSON nor a web page.") from None
 
     async def record(self, kind: str, number: int) -> Answer:

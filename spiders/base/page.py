@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fnmatch
 import re
 from collections import deque
@@ -10,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from parsel import Selector
 from pydantic import Field, NonNegativeInt, field_validator
 from scrapy.http import TextResponse
 
@@ -18,7 +20,7 @@ from imgcrawl.download.errors import FetchError
 from imgcrawl.download.schemes import require_http
 from imgcrawl.errors import SourceError
 from imgcrawl.items import FileItem, Unreadable
-from imgcrawl.lists.links import Link, read_links
+from imgcrawl.lists.links import Link, read_links, tamed
 from imgcrawl.lists.page_text import voxel_columns
 from spiders.base.dataset import DatasetSpider
 
@@ -144,9 +146,10 @@ class PageSpider(DatasetSpider[P], Generic[P]):
             raise SourceError(f"{url} cannot be read: HTTP {response.status}.")
         if not isinstance(response, TextResponse):
             raise SourceError(f"{url} is no page, but {response.headers.get('Content-Type')!r}.")
-        shown = " ".join(response.xpath("//body//text()").getall())
+        body = await asyncio.to_thread(tamed, response.text)
+        shown = " ".join(Selector(body).xpath("//body//text()").getall())
         self._said[response.url] = voxel_columns(shown)
-        return response.url, read_links(response.text, response.url)
+        return response.url, read_links(body, response.url)
 
     def _is_below(self, url: str, start: str) -> bool:
         there, here = urlsplit(url), urlsplit(start)
