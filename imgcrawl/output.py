@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from imgcrawl.errors import OutputError
+from imgcrawl.paths import safe_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,27 @@ CLASSES = "classes.csv"
 DUPLICATES = "duplicates.csv"
 LINKROT = "linkrot.csv"
 LOCK = ".lock"
+
+
+_OWN = {METADATA, FAILURES, LEDGER, SUMMARY, ATTRIBUTION, CLASSES, DUPLICATES, LINKROT}
+_OWN |= {"licenses", "sizes", "manifests"}
+
+
+def plain_folder(name: str) -> str:
+    """A folder below OUT that someone chose, as it was given.
+
+    Raises ValueError where it leads out of OUT, or has the name of something that OUT holds.
+    """
+    plain = name.removesuffix("/")
+    try:
+        is_plain = safe_path(plain) == plain
+    except ValueError:
+        is_plain = False
+    if not is_plain:
+        raise ValueError("it must be a plain relative path below out, such as pictures/skin")
+    if plain.split("/")[0].casefold() in _OWN:
+        raise ValueError(f"{plain} has its own meaning in out: type another name")
+    return plain
 
 
 def bytes_of(path: Path) -> int:

@@ -11,7 +11,8 @@ from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
 from imgcrawl.status import Status, find_outs, read_status
-from imgcrawl.summary import ExitStatus, size_in_words
+from imgcrawl.summary import ExitStatus
+from imgcrawl.tally import size_in_words
 
 if TYPE_CHECKING:
     import argparse

@@ -57,12 +57,18 @@ class Progress:
         self._loop = create_looping_call(self._show)
         self._loop.start(_REFRESH if self._live else self._interval, now=False)
 
+    def end(self) -> None:
+        """Give the terminal back, also where the run was broken off."""
+        if self._live:
+            self._live.close()
+            self._live = None
+
     def _closed(self) -> None:
         if self._loop.running:
             self._loop.stop()
         if self._live:
             self._draw()
-            self._live.close()
+        self.end()
 
     def _show(self) -> None:
         if self._live:

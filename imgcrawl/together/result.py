@@ -12,9 +12,8 @@ from imgcrawl.ledger import Ledger
 from imgcrawl.merging import Part, merge_tables
 from imgcrawl.outcomes import Outcome
 from imgcrawl.output import FAILURES, LEDGER, METADATA, SUMMARY, OutputDirectory
-from imgcrawl.summary import size_in_words
 from imgcrawl.tables import write_all
-from imgcrawl.tally import utc_now
+from imgcrawl.tally import size_in_words, utc_now
 from imgcrawl.together.display import printable
 from imgcrawl.together.standing import Standing, State, exit_status
 
