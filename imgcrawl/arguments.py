@@ -208,17 +208,16 @@ def parse_arguments(spider: type[Spider], given: Mapping[str, Any]) -> SpiderArg
     """
     model: type[SpiderArguments] = getattr(spider, "arguments", SpiderArguments)
     typed = {name: value for name, value in given.items() if name not in _IGNORED}
-    try:
-        arguments = model(**typed)
-        # A variable of a script that is not set: without the word, it would mean everything.
-        lines = [
-            f"{name}=: there is no value; type one, or leave {name} out"
-            for name, value in typed.items()
-            if isinstance(value, str) and not value.strip(" ,")
-        ]
-        if not lines:
-            return arguments
+    # A variable of a script that is not set: taken for nothing said, it would mean everything.
+    lines = [
+        f"{name}=: there is no value; type one, or leave {name} out"
+        for name, value in typed.items()
+        if name in model.model_fields and isinstance(value, str) and not value.strip(" ,")
+    ]
+    if lines:
         raise ArgumentError(_with_takes(lines, spider, model))
+    try:
+        return model(**typed)
     except ValidationError as error:
         lines = [_explain(problem, model, typed) for problem in error.errors()]
         raise ArgumentError(_with_takes(lines, spider, model)) from None
