@@ -65,7 +65,8 @@ class CrawlProcess(AsyncCrawlerProcess):
             if crawler.settings["LOG_FILE"]:  # a job's: standard output is not kept with it
                 logger.info("%s", in_words(keeper.summary, where))
         status = keeper.exit_status
-        if keeper.summary is None and self._signal is not None:  # told twice, it broke off
+        if status == ExitStatus.FAILED and keeper.summary is None and self._signal is not None:
+            # Told twice, it broke off.
             status = 128 + self._signal
             _say("\nStopped at once. The same command goes on from here.\n")
         logger.info(
