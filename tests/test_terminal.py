@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import signal
 import struct
 import subprocess
 import termios
@@ -25,7 +26,7 @@ HIDE_CURSOR = b"\x1b[?25l"
 def at_terminal(
     command: list[str], *, columns: int, interrupt_at: bytes = b""
 ) -> tuple[int, bytes]:
-    """(Exit status, all that was shown), with two Ctrl-C once `interrupt_at` was shown."""
+    """(Exit status, all that was shown), told twice to stop once `interrupt_at` was shown."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     env = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"}
@@ -48,9 +49,9 @@ def at_terminal(
             break
         if not interrupted and interrupt_at in shown:
             interrupted = True
-            process.send_signal(2)
-            time.sleep(0.3)
-            process.send_signal(2)
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.02)  # before the first has ended it
+            process.send_signal(signal.SIGTERM)  # two of one kind may come as one
     os.close(ours)
     return process.wait(timeout=5), shown
 
