@@ -32,6 +32,21 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
     from scrapy import Spider
 
+# What pydantic says of a value, in words that tell what to type.
+_A_DAY = "type a day as YYYY-MM-DD, such as 2024-01-31"
+_IN_WORDS = {
+    "int_parsing": "type a whole number",
+    "int_from_float": "type a whole number",
+    "float_parsing": "type a number",
+    "bool_parsing": "type yes or no",
+    "greater_than": "type a number above {gt}",
+    "greater_than_equal": "type {ge} or more",
+    "less_than_equal": "type {le} or less",
+    "date_parsing": _A_DAY,
+    "date_from_datetime_parsing": _A_DAY,
+    "date_from_datetime_inexact": _A_DAY,
+}
+
 # Scrapyd gives every spider these.
 _IGNORED = frozenset({"_job", "_version"})
 
@@ -56,7 +71,7 @@ class InWords:
 
 
 Words = Annotated[list[str], BeforeValidator(_words)]
-Numbers = Annotated[list[int], BeforeValidator(_words)]
+Numbers = Annotated[list[PositiveInt], BeforeValidator(_words)]
 AnyCase = BeforeValidator(_lower)
 
 
@@ -73,7 +88,7 @@ def _retry(value: Any) -> Any:
     try:
         retry_outcomes(value)
     except ArgumentError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(str(error).removeprefix(f"retry={value}: ")) from error
     return value
 
 
@@ -193,14 +208,24 @@ def parse_arguments(spider: type[Spider], given: Mapping[str, Any]) -> SpiderArg
     """
     model: type[SpiderArguments] = getattr(spider, "arguments", SpiderArguments)
     typed = {name: value for name, value in given.items() if name not in _IGNORED}
+    # A variable of a script that is not set: taken for nothing said, it would mean everything.
+    lines = [
+        f"{name}=: there is no value; type one, or leave {name} out"
+        for name, value in typed.items()
+        if name in model.model_fields and isinstance(value, str) and not value.strip(" ,")
+    ]
+    if lines:
+        raise ArgumentError(_with_takes(lines, spider, model))
     try:
         return model(**typed)
     except ValidationError as error:
         lines = [_explain(problem, model, typed) for problem in error.errors()]
-        takes = ", ".join(model.model_fields)
-        raise ArgumentError(
-            "\n".join([*lines, f"{spider.name} takes: {takes}. `scrapy spiders` explains them."])
-        ) from None
+        raise ArgumentError(_with_takes(lines, spider, model)) from None
+
+
+def _with_takes(lines: list[str], spider: type[Spider], model: type[SpiderArguments]) -> str:
+    takes = ", ".join(model.model_fields)
+    return "\n".join([*lines, f"{spider.name} takes: {takes}. `scrapy spiders` explains them."])
 
 
 def _explain(problem: Any, model: type[SpiderArguments], given: Mapping[str, Any]) -> str:
@@ -216,6 +241,8 @@ def _explain(problem: Any, model: type[SpiderArguments], given: Mapping[str, Any
         message = f"one of {problem['ctx']['expected']}" + did_you_mean(
             str(given[name]).lower(), re.findall(r"'([^']*)'", problem["ctx"]["expected"])
         )
+    elif problem["type"] in _IN_WORDS:
+        message = _IN_WORDS[problem["type"]].format(**problem.get("ctx", {}))
     return f"{name}={given.get(name, '')}: {message}"
 
 

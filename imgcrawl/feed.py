@@ -26,6 +26,7 @@ from imgcrawl.outcomes import Outcome, retry_outcomes
 from imgcrawl.quota import Quota
 from imgcrawl.rescue import Rescue
 from imgcrawl.run import Run
+from imgcrawl.tally import size_in_words
 from imgcrawl.window import Window, host_of
 
 if TYPE_CHECKING:
@@ -184,9 +185,10 @@ class Feed:
             tally.expected = (tally.expected or 0) + said.records
         if said.bytes is not None:
             tally.expected_bytes = (tally.expected_bytes or 0) + said.bytes
-        size = f", about {said.bytes / 1e6:,.1f} MB" if said.bytes else ""
+        size = f", about {size_in_words(said.bytes)}" if said.bytes else ""
         count = "an unknown number of" if said.records is None else f"{said.records:,}"
-        logger.info("The source promises %s records%s. %s", count, size, said.note)
+        note = f" {said.note}" if said.note else ""
+        logger.info("The source promises %s records%s.%s", count, size, note)
         if said.bytes is not None and self._crawler.settings.getbool("CHECK_FREE_DISK"):
             self._run.check_disk(said.bytes)
 

@@ -119,6 +119,7 @@ class Item:
     digests:   what its bytes must come to, as the source says: {"md5": hexadecimal}
     hint:      what else is known of a picture, told where it is missing
     result:    what became of it; a spider may set it where it knows that a record is missing
+    instead_of: the id under which an earlier run was told that there is no such record
     """
 
     kind: ClassVar[str]
@@ -134,6 +135,7 @@ class Item:
     digests: dict[str, str] = field(default_factory=dict)
     hint: str = ""
     result: Result | None = None
+    instead_of: str = ""
 
     # Set on the way, never by a spider.
     held: bool = False  # the result is an earlier run's: nothing was fetched

@@ -48,6 +48,10 @@ class Ledger:
         row = self._db.execute("SELECT record_id FROM records WHERE path = ?", (path,)).fetchone()
         return row[0] if row else None
 
+    def forget(self, record_id: str) -> None:
+        """Take a record out that is promised no longer."""
+        self._db.execute("DELETE FROM records WHERE record_id = ?", (record_id,))
+
     def forget_unreadable(self) -> None:
         """The source is about to be read again: what could not be read of it, may be now."""
         self._db.execute("DELETE FROM unreadable")

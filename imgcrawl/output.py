@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from imgcrawl.errors import OutputError
+from imgcrawl.paths import safe_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,11 +31,31 @@ PARTIAL = ".partial"
 PARTS = ".parts"
 ARCHIVES = ".archives"
 # What a run writes in place: as a link, each would be written to where it leads.
-_OWN = (
+_IN_PLACE = (
     *(LOCK, PARTIAL, PARTS, ARCHIVES, METADATA, FAILURES),
     *(LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", f"{LEDGER}-journal"),
 )
 _FOLDERS = frozenset({PARTIAL, PARTS, ARCHIVES})
+# What no folder of a dataset may be called.
+_OWN = {METADATA, FAILURES, LEDGER, SUMMARY, ATTRIBUTION, CLASSES, DUPLICATES, LINKROT}
+_OWN |= {"licenses", "sizes", "manifests"}
+
+
+def plain_folder(name: str) -> str:
+    """A folder below OUT that someone chose, as it was given.
+
+    Raises ValueError where it leads out of OUT, or has the name of something that OUT holds.
+    """
+    plain = name.removesuffix("/")
+    try:
+        is_plain = safe_path(plain) == plain
+    except ValueError:
+        is_plain = False
+    if not is_plain:
+        raise ValueError("it must be a plain relative path below out, such as pictures/skin")
+    if plain.split("/")[0].casefold() in _OWN:
+        raise ValueError(f"{plain} has its own meaning in out: type another name")
+    return plain
 
 
 def bytes_of(path: Path) -> int:
@@ -94,7 +115,7 @@ def _require_plain(root: Path) -> None:
 
     An OUT may have come from others: a link under such a name leads out of it.
     """
-    for name in _OWN:
+    for name in _IN_PLACE:
         path = root / name
         try:
             mode = path.lstat().st_mode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from scrapy.crawler import AsyncCrawlerProcess
 
 from imgcrawl.errors import ArgumentError
 from imgcrawl.extensions.keeper import RunKeeper
+from imgcrawl.extensions.progress import Progress
 from imgcrawl.summary import ExitStatus, in_words, status_in_words
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ class CrawlProcess(AsyncCrawlerProcess):
         self.start()
         error = task.exception() if task.done() and not task.cancelled() else None
         keeper = _keeper(crawler)
+        if keeper is not None and (progress := crawler.get_extension(Progress)) is not None:
+            progress.end()
         if isinstance(error, ArgumentError):
             return ExitStatus.USAGE, error
         if keeper is None and self._signal is not None:
@@ -57,11 +61,14 @@ class CrawlProcess(AsyncCrawlerProcess):
         if keeper.summary is not None:
             out = crawler.settings["OUT_STORE"]
             where = out or str(Path(crawler.settings["OUT"]).absolute())
-            sys.stdout.write(f"\n{in_words(keeper.summary, out or crawler.settings['OUT'])}\n")
+            _say(f"\n{in_words(keeper.summary, out or crawler.settings['OUT'])}\n")
             if crawler.settings["LOG_FILE"]:  # a job's: standard output is not kept with it
                 logger.info("%s", in_words(keeper.summary, where))
         status = keeper.exit_status
-        sys.stdout.flush()  # before the last line of the log, where both go to one file
+        if status == ExitStatus.FAILED and keeper.summary is None and self._signal is not None:
+            # Told twice, it broke off.
+            status = 128 + self._signal
+            _say("\nStopped at once. The same command goes on from here.\n")
         logger.info(
             "%s ended with exit status %s: %s", spider, int(status), status_in_words(status)
         )
@@ -73,6 +80,15 @@ class CrawlProcess(AsyncCrawlerProcess):
             if keeper := _keeper(crawler):
                 keeper.interrupt_soon(signum)
         super()._signal_shutdown(signum, frame)
+
+
+def _say(text: str) -> None:
+    """Write to standard output at once; that nobody reads it changes nothing of the run's end."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()  # before the last line of the log, where both go to one file
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _keeper(crawler: Crawler) -> RunKeeper | None:

@@ -93,6 +93,12 @@ class Recorder:
         else:
             self._schedule()
 
+    def forget_missing(self, record_id: str) -> None:
+        """Forget a record of an earlier run that was missing, where there is one."""
+        entry = self._ledger.get(record_id)
+        if entry is not None and isinstance(entry.result, Missing):
+            self._ledger.forget(record_id)
+
     def bookmark(self, bookmark: Bookmark) -> None:
         """Take a bookmark; it is committed with, or after, the entries before it."""
         self._batch.bookmarks.append((bookmark.key, bookmark.value))
@@ -112,11 +118,13 @@ class Recorder:
         except Exception:
             self._batch = batch  # not lost: the run stops, and tries once more as it ends
             raise
-        if batch.new:
+        again = [entry for entry in batch.again if isinstance(entry.result, Stored)]
+        if batch.new or again:
             stored = [entry for entry in batch.new if isinstance(entry.result, Stored)]
             missing = [entry for entry in batch.new if isinstance(entry.result, Missing)]
             if self._live is None:
                 self._live = LiveTables(self._out, self._ledger)
+            self._live.learn_columns(again)  # their rows change when the table is written anew
             self._live.add(stored, missing)
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ from imgcrawl.quota import Quota, in_words
 from imgcrawl.recorder import Recorder
 from imgcrawl.stored_files import StoredFiles
 from imgcrawl.tables import write_all
-from imgcrawl.tally import Tally, utc_now
+from imgcrawl.tally import Tally, size_in_words, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,7 +54,7 @@ class Run:
             self._close_out()
             raise
         self.files = StoredFiles(self.out, local=local, shipper=self.shipper)
-        self.recorder = Recorder(self.out, self.ledger, self._cannot_write)
+        self.recorder = Recorder(self.out, self.ledger, self.cannot_write)
         self.tally = Tally()
         self.started_at = utc_now()
         self.started = time.monotonic()
@@ -106,6 +106,7 @@ class Run:
         before = self._known.pop(item.record_id, None)
         if item.held:
             self.tally.held += item.quota is None  # a quota knows what it has from the start
+            self.tally.given_up += isinstance(result, Missing) and item.quota is None
         else:
             if item.lost is not None and before is not None:
                 self._uncount(before)
@@ -124,6 +125,8 @@ class Run:
             self.fail(f"The disk of {self.out.root} is full. Free some space and run again.")
         if isinstance(result, Stored) and not item.held and item.quota in self.quotas:
             self.quotas[item.quota].count(1)
+        if isinstance(result, Stored) and item.instead_of:
+            self.recorder.forget_missing(item.instead_of)
         for callback in self._on_settled:
             callback(item)
 
@@ -175,6 +178,13 @@ class Run:
             self.error = error
         self.stop()
 
+    def cannot_write(self, error: Exception) -> None:
+        """End the run because OUT takes nothing any more."""
+        self.fail(
+            f"{self.out.root} cannot be written to any more ({error}). Free some space there, and "
+            "run the same command again: it goes on."
+        )
+
     def stop(self) -> None:
         """Start nothing new; what is under way is finished."""
         if self.stopping:
@@ -199,8 +209,8 @@ class Run:
         free = self.out.free_bytes()
         if needed > free:
             self.fail(
-                f"This needs about {needed / 1e9:,.1f} GB more, and {self.out.root} has "
-                f"{free / 1e9:,.1f} GB free. Free some, choose less, give another directory "
+                f"This needs about {size_in_words(needed)} more, and {self.out.root} has "
+                f"{size_in_words(free)} free. Free some, choose less, give another directory "
                 "with -a out=DIR, or turn this check off with -s CHECK_FREE_DISK=0."
             )
 
@@ -225,15 +235,16 @@ class Run:
         full = all(not count.short for count in self.ledger.classes())
         return full and not self.ledger.n_unreadable() and set(promised) <= {Outcome.STORED}
 
-    def close(self) -> None:
-        """Let go of OUT, whose last rows are written.
+    def close(self, *, whole: bool = True) -> None:
+        """Let go of OUT. whole: whether its last rows are written; if not, the next run mends it.
 
-        Raises StoreError where an object store does not take them: they stay on this machine.
+        Raises StoreError where an object store does not take them: they stay on this machine; and
+        OSError or sqlite3.Error where OUT cannot be written to any more.
         """
         left = self.shipper is not None and self.shipper.left_behind
-        self.ledger.set_state("open", "1" if left else "0")
-        self.ledger.close()
         try:
+            self.ledger.set_state("open", "0" if whole and not left else "1")
+            self.ledger.close()
             if self.shipper is not None:
                 self.shipper.end()
         finally:
@@ -271,9 +282,8 @@ class Run:
                 tally.replaced -= 1
         elif entry.quota is None or isinstance(result, Stored):
             tally.held = max(0, tally.held - 1)
+            if isinstance(result, Missing):
+                tally.given_up = max(0, tally.given_up - 1)
 
     def _has_tables(self) -> bool:
         return all((self.out.root / name).exists() for name in (METADATA, FAILURES))
-
-    def _cannot_write(self, error: Exception) -> None:
-        self.fail(f"{self.out.root} cannot be written to any more ({error}).")

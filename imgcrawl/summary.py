@@ -18,7 +18,7 @@ import imgcrawl
 from imgcrawl.outcomes import Outcome
 from imgcrawl.output import CLASSES, FAILURES, METADATA, SUMMARY
 from imgcrawl.plain_text import plain_text, without_secrets
-from imgcrawl.tally import utc_now
+from imgcrawl.tally import size_in_words, utc_now
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
@@ -58,8 +58,14 @@ def status_in_words(status: int) -> str:
     return words.get(status, f"exit status {status}")
 
 
-def write_summary(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict[str, Any]:
-    """Write summary.json, and return it: what was asked, what came of it, in this run and all."""
+def write_summary(run: Run, summary: dict[str, Any]) -> None:
+    """Write summary.json."""
+    text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
+    run.out.write(SUMMARY, lambda file: file.write(text))
+
+
+def summarize(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict[str, Any]:
+    """What was asked, and what came of it, in this run and in all."""
     counts = Counter(run.ledger.counts())
     promised = Counter(run.ledger.counts(promised=True))
     unreadable = run.ledger.n_unreadable()
@@ -97,7 +103,8 @@ def write_summary(run: Run, crawler: Crawler, reason: str, exit_status: int) -> 
         "missing_by_host": _by_host(run),
         "this_run": {
             "outcomes": {o.value: n for o, n in sorted(run.tally.outcomes.items()) if n},
-            "already_there": run.tally.held,
+            "already_there": run.tally.held - run.tally.given_up,
+            "not_tried_again": run.tally.given_up,
             "bytes": run.tally.bytes,
         },
     }
@@ -108,8 +115,6 @@ def write_summary(run: Run, crawler: Crawler, reason: str, exit_status: int) -> 
             "short": {c.key: c.short for c in classes[:_MAX_CLASSES] if c.short},
             "replaced": counts.total() - promised.total() - sum(c.stored for c in classes),
         }
-    text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
-    run.out.write(SUMMARY, lambda file: file.write(text))
     return summary
 
 
@@ -132,7 +137,9 @@ def in_words(summary: dict[str, Any], out: str) -> str:
         f"{records['stored']:,} stored ({size_in_words(summary['bytes'])}), "
         f"{records['missing']:,} missing."
         f"  This run: {run['outcomes'].get('stored', 0):,} new ({size_in_words(run['bytes'])}), "
-        f"{run['already_there']:,} already there, in {summary['seconds']:,.1f} s."
+        f"{run['already_there']:,} already there"
+        + (f", {run['not_tried_again']:,} not tried again" if run.get("not_tried_again") else "")
+        + f", in {summary['seconds']:,.1f} s."
     ]
     if classes := summary.get("classes"):
         lines.append(
@@ -145,9 +152,10 @@ def in_words(summary: dict[str, Any], out: str) -> str:
     ]
     lines.append(f"Files and {METADATA} are in {out}")
     if records["missing"]:
+        again = any(Outcome(reason).retryable for reason in summary["missing_by_reason"])
         lines.append(
-            f"What is missing, and why, is in {out}/{FAILURES}. "
-            "The same command again retries what may still be had."
+            f"What is missing, and why, is in {out}/{FAILURES}."
+            + (" The same command again retries what may still be had." if again else "")
         )
     if summary["error"]:
         lines.insert(0, f"Stopped: {summary['error']}")
@@ -158,13 +166,3 @@ def in_words(summary: dict[str, Any], out: str) -> str:
 
 def _hint(reason: str) -> str:
     return "" if Outcome(reason).retryable else " (not tried again unless -a retry=all)"
-
-
-def size_in_words(n: int) -> str:
-    """Bytes for people: ``1.5 MB``."""
-    value = float(n)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:,.0f} bytes" if unit == "bytes" else f"{value:,.1f} {unit}"
-        value /= 1000
-    return f"{value:,.1f} TB"

@@ -185,7 +185,7 @@ class LiveTables:
     def add(self, stored: list[Entry], missing: list[Entry]) -> None:
         """Append rows for records that the ledger has already."""
         self._rows += len(stored)
-        if self._learn_columns(stored) and self._rows < LIVE_REWRITE_ROWS:
+        if self.learn_columns(stored) and self._rows < LIVE_REWRITE_ROWS:
             self.close()
             write_metadata(self._out, self._ledger)
             self._open()
@@ -211,7 +211,7 @@ class LiveTables:
         ]
         self._metadata, self._failures = map(csv.writer, self._files)
 
-    def _learn_columns(self, stored: list[Entry]) -> bool:
+    def learn_columns(self, stored: list[Entry]) -> bool:
         """Register columns seen for the first time; whether there were any."""
         names = {own_column(name) for entry in stored for name in entry.metadata} - self._known
         if any(isinstance(e.result, Stored) and e.result.format for e in stored):

@@ -16,6 +16,16 @@ def utc_now() -> str:
     return _in_words(int(time.time()))
 
 
+def size_in_words(n: int) -> str:
+    """Bytes for people: ``1.5 MB``."""
+    value = float(n)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:,.0f} bytes" if unit == "bytes" else f"{value:,.1f} {unit}"
+        value /= 1000
+    return f"{value:,.1f} TB"
+
+
 @lru_cache(maxsize=2)
 def _in_words(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -27,6 +37,7 @@ class Tally:
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)  # records that ended in this run
     held: int = 0  # records that an earlier run had brought to their end
+    given_up: int = 0  # of these, missing for a reason that no other try can mend
     replaced: int = 0  # candidates that failed; another takes their place, while there are any
     bytes: int = 0  # stored in this run
     expected: int | None = None  # records promised, as far as the source says

@@ -8,6 +8,7 @@ missing. Otherwise the record gets a path of its own.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -77,8 +78,11 @@ class ResumePipeline(RunPipeline):
                 done = not item.urls
             case Stored(file_name=str() as name, bytes=size):
                 done = self._run.files.is_there(name, size)
+            case _ if item.result is not None:  # what the source says today
+                done = item.result == replace(result, tries=item.result.tries)
             case _:
-                done = result.outcome not in self._retry
+                # Without an address only the source could tell, and by now it has one.
+                done = result.outcome not in self._retry and bool(entry.to_item().urls)
         if done:
             item.held, item.result, item.path = True, result, entry.path
         return done

@@ -6,7 +6,6 @@ import json
 import re
 from base64 import b64encode
 from collections import defaultdict
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
 
@@ -128,10 +127,11 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
         if not page.count:
             self.logger.warning("No image of the archive matches %s", params.get("query", "that"))
         note, size = "", None
+        asked = f"?{urlencode(params)}" if params else ""
         if args.images == "full" and page.count and position == 0:
-            asked = f"?{urlencode(params)}" if params else ""
             answer = await self._maybe(f"{self._api}images/search/size/{asked}")
             size = int(answer.get("size", 0)) * wanted // page.count or None
+        if page.count and position == 0:
             facets = await self._maybe(f"{self._api}images/facets/{asked}")
             buckets = facets.get("copyright_license", {}).get("buckets", ())
             counts = (f"{b['key']} {b['doc_count']:,}" for b in buckets if b.get("doc_count"))
@@ -258,15 +258,17 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
 
     def _mask_items(self, isic_id: str) -> Iterator[ImageItem]:
         args = self.args
-        masks = isic_masks.choose(self._masks.get(isic_id, ()), args.seg_level)
+        published = self._masks.get(isic_id, ())
+        masks = isic_masks.choose(published, args.seg_level)
         if not masks:
             kind = "" if args.seg_level in {SegLevel.ANY, SegLevel.ALL} else f" {args.seg_level}"
             why = f"no{kind} mask of this image is published (IMA++, challenges 2016-2018)"
             path = f"{args.seg_dir}/{isic_id}"
             missing = Missing(Outcome.NOT_FOUND, why, tries=1)
             yield ImageItem(f"{isic_id}/mask", [], path, {"isic_id": isic_id}, result=missing)
+        names = isic_masks.stems(published)
         for mask in masks:
-            stem = PurePosixPath(mask.name).stem
+            stem = names[mask]
             yield ImageItem(
                 record_id=f"{isic_id}/mask/{stem}",
                 urls=[mask.url],
@@ -279,6 +281,7 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
                     "mask_tool": mask.tool or None,
                     "copyright_license": mask.license or None,
                 },
+                instead_of=f"{isic_id}/mask",
             )
 
 

@@ -11,6 +11,7 @@ from imgcrawl.arguments import AnyCase, ImageArguments, Words
 from imgcrawl.errors import ArgumentError
 from imgcrawl.lists.ids import read_ids
 from imgcrawl.lists.isic_masks import SegLevel
+from imgcrawl.output import plain_folder
 from imgcrawl.paths import layout_fields
 from imgcrawl.queries.isic import (
     Filter,
@@ -20,6 +21,7 @@ from imgcrawl.queries.isic import (
     license_query,
     parse_id,
 )
+from imgcrawl.queries.isic_fields import check_column
 
 
 class IsicArguments(ImageArguments):
@@ -64,7 +66,14 @@ class IsicArguments(ImageArguments):
     def _has_id(cls, layout: str) -> str:
         if "isic_id" not in layout_fields(layout):
             raise ValueError("two images would share a name; put {isic_id} in it")
+        for name in layout_fields(layout):
+            check_column(name)
         return layout
+
+    @field_validator("images_dir", "descs_dir", "seg_dir")
+    @classmethod
+    def _is_folder(cls, folder: str) -> str:
+        return plain_folder(folder)
 
     @field_validator("query")
     @classmethod
@@ -85,6 +94,10 @@ class IsicArguments(ImageArguments):
 
     @model_validator(mode="after")
     def _fits(self) -> IsicArguments:
+        if "seg_level" in self.model_fields_set and not self.segmentation:
+            raise ValueError(
+                f"seg_level={self.seg_level} is about masks: type -a segmentation=1 as well"
+            )
         if (self.ids or self.ids_file) and (self.offset or self.since or self.collections):
             raise ValueError(
                 "ids name the images; offset, since and collections do not go with them"

@@ -44,7 +44,10 @@ def test_words_are_understood_as_people_type_them() -> None:
         since="2024-01-31",
         license="cc-0",
         images="FULL",
+        images_dir="Data/Images/",
+        layout="{attribution}/{isic_id}",
     )
+    assert args.images_dir == "Data/Images"
     assert args.filter == "benign"
     assert args.segmentation
     assert args.descriptions
@@ -73,7 +76,24 @@ def test_words_are_understood_as_people_type_them() -> None:
         ({"ids": "ISIC_12"}, "ids=ISIC_12"),
         ({"ids": "ISIC_0000001", "offset": "3"}, "do not go with"),
         ({"ids_file": "/nowhere/ids.txt"}, "cannot be read"),
-        ({"since": "yesterday"}, "since=yesterday"),
+        ({"since": "yesterday"}, "since=yesterday: type a day as YYYY-MM-DD"),
+        ({"since": "2024"}, "type a day as YYYY-MM-DD"),
+        ({"offset": "-1"}, "offset=-1: type 0 or more"),
+        ({"num_images": "1e3"}, "num_images=1e3: type a whole number"),
+        ({"segmentation": "maybe"}, "segmentation=maybe: type yes or no"),
+        ({"sizes": "256,0"}, "sizes=256,0: type a number above 0"),
+        ({"sizes": "-3"}, "sizes=-3"),
+        ({"ids": ""}, "ids=: there is no value"),
+        ({"ids_file": " "}, "ids_file=: there is no value"),
+        ({"query": ""}, "query=: there is no value"),
+        ({"out": ""}, "out=: there is no value"),
+        ({"images_dir": "../elsewhere"}, "images_dir=../elsewhere: it must be a plain relative"),
+        ({"seg_dir": "/tmp/masks"}, "a plain relative path"),
+        ({"descs_dir": "Metadata.csv"}, "type another name"),
+        ({"images_dir": ".partial"}, "a plain relative path"),
+        ({"layout": "{diagnosis1}/{isic_id}"}, "did you mean 'diagnosis_1'?"),
+        ({"layout": "{benign_malignant}/{isic_id}"}, "type diagnosis_1"),
+        ({"seg_level": "expert"}, "segmentation=1"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_what_to_type(

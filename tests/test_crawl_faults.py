@@ -180,3 +180,20 @@ def test_a_disk_that_fills_stops_the_run(crawl: Crawler, replica: ReplicaProcess
     ended = subprocess.run(limited, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1, ended.stderr
     assert list(crawl.out().root.rglob("*.jpg")) == []
+
+
+def test_a_disk_that_takes_no_more_of_the_ledger_is_said_in_words(
+    crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    """The ledger grows beyond the limit while its pictures, of 1 kB, still fit below it."""
+    command = crawl.command("isic", num_images=300, images="none")
+    limited = ["prlimit", "--fsize=150000:150000", *command]
+    ended = subprocess.run(limited, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "cannot be written to any more" in ended.stdout
+    assert "run the same command again" in ended.stdout
+    assert not (crawl.out().root / ".lock").exists()
+    again = crawl("isic", num_images=300, images="none")
+    assert again.status == 0, again.log
+    assert len(again.out.rows()) == 300

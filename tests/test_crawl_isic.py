@@ -227,6 +227,7 @@ def test_thumbnails_descriptions_layout_sizes_and_directories(crawl: Crawler) ->
         sizes="16,32",
     )
     assert ended.status == 0, ended.log
+    assert "8 records. Licences in the whole list: CC-0" in ended.log  # of small pictures too
     names = set(ended.out.files())
     for row in ended.out.rows():
         folder = row["diagnosis_1"] or "unknown"

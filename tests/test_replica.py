@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 
 from imgcrawl.replica import isic_query
+from imgcrawl.replica.faults import parse
+from imgcrawl.replica.isic_records import Archive
 from imgcrawl.replica.process import ReplicaProcess
 
 if TYPE_CHECKING:
@@ -263,3 +265,10 @@ def test_the_index_explains(small: ReplicaProcess) -> None:
     assert status == 200
     assert b"<h1>imgcrawl replica</h1>" in body
     assert b"/_faults" in body
+
+
+def test_what_the_replica_cannot_serve_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="give a folder of real records"):
+        Archive(10, folder=tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="objects with a kind"):
+        parse("[1]")

@@ -12,7 +12,8 @@ from scrapy.exceptions import UsageError
 
 from imgcrawl.formats.errors import printable
 from imgcrawl.status import Status, find_outs, read_status
-from imgcrawl.summary import ExitStatus, size_in_words
+from imgcrawl.summary import ExitStatus
+from imgcrawl.tally import size_in_words
 
 if TYPE_CHECKING:
     import argparse

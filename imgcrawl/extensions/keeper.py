@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,10 @@ from scrapy import signals
 
 from imgcrawl.remote.store import StoreError
 from imgcrawl.run import Run
-from imgcrawl.summary import ExitStatus, write_summary
+from imgcrawl.summary import ExitStatus, summarize, write_summary
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Self
 
     from scrapy import Spider
@@ -69,15 +71,35 @@ class RunKeeper:
         if self.summary is not None:
             self.summary |= {"error": run.error, "exit_status": self.exit_status}
 
+    def _tables(self) -> None:
+        self.run.out.sweep()  # what is half-done may be what fills the disk
+        self.run.note_quotas()
+        self.run.recorder.close()
+
+    def _write(self, write: Callable[[], None]) -> bool:
+        """Whether something could be written at the end; a full disk is said in words."""
+        try:
+            write()
+        except (OSError, sqlite3.Error) as error:
+            logger.debug("Not written", exc_info=True)
+            self.run.cannot_write(error)
+            if self.exit_status in {ExitStatus.COMPLETE, ExitStatus.SOME_MISSING}:
+                self.exit_status = ExitStatus.FAILED
+            if self.summary is not None:
+                self.summary |= {"error": self.run.error, "exit_status": self.exit_status}
+            return False
+        return True
+
     def _closed(self, spider: Spider, reason: str) -> None:
         run = self.run
         run.tally.doing = "writing the tables"
-        run.note_quotas()
-        run.recorder.close()
+        whole = self._write(self._tables)
         self.exit_status = ExitStatus.of(run, reason, self.signal)
-        self.summary = write_summary(run, self._crawler, reason, self.exit_status)
+        self.summary = summarize(run, self._crawler, reason, self.exit_status)
+        summary = self.summary
+        whole &= self._write(lambda: write_summary(run, summary))
         try:
-            run.close()
+            self._write(lambda: run.close(whole=whole))
         except StoreError as error:
             self._not_put(str(error))
         if self._crawler.settings.getbool("DRY_RUN"):

@@ -6,9 +6,11 @@ import logging
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.highlighter import NullHighlighter
 from rich.logging import RichHandler
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Column
 from scrapy.utils.log import get_scrapy_root_handler
 
 from imgcrawl.plain_text import PlainFormatter, plain_text
@@ -17,23 +19,35 @@ if TYPE_CHECKING:
     from imgcrawl.tally import Tally
 
 
+_WIDE = 100  # columns
+
+
 class LiveLine:
     """One line that is redrawn below the log."""
 
     def __init__(self, name: str, log_level: str) -> None:
         console = Console(stderr=True)
+        # In a narrow window there is room for the words only.
+        wide = [BarColumn(bar_width=24)] if console.width >= _WIDE else []
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[text]}"),
+            TextColumn(
+                f"[bold]{escape(name)}", table_column=Column(no_wrap=True, min_width=len(name))
+            ),
+            *wide,
+            TextColumn("{task.fields[text]}", table_column=Column(no_wrap=True)),
             console=console,
             auto_refresh=False,
             transient=True,
         )
         self._task = self._progress.add_task(name, total=None, text="starting")
         # The log goes through the same console, or it would tear the line apart.
-        self._own = RichHandler(console=console, show_path=False, log_time_format="%H:%M:%S")
+        self._own = RichHandler(
+            console=console,
+            show_path=False,
+            log_time_format="%H:%M:%S",
+            highlighter=NullHighlighter(),  # it colours parts of names and numbers
+        )
         self._own.setLevel(log_level)
         self._own.setFormatter(PlainFormatter(logging.Formatter("%(message)s")))
         self._theirs = get_scrapy_root_handler()
@@ -47,8 +61,9 @@ class LiveLine:
         total = f"/{tally.expected:,}" if tally.expected is not None else ""
         missing = f" [red]{tally.missing:,} missing[/]" if tally.missing else ""
         text = (
-            f"{tally.done:,}{total}{missing}  {records:,.0f}/s  {tally.bytes / 1e6:,.1f} MB "
-            f"({size / 1e6:,.1f} MB/s)  {left} left  [dim]{escape(plain_text(doing))}[/]"
+            f"{tally.done:,}{total}{missing}  {left} left  {records:,.0f}/s  "
+            f"{tally.bytes / 1e6:,.1f} MB ({size / 1e6:,.1f} MB/s)  "
+            f"[dim]{escape(plain_text(doing))}[/]"
         )
         self._progress.update(self._task, completed=tally.done, total=tally.expected, text=text)
         self._progress.refresh()

@@ -41,12 +41,18 @@ class Progress(Watcher):
             self.every = _REFRESH
         super().opened()
 
+    def end(self) -> None:
+        """Give the terminal back, also where the run was broken off."""
+        if self._live:
+            self._live.close()
+            self._live = None
+
     def closed(self) -> None:
-        """Give the terminal back."""
+        """Show how it ended."""
         super().closed()
         if self._live:
             self.look()
-            self._live.close()
+        self.end()
 
     def look(self) -> None:
         """Draw the line anew, or log one."""

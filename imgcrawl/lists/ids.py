@@ -22,6 +22,7 @@ def read_ids(name: str, parse: Callable[[str], str]) -> list[str]:
     or raises ValueError. Raises ArgumentError with the first offending line.
     """
     found: dict[str, None] = {}
+    where = "standard input" if name == "-" else name
     with _open(name) as file:
         for number, line in enumerate(file, 1):
             word = line.split(",")[0].strip().strip('"')
@@ -30,10 +31,9 @@ def read_ids(name: str, parse: Callable[[str], str]) -> list[str]:
             try:
                 found[parse(word)] = None
             except ValueError as error:
-                where = "standard input" if name == "-" else name
                 raise ArgumentError(f"{where}, line {number}: {error}") from error
     if not found:
-        raise ArgumentError(f"{name} holds no ids.")
+        raise ArgumentError(f"{where} holds no ids.")
     return list(found)
 
 

@@ -13,6 +13,7 @@ import csv
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -94,6 +95,24 @@ def read_challenge(members: str, archive: str, source: str) -> Iterator[Mask]:
     for name in members.splitlines():
         if match := _CHALLENGE_MASK.fullmatch(name):
             yield Mask(match[1].upper(), name, archive, source)
+
+
+def stems(masks: Iterable[Mask]) -> dict[Mask, str]:
+    """The name, without extension, that each mask of one image is stored under.
+
+    Two challenges give the mask of an image the same name, or one that differs in its case only:
+    all but the first have the year with it.
+    """
+    taken: set[str] = set()
+    named = {}
+    for mask in masks:
+        stem = PurePosixPath(mask.name).stem
+        year = mask.source.rpartition(" ")[2]
+        while stem.casefold() in taken:
+            stem = f"{stem}_{year}"
+        taken.add(stem.casefold())
+        named[mask] = stem
+    return named
 
 
 def choose(masks: Iterable[Mask], level: SegLevel) -> list[Mask]:

@@ -12,6 +12,8 @@ from difflib import get_close_matches
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from imgcrawl.suggest import did_you_mean
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -108,6 +110,9 @@ _UNSEARCHABLE: Mapping[str, str] = {
     ),
 }
 
+# Columns of every image that the search does not know.
+_ONLY_COLUMNS = ("acquisition_day", "attribution", "pixels_x", "pixels_y")
+
 # The words of the old flat `diagnosis` that stand, capitalised, on the third of today's levels.
 _SAME_NAME = (
     "Angiokeratoma",
@@ -179,6 +184,19 @@ def refusal(name: str, value: str) -> str:
         return f"{name} {_UNSEARCHABLE[name]}"
     near = nearest(name)
     return f"the archive has no field {name!r}: type " + (" or ".join(near) or ", ".join(FIELDS))
+
+
+def check_column(name: str) -> None:
+    """Raise ValueError, with what to type instead, for a column that no image has."""
+    if name in FIELDS or name in _ONLY_COLUMNS:
+        return
+    if name in {"diagnosis", "anatom_site_general", LEGACY_LABEL} or name in _UNSEARCHABLE:
+        instead = {"diagnosis": "diagnosis_3", "anatom_site_general": "anatom_site_1"}
+        raise ValueError(
+            f"there is no column {name} any more: type {instead.get(name, 'diagnosis_1')}"
+        )
+    near = did_you_mean(name, [*FIELDS, *_ONLY_COLUMNS])
+    raise ValueError(f"no image has a column {name!r}{near}")
 
 
 def nearest(name: str) -> tuple[str, ...]:

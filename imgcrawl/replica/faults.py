@@ -150,6 +150,8 @@ async def _break_off(
 def parse(text: str) -> list[Rule]:
     """Rules from JSON. Raises ValueError for what is none."""
     rules = json.loads(text)
-    if not isinstance(rules, list) or not all("kind" in rule for rule in rules):
+    if not isinstance(rules, list) or not all(
+        isinstance(rule, dict) and "kind" in rule for rule in rules
+    ):
         raise ValueError("faults are a JSON list of objects with a kind")
     return rules

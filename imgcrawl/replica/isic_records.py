@@ -34,6 +34,8 @@ class Archive:
         self.real: list[str] = []
         if folder is not None:
             self.real = sorted(path.stem for path in folder.glob("ISIC_*.json"))
+            if not self.real:
+                raise ValueError(f"{folder} holds no ISIC_*.json: give a folder of real records")
         self.records = len(self.real) if folder else records
 
     def isic_id(self, number: int) -> str:

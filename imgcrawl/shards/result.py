@@ -110,6 +110,7 @@ def _summed(summaries: list[dict[str, Any]], ran: list[dict[str, Any]]) -> dict[
         "this_run": {
             "outcomes": _counted([run["outcomes"] for run in these]),
             "already_there": sum(run["already_there"] for run in these),
+            "not_tried_again": sum(run.get("not_tried_again", 0) for run in these),
             "bytes": sum(run["bytes"] for run in these),
         },
     }

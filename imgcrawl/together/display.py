@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from scrapy.utils.log import configure_logging
 
-from imgcrawl.summary import size_in_words
+from imgcrawl.tally import size_in_words
 from imgcrawl.terminal import is_watched
 from imgcrawl.together.child import LOG
 from imgcrawl.together.standing import State

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from imgcrawl.summary import size_in_words
+from imgcrawl.tally import size_in_words
 from imgcrawl.together.display import printable
 from imgcrawl.together.standing import State
 

@@ -11,8 +11,7 @@ from imgcrawl.errors import ArgumentError, OutputError
 from imgcrawl.merging import Part, merge_tables
 from imgcrawl.output import FAILURES, LEDGER, METADATA, SUMMARY, OutputDirectory
 from imgcrawl.rebuilding import rebuild_at
-from imgcrawl.summary import size_in_words
-from imgcrawl.tally import utc_now
+from imgcrawl.tally import size_in_words, utc_now
 from imgcrawl.together.display import printable
 from imgcrawl.together.standing import Standing, State, exit_status
 

@@ -1,0 +1,86 @@
+"""One OUT, asked for something else by the next run: what was told before must not stand."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from imgcrawl.lists.isic_masks import Mask, stems
+from tests.conftest import ROOT
+
+if TYPE_CHECKING:
+    from tests.conftest import Crawler
+
+IDS = "ISIC_0000001,ISIC_0000002,ISIC_0000004"
+
+
+def test_an_image_that_did_not_match_is_fetched_once_it_does(crawl: Crawler) -> None:
+    first = crawl("isic", ids=IDS, filter="malignant")
+    assert first.status == 3, first.log
+    assert set(first.out.failures()) == {"ISIC_0000001", "ISIC_0000002"}
+    assert "1 stored" in first.log
+    assert "The same command again" not in first.log  # nothing of it can be had so
+    second = crawl("isic", ids=IDS, filter="malignant")
+    assert "1 already there, 2 not tried again" in second.log
+    third = crawl("isic", ids=IDS)
+    assert third.status == 0, third.log
+    assert third.out.failures() == {}
+    assert len(third.out.rows()) == 3
+    third.out.verify()
+
+
+def test_an_unknown_id_that_is_published_later_is_fetched(crawl: Crawler) -> None:
+    first = crawl("isic", ids="ISIC_0000001", filter="malignant")
+    assert set(first.out.failures()) == {"ISIC_0000001"}
+    second = crawl("isic", num_images=2)
+    assert second.status == 0, second.log
+    assert {row["record_id"] for row in second.out.rows()} == {"ISIC_0000000", "ISIC_0000001"}
+
+
+def test_a_mask_takes_the_place_of_the_word_that_there_is_none(crawl: Crawler) -> None:
+    experts = crawl("isic", num_images=8, segmentation=1, seg_level="expert")
+    assert experts.status == 3, experts.log
+    assert experts.out.failures()
+    anybody = crawl("isic", num_images=8, segmentation=1)
+    assert anybody.status == 0, anybody.log
+    assert anybody.out.failures() == {}
+    with_mask = {r["isic_id"] for r in anybody.out.rows() if "/mask/" in r["record_id"]}
+    assert len(with_mask) == 8
+
+
+def test_metadata_first_and_pictures_later_fill_every_column(crawl: Crawler) -> None:
+    assert crawl("isic", num_images=3, images="none").status == 0
+    pictures = crawl("isic", num_images=3)
+    assert pictures.status == 0, pictures.log
+    assert {row["frames"] for row in pictures.out.rows()} == {"1"}
+    before = (pictures.out.root / "metadata.csv").read_bytes()
+    command = [sys.executable, "-m", "scrapy", "rebuild", str(pictures.out.root)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60)
+    assert (pictures.out.root / "metadata.csv").read_bytes() == before
+
+
+def test_masks_of_one_name_in_two_challenges_are_both_stored(crawl: Crawler) -> None:
+    ended = crawl("isic", num_images=40, segmentation=1, seg_level="all", images="none")
+    assert ended.status == 3, ended.log  # some images have no mask at all
+    names = [row["file_name"] for row in ended.out.rows() if "/mask/" in row["record_id"]]
+    assert len({name.casefold() for name in names}) == len(names)
+    assert not [name for name in names if "~" in name]
+    assert any(name.endswith("_2016.png") for name in names)
+
+
+def test_masks_of_one_image_have_names_of_their_own() -> None:
+    name = "ISIC_0000001_segmentation.png"
+    masks = [
+        Mask("ISIC_0000001", f"Training/{name}", "2018.zip", "challenge 2018"),
+        Mask("ISIC_0000001", name, "2017.zip", "challenge 2017"),
+        Mask("ISIC_0000001", name.replace("_s", "_S"), "2016.zip", "challenge 2016"),
+        Mask("ISIC_0000001", name.upper(), "2016-test.zip", "challenge 2016"),
+    ]
+    named = list(stems(masks).values())
+    assert named[:3] == [
+        "ISIC_0000001_segmentation",
+        "ISIC_0000001_segmentation_2017",
+        "ISIC_0000001_Segmentation_2016",
+    ]
+    assert len({each.casefold() for each in named}) == 4

@@ -1,0 +1,100 @@
+"""What a person at a terminal sees of a crawl, and what is left when they break it off."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import signal
+import struct
+import subprocess
+import termios
+import time
+from typing import TYPE_CHECKING
+
+from tests.conftest import ROOT
+
+if TYPE_CHECKING:
+    from imgcrawl.replica.process import ReplicaProcess
+    from tests.conftest import Crawler
+
+SECONDS = 60  # until a crawl that does not end is taken for one that hangs
+SHOW_CURSOR = b"\x1b[?25h"
+HIDE_CURSOR = b"\x1b[?25l"
+
+
+def at_terminal(
+    command: list[str], *, columns: int, interrupt_at: bytes = b""
+) -> tuple[int, bytes]:
+    """(Exit status, all that was shown), told twice to stop once `interrupt_at` was shown."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"}
+    env.pop("COLUMNS", None)
+    process = subprocess.Popen(
+        command,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=ROOT,
+        env=env,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    shown, interrupted, end = b"", not interrupt_at, time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        try:
+            shown += os.read(ours, 65536)
+        except OSError:  # nobody has the other end any more
+            break
+        if not interrupted and interrupt_at in shown:
+            interrupted = True
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.02)  # before the first has ended it
+            process.send_signal(signal.SIGTERM)  # two of one kind may come as one
+    os.close(ours)
+    return process.wait(timeout=5), shown
+
+
+def test_a_narrow_window_shows_the_counts_and_the_time_left(
+    crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    replica.faults([{"match": "isic-s3/images", "kind": "latency", "ms": 300}])
+    status, shown = at_terminal(crawl.command("isic", num_images=40), columns=40)
+    assert status == 0, shown
+    lines = shown.replace(b"\n", b"\r").split(b"\r")
+    assert [line for line in lines if b"/40 " in line and b" left" in line and b"isic" in line]
+    assert shown.rindex(SHOW_CURSOR) > shown.rindex(HIDE_CURSOR)
+
+
+def test_told_to_stop_twice_it_gives_the_terminal_back(
+    crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    replica.faults([{"match": "isic-s3/images", "kind": "hang", "seconds": 30}])
+    command = crawl.command("isic", num_images=40)
+    status, shown = at_terminal(command, columns=100, interrupt_at=b"promises")
+    assert status == 130, shown
+    assert b"The same command goes on" in shown
+    assert b"Traceback" not in shown
+    assert shown.rindex(SHOW_CURSOR) > shown.rindex(HIDE_CURSOR)
+    replica.faults([])
+    again = crawl("isic", num_images=40)
+    assert again.status == 0, again.log
+
+
+def test_that_nobody_reads_its_words_changes_nothing(crawl: Crawler) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(
+        crawl.command("isic", num_images=3),
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        timeout=SECONDS,
+        check=False,
+    )
+    os.close(writer)
+    assert ended.returncode == 0, ended.stderr
+    assert b"Traceback" not in ended.stderr
+    assert len(crawl.out().rows()) == 3
