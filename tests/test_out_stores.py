@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -23,7 +22,7 @@ from imgcrawl.remote.address import Address, is_address
 from imgcrawl.remote.lease import Lease
 from imgcrawl.remote.listing import Listing
 from imgcrawl.remote.store import ConflictError, Small
-from tests.conftest import ROOT, Out
+from tests.conftest import ROOT, Out, scrapy
 from tests.stores import BUCKET, running_google, running_s3
 
 if TYPE_CHECKING:
@@ -350,13 +349,7 @@ def test_commands_on_an_address(crawl: Crawler, replica: ReplicaProcess, store: 
     for name, machine in (("rebuild", "a"), ("linkrot", "b")):
         settings = {**kwargs["settings"], "SCRATCH_DIR": crawl.tmp_path / machine}
         given = [f"-s{name}={value}" for name, value in settings.items()]
-        done = subprocess.run(
-            [sys.executable, "-m", "scrapy", name, address(store), *given],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = scrapy(name, address(store), *given)
         assert done.returncode == 0, done.stderr
         assert address(store) in done.stdout
     found = store.objects(PREFIX)

@@ -3,8 +3,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import time
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +11,11 @@ import pytest
 from scrapy.settings import Settings
 
 from imgcrawl.download.downloader import Downloader, workers_at_once
-from tests.conftest import ROOT, Ended
+from tests.conftest import Ended, started, until
 
 if TYPE_CHECKING:
+    import subprocess
+
     from imgcrawl.replica.process import ReplicaProcess
     from tests.conftest import Crawler
 
@@ -45,15 +45,7 @@ class Shards:
         args["settings"] = {**ALL, **args.get("settings", {})}
         command = self._crawl.command("urls", list=self._urls, **args)
         command[command.index("crawl")] = "shards"
-        return subprocess.Popen(
-            [*command, "--cut", "record", "--workers", "2", *options],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        return started([*command, "--cut", "record", "--workers", "2", *options])
 
     def __call__(self, *options: str, **args: Any) -> Ended:
         return self.end(self.start(*options, **args))
@@ -82,14 +74,6 @@ def crawls_below(out: Path) -> dict[int, int]:
             continue
         if log.startswith(f"{out}/"):
             found[int(status.parent.name)] = parent
-    return found
-
-
-def until(what: Any, seconds: float = 60) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.05)
     return found
 
 
