@@ -8,6 +8,8 @@ from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.conftest import until
 
 if TYPE_CHECKING:
@@ -88,6 +90,7 @@ def undated(out: Out) -> list[dict[str, str]]:
     return [{k: v for k, v in row.items() if k != "downloaded_at"} for row in out.rows()]
 
 
+@pytest.mark.timeout(600)  # which starts two dozen crawls, one after the other
 def test_killed_at_twenty_moments_it_ends_as_if_undisturbed(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:

@@ -1,20 +1,20 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from scrapy.settings import Settings
 
+from bench.shards import _crawls as crawls_below
 from imgcrawl.download.downloader import Downloader, workers_at_once
 from tests.conftest import Ended, started, until
 
 if TYPE_CHECKING:
     import subprocess
+    from pathlib import Path
 
     from imgcrawl.replica.process import ReplicaProcess
     from tests.conftest import Crawler
@@ -61,20 +61,6 @@ class Shards:
 @pytest.fixture
 def shards(crawl: Crawler, urls: Path) -> Shards:
     return Shards(crawl, urls)
-
-
-def crawls_below(out: Path) -> dict[int, int]:
-    """The crawls under way that log below an OUT: their process ids, and those of their parents."""
-    found = {}
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            log = str((status.with_name("fd") / "2").readlink())
-            parent = int(re.findall(r"PPid:\t(\d+)", status.read_text())[0])
-        except (OSError, IndexError):
-            continue
-        if log.startswith(f"{out}/"):
-            found[int(status.parent.name)] = parent
-    return found
 
 
 def same(one: Ended, other: Ended) -> None:
