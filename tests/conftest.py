@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 from imgcrawl.arguments import parse_arguments
@@ -29,6 +30,11 @@ ROOT = Path(__file__).parent.parent
 
 # Hundreds of crawls start here: they share what Python compiles, whatever the shell says of it.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# How long an example takes is told by the machine's other work. Where it is the subject, a test
+# says its own deadline.
+hypothesis.settings.register_profile("project", deadline=None)
+hypothesis.settings.load_profile("project")
 
 # Nothing here is a stranger's server: what politeness costs is tested where it is the subject.
 HASTE = {"AUTOTHROTTLE_ENABLED": "0", "CONCURRENT_REQUESTS_PER_DOMAIN": "16"}
