@@ -149,10 +149,7 @@ def test_html_in_the_place_of_the_api_is_said_in_words(
     assert crawl("isic", num_images=5).status == 0
 
 
-@pytest.mark.parametrize("kind", ["repeat_next", "circle"])
-def test_an_api_that_goes_in_a_circle_is_left(
-    crawl: Crawler, replica: ReplicaProcess, kind: str
-) -> None:
+def test_an_api_that_goes_in_a_circle_is_left(crawl: Crawler, replica: ReplicaProcess) -> None:
     replica.faults([{"match": r"/api/v2/images/", "kind": "repeat_next"}])
     ended = crawl("isic", images="none")
     assert ended.status == 1
