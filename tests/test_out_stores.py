@@ -22,7 +22,7 @@ from imgcrawl.remote.address import Address, is_address
 from imgcrawl.remote.lease import Lease
 from imgcrawl.remote.listing import Listing
 from imgcrawl.remote.store import ConflictError, Small
-from tests.conftest import ROOT, Out, scrapy
+from tests.conftest import ROOT, Out, scrapy, until
 from tests.stores import BUCKET, running_google, running_s3
 
 if TYPE_CHECKING:
@@ -179,28 +179,29 @@ def test_killed_and_resumed(
     machine: str, checkpoint: str, crawl: Crawler, replica: ReplicaProcess, store: Store
 ) -> None:
     kwargs = options(crawl, store, STORE_CHECKPOINT=checkpoint)
-    process = crawl.start("isic", num_images=120, **kwargs)
-    replica.until_asked("/isic-s3/images/", 60)
+    process = crawl.start("isic", num_images=200, **kwargs)
+    until(lambda: store.keys(f"{PREFIX}images/"))
+    replica.until_asked("/isic-s3/images/", 90)
     process.send_signal(signal.SIGKILL)
     log = process.communicate()[0]
     assert process.returncode == -signal.SIGKILL, log
     there = {key for key in store.objects(PREFIX) if key.startswith("images/")}
     assert there
     if machine == "b":
-        ended = crawl("isic", num_images=120, **options(crawl, store, machine))
+        ended = crawl("isic", num_images=200, **options(crawl, store, machine))
         assert ended.status == 1
         assert "is in use by another run" in ended.log
         time.sleep(1.5)
     replica.reset()
     kwargs = options(crawl, store, machine, STORE_LOCK_STALE="1" if machine == "b" else "180")
-    ended = crawl("isic", num_images=120, **kwargs)
+    ended = crawl("isic", num_images=200, **kwargs)
     assert ended.status == 0, ended.log
     out = mirrored(crawl, store)
     out.verify()
     rows = out.rows()
-    assert len({row["record_id"] for row in rows}) == len(rows) == 120
+    assert len({row["record_id"] for row in rows}) == len(rows) == 200
     # Nothing that was in the store has been asked of its source again.
-    assert len(pictures_asked(replica)) <= 120 - len(there)
+    assert len(pictures_asked(replica)) <= 200 - len(there)
 
 
 def test_files_of_any_size_and_name(crawl: Crawler, replica: ReplicaProcess, store: Store) -> None:
