@@ -8,18 +8,33 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
+from imgcrawl.arguments import parse_arguments
+from imgcrawl.errors import ArgumentError
 from imgcrawl.replica.process import ReplicaProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from subprocess import CompletedProcess
+
+    from scrapy import Spider
 
 ROOT = Path(__file__).parent.parent
+
+# Hundreds of crawls start here: they share what Python compiles, whatever the shell says of it.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# How long an example takes is told by the machine's other work. Where it is the subject, a test
+# says its own deadline.
+hypothesis.settings.register_profile("project", deadline=None)
+hypothesis.settings.load_profile("project")
 
 # Nothing here is a stranger's server: what politeness costs is tested where it is the subject.
 HASTE = {"AUTOTHROTTLE_ENABLED": "0", "CONCURRENT_REQUESTS_PER_DOMAIN": "16"}
@@ -69,6 +84,53 @@ def _image_dirs(names: dict[str, Any]) -> set[str]:
     return {name.split("/")[0] for name in names}
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Two test processes a core: half of the time a crawl waits for its server or its kill."""
+    return 2 * (os.cpu_count() or 1)
+
+
+def started(command: list[str]) -> subprocess.Popen[str]:
+    """A command of the project under way, all that it says in one pipe."""
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def scrapy(*words: str | Path, env: dict[str, str] | None = None) -> CompletedProcess[str]:
+    """``scrapy`` with these words, to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "scrapy", *map(str, words)],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def until(what: Any, seconds: float = 60, every: float = 0.05) -> Any:
+    """What a call of this gives, once it gives something; fails when it never does."""
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < end, "it never came"
+        time.sleep(every)
+    return found
+
+
+def refusal(spider: type[Spider], **args: Any) -> str:
+    """What is said of arguments that a spider does not take: a crawl says it and ends with 2."""
+    with pytest.raises(ArgumentError) as caught:
+        parse_arguments(spider, {name: str(value) for name, value in args.items()})
+    return str(caught.value)
+
+
 @dataclass
 class Ended:
     """A crawl that has ended."""
@@ -105,15 +167,7 @@ class Crawler:
         return command
 
     def start(self, spider: str, **kwargs: Any) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.command(spider, **kwargs),
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        return started(self.command(spider, **kwargs))
 
     def __call__(self, spider: str, *, stdin: str | None = None, **kwargs: Any) -> Ended:
         ended = subprocess.run(

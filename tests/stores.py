@@ -36,6 +36,7 @@ class Store(Protocol):
     @property
     def environment(self) -> dict[str, str]: ...
 
+    def keys(self, prefix: str = "") -> list[str]: ...
     def objects(self, prefix: str = "") -> dict[str, Object]: ...
     def put(self, key: str, data: bytes) -> None: ...
     def delete(self, key: str) -> None: ...
@@ -69,6 +70,10 @@ class S3:
             aws_secret_access_key="test",
             region_name="us-east-1",
         )
+
+    def keys(self, prefix: str = "") -> list[str]:
+        listed = self.client.list_objects_v2(Bucket=BUCKET, Prefix=prefix)
+        return [found["Key"] for found in listed.get("Contents", ())]
 
     def objects(self, prefix: str = "") -> dict[str, Object]:
         client, found = self.client, {}
@@ -106,6 +111,9 @@ class Google:
         options = {"api_endpoint": self.url}
         client = storage.Client(project="test", credentials=anyone, client_options=options)
         return client.bucket(BUCKET)
+
+    def keys(self, prefix: str = "") -> list[str]:
+        return [blob.name for blob in self.bucket.list_blobs(prefix=prefix)]
 
     def objects(self, prefix: str = "") -> dict[str, Object]:
         return {

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, scrapy
 
 TEXT = (ROOT / "Containerfile").read_text().replace("\\\n", "")
 LINES = [line.split(None, 1) for line in TEXT.splitlines() if line and line[0] != "#"]
@@ -39,15 +39,7 @@ def test_it_runs_as_a_user_and_refuses_to_be_open_without_a_password() -> None:
     assert not any(first == "RUN" and "apt-get" in rest for first, rest in LINES[last:])
     command = shlex.split(steps("CMD")[0].translate(str.maketrans("", "", "[],")))
     assert command[0] == "scrapy"
-    done = subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = scrapy(*command[1:], env={"PATH": "/usr/bin:/bin"})
     assert done.returncode == 2
     assert "set SCRAPYD_PASSWORD" in done.stderr
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import time
 from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.conftest import until
 
 if TYPE_CHECKING:
     from imgcrawl.replica.process import ReplicaProcess
@@ -87,6 +90,7 @@ def undated(out: Out) -> list[dict[str, str]]:
     return [{k: v for k, v in row.items() if k != "downloaded_at"} for row in out.rows()]
 
 
+@pytest.mark.timeout(600)  # which starts two dozen crawls, one after the other
 def test_killed_at_twenty_moments_it_ends_as_if_undisturbed(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:
@@ -95,13 +99,16 @@ def test_killed_at_twenty_moments_it_ends_as_if_undisturbed(
     whole = crawl("isic", out="whole", **args)
     assert whole.status == 0, whole.log
 
-    replica.faults([{"match": IMAGES, "kind": "latency", "ms": 40}])
+    # So slow that none of the twenty comes to the end.
+    replica.faults([{"match": IMAGES, "kind": "latency", "ms": 200}])
     random = Random(7)
     for _ in range(20):
+        replica.reset()
         running = crawl.start("isic", out="killed", **args)
-        time.sleep(0.7 + random.random() * 1.1)
+        replica.until_asked("/", random.randrange(1, 24))
         running.kill()
         running.communicate()
+    assert len(crawl.out("killed").rows()) < 600
     replica.faults([])
     ended = crawl("isic", out="killed", **args)
     assert ended.status == 0, ended.log
@@ -124,14 +131,6 @@ def test_a_deleted_and_a_cut_file_are_fetched_again(
     again.out.verify()
     asked = sorted(p for p in replica.log()["paths"] if p.startswith("/isic-s3/images/"))
     assert asked == sorted(f"/isic-s3/{name}" for name in (names[3], names[7]))
-
-
-def wait_for_rows(out: Out, n: int) -> None:
-    for _ in range(600):
-        if (out.root / "metadata.csv").exists() and len(out.rows()) >= n:
-            return
-        time.sleep(0.05)
-    raise AssertionError("the crawl does not come on")
 
 
 def test_stopped_politely_it_writes_and_goes_on(crawl: Crawler, replica: ReplicaProcess) -> None:
@@ -160,10 +159,7 @@ def test_a_second_run_on_the_same_out_is_refused(crawl: Crawler, replica: Replic
     replica.faults([{"match": IMAGES, "kind": "latency", "ms": 300}])
     running = crawl.start("isic", num_images=300)
     try:
-        for _ in range(200):
-            if (crawl.out().root / ".lock").exists():
-                break
-            time.sleep(0.05)
+        until((crawl.out().root / ".lock").exists)
         second = crawl("isic", num_images=5)
         assert second.status == 1
         assert f"in use by another run (process {running.pid})" in second.log

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,8 @@ import pytest
 from imgcrawl.lists.synsets import Synsets
 from imgcrawl.replica.imagenet import fall11, urls
 from imgcrawl.replica.web import Mix, fate
+from spiders.imagenet import ImagenetSpider
+from tests.conftest import refusal, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -168,6 +169,10 @@ def test_a_placeholder_that_nobody_knew_is_taken_back(
     ended.out.verify()
 
 
+def stored(crawl: Crawler) -> int:
+    return sum(1 for _ in crawl.out("killed").root.glob("n*/*"))
+
+
 def test_killed_and_resumed_it_is_the_same(
     crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
 ) -> None:
@@ -178,11 +183,12 @@ def test_killed_and_resumed_it_is_the_same(
     args: dict[str, Any] = {"wnids": ",".join(wnids), "n": 15, "hosts": "all", "urls_file": listed}
     undisturbed = crawl("imagenet", out="undisturbed", **args)
     assert undisturbed.status == 0, undisturbed.log
-    replica.faults([{"match": "/web/", "kind": "latency", "ms": 15}])
+    replica.faults([{"match": "/web/", "kind": "latency", "ms": 150}])
     random = Random(5)
     for number in range(5):
+        wanted = number * 30 + random.randrange(1, 30)  # of 180
         process = crawl.start("imagenet", out="killed", **args)
-        time.sleep(random.uniform(0.9, 2.0))
+        until(lambda of=process, n=wanted: of.poll() is not None or stored(crawl) >= n)
         process.send_signal(signal.SIGKILL if number % 2 else signal.SIGINT)
         process.communicate()
     replica.faults([])
@@ -202,19 +208,22 @@ def test_killed_and_resumed_it_is_the_same(
     [
         ({}, "Which classes?"),
         ({"classes": "crane"}, "crane is 2 synsets"),
-        ({"classes": "tensh"}, "did you mean 'tench'"),
         ({"wnids": "tench"}, "-a classes=tench"),
         ({"wnids": "n99999999"}, "no synset"),
         ({"wnids": TENCH, "urls_file": "no/such/file"}, "cannot be read"),
         ({"wnids": TENCH, "n": "0"}, "n=0"),
     ],
 )
+def test_wrong_arguments_are_told(args: dict[str, str], words: str) -> None:
+    assert words in refusal(ImagenetSpider, **args)
+
+
 def test_wrong_arguments_are_said_before_any_request(
-    args: dict[str, str], words: str, crawl: Crawler, replica: ReplicaProcess
+    crawl: Crawler, replica: ReplicaProcess
 ) -> None:
-    ended = crawl("imagenet", **args)
+    ended = crawl("imagenet", classes="tensh")
     assert ended.status == 2
-    assert words in ended.log
+    assert "did you mean 'tench'" in ended.log
     assert replica.log()["requests"] == 0
 
 

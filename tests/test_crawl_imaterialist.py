@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import signal
-import time
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -157,9 +156,10 @@ def test_killed_in_the_middle_it_goes_on(
 ) -> None:
     (tmp_path / "train.json").write_text(json.dumps(contest("train", 1500)))
     replica.web(dead=0.1)
-    for moment in (1.2, 1.6):
+    for asked in (30, 200):
+        replica.reset()
         process = crawl.start("imaterialist", train=tmp_path / "train.json")
-        time.sleep(moment)
+        replica.until_asked("/web/", asked)
         process.send_signal(signal.SIGKILL)
         process.communicate()
     ended = crawl("imaterialist", train=tmp_path / "train.json")

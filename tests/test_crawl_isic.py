@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from imgcrawl.tables import FIXED_COLUMNS
+from spiders.isic import IsicSpider
+from tests.conftest import refusal, scrapy
 
 if TYPE_CHECKING:
     from imgcrawl.replica.process import ReplicaProcess
@@ -83,18 +84,22 @@ def test_offset_and_num_images_cut_out_a_part(crawl: Crawler) -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ({"fliter": "benign"}, "did you mean 'filter'?"),
         ({"filter": "good"}, "filter=good"),
         ({"query": "anatom_site_general:torso"}, "anatom_site_1"),
         ({"ids": "ISIC_0000001", "since": "2020-01-01"}, "do not go with"),
     ],
 )
+def test_wrong_arguments_are_told(args: dict[str, str], words: str) -> None:
+    assert words in refusal(IsicSpider, **args)
+
+
 def test_wrong_arguments_end_with_2_before_any_request(
-    crawl: Crawler, replica: ReplicaProcess, args: dict[str, str], words: str
+    crawl: Crawler, replica: ReplicaProcess
 ) -> None:
-    ended = crawl("isic", **args)
+    ended = crawl("isic", fliter="benign", query="anatom_site_general:torso")
     assert ended.status == 2, ended.log
-    assert words in ended.log
+    for words in ("did you mean 'filter'?", "anatom_site_1"):
+        assert words in ended.log
     assert "Traceback" not in ended.log
     assert replica.log()["paths"] == {}
     assert not ended.out.root.exists()
@@ -144,10 +149,7 @@ def test_html_in_the_place_of_the_api_is_said_in_words(
     assert crawl("isic", num_images=5).status == 0
 
 
-@pytest.mark.parametrize("kind", ["repeat_next", "circle"])
-def test_an_api_that_goes_in_a_circle_is_left(
-    crawl: Crawler, replica: ReplicaProcess, kind: str
-) -> None:
+def test_an_api_that_goes_in_a_circle_is_left(crawl: Crawler, replica: ReplicaProcess) -> None:
     replica.faults([{"match": r"/api/v2/images/", "kind": "repeat_next"}])
     ended = crawl("isic", images="none")
     assert ended.status == 1
@@ -289,26 +291,15 @@ def test_a_disk_that_is_too_small_is_said_before_the_download(
 
 
 def test_spiders_and_rebuild(crawl: Crawler) -> None:
-    import subprocess
-
-    from tests.conftest import ROOT
-
     ended = crawl("isic", num_images=20)
     tables = {
         name: (ended.out.root / name).read_bytes() for name in ("metadata.csv", "failures.csv")
     }
     for name in tables:
         (ended.out.root / name).write_bytes(b"spoiled")
-    command = [sys.executable, "-m", "scrapy", "rebuild", str(ended.out.root)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = scrapy("rebuild", ended.out.root)
     assert done.returncode == 0, done.stderr
     assert {name: (ended.out.root / name).read_bytes() for name in tables} == tables
 
-    listed = subprocess.run(
-        [sys.executable, "-m", "scrapy", "spiders"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    listed = scrapy("spiders")
     assert "scrapy crawl isic -a filter=benign" in listed.stdout

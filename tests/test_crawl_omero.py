@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imgcrawl.replica import omero_world as world
+from spiders.omero import OmeroSpider
+from tests.conftest import refusal
 
 if TYPE_CHECKING:
     from imgcrawl.replica.process import ReplicaProcess
@@ -276,17 +278,20 @@ def test_answers_of_any_shape_break_nothing(
         ({"link": "https://example.org/x"}, "no link of OMERO.web"),
         ({"link": "https://idr.openmicroscopy.org/webclient/"}, "shows no image"),
         ({"image": "1", "server": "idr"}, "type an address"),
-        ({"imgae": "1"}, "did you mean"),
         (
             {"link": "https://h.example/webclient/?show=image-1", "server": "https://h.example/"},
             "leave server out",
         ),
     ],
 )
+def test_wrong_arguments_are_told(given: dict[str, str], words: str) -> None:
+    assert words in refusal(OmeroSpider, **given)
+
+
 def test_wrong_arguments_are_refused_before_any_request(
-    given: dict[str, str], words: str, crawl: Crawler, replica: ReplicaProcess
+    crawl: Crawler, replica: ReplicaProcess
 ) -> None:
-    ended = crawl("omero", **given)
+    ended = crawl("omero", imgae="1")
     assert ended.status == 2, ended.log
-    assert words.lower() in ended.log.lower()
+    assert "did you mean 'image'?" in ended.log
     assert replica.log()["requests"] == 0

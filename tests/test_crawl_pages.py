@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from imgcrawl.replica.mirror import EPFL_FILES, OMITTED, SLICES, slice_name
-from tests.conftest import ROOT
+from spiders.static_page import StaticPageSpider
+from tests.conftest import refusal, scrapy
 
 if TYPE_CHECKING:
+    from scrapy import Spider
+
     from imgcrawl.replica.process import ReplicaProcess
     from tests.conftest import Crawler
 
@@ -146,18 +147,21 @@ def test_a_dry_run_tells_and_stores_nothing(crawl: Crawler, replica: ReplicaProc
 @pytest.mark.parametrize(
     ("spider", "args", "words"),
     [
-        ("static_page", {}, "url="),
-        ("static_page", {"url": "example.org"}, "beginning with https://"),
-        ("static_page", {"url": "http://a.example/", "match": "/(/"}, "no regular expression"),
-        ("empiar", {"entry": "x"}, "such as 11759"),
+        (StaticPageSpider, {}, "url="),
+        (StaticPageSpider, {"url": "example.org"}, "beginning with https://"),
+        (StaticPageSpider, {"url": "http://a.example/", "match": "/(/"}, "no regular expression"),
     ],
 )
-def test_wrong_arguments(
-    spider: str, args: dict[str, str], words: str, crawl: Crawler, replica: ReplicaProcess
+def test_wrong_arguments_are_told(spider: type[Spider], args: dict[str, str], words: str) -> None:
+    assert words in refusal(spider, **args)
+
+
+def test_wrong_arguments_are_said_before_any_request(
+    crawl: Crawler, replica: ReplicaProcess
 ) -> None:
-    ended = crawl(spider, **args)
+    ended = crawl("empiar", entry="x")
     assert ended.status == 2, ended.log
-    assert words in ended.log
+    assert "such as 11759" in ended.log
     assert replica.log()["requests"] == 0
 
 
@@ -189,14 +193,9 @@ def test_describe_makes_the_same_table_without_a_crawl(
     url = f"{replica.url}{EBI}data/{slice_name(1)}"
     tiff = f"{replica.url}/nginx/c.tif"
     replica.reset()
-    command = [sys.executable, "-m", "scrapy", "describe", str(ended.out.root / "files"), url, tiff]
-    command += [
-        "http://10.0.0.1/x.tif",
-        "/no/such/file",
-        "-s",
-        "ALLOWED_PRIVATE_NETWORKS=127.0.0.1/32",
-    ]
-    told = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    odd = ("http://10.0.0.1/x.tif", "/no/such/file")
+    allowed = ("-s", "ALLOWED_PRIVATE_NETWORKS=127.0.0.1/32")
+    told = scrapy("describe", ended.out.root / "files", url, tiff, *odd, *allowed)
     assert told.returncode == 3, told.stderr
     rows = {row["file_name"]: row for row in csv.DictReader(io.StringIO(told.stdout))}
     assert len(rows) == 10 + 4
@@ -220,7 +219,6 @@ def test_a_dry_run_of_what_is_not_there_says_so(crawl: Crawler, replica: Replica
 def test_scrapys_own_commands_work_without_a_dataset(
     command: list[str], replica: ReplicaProcess
 ) -> None:
-    asked = [sys.executable, "-m", "scrapy", *command, *replica.settings(), f"{replica.url}/nginx/"]
-    ended = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    ended = scrapy(*command, *replica.settings(), f"{replica.url}/nginx/")
     assert "Traceback" not in ended.stderr
     assert "deep" in ended.stdout or "200" in ended.stdout

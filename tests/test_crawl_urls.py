@@ -8,7 +8,6 @@ import gzip
 import hashlib
 import json
 import signal
-import time
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from imgcrawl.replica.web import Mix, fate, picture
+from tests.conftest import scrapy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -187,7 +187,7 @@ def test_killed_and_resumed_it_is_complete(
     path.write_text("\n".join(url_of(n) for n in range(1200)))
     replica.web(dead=0.1)
     process = crawl.start("urls", list=path)
-    time.sleep(1.5)
+    replica.until_asked("/web/", 200)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     ended = crawl("urls", list=path)
@@ -201,20 +201,13 @@ def test_killed_and_resumed_it_is_complete(
 def test_linkrot_tells_what_is_gone(
     crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
 ) -> None:
-    import subprocess
-    import sys
-
     path = tmp_path / "list.csv"
     lines = [f"{n},{url_of(n)},{'train' if n % 3 else 'test'},c{n % 4}" for n in range(200)]
     path.write_text("\n".join(["id,url,split,label", *lines]))
     replica.web(dead=0.3)
     ended = crawl("urls", list=path)
-    told = subprocess.run(
-        [sys.executable, "-m", "scrapy", "linkrot", str(ended.out.root)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    told = scrapy("linkrot", ended.out.root)
+    assert told.returncode == 0, told.stderr
     rows = ended.out.rows("linkrot.csv")
     dead = [n for n in range(200) if fate(url_of(n), Mix(dead=0.3)) != "good"]
     (everything,) = [row for row in rows if row["by"] == "all"]

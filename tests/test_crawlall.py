@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imgcrawl.together.result import in_words
-from tests.conftest import HASTE, ROOT, Crawler, Ended, Out
+from tests.conftest import HASTE, ROOT, Crawler, Ended, Out, started, until
 
 if TYPE_CHECKING:
     from imgcrawl.replica.process import ReplicaProcess
@@ -59,15 +59,7 @@ class Plans(Crawler):
         return command
 
     def begin(self, plan: Path, *options: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.line(plan, *options),
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        return started(self.line(plan, *options))
 
     def run(self, plan: Path, *options: str) -> Ended:
         process = self.begin(plan, *options)
@@ -94,14 +86,6 @@ def plans(tmp_path: Path, replica: ReplicaProcess) -> Plans:
 def table(out: Out, name: str = "metadata.csv") -> list[dict[str, str]]:
     """The rows without what differs from run to run."""
     return [{k: v for k, v in row.items() if not k.endswith("_at")} for row in out.rows(name)]
-
-
-def wait_for(what: Any) -> None:
-    for _ in range(600):
-        if what():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it does not come to that")
 
 
 def rows(out: Path) -> int:
@@ -224,12 +208,12 @@ def test_killed_it_leaves_no_crawl_and_goes_on(plans: Plans, replica: ReplicaPro
     plan = plans.write(many, FISH, EPFL)
     for wanted in (0, 1, 40):  # the first time before the crawls have come to themselves
         running = plans.begin(plan)
-        wait_for(plans.crawls)
-        wait_for(lambda wanted=wanted: rows(plans.out().root / "isic") >= wanted)
+        until(plans.crawls)
+        until(lambda wanted=wanted: rows(plans.out().root / "isic") >= wanted)
         assert plans.crawls()
         running.kill()
         running.communicate(timeout=10)
-        wait_for(lambda: not plans.crawls())
+        until(lambda: not plans.crawls())
     assert rows(plans.out().root / "isic") < 200
     replica.faults([])
     ended = plans.run(plan)
@@ -243,7 +227,7 @@ def test_stopped_it_writes_and_goes_on(plans: Plans, replica: ReplicaProcess) ->
         replica.faults([{"match": f"{IMAGES}|tif", "kind": "latency", "ms": 300}])
         before = rows(plans.out().root / "isic")
         running = plans.begin(plan)
-        wait_for(lambda before=before: rows(plans.out().root / "isic") > before + 5)
+        until(lambda before=before: rows(plans.out().root / "isic") > before + 5)
         running.send_signal(signum)
         log, _ = running.communicate(timeout=60)
         assert running.returncode == status, log
@@ -266,8 +250,8 @@ def test_a_crawl_that_is_killed_fails_alone(plans: Plans, replica: ReplicaProces
     replica.faults([{"match": IMAGES, "kind": "latency", "ms": 300}])
     plan = plans.write({**ISIC, "num_images": 300}, EPFL)
     running = plans.begin(plan)
-    wait_for(lambda: rows(plans.out().root / "isic") > 3)
-    wait_for(lambda: len(plans.crawls()) == 1)
+    until(lambda: rows(plans.out().root / "isic") > 3)
+    until(lambda: len(plans.crawls()) == 1)
     os.kill(plans.crawls()[0], signal.SIGKILL)
     log, _ = running.communicate(timeout=60)
     assert running.returncode == 1, log
@@ -283,7 +267,7 @@ def test_one_at_a_time_of_a_group_and_no_second_run(plans: Plans, replica: Repli
     replica.faults([{"match": "dm3|tif", "kind": "latency", "ms": 500}])
     plan = plans.write(EPFL, {**EPFL, "name": "twin"}, {**FISH, "group": "static_page"})
     running = plans.begin(plan)
-    wait_for(plans.crawls)
+    until(plans.crawls)
     second = plans.run(plan)
     assert second.status == 1
     assert f"in use by another run (process {running.pid})" in second.log
@@ -299,7 +283,7 @@ def test_one_at_a_time_of_a_group_and_no_second_run(plans: Plans, replica: Repli
 def test_a_second_signal_gives_up_what_is_under_way(plans: Plans, replica: ReplicaProcess) -> None:
     replica.faults([{"match": IMAGES, "kind": "latency", "ms": 60_000}])
     running = plans.begin(plans.write(ISIC))
-    wait_for(lambda: any("/isic-s3/images" in path for path in replica.log()["paths"]))
+    until(lambda: any("/isic-s3/images" in path for path in replica.log()["paths"]))
     running.send_signal(signal.SIGINT)
     time.sleep(0.5)
     running.send_signal(signal.SIGINT)

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -23,7 +22,7 @@ from imgcrawl.remote.address import Address, is_address
 from imgcrawl.remote.lease import Lease
 from imgcrawl.remote.listing import Listing
 from imgcrawl.remote.store import ConflictError, Small
-from tests.conftest import ROOT, Out
+from tests.conftest import ROOT, Out, scrapy, until
 from tests.stores import BUCKET, running_google, running_s3
 
 if TYPE_CHECKING:
@@ -181,9 +180,8 @@ def test_killed_and_resumed(
 ) -> None:
     kwargs = options(crawl, store, STORE_CHECKPOINT=checkpoint)
     process = crawl.start("isic", num_images=200, **kwargs)
-    deadline = time.monotonic() + 60
-    while len(pictures_asked(replica)) < 90 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: store.keys(f"{PREFIX}images/"))
+    replica.until_asked("/isic-s3/images/", 90)
     process.send_signal(signal.SIGKILL)
     log = process.communicate()[0]
     assert process.returncode == -signal.SIGKILL, log
@@ -271,9 +269,7 @@ def test_stopped_politely_another_machine_goes_on(
     crawl: Crawler, replica: ReplicaProcess, s3: S3
 ) -> None:
     process = crawl.start("isic", num_images=300, **options(crawl, s3))
-    deadline = time.monotonic() + 60
-    while len(pictures_asked(replica)) < 50 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    replica.until_asked("/isic-s3/images/", 50)
     process.send_signal(signal.SIGTERM)
     log = process.communicate(timeout=60)[0]
     assert process.returncode == 128 + signal.SIGTERM, log
@@ -350,13 +346,7 @@ def test_commands_on_an_address(crawl: Crawler, replica: ReplicaProcess, store: 
     for name, machine in (("rebuild", "a"), ("linkrot", "b")):
         settings = {**kwargs["settings"], "SCRATCH_DIR": crawl.tmp_path / machine}
         given = [f"-s{name}={value}" for name, value in settings.items()]
-        done = subprocess.run(
-            [sys.executable, "-m", "scrapy", name, address(store), *given],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = scrapy(name, address(store), *given)
         assert done.returncode == 0, done.stderr
         assert address(store) in done.stdout
     found = store.objects(PREFIX)

@@ -6,8 +6,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +16,7 @@ from hypothesis import strategies as st
 from imgcrawl.cron import parse_cron
 from imgcrawl.schedules import Schedule
 from imgcrawl.timers import crontab, systemd_units
-from tests.conftest import HASTE, ROOT, Out
+from tests.conftest import HASTE, ROOT, Out, scrapy, until
 
 if TYPE_CHECKING:
     from imgcrawl.replica.process import ReplicaProcess
@@ -35,15 +33,7 @@ settings = { HTTPCACHE_ENABLED = false }
 
 def schedules(path: Path, text: str, *options: str) -> subprocess.CompletedProcess[str]:
     path.write_text(text, "utf-8")
-    return subprocess.run(
-        [sys.executable, "-m", "scrapy", "schedules", *options, str(path)],
-        cwd=ROOT,
-        env={**os.environ, "TZ": "UTC"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return scrapy("schedules", *options, path, env={**os.environ, "TZ": "UTC"})
 
 
 def test_what_runs_when_is_listed(tmp_path: Path) -> None:
@@ -59,14 +49,7 @@ def test_what_runs_when_is_listed(tmp_path: Path) -> None:
 
 
 def test_the_file_of_the_project_is_right() -> None:
-    said = subprocess.run(
-        [sys.executable, "-m", "scrapy", "schedules"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    said = scrapy("schedules")
     assert said.returncode == 0, said.stderr
     assert "isic-nightly" in said.stdout
 
@@ -185,10 +168,7 @@ def test_a_line_of_the_crontab_runs_and_reports(tmp_path: Path, replica: Replica
     with subprocess.Popen(
         command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as first:
-        end = time.monotonic() + 30
-        while not (out / ".lock").exists():
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        until((out / ".lock").exists)
         second = subprocess.run(run, env=env, cwd="/", timeout=60, check=False)
         first.terminate()
     assert first.returncode == 143

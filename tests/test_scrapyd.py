@@ -11,7 +11,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -21,13 +20,14 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.conftest import HASTE, ROOT, Out
+from tests.conftest import HASTE, ROOT, Out, scrapy, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from imgcrawl.replica.process import ReplicaProcess
 
+pytestmark = pytest.mark.xdist_group("scrapyd")  # one daemon for all
 PROJECT = ("imgcrawl", "spiders", "pipelines")
 FILES = ("pyproject.toml", "scrapy.cfg", "README.md", "LICENSE", "Makefile", "scrapyd.conf")
 LOCKS = ("requirements.txt", "requirements-scrapyd.txt", "requirements-dev.txt")
@@ -75,19 +75,12 @@ class Scrapyd:
 
     def finished(self, job: str) -> str:
         """Wait for the end of a job; its log."""
-        wait_for(lambda: self.state(job) == "finished", f"{job} to finish")
+        until(lambda: self.state(job) == "finished", 120)
         [log] = (self.home / "logs" / "imgcrawl").glob(f"*/{job}.log")
         return log.read_text("utf-8")
 
     def out(self, name: str) -> Out:
         return Out(self.base / name)
-
-
-def wait_for(what: Callable[[], bool], words: str, seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, f"waited in vain for {words}"
-        time.sleep(0.1)
 
 
 @contextlib.contextmanager
@@ -116,7 +109,7 @@ def running(room: Path, *options: str, password: str = "") -> Iterator[Scrapyd]:
             except OSError:
                 return False
 
-        wait_for(answers, "Scrapyd to start")
+        until(answers, 120)
         yield Scrapyd(home, base, port, (home / "password").read_text().strip())
     finally:
         process.terminate()
@@ -180,15 +173,7 @@ def test_a_job_of_the_egg(scrapyd: Scrapyd, replica: ReplicaProcess) -> None:
     # A job's log is read over HTTP too, and Scrapyd tells of itself.
     served = scrapyd.read(f"logs/imgcrawl/isic/{job}.log").decode()
     assert served == log
-    check = [sys.executable, "-m", "scrapy", "scrapyd", "--check"]
-    told = subprocess.run(
-        [*check, "--port", str(scrapyd.port), "--home", str(scrapyd.home)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    told = scrapy("scrapyd", "--check", "--port", str(scrapyd.port), "--home", scrapyd.home)
     assert told.returncode == 0, told.stderr
     assert told.stdout.startswith("pending 0, running 0, finished ")
     [egg] = (scrapyd.home / "eggs" / "imgcrawl").iterdir()
@@ -224,7 +209,7 @@ def test_a_cancelled_job_goes_on_when_scheduled_again(
     into = f"data/cut-{'-'.join(cancelled_by.values())}"
     job = scrapyd.schedule(replica, num_images=60, out=into, setting=slow)
     images = scrapyd.out(into).root / "images"
-    wait_for(lambda: images.is_dir() and len(list(images.iterdir())) > 10, "some images")
+    until(lambda: images.is_dir() and len(list(images.iterdir())) > 10, 120)
     said = scrapyd.ask("cancel", project="imgcrawl", job=job, **cancelled_by)
     assert said["prevstate"] == "running"
     log = scrapyd.finished(job)
@@ -264,15 +249,8 @@ def test_the_checkout_without_an_egg(tmp_path: Path, replica: ReplicaProcess) ->
 
 
 def test_an_open_address_needs_a_password(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "scrapy", "scrapyd", "--host", "0.0.0.0", "--home", str(tmp_path)],
-        cwd=ROOT,
-        env={k: v for k, v in os.environ.items() if not k.startswith("SCRAPYD")},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    env = {k: v for k, v in os.environ.items() if not k.startswith("SCRAPYD")}
+    done = scrapy("scrapyd", "--host", "0.0.0.0", "--home", tmp_path, env=env)
     assert done.returncode == 2
     assert "SCRAPYD_PASSWORD" in done.stderr
     assert not list(tmp_path.iterdir())

@@ -1,23 +1,23 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
-import subprocess
-import time
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from distributed import Client
 from scrapy.settings import Settings
 
+from bench.shards import _crawls as crawls_below
 from imgcrawl.download.downloader import Downloader, workers_at_once
 from imgcrawl.shards.cluster import connected
-from tests.conftest import ROOT, Ended
+from tests.conftest import Ended, started, until
 
 if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
     from imgcrawl.replica.process import ReplicaProcess
     from tests.conftest import Crawler
 
@@ -47,15 +47,7 @@ class Shards:
         args["settings"] = {**ALL, **args.get("settings", {})}
         command = self._crawl.command("urls", list=self._urls, **args)
         command[command.index("crawl")] = "shards"
-        return subprocess.Popen(
-            [*command, "--cut", "record", "--workers", "2", *options],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        return started([*command, "--cut", "record", "--workers", "2", *options])
 
     def __call__(self, *options: str, **args: Any) -> Ended:
         return self.end(self.start(*options, **args))
@@ -71,28 +63,6 @@ class Shards:
 @pytest.fixture
 def shards(crawl: Crawler, urls: Path) -> Shards:
     return Shards(crawl, urls)
-
-
-def crawls_below(out: Path) -> dict[int, int]:
-    """The crawls under way that log below an OUT: their process ids, and those of their parents."""
-    found = {}
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            log = str((status.with_name("fd") / "2").readlink())
-            parent = int(re.findall(r"PPid:\t(\d+)", status.read_text())[0])
-        except (OSError, IndexError):
-            continue
-        if log.startswith(f"{out}/"):
-            found[int(status.parent.name)] = parent
-    return found
-
-
-def until(what: Any, seconds: float = 60) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.05)
-    return found
 
 
 def same(one: Ended, other: Ended) -> None:

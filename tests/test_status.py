@@ -5,8 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import signal
-import subprocess
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -16,9 +14,10 @@ import pytest
 from imgcrawl.errors import OutputError
 from imgcrawl.output import OutputDirectory, holder_of
 from imgcrawl.status import read_status
-from tests.conftest import ROOT
+from tests.conftest import scrapy, until
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
     from imgcrawl.replica.process import ReplicaProcess
@@ -28,14 +27,7 @@ SLOW = {"DOWNLOAD_DELAY": "0.2", "CONCURRENT_REQUESTS_PER_DOMAIN": "1"}
 
 
 def status(*words: str | Path) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "scrapy", "status", *map(str, words)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = scrapy("status", *words)
     assert "Traceback" not in done.stderr
     return done.returncode, done.stdout + done.stderr
 
@@ -54,10 +46,7 @@ def begun(crawl: Crawler, out: str) -> subprocess.Popen[str]:
     """A crawl that has stored something, and goes on for long."""
     process = crawl.start("isic", num_images=400, out=out, settings=SLOW)
     images = crawl.out(out).root / "images"
-    end = time.monotonic() + 60
-    while not (images.is_dir() and any(images.iterdir())):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until(lambda: images.is_dir() and any(images.iterdir()))
     return process
 
 

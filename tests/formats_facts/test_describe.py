@@ -198,9 +198,9 @@ def test_time_and_memory_are_bounded() -> None:
     loop = b"II*\0" + struct.pack("<IHI", 8, 0, 8)
     for data in (many, shared, loop):
         tracemalloc.start()
-        began = time.monotonic()
+        began = time.process_time()  # whatever else the machine is busy with
         verdict(data)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert time.monotonic() - began < 20
+        assert time.process_time() - began < 20
         assert peak < 256 << 20

@@ -188,7 +188,7 @@ def fields_of(path: Path, member: str) -> list[str]:
 @pytest.mark.parametrize("packed", ["gzip", "bzip2", "xz", "zstd"])
 def test_a_cut_archive_gives_what_came_before(packed: str, tmp_path: Path) -> None:
     path = tmp_path / "list"
-    many = b"url\n" + b"".join(b"http://a.example/%d/%d\n" % (n, n * 7919) for n in range(200_000))
+    many = b"url\n" + b"".join(b"http://a.example/%d/%d\n" % (n, n * 7919) for n in range(60_000))
     whole = PACKED[packed](many)
     path.write_bytes(whole[: len(whole) * 2 // 3])
     found = read(path)

@@ -1,15 +1,16 @@
-"""A spider for tests: the items that a JSON file lists."""
+"""Spiders for tests: the pictures, files or copies that a JSON file lists."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from imgcrawl.arguments import ImageArguments
-from imgcrawl.items import ImageItem
+from imgcrawl.items import FileItem, ImageItem, VolumeItem
+from imgcrawl.volumes.model import Address, Copy
 from spiders.base.dataset import DatasetSpider
 
 if TYPE_CHECKING:
@@ -19,14 +20,41 @@ if TYPE_CHECKING:
 
 
 class ListedArguments(ImageArguments):
-    list: Path = Field(description="a JSON list of [record_id, urls, path, metadata]")
+    list: Path = Field(description="a JSON list of records")
 
 
 class ListedSpider(DatasetSpider[ListedArguments]):
+    """[record_id, urls, path, metadata] of each picture."""
+
     name = "listed"
     arguments: ClassVar[type[ListedArguments]] = ListedArguments
     example = "scrapy crawl listed -a list=FILE"
 
     async def records(self) -> AsyncIterator[Said]:
-        for record_id, urls, path, metadata in json.loads(self.args.list.read_text()):
-            yield ImageItem(record_id, urls, path, metadata)
+        for record in json.loads(self.args.list.read_text()):
+            yield self.item(*record)
+
+    def item(self, *record: Any) -> Said:
+        return ImageItem(*record)
+
+
+class ListedFilesSpider(ListedSpider):
+    """[record_id, urls, path, metadata] of each file."""
+
+    name = "listed_files"
+    example = "scrapy crawl listed_files -a list=FILE"
+
+    def item(self, *record: Any) -> Said:
+        return FileItem(*record)
+
+
+class ListedCopiesSpider(ListedSpider):
+    """[path, address as shown, URL, parts] of each copy."""
+
+    name = "listed_copies"
+    example = "scrapy crawl listed_copies -a list=FILE"
+
+    def item(self, *record: Any) -> Said:
+        path, shown, url, parts = record
+        copy = Copy(Address(shown, url), tuple(parts))
+        return VolumeItem(path, [url], path, {"asked": shown}, copy=copy)

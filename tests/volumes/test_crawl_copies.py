@@ -22,7 +22,7 @@ import tensorstore as ts
 
 from imgcrawl.output import bytes_of
 from imgcrawl.replica.stores import COSEM, FORBIDS, GROUP, HEMIBRAIN, JPEG, LABELS, buckets
-from tests.conftest import ROOT
+from tests.conftest import ROOT, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -624,11 +624,8 @@ def test_a_shard_of_many_megabytes_goes_on_where_it_stopped(
     path = list_of(crawl, [["big", f"s3://large/{size}", address, ()]])
     settings = LISTED | {"FILE_CONNECTIONS": "1"}
     started = crawl.start("listed_copies", list=path, settings=settings)
-    limit = time.monotonic() + 60
-    while time.monotonic() < limit and started.poll() is None:
-        if any(json.loads(p.read_text())["done"] for p in crawl.tmp_path.glob("out/.parts/*.json")):
-            break
-        time.sleep(0.005)
+    notes = crawl.out().root / ".parts"
+    until(lambda: any(json.loads(p.read_text())["done"] for p in notes.glob("*.json")), every=0.005)
     started.kill()
     started.communicate(timeout=30)
     ended = crawl("listed_copies", list=path, settings=settings)
@@ -753,12 +750,10 @@ def serving(script: str, *args: str) -> Iterator[int]:
 
 
 def _wait_for(port: int) -> None:
-    limit = time.monotonic() + 20
-    while time.monotonic() < limit:
-        try:
+    def answers() -> bool:
+        with suppress(OSError):
             socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError("the server did not start")
+            return True
+        return False
+
+    until(answers)

@@ -4,7 +4,6 @@ import asyncio
 import json
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from imgcrawl.volumes.digests import result_sha256
 from imgcrawl.volumes.model import Address, Chunks, Crop
 from imgcrawl.volumes.picture import read_picture
 from imgcrawl.volumes.writing import EXTENSIONS
-from tests.conftest import ROOT, Crawler
+from tests.conftest import ROOT, Crawler, scrapy, until
 from tests.volumes.serving import Store, served
 
 if TYPE_CHECKING:
@@ -197,7 +196,7 @@ def test_killed_and_resumed_is_as_undisturbed(
     store.asked.clear()
     store.delay = 0.05
     process = crawl.start("recrop", file=file, settings=PRIVATE)
-    wait_for(lambda: len(store.chunks()) > 10)
+    until(lambda: len(store.chunks()) > 10, every=0.01)
     process.kill()
     process.communicate(timeout=30)
     root = crawl.out().root
@@ -210,13 +209,6 @@ def test_killed_and_resumed_is_as_undisturbed(
         without_time(r) for r in whole.out.rows()
     ]
     assert not list(root.glob(".*"))
-
-
-def wait_for(happened: Any) -> None:
-    until = time.monotonic() + 60
-    while not happened():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def cubes(files: dict[str, str]) -> dict[str, str]:
@@ -338,14 +330,7 @@ def test_a_disk_without_room_stops_the_run(tmp_path: Path, store: Store, crawl: 
 
 def recrop(file: Path, *args: str) -> subprocess.CompletedProcess[str]:
     settings = [word for name, value in PRIVATE.items() for word in ("-s", f"{name}={value}")]
-    return subprocess.run(
-        [sys.executable, "-m", "scrapy", "recrop", *settings, *args, str(file)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return scrapy("recrop", *settings, *args, file)
 
 
 def test_recrop_tells_whether_a_crop_is_still_the_same(
