@@ -107,11 +107,14 @@ def entry_of(row: sqlite3.Row) -> Entry:
 
 
 def _require_inside(entry: Entry) -> None:
-    """Raise ValueError for names that lead out of OUT."""
-    result = entry.result
-    for name in (entry.path, result.file_name if isinstance(result, Stored) else None):
-        if name and (name[0] == "/" or (".." in name and ".." in name.split("/"))):
-            raise ValueError(f"{name} leads out of its folder")
+    """Raise ValueError for names of what is stored that lead out of OUT.
+
+    What is missing may have any: it is what its source said, and made safe before it is used.
+    """
+    if isinstance(entry.result, Stored):
+        for name in (entry.path, entry.result.file_name):
+            if name and (name[0] == "/" or (".." in name and ".." in name.split("/"))):
+                raise ValueError(f"{name} leads out of its folder")
     if not isinstance(entry.metadata, dict):
         raise TypeError("its columns are no table")
 

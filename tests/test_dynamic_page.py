@@ -219,7 +219,7 @@ def test_matching(match: str, url: str, matches: bool) -> None:
     [
         ({"url": "file:///etc/passwd"}, "only http and https"),
         ({"match": "/(/"}, "no regular expression"),
-        ({"max_pages": "0"}, "greater than or equal to 1"),
+        ({"max_pages": "0"}, "type 1 or more"),
         ({"clik": "a"}, "click"),
     ],
 )

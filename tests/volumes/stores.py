@@ -126,6 +126,11 @@ class Served(http.server.SimpleHTTPRequestHandler):
         self.say(206, body[start:stop], Content_Range=where)
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # of five, a busy machine drops connections
+
+
 class Store:
     """A running server."""
 
@@ -146,8 +151,7 @@ class Store:
 def serving(folder: Path) -> Iterator[Store]:
     asked: list[str] = []
     handler = type("Handler", (Served,), {"folder": folder, "asked": asked, "fault": None})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
