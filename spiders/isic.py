@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
 
 from imgcrawl.errors import SourceError
-from imgcrawl.items import Bookmark, Document, Expects, ImageItem, Item, Metadata, Missing
+from imgcrawl.items import Bookmark, Document, Expects, ImageItem, Item, Missing
 from imgcrawl.lists import isic_masks
 from imgcrawl.lists.ids import read_ids
 from imgcrawl.lists.isic_masks import Mask, SegLevel
+from imgcrawl.lists.isic_records import expected, file_of, flatten
 from imgcrawl.outcomes import Outcome
 from imgcrawl.paths import format_layout
 from imgcrawl.queries.isic import (
@@ -152,19 +153,14 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
         args = self.args
         given = [*args.ids, *(read_ids(args.ids_file, parse_id) if args.ids_file else ())]
         ids = list(dict.fromkeys(given))[: args.num_images]
-        yield Expects(records=len(ids))
         for start in range(0, len(ids), BATCH):
             asked = {i: await self._modern_id(i) for i in ids[start : start + BATCH]}
-            wanted = sorted({isic_id for isic_id in asked.values() if isic_id})
-            query = combine(args.search(), id_query(wanted)) if wanted else ""
-            found = set()
-            if query:
-                page = await self.fetch_json(
-                    f"{self._api}images/search/?{urlencode({'query': query})}"
-                )
-                for record in self.parse_page(page, "the answer to a list of ids").records:
-                    found.add(record.get("isic_id"))
-                    yield record
+            records = await self._of_ids(sorted({new for new in asked.values() if new}))
+            if start == 0:
+                yield expected(records, args.images, len(ids))
+            found = {record.get("isic_id") for record in records}
+            for record in records:
+                yield record
             for given_id, isic_id in asked.items():
                 if isic_id not in found:
                     why = "the archive has no public image of this id"
@@ -174,6 +170,14 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
                         Outcome.NOT_FOUND, why, f"{self._api}images/{given_id}/", tries=1
                     )
                     yield ImageItem(given_id, [], f"{args.images_dir}/{given_id}", result=missing)
+
+    async def _of_ids(self, ids: list[str]) -> list[dict[str, Any]]:
+        """The records of a batch of ids, as many as the archive has and the query admits."""
+        if not ids:
+            return []
+        query = urlencode({"query": combine(self.args.search(), id_query(ids))})
+        page = await self.fetch_json(f"{self._api}images/search/?{query}")
+        return self.parse_page(page, "the answer to a list of ids").records
 
     async def _modern_id(self, given: str) -> str | None:
         """The ISIC id; that of an old archive's id is where the website redirects to."""
@@ -211,12 +215,7 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
             yield document
 
     def _urls(self, record: dict[str, Any]) -> list[str]:
-        if self.args.images == "none":
-            return []
-        kind = "full" if self.args.images == "full" else "thumbnail_256"
-        files = record.get("files")
-        file = files.get(kind) if isinstance(files, dict) else None
-        url = file.get("url") if isinstance(file, dict) else None
+        url = file_of(record, self.args.images).get("url")
         return [url] if isinstance(url, str) and url else []
 
     async def _license_text(self, name: str) -> AsyncIterator[Document]:
@@ -283,16 +282,6 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
                 },
                 instead_of=f"{isic_id}/mask",
             )
-
-
-def flatten(record: dict[str, Any]) -> Metadata:
-    """One level of columns: the image's own fields, and those of each section of its metadata."""
-    flat = {k: v for k, v in record.items() if k not in {"files", "metadata"}}
-    sections = record.get("metadata")
-    for section, fields in sections.items() if isinstance(sections, dict) else ():
-        for name, value in fields.items() if isinstance(fields, dict) else ((section, fields),):
-            flat[f"{section}_{name}" if name in flat else name] = value
-    return flat
 
 
 def _cursor(since: date) -> str:

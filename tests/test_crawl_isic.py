@@ -183,6 +183,8 @@ def test_ids_from_arguments_files_and_standard_input(
     assert listed.status == 3, listed.log
     assert {row["isic_id"] for row in listed.out.rows()} == set(known)
     assert listed.out.failures() == {"ISIC_9999999": "not_found"}
+    assert "promises 151 records, about " in listed.log
+    assert "Licences of the first 100: " in listed.log
     longest = max(map(len, replica.log()["paths"]))
     assert longest < 8192
 
