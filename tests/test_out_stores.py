@@ -179,29 +179,29 @@ def test_killed_and_resumed(
     machine: str, checkpoint: str, crawl: Crawler, replica: ReplicaProcess, store: Store
 ) -> None:
     kwargs = options(crawl, store, STORE_CHECKPOINT=checkpoint)
-    process = crawl.start("isic", num_images=200, **kwargs)
+    process = crawl.start("isic", num_images=120, **kwargs)
     until(lambda: store.keys(f"{PREFIX}images/"))
-    replica.until_asked("/isic-s3/images/", 90)
+    replica.until_asked("/isic-s3/images/", 50)
     process.send_signal(signal.SIGKILL)
     log = process.communicate()[0]
     assert process.returncode == -signal.SIGKILL, log
     there = {key for key in store.objects(PREFIX) if key.startswith("images/")}
     assert there
     if machine == "b":
-        ended = crawl("isic", num_images=200, **options(crawl, store, machine))
+        ended = crawl("isic", num_images=120, **options(crawl, store, machine))
         assert ended.status == 1
         assert "is in use by another run" in ended.log
         time.sleep(1.5)
     replica.reset()
     kwargs = options(crawl, store, machine, STORE_LOCK_STALE="1" if machine == "b" else "180")
-    ended = crawl("isic", num_images=200, **kwargs)
+    ended = crawl("isic", num_images=120, **kwargs)
     assert ended.status == 0, ended.log
     out = mirrored(crawl, store)
     out.verify()
     rows = out.rows()
-    assert len({row["record_id"] for row in rows}) == len(rows) == 200
+    assert len({row["record_id"] for row in rows}) == len(rows) == 120
     # Nothing that was in the store has been asked of its source again.
-    assert len(pictures_asked(replica)) <= 200 - len(there)
+    assert len(pictures_asked(replica)) <= 120 - len(there)
 
 
 def test_files_of_any_size_and_name(crawl: Crawler, replica: ReplicaProcess, store: Store) -> None:
