@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -73,7 +72,6 @@ def dashboard(client: Any) -> str | None:
 def _local(workers: int) -> Any:
     # Workers that are killed say nothing against the shards that they had.
     dask.config.set({"distributed.scheduler.allowed-failures": 100})
-    has_dashboard = importlib.util.find_spec("bokeh") is not None
     return _cluster(
         n_workers=workers,
         threads_per_worker=1,
@@ -83,7 +81,7 @@ def _local(workers: int) -> Any:
         # loopback: so there are keys for this one run, in memory alone.
         protocol="tls://",
         security=True,
-        dashboard_address="127.0.0.1:0" if has_dashboard else None,
+        dashboard_address="127.0.0.1:0",  # a page where there is bokeh, figures in any case
         worker_dashboard_address=None,
         memory_limit=0,  # crawls are processes of their own
         silence_logs=50,
