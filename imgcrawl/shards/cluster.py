@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,9 @@ def threads(client: Any) -> int:
 
 def dashboard(client: Any) -> str | None:
     """Where a browser sees the cluster at work; None where its scheduler lacks bokeh."""
+    is_own = client.cluster is not None
+    if is_own and importlib.util.find_spec("bokeh") is None:
+        return None
     if "dashboard" not in client.scheduler_info().get("services", {}):
         return None
     link: str = client.dashboard_link
@@ -81,7 +85,7 @@ def _local(workers: int) -> Any:
         # loopback: so there are keys for this one run, in memory alone.
         protocol="tls://",
         security=True,
-        dashboard_address="127.0.0.1:0",  # a page where there is bokeh, figures in any case
+        dashboard_address="127.0.0.1:0",  # figures are served there, without bokeh too
         worker_dashboard_address=None,
         memory_limit=0,  # crawls are processes of their own
         silence_logs=50,
