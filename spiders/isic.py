@@ -153,11 +153,13 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
         args = self.args
         given = [*args.ids, *(read_ids(args.ids_file, parse_id) if args.ids_file else ())]
         ids = list(dict.fromkeys(given))[: args.num_images]
+        if not ids:
+            yield Expects(records=0)
         for start in range(0, len(ids), BATCH):
             asked = {i: await self._modern_id(i) for i in ids[start : start + BATCH]}
             records = await self._of_ids(sorted({new for new in asked.values() if new}))
             if start == 0:
-                yield expected(records, args.images, len(ids))
+                yield expected(records, args.images, len(ids), len(asked))
             found = {record.get("isic_id") for record in records}
             for record in records:
                 yield record

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from imgcrawl.items import Expects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from imgcrawl.items import Metadata
 
@@ -32,15 +32,14 @@ def file_of(record: dict[str, Any], images: str) -> dict[str, Any]:
     return file if isinstance(file, dict) else {}
 
 
-def expected(first: Iterable[dict[str, Any]], images: str, records: int) -> Expects:
-    """What a list of so many ids comes to, by the first of its records that have been seen.
+def expected(seen: Sequence[dict[str, Any]], images: str, records: int, asked: int) -> Expects:
+    """What a list of so many ids comes to, by the records that the first `asked` of them gave.
 
     The API's sizes are some 3 kB an image too small, which is near enough.
     """
-    seen = list(first)
     sizes = [size for r in seen if isinstance(size := file_of(r, images).get("size"), int)]
     licenses = Counter(str(r.get("copyright_license") or "unknown") for r in seen)
     counts = ", ".join(f"{name} {count:,}" for name, count in licenses.most_common())
-    where = "" if records <= len(seen) else f" of the first {len(seen)}"
-    size = sum(sizes) * records // len(sizes) if sizes else None
+    where = "" if asked == records else f" of the first {asked}"
+    size = sum(sizes) * records // asked if sizes else None
     return Expects(records, size, f"Licences{where}: {counts}" if seen else "")
