@@ -153,8 +153,6 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
         args = self.args
         given = [*args.ids, *(read_ids(args.ids_file, parse_id) if args.ids_file else ())]
         ids = list(dict.fromkeys(given))[: args.num_images]
-        if not ids:
-            yield Expects(records=0)
         for start in range(0, len(ids), BATCH):
             asked = {i: await self._modern_id(i) for i in ids[start : start + BATCH]}
             records = await self._of_ids(sorted({new for new in asked.values() if new}))
