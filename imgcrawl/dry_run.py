@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
 from collections import Counter
 from time import monotonic
@@ -15,6 +14,7 @@ from scrapy.http.request import NO_CALLBACK
 
 from imgcrawl.download.errors import FetchError
 from imgcrawl.items import Expects, Item, Unreadable, VolumeItem
+from imgcrawl.told_size import told_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -79,7 +79,7 @@ class DryRun:
             length = response.headers.get("Content-Length") if response else None
             if response is None or response.status != 200 or length is None:
                 return None
-            return int(length) if re.fullmatch(rb"[0-9]{1,18}", length) else None
+            return told_size(length.decode("latin-1"))
 
         found = await asyncio.gather(*map(size, self._unknown))
         return [each for each in found if each is not None]

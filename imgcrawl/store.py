@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy.pipelines.files import FSFilesStore
 
+from imgcrawl.output import PARTIAL
+
 if TYPE_CHECKING:
     from io import BytesIO
 
@@ -62,7 +64,7 @@ class AtomicFilesStore(FSFilesStore):
 
     def __init__(self, basedir: str | os.PathLike[str]) -> None:
         super().__init__(basedir)
-        self.partial = Path(self.basedir) / ".partial"
+        self.partial = Path(self.basedir) / PARTIAL
         self._directories: set[str] = set()
         self._numbers = count()
 

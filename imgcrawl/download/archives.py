@@ -24,6 +24,7 @@ from imgcrawl.download.limits import Limits
 from imgcrawl.download.schemes import ARCHIVE_SCHEMES
 from imgcrawl.download.zips import Archive
 from imgcrawl.outcomes import Outcome, of_status
+from imgcrawl.output import ARCHIVES
 
 if TYPE_CHECKING:
     from typing import Self
@@ -53,7 +54,7 @@ class ArchiveMiddleware:
     def __init__(self, crawler: Crawler) -> None:
         settings = crawler.settings
         self._crawler = crawler
-        folder = settings["ARCHIVES_DIR"] or Path(settings["OUT"] or ".") / ".archives"
+        folder = settings["ARCHIVES_DIR"] or Path(settings["OUT"] or ".") / ARCHIVES
         self._folder = Path(folder).expanduser().absolute()
         self._maxsize = settings.getint("ARCHIVE_MAXSIZE", MAXSIZE)
         self._limits = Limits.from_settings(settings)

@@ -20,6 +20,7 @@ from imgcrawl.download.part import PIECE, Part
 from imgcrawl.download.sink import Sink
 from imgcrawl.formats.sniff import sniff
 from imgcrawl.outcomes import Outcome, of_status
+from imgcrawl.told_size import told_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -217,8 +218,7 @@ class PieceSink(Sink):
             raise _ChangedError(Outcome.HTTP_ERROR, "it is another file now")
         else:
             self._end = -1  # the whole, however long it is
-            length = (headers.get("Content-Length") or b"").decode("latin-1")
-            part.size = int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None
+            part.size = told_size((headers.get("Content-Length") or b"").decode("latin-1"))
 
     def write(self, data: bytes | bytearray) -> None:
         """A stretch of the body. Raises FetchError."""

@@ -15,6 +15,8 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from parsel import Selector
 
+from imgcrawl.told_size import told_size
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -179,9 +181,8 @@ def _bucket(body: str, url: str) -> Iterator[Link]:
     root = url.partition("?")[0]
     for content in selector.xpath("//Contents"):
         key = content.xpath("Key/text()").get() or ""
-        size = content.xpath("Size/text()").get() or ""
         if key and not key.endswith("/"):
-            exact = int(size) if re.fullmatch(r"[0-9]{1,18}", size) else None
+            exact = told_size(content.xpath("Size/text()").get() or "")
             date = content.xpath("LastModified/text()").get()
             yield Link(urljoin(root, quote(key)), exact, exact=exact is not None, date=date)
     for prefix in selector.xpath("//CommonPrefixes/Prefix/text()").getall():

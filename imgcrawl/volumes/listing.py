@@ -18,6 +18,7 @@ from parsel import Selector
 
 from imgcrawl.download.errors import FetchError
 from imgcrawl.outcomes import Outcome, of_status
+from imgcrawl.told_size import told_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -144,8 +145,7 @@ def _read_page(body: bytes) -> tuple[list[tuple[str, int | None, str | None]], s
         name = _name(node)
         if name == "Contents":
             fields = {_name(child): child.text or "" for child in node}
-            size = fields.get("Size", "")
-            number = int(size) if re.fullmatch(r"[0-9]{1,18}", size) else None
+            number = told_size(fields.get("Size", ""))
             etag = fields.get("ETag", "").strip().removeprefix("W/").strip('"')
             if key := fields.get("Key"):
                 found.append((key, number, etag or None))

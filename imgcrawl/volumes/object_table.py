@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imgcrawl.told_size import told_size
 from imgcrawl.volumes.listing import problem_of
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEADER = "key\tsize\tetag\tsha256\n"
-_SIZE = re.compile("[0-9]{1,18}")  # no other digits, and no number too long for the ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,10 @@ def read_table(path: Path) -> Iterator[Kept]:
     with path.open(encoding="utf-8", newline="") as file:
         for line in file:
             cells = line.rstrip("\n").split("\t")
-            if len(cells) == 4 and _SIZE.fullmatch(cells[1]) and problem_of(cells[0]) is None:
-                key, size, etag, sha256 = cells
-                yield Kept(key, int(size), etag or None, int(size), sha256)
+            if len(cells) == 4 and problem_of(cells[0]) is None:
+                key, told, etag, sha256 = cells
+                if (size := told_size(told)) is not None:
+                    yield Kept(key, size, etag or None, size, sha256)
 
 
 def _one_line(text: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.download.errors import FetchError
+from imgcrawl.download.errors import FetchError, to_disk
 from imgcrawl.outcomes import Outcome
 from imgcrawl.volumes.blocks import Block, Plan, plan
 from imgcrawl.volumes.chunks import Reader, opened
@@ -233,8 +233,5 @@ def _told(crop: Crop, blocks: Plan, start: int) -> dict[str, Any]:
 
 async def _guarded(do: Callable[..., None], *arguments: object) -> None:
     """Do something with the disk, in a thread. Raises FetchError (disk_full)."""
-    try:
+    with to_disk():
         await asyncio.to_thread(do, *arguments)
-    except OSError as error:
-        words = f"it cannot be written to disk ({error.strerror or error})"
-        raise FetchError(Outcome.DISK_FULL, words) from error
