@@ -20,11 +20,11 @@ test: lint $(VENV)/.dev browser  ## ruff, mypy and every test
 	$(BIN)/pytest
 
 browser: $(VENV)/.run  ## a Chromium for the spider dynamic_page, unless there is one
-	@$(BIN)/python -m imgcrawl.browser || { echo "Getting a Chromium (once) ..."; \
+	@$(BIN)/python -m imgcrawl.browser.chromium || { echo "Getting a Chromium (once) ..."; \
 	  { grep -qs '^ID=debian' /etc/os-release && [ "$$(id -u)" = 0 ] && \
 	    apt-get install -qq -y chromium >/dev/null 2>&1; } || \
 	  $(BIN)/playwright install chromium >/dev/null 2>&1; \
-	  $(BIN)/python -m imgcrawl.browser || echo "None could be had: the tests that need it fail."; }
+	  $(BIN)/python -m imgcrawl.browser.chromium || echo "None could be had: the tests that need it fail."; }
 
 scrapyd: $(VENV)/.scrapyd  ## start a Scrapyd on 127.0.0.1, with a password of its own
 	@$(BIN)/scrapy scrapyd

@@ -54,7 +54,7 @@ def _imgcrawl(check: str) -> Callable[[str, int, Path], list[str]]:
             "IMAGE_CHECK": check,
             "ALLOWED_PRIVATE_NETWORKS": "127.0.0.1/32",
             "CONCURRENT_REQUESTS_PER_DOMAIN": CONCURRENCY,
-            "FEED_IN_FLIGHT_PER_HOST": CONCURRENCY + 8,
+            "ITEMS_IN_FLIGHT_PER_HOST": CONCURRENCY + 8,
             "AUTOTHROTTLE_ENABLED": 0,
             "LOG_LEVEL": "WARNING",
             "HTTPCACHE_ENABLED": 0,

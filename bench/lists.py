@@ -66,7 +66,7 @@ def contest(base: str, records: int) -> Iterator[str]:
 
 def fall11(base: str, lines: int) -> Iterator[str]:
     """Lines of numbered URLs, sorted by synset as the released files are."""
-    from imgcrawl.lists.synsets import Synsets  # noqa: PLC0415
+    from imgcrawl.sources.imagenet.synsets import Synsets  # noqa: PLC0415
 
     wnids = sorted(Synsets().listed() | {"n04399382"})
     each, more = divmod(lines, len(wnids))

@@ -12,9 +12,9 @@ from scrapy.settings import Settings
 
 from bench.stopwatch import Stopwatch
 from imgcrawl import settings as project
-from imgcrawl.volumes.model import Address, Crop, Level
-from imgcrawl.volumes.reading import read_crop
-from imgcrawl.volumes.store import tensorstore
+from imgcrawl.records.volume import Crop, Level, VolumeAddress
+from imgcrawl.volumes.crop.arrays import tensorstore
+from imgcrawl.volumes.crop.read import read_crop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ class CropSpider(Spider):
         shape = (SIDE, SIDE, SIDE)
         level = Level(
             "s0",
-            Address(url, url),
+            VolumeAddress(url, url),
             "neuroglancer_precomputed",
             axes,
             shape,

@@ -21,10 +21,10 @@ from pydantic import (
     field_validator,
 )
 
-from imgcrawl.errors import ArgumentError
-from imgcrawl.outcomes import retry_outcomes
-from imgcrawl.remote.address import Address, is_address
-from imgcrawl.suggest import did_you_mean
+from imgcrawl.records.errors import ArgumentError
+from imgcrawl.records.outcomes import retry_outcomes
+from imgcrawl.storage.address import BucketAddress, is_address
+from imgcrawl.text.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,7 +97,7 @@ def _place(value: Any) -> Any:
     text = str(value)
     if is_address(text):
         try:
-            Address.of(text)
+            BucketAddress.of(text)
         except ArgumentError as error:
             raise ValueError(str(error)) from error
     return text

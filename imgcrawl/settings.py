@@ -11,7 +11,7 @@ import imgcrawl
 
 BOT_NAME = "imgcrawl"
 SPIDER_MODULES = ["spiders"]
-SPIDER_LOADER_CLASS = "imgcrawl.loading.SpiderLoader"
+SPIDER_LOADER_CLASS = "imgcrawl.crawl.spider_loader.SpiderLoader"
 NEWSPIDER_MODULE = "spiders"
 COMMANDS_MODULE = "imgcrawl.commands"
 
@@ -27,7 +27,7 @@ ITEM_PIPELINES = {
     "pipelines.resume.ResumePipeline": 100,
     "pipelines.images.ImagesPipeline": 300,
     "pipelines.files.FilesPipeline": 350,
-    "pipelines.volumes.VolumesPipeline": 370,
+    "pipelines.crops.CropsPipeline": 370,
     "pipelines.copies.CopiesPipeline": 380,
     "pipelines.wayback.WaybackPipeline": 400,
     "pipelines.placeholders.PlaceholdersPipeline": 500,
@@ -62,10 +62,10 @@ DRY_RUN = False  # the spiders' argument dry_run=
 CHECK_FREE_DISK = True  # refuse to start what the disk cannot hold
 
 # --- The feed: what is in flight at once ---------------------------------------------------------
-SPIDER_MIDDLEWARES = {"imgcrawl.feed.Feed": 900}
-FEED_IN_FLIGHT = 128  # records
-FEED_IN_FLIGHT_PER_HOST = 64
-FEED_AHEAD = 500  # records looked ahead at, to find other hosts
+SPIDER_MIDDLEWARES = {"imgcrawl.crawl.backpressure.Backpressure": 900}
+ITEMS_IN_FLIGHT = 128  # records
+ITEMS_IN_FLIGHT_PER_HOST = 64
+ITEMS_AHEAD = 500  # records looked ahead at, to find other hosts
 CONCURRENT_REQUESTS = 8  # gates Scrapy's scheduler only; media are bounded by the feed and slots
 SCHEDULER_PRIORITY_QUEUE = "scrapy.pqueues.ScrapyPriorityQueue"  # pages are few
 
@@ -91,7 +91,7 @@ DOWNLOADER_MIDDLEWARES_BASE: dict[str, int] = {
     f"{_SCRAPY}.httpauth.HttpAuthMiddleware": 300,
     f"{_SCRAPY}.defaultheaders.DefaultHeadersMiddleware": 400,
     f"{_SCRAPY}.useragent.UserAgentMiddleware": 500,
-    "imgcrawl.download.optout.OptOutMiddleware": 540,
+    "imgcrawl.download.x_robots_tag.OptOutMiddleware": 540,
     "imgcrawl.download.retry.RetryMiddleware": 550,
     # Default 900: there bodies are compressed still, and whether one is JSON cannot be told.
     f"{_SCRAPY}.httpcache.HttpCacheMiddleware": 560,
@@ -148,7 +148,7 @@ X_ROBOTS_TAG_OBEY = True  # noai, noimageai
 # --- Cache: pages and API answers only -----------------------------------------------------------
 HTTPCACHE_ENABLED = True
 HTTPCACHE_DIR = "httpcache"  # below .scrapy/
-HTTPCACHE_POLICY = "imgcrawl.download.cache.PagesOnlyPolicy"
+HTTPCACHE_POLICY = "imgcrawl.download.cache_policy.PagesOnlyPolicy"
 HTTPCACHE_STORAGE = "imgcrawl.download.cache_storage.SQLiteCacheStorage"
 HTTPCACHE_MAX_BYTES = 512 << 20  # the oldest pages go first
 HTTPCACHE_EXPIRATION_SECS = 3600  # long enough for a resumed run, short enough for a nightly one
@@ -156,7 +156,7 @@ HTTPCACHE_EXPIRATION_SECS = 3600  # long enough for a resumed run, short enough 
 # --- The browser: of the spider dynamic_page only ------------------------------------------------
 BROWSER_PATH = None  # a Chromium; by default Playwright's, or the one on PATH
 BROWSER_MAX_BYTES = 256 << 20  # that pages may load in one run
-PLAYWRIGHT_LAUNCH_OPTIONS: dict[str, Any] = {}  # beside those of imgcrawl/browser.py
+PLAYWRIGHT_LAUNCH_OPTIONS: dict[str, Any] = {}  # beside those of imgcrawl/browser/chromium.py
 
 # --- Sources -------------------------------------------------------------------------------------
 ISIC_API_URL = "https://api.isic-archive.com/api/v2/"
@@ -188,9 +188,9 @@ WEB_REPLICA_URL = None  # a server that stands in for every host: URL/SCHEME/HOS
 # The whole list too. Left out are the consoles that run code for whoever connects
 # (Telnet, RemoteControl), what Throttle and Progress replace, and the memory debugger.
 EXTENSIONS_BASE: dict[str, int] = {
-    "imgcrawl.extensions.keeper.RunKeeper": 0,
-    "imgcrawl.extensions.progress.Progress": 10,
-    "imgcrawl.extensions.reporter.Reporter": 10,
+    "imgcrawl.crawl.lifecycle.RunLifecycle": 0,
+    "imgcrawl.progress.extension.ProgressExtension": 10,
+    "imgcrawl.progress.reporter.ProgressReporter": 10,
     "imgcrawl.download.throttle.Throttle": 20,
     "scrapy.extensions.corestats.CoreStats": 30,
     "scrapy.extensions.logcount.LogCount": 30,
@@ -200,7 +200,7 @@ EXTENSIONS_BASE: dict[str, int] = {
     "scrapy.extensions.spiderstate.SpiderState": 30,
 }
 PROGRESS_FD = None  # set by `scrapy crawlall` and `shards`: a socket that a crawl tells them on
-LOG_FORMATTER = "imgcrawl.logformatter.LogFormatter"
+LOG_FORMATTER = "imgcrawl.crawl.log_formatter.LogFormatter"
 LOG_LEVEL = "INFO"  # default DEBUG
 LOG_VERSIONS: list[str] = []
 STATS_DUMP = False  # summary.json has what matters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from imgcrawl.run import Run
+from imgcrawl.crawl.lifecycle import require_dataset, run_of
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
@@ -19,9 +19,9 @@ class RunPipeline:
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         """Scrapy's constructor."""
-        Run.wanted_by(crawler)
+        require_dataset(crawler)
         return cls(crawler)
 
     def open_spider(self) -> None:
         """Meet the run."""
-        self._run = Run.of(self._crawler)
+        self._run = run_of(self._crawler)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from imgcrawl.items import Item, VolumeItem
-from imgcrawl.store import AtomicFilesStore
+from imgcrawl.records.items import Item, VolumeItem
+from imgcrawl.storage.local import LocalFilesStore
 from pipelines.base import RunPipeline
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
 
-    from imgcrawl.volumes.copying import Copies
-    from imgcrawl.volumes.shelf import Shelf
+    from imgcrawl.storage.objects import ObjectStorage
+    from imgcrawl.volumes.copy.copy import VolumeCopies
 
 AT_ONCE = 4  # copies, whose objects share the requests that may be under way
 
@@ -24,7 +24,7 @@ class CopiesPipeline(RunPipeline):
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         self._room = asyncio.Semaphore(AT_ONCE)
-        self._copies: Copies | None = None
+        self._copies: VolumeCopies | None = None
 
     async def process_item(self, item: Item) -> Item:
         """Copy what has no result yet, and give it one."""
@@ -37,21 +37,21 @@ class CopiesPipeline(RunPipeline):
             item.metadata = item.metadata | known.metadata  # what it says was read once, and kept
         return item
 
-    def _made(self) -> Copies:
+    def _made(self) -> VolumeCopies:
         if self._copies is None:
-            from imgcrawl.volumes.copying import Copies  # noqa: PLC0415 - most crawls have none
+            from imgcrawl.volumes.copy.copy import VolumeCopies  # noqa: PLC0415 - most crawls have none
 
-            self._copies = Copies(self._crawler, self._run, self._shelf())
+            self._copies = VolumeCopies(self._crawler, self._run, self._shelf())
         return self._copies
 
-    def _shelf(self) -> Shelf:
+    def _shelf(self) -> ObjectStorage:
         """Where objects go: the store of files, if one is set."""
-        from imgcrawl.volumes.shelf import Shelf  # noqa: PLC0415 - likewise
+        from imgcrawl.storage.objects import ObjectStorage  # noqa: PLC0415 - likewise
 
         if self._run.files.local:
-            return Shelf(self._run.out.root)
+            return ObjectStorage(self._run.out.root)
         from pipelines.files import FilesPipeline  # noqa: PLC0415 - the few who have a store
 
         store = FilesPipeline.from_crawler(self._crawler).store
-        local = isinstance(store, AtomicFilesStore)
-        return Shelf(self._run.out.root, None if local else store)
+        local = isinstance(store, LocalFilesStore)
+        return ObjectStorage(self._run.out.root, None if local else store)

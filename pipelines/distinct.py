@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from scrapy.exceptions import NotConfigured
 
-from imgcrawl.items import Item, Stored
-from imgcrawl.outcomes import Outcome
+from imgcrawl.records.items import Item, Stored
+from imgcrawl.records.outcomes import Outcome
 from pipelines.base import RunPipeline
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imgcrawl.items import Item, Missing
+from imgcrawl.records.items import Item, Missing
 from pipelines.base import RunPipeline
 
 

@@ -13,20 +13,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from scrapy.pipelines.files import FilesPipeline as ScrapyFilesPipeline
 
+from imgcrawl.crawl.lifecycle import require_dataset, run_of
 from imgcrawl.download.errors import FetchError
-from imgcrawl.download.large import LargeFile
-from imgcrawl.download.part import Part
+from imgcrawl.download.partial_file import PartialFile
+from imgcrawl.download.ranged import LargeFile
 from imgcrawl.download.schemes import require_http
-from imgcrawl.errors import FULL_DISK
-from imgcrawl.examine import examine, merged, misnamed
-from imgcrawl.formats.errors import BadImage
-from imgcrawl.items import FileItem, Item, Missing, Result, Stored
-from imgcrawl.outcomes import Outcome
-from imgcrawl.run import Run
-from imgcrawl.store import LOCAL_STORES, AtomicFilesStore, Origin
-from imgcrawl.tally import utc_now
-from imgcrawl.uploads import upload
-from imgcrawl.verdicts import check_digests, digest, one_verdict
+from imgcrawl.microscopy.merge import examine, merged, misnamed
+from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.errors import FULL_DISK
+from imgcrawl.records.items import FileItem, Item, Missing, Result, Stored, one_verdict
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.storage.digests import check_digests, digest
+from imgcrawl.storage.local import LOCAL_STORES, LocalFilesStore
+from imgcrawl.storage.origin import Origin
+from imgcrawl.storage.scrapy_stores import upload
+from imgcrawl.text.times import utc_now
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from scrapy.crawler import Crawler
 
-    from imgcrawl.formats.facts import FileFacts
+    from imgcrawl.microscopy.facts import FileFacts
 
 
 class FilesPipeline(ScrapyFilesPipeline):
@@ -52,14 +53,14 @@ class FilesPipeline(ScrapyFilesPipeline):
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         """Scrapy's constructor. The store is FILES_STORE, or OUT where that is not set."""
-        Run.wanted_by(crawler)
+        require_dataset(crawler)
         cls._update_stores(crawler.settings)
         return cls(crawler.settings["FILES_STORE"] or crawler.settings["OUT"], crawler=crawler)
 
     def open_spider(self) -> None:  # type: ignore[override] # the spider argument is deprecated
         """Meet the run."""
         super().open_spider()
-        self._run = Run.of(self.crawler)
+        self._run = run_of(self.crawler)
 
     async def process_item(self, item: Item) -> Item:  # type: ignore[override] # as above
         """Fetch a file item that has no result yet, and give it one."""
@@ -93,8 +94,8 @@ class FilesPipeline(ScrapyFilesPipeline):
         """Download one URL of an item. Raises FetchError or BadImage."""
         require_http(url)
         name = hashlib.sha256(item.record_id.encode()).hexdigest()[:16]
-        part = Part.opened(self._run.out.parts / f"{name}.part", url)
-        files = self._run.tally.files
+        part = PartialFile.opened(self._run.out.parts / f"{name}.part", url)
+        files = self._run.counts.files
 
         def progress(received: int, size: int | None) -> None:
             files[item.record_id] = received, size
@@ -145,7 +146,7 @@ class FilesPipeline(ScrapyFilesPipeline):
 
     async def _keep(self, file: Path, name: str, origin: Origin) -> None:
         """Give a complete file its place, without a copy on the local disk."""
-        if isinstance(self.store, AtomicFilesStore):
+        if isinstance(self.store, LocalFilesStore):
             self.store.publish(file, name, origin)
         else:
             await asyncio.to_thread(upload, self.store, file, name)

@@ -20,19 +20,19 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.http.request import NO_CALLBACK
 from scrapy.pipelines.images import ImagesPipeline as ScrapyImagesPipeline
 
+from imgcrawl.crawl.lifecycle import require_dataset, run_of
+from imgcrawl.crawl.shared_requests import SharedRequests
 from imgcrawl.download.errors import FetchError
 from imgcrawl.download.schemes import require_http
-from imgcrawl.errors import FULL_DISK
-from imgcrawl.formats.check import BadImage
-from imgcrawl.items import ImageItem, Item, Missing, Result, Stored
-from imgcrawl.outcomes import Outcome, of_status
-from imgcrawl.picture_store import PictureStore
-from imgcrawl.placeholders import known_address
-from imgcrawl.run import Run
-from imgcrawl.same_url import SameUrl
-from imgcrawl.store import LOCAL_STORES, AtomicFilesStore, Origin
-from imgcrawl.verdicts import Kept, one_verdict
-from pipelines.sizes import Sizes
+from imgcrawl.pictures.check import BadImage
+from imgcrawl.pictures.placeholders import known_address
+from imgcrawl.records.errors import FULL_DISK
+from imgcrawl.records.items import ImageItem, Item, Missing, Result, Stored, one_verdict
+from imgcrawl.records.outcomes import Outcome, of_status
+from imgcrawl.storage.local import LOCAL_STORES, LocalFilesStore
+from imgcrawl.storage.origin import Origin
+from imgcrawl.storage.pictures import CheckedPicture, CheckedPictureStore
+from imgcrawl.storage.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     from typing import Self
@@ -57,27 +57,27 @@ class ImagesPipeline(ScrapyImagesPipeline):
 
     def __init__(self, store_uri: str, *, crawler: Crawler) -> None:
         super().__init__(store_uri, crawler=crawler)
-        self._pictures = PictureStore(
+        self._pictures = CheckedPictureStore(
             self.store, crawler.settings, min_width=self.min_width, min_height=self.min_height
         )
         self._numbers = count()
-        self._same_url = SameUrl()
+        self._same_url = SharedRequests()
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         """Scrapy's constructor. The store is IMAGES_STORE, or OUT where that is not set."""
-        Run.wanted_by(crawler)
+        require_dataset(crawler)
         cls._update_stores(crawler.settings)
         return cls(crawler.settings["IMAGES_STORE"] or crawler.settings["OUT"], crawler=crawler)
 
     def open_spider(self) -> None:  # type: ignore[override] # the spider argument is deprecated
         """Meet the run."""
         super().open_spider()
-        self._run = Run.of(self.crawler)
+        self._run = run_of(self.crawler)
         self._run.on_settled(self._same_url.settled)
-        self._sizes = Sizes(self.thumbs, self._size_path, self._pictures, self._run)
+        self._sizes = Thumbnails(self.thumbs, self._size_path, self._pictures, self._run.files)
         self._partial = str(self._run.out.partial)
-        if isinstance(self.store, AtomicFilesStore):
+        if isinstance(self.store, LocalFilesStore):
             self.store.partial = self._run.out.partial
 
     def close_spider(self) -> None:
@@ -233,7 +233,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
 
     async def _keep(
         self, response: Response, request: Request, item: ImageItem, origin: Origin
-    ) -> Kept:
+    ) -> CheckedPicture:
         """Check a response and store its body. Raises BadImage for one that is no picture."""
         body: bytes | Path = response.body
         if "spooled" in response.flags:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from imgcrawl.items import Item, Missing, Stored
-from imgcrawl.outcomes import Outcome
+from imgcrawl.records.items import Item, Missing, Stored
+from imgcrawl.records.outcomes import Outcome
 from pipelines.base import RunPipeline
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from scrapy.exceptions import NotConfigured
 
-from imgcrawl.items import Item, Missing
-from imgcrawl.outcomes import Outcome
-from imgcrawl.paths import safe_path
-from imgcrawl.remote.facts import facts_of
-from imgcrawl.remote.store import StoreError
+from imgcrawl.records.errors import StoreError
+from imgcrawl.records.items import Item, Missing
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.storage.object_metadata import facts_of
+from imgcrawl.text.filenames import safe_path
 from pipelines.base import RunPipeline
 
 if TYPE_CHECKING:

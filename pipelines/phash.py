@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from scrapy.exceptions import NotConfigured
 
-from imgcrawl.formats.phash import phash
-from imgcrawl.items import Item, Stored
+from imgcrawl.pictures.phash import phash
+from imgcrawl.records.items import Item, Stored
 from pipelines.base import RunPipeline
 
 if TYPE_CHECKING:

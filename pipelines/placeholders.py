@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 
 from scrapy.exceptions import NotConfigured
 
-from imgcrawl.items import Item, Stored
-from imgcrawl.outcomes import Outcome
+from imgcrawl.records.items import Item, Stored
+from imgcrawl.records.outcomes import Outcome
 from pipelines.base import RunPipeline
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
 
-    from imgcrawl.entries import Entry
+    from imgcrawl.dataset.entries import LedgerEntry
 
 
 class PlaceholdersPipeline(RunPipeline):
@@ -72,7 +72,7 @@ class PlaceholdersPipeline(RunPipeline):
                 del self._in_flight[sha256]
 
 
-def _is_of(entry: Entry, host: str) -> bool:
+def _is_of(entry: LedgerEntry, host: str) -> bool:
     return _host(entry.result.final_url) == host
 
 

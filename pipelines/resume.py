@@ -14,10 +14,10 @@ from zlib import crc32
 
 from scrapy.exceptions import DropItem
 
-from imgcrawl.formats.sniff import EXTENSIONS
-from imgcrawl.items import Item, Missing, Stored
-from imgcrawl.outcomes import Outcome, retry_outcomes
-from imgcrawl.paths import safe_path
+from imgcrawl.pictures.sniff import EXTENSIONS
+from imgcrawl.records.items import Item, Missing, Stored
+from imgcrawl.records.outcomes import Outcome, retry_outcomes
+from imgcrawl.text.filenames import safe_path
 from pipelines.base import RunPipeline
 
 if TYPE_CHECKING:

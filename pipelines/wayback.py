@@ -14,12 +14,12 @@ from scrapy.exceptions import NotConfigured
 from scrapy.http.request import NO_CALLBACK
 
 from imgcrawl.download.errors import FetchError
-from imgcrawl.formats.check import BadImage
-from imgcrawl.items import ImageItem, Item, Missing, Result, Stored
-from imgcrawl.outcomes import Outcome
-from imgcrawl.store import Origin
-from imgcrawl.tally import utc_now
-from imgcrawl.wayback import Capture, cdx_url, parse_cdx
+from imgcrawl.pictures.check import BadImage
+from imgcrawl.records.items import ImageItem, Item, Missing, Result, Stored
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.sources.wayback import WaybackCapture, cdx_url, parse_cdx
+from imgcrawl.storage.origin import Origin
+from imgcrawl.text.times import utc_now
 from pipelines.images import ImagesPipeline
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class WaybackPipeline(ImagesPipeline):
         before = lost.message.split("; Wayback: ")[0]
         return replace(lost, message=f"{before}; Wayback: {', '.join(dict.fromkeys(words))}")
 
-    async def _captures(self, url: str) -> list[Capture]:
+    async def _captures(self, url: str) -> list[WaybackCapture]:
         """The captures of a URL, nearest to the dataset's year first. Raises _UnansweredError."""
         ledger, since = self._run.ledger, datetime.now(UTC) - self._keep_for
         known = ledger.captures(url, since.strftime("%Y-%m-%dT%H:%M:%SZ"))
@@ -112,7 +112,7 @@ class WaybackPipeline(ImagesPipeline):
         ledger.write_captures(url, response.text, utc_now())
         return captures
 
-    async def _replay(self, item: ImageItem, url: str, capture: Capture) -> Result:
+    async def _replay(self, item: ImageItem, url: str, capture: WaybackCapture) -> Result:
         try:
             digests = {"sha1": capture.sha1, **item.digests}
         except ValueError as error:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, NonNegativeInt
 
-from imgcrawl.browser import HANDLERS, require_browser
-from imgcrawl.errors import ArgumentError, SourceError
-from imgcrawl.lists.links import Link
+from imgcrawl.browser.chromium import HANDLERS, require_browser
+from imgcrawl.records.errors import ArgumentError, SourceError
 from imgcrawl.settings import DOWNLOAD_HANDLERS
-from spiders.base.page import GivenPageSpider, PageArguments, Wanted
+from imgcrawl.sources.web.links import PageLink
+from spiders.base.page import GivenPageSpider, PageArguments, WantedFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,20 +74,20 @@ class DynamicPageSpider(GivenPageSpider[DynamicPageArguments]):
         some = "".join(f"\n  {url}" for url in self._seen[:5])
         return super().nothing() + (f" The first of its links:{some}" if some else "")
 
-    async def read_page(self, url: str) -> tuple[str, Iterable[Link]]:
+    async def read_page(self, url: str) -> tuple[str, Iterable[PageLink]]:
         """The links of a page: those that stand in it, where that will do, or a browser's."""
         if self.args.auto:
             here, links = await super().read_page(url)
             plain = list(links)
-            if any(map(Wanted(self.args.match).takes, plain)):
+            if any(map(WantedFiles(self.args.match).takes, plain)):
                 return here, plain
         here, shown = await self._shown(url)
         self._seen = list(shown)
-        return here, [Link(link, text=text) for link, text in shown.items()]
+        return here, [PageLink(link, text=text) for link, text in shown.items()]
 
     async def _shown(self, url: str) -> tuple[str, dict[str, str]]:
         """The page's address, and the links that a browser finds, with their texts."""
-        from imgcrawl.visit import Steps, Visit  # noqa: PLC0415 - brings Playwright
+        from imgcrawl.browser.page_links import PageLinkFinder, Steps  # noqa: PLC0415 - brings Playwright
 
         args = self.args
         try:
@@ -96,7 +96,7 @@ class DynamicPageSpider(GivenPageSpider[DynamicPageArguments]):
             raise SourceError(str(error)) from error
         deadline = 0.9 * (self.settings.getfloat("DOWNLOAD_DEADLINE") or 1e6)
         timeout = self.settings.getfloat("DOWNLOAD_TIMEOUT")
-        visit = Visit(
+        visit = PageLinkFinder(
             Steps(args.wait_for, args.click, args.scroll, args.max_pages, timeout, deadline)
         )
         self.logger.info("Opening %s in a browser", url)

@@ -9,17 +9,16 @@ from urllib.parse import quote, unquote, urlsplit
 from pydantic import Field, field_validator
 
 from imgcrawl.arguments import FileArguments
-from imgcrawl.errors import SourceError
-from imgcrawl.items import Expects, Unreadable
-from imgcrawl.lists.empiar import Imageset, missing_names, parse_entry
-from imgcrawl.lists.links import Link
-from spiders.base.page import Found, PageSpider
+from imgcrawl.records.errors import SourceError
+from imgcrawl.records.items import Expects, Unreadable
+from imgcrawl.sources.empiar import Imageset, missing_names, parse_entry
+from imgcrawl.sources.web.links import PageLink
+from spiders.base.page import FoundLink, PageSpider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from imgcrawl.items import Metadata
-    from spiders.base.dataset import Said
+    from imgcrawl.records.items import Metadata, SpiderOutput
 
 
 class EmpiarArguments(FileArguments):
@@ -50,7 +49,7 @@ class EmpiarSpider(PageSpider[EmpiarArguments]):
     arguments: ClassVar[type[EmpiarArguments]] = EmpiarArguments
     example = "scrapy crawl empiar -a entry=11759 -a match='*.dm3'"
 
-    async def records(self) -> AsyncIterator[Said]:
+    async def records(self) -> AsyncIterator[SpiderOutput]:
         """The files of the entry."""
         number = self.args.entry
         api = f"{self.settings['EMPIAR_API_URL']}entry/EMPIAR-{number}/"
@@ -68,11 +67,11 @@ class EmpiarSpider(PageSpider[EmpiarArguments]):
         async for said in super().records():
             yield said
 
-    async def found(self) -> AsyncIterator[Found | Unreadable]:
+    async def found(self) -> AsyncIterator[FoundLink | Unreadable]:
         """What the index has, and what the record says it should have."""
         names: dict[str, list[str]] = {i.directory: [] for i in self._record.imagesets}
         async for found in super().found():
-            if isinstance(found, Found) and (imageset := self._imageset(found.link.url)):
+            if isinstance(found, FoundLink) and (imageset := self._imageset(found.link.url)):
                 names[imageset.directory].append(found.link.url)
             yield found
         for imageset in self._record.imagesets:
@@ -81,7 +80,7 @@ class EmpiarSpider(PageSpider[EmpiarArguments]):
             base = self._root.removesuffix("data/") + f"{imageset.directory}/"
             for name in missing:
                 self.logger.warning("%s is not in the index, but must be there: asking", name)
-                yield Found(Link(base + quote(name)), base)
+                yield FoundLink(PageLink(base + quote(name)), base)
             if unknown:
                 yield Unreadable(
                     base,
@@ -89,7 +88,7 @@ class EmpiarSpider(PageSpider[EmpiarArguments]):
                     "and their names cannot be told",
                 )
 
-    def describe(self, found: Found) -> Metadata:
+    def describe(self, found: FoundLink) -> Metadata:
         """What the record says of a file."""
         record, imageset = self._record, self._imageset(found.link.url)
         said = super().describe(found) | {

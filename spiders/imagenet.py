@@ -8,9 +8,11 @@ from itertools import count
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
-from imgcrawl.errors import SourceError
-from imgcrawl.items import ImageItem, Item
-from imgcrawl.lists.candidates import (
+from imgcrawl.lists.rows import MalformedRow
+from imgcrawl.records.errors import SourceError
+from imgcrawl.records.items import ImageItem, Item
+from imgcrawl.records.quotas import Quota
+from imgcrawl.sources.imagenet.candidates import (
     Candidate,
     NoListError,
     UrlFile,
@@ -18,16 +20,14 @@ from imgcrawl.lists.candidates import (
     find_list,
     read_candidates,
 )
-from imgcrawl.lists.rows import Junk
-from imgcrawl.lists.synsets import Synset, Synsets
-from imgcrawl.quota import Quota
+from imgcrawl.sources.imagenet.synsets import Synset, Synsets
 from spiders.base.candidates import CandidatesSpider
 from spiders.imagenet_arguments import HOSTS, ImagenetArguments
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from spiders.base.dataset import Said
+    from imgcrawl.records.items import SpiderOutput
 
 MAX_FAILED_LISTS = 3  # in a row, until the API is taken for gone
 ADVICE = "Give a list of your own: -a urls_file=fall11_urls.txt, or -a list_dir=DIR."
@@ -45,7 +45,7 @@ class ImagenetSpider(CandidatesSpider[ImagenetArguments]):
     arguments: ClassVar[type[ImagenetArguments]] = ImagenetArguments
     example = "scrapy crawl imagenet -a wnids_file=wnids.txt -a n=50"
 
-    async def records(self) -> AsyncIterator[Said]:
+    async def records(self) -> AsyncIterator[SpiderOutput]:
         """Synsets and their candidates."""
         self._synsets = Synsets()
         self._wnids = self.args.chosen()
@@ -72,7 +72,7 @@ class ImagenetSpider(CandidatesSpider[ImagenetArguments]):
         """What the list of a synset has on the hosts that are wanted, in its order."""
         found = []
         for candidate in await self._listed(quota.key):
-            if isinstance(candidate, Junk):
+            if isinstance(candidate, MalformedRow):
                 self._n_junk += 1
                 if self._n_junk <= 10:
                     self.logger.warning("No candidate: %s", candidate)
@@ -94,7 +94,7 @@ class ImagenetSpider(CandidatesSpider[ImagenetArguments]):
                 name, [candidate.url], f"{wnid}/{name}", dict(metadata), quota=wnid, rank=rank
             )
 
-    async def _listed(self, wnid: str) -> list[Candidate | Junk]:
+    async def _listed(self, wnid: str) -> list[Candidate | MalformedRow]:
         """All candidates of a synset; a few thousand at most. Raises SourceError without a list."""
         if self.args.urls_file:
             found = list(self._file.candidates(wnid))
@@ -109,11 +109,11 @@ class ImagenetSpider(CandidatesSpider[ImagenetArguments]):
                 return list(read_candidates(file, wnid, path.name))
         return await self._from_api(wnid)
 
-    async def _from_api(self, wnid: str) -> list[Candidate | Junk]:
+    async def _from_api(self, wnid: str) -> list[Candidate | MalformedRow]:
         async with self._turns:
             return await self._ask_api(wnid)
 
-    async def _ask_api(self, wnid: str) -> list[Candidate | Junk]:
+    async def _ask_api(self, wnid: str) -> list[Candidate | MalformedRow]:
         if self._failed_lists >= MAX_FAILED_LISTS:
             raise SourceError(f"image-net.org's API was not asked: {self._last_failure}")
         url = f"{self.settings['IMAGENET_API_URL']}imagenet.synset.geturls?wnid={wnid}"

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 from pydantic import Field, PositiveInt, PrivateAttr, model_validator
 
 from imgcrawl.arguments import ListArguments, Words
-from imgcrawl.errors import ArgumentError
-from imgcrawl.lists.candidates import check_url_file
 from imgcrawl.lists.lines import decoded
-from imgcrawl.lists.synsets import WNID, Synsets, read_wnids
+from imgcrawl.records.errors import ArgumentError
+from imgcrawl.sources.imagenet.candidates import check_url_file
+from imgcrawl.sources.imagenet.synsets import WNID, Synsets, read_wnids
 
 # What a word in hosts= stands for. Half of ImageNet's URLs are Flickr's, and these live longest.
 HOSTS: dict[str, tuple[str, ...]] = {"all": (), "flickr": ("flickr.com", "staticflickr.com")}

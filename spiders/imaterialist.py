@@ -8,26 +8,25 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from imgcrawl.arguments import AnyCase, ListArguments
-from imgcrawl.errors import ArgumentError
-from imgcrawl.items import Expects
-from imgcrawl.lists.contest import (
+from imgcrawl.lists.opening import is_url, split_member
+from imgcrawl.lists.rows import MalformedRow
+from imgcrawl.records.errors import ArgumentError
+from imgcrawl.records.items import Expects
+from imgcrawl.sources.contests import (
     ContestImage,
-    Labels,
+    LabelMap,
     check_contest,
     last_part,
     read_images,
     read_label_map,
 )
-from imgcrawl.lists.opening import is_url, split_member
-from imgcrawl.lists.rows import Junk
-from imgcrawl.paths import safe_path
+from imgcrawl.text.filenames import safe_path
 from spiders.base.url_list import UrlListSpider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from imgcrawl.items import Item
-    from spiders.base.dataset import Said
+    from imgcrawl.records.items import Item, SpiderOutput
 
 SPLITS = ("train", "validation", "test")
 
@@ -85,7 +84,7 @@ class ImaterialistSpider(UrlListSpider[ImaterialistArguments]):
     arguments: ClassVar[type[ImaterialistArguments]] = ImaterialistArguments
     example = "scrapy crawl imaterialist -a train=train.json -a validation=validation.json"
 
-    async def records(self) -> AsyncIterator[Said]:
+    async def records(self) -> AsyncIterator[SpiderOutput]:
         """The images of all splits."""
         sources = {split: await self.local(source) for split, source in self.args.splits().items()}
         names: dict[str, str] = {}
@@ -95,17 +94,19 @@ class ImaterialistSpider(UrlListSpider[ImaterialistArguments]):
         for split, (path, member) in sources.items():
             self.logger.info("Reading the labels of %s", split)
             by_url = self.args.naming == "url"
-            labels[split] = await asyncio.to_thread(Labels.read, path, member, last_parts=by_url)
+            labels[split] = await asyncio.to_thread(LabelMap.read, path, member, last_parts=by_url)
             yield Expects(labels[split].images)
         for split, (path, member) in sources.items():
             known = labels[split].names | names
             for image in read_images(path, member, labels[split]):
-                if isinstance(image, Junk):
+                if isinstance(image, MalformedRow):
                     yield self.junk(f"{split}: {self.args.splits()[split]}", image)
                 else:
                     yield self._item(split, image, labels[split], known)
 
-    def _item(self, split: str, image: ContestImage, labels: Labels, names: dict[str, str]) -> Item:
+    def _item(
+        self, split: str, image: ContestImage, labels: LabelMap, names: dict[str, str]
+    ) -> Item:
         metadata = image.fields | {"split": split, "image_id": image.id}
         if image.labels:
             metadata["label_id"] = " ".join(image.labels)

@@ -9,30 +9,24 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
 
-from imgcrawl.errors import SourceError
-from imgcrawl.items import Bookmark, Document, Expects, ImageItem, Item, Missing
-from imgcrawl.lists import isic_masks
 from imgcrawl.lists.ids import read_ids
-from imgcrawl.lists.isic_masks import Mask, SegLevel
-from imgcrawl.lists.isic_records import expected, file_of, flatten
-from imgcrawl.outcomes import Outcome
-from imgcrawl.paths import format_layout
-from imgcrawl.queries.isic import (
-    check_query,
-    combine,
-    id_query,
-    is_legacy_id,
-    parse_id,
-)
-from imgcrawl.suggest import did_you_mean
-from spiders.base.cursor_api import CursorApiSpider, Page
+from imgcrawl.records.errors import SourceError
+from imgcrawl.records.items import Bookmark, Document, Expects, ImageItem, Item, Missing
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.sources.isic import masks as isic_masks
+from imgcrawl.sources.isic.masks import Mask, SegLevel
+from imgcrawl.sources.isic.query import check_query, combine, id_query, is_legacy_id, parse_id
+from imgcrawl.sources.isic.records import expected, file_of, flatten
+from imgcrawl.text.filenames import format_layout
+from imgcrawl.text.suggest import did_you_mean
+from spiders.base.cursor_api import CursorApiSpider, CursorPage
 from spiders.isic_arguments import IsicArguments
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from datetime import date
 
-    from spiders.base.dataset import Said
+    from imgcrawl.records.items import SpiderOutput
 
 BATCH = 100  # ids a request; the server takes a request line of 8,192 bytes
 
@@ -49,7 +43,7 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
     arguments: ClassVar[type[IsicArguments]] = IsicArguments
     example = "scrapy crawl isic -a filter=benign -a num_images=100"
 
-    async def records(self) -> AsyncIterator[Said]:
+    async def records(self) -> AsyncIterator[SpiderOutput]:
         """Images in the order they were published, each followed by its masks."""
         for correction in check_query(self.args.query).corrections:
             self.logger.warning("query corrected: %s", correction)
@@ -74,7 +68,7 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
 
     # --- which images ---
 
-    async def _searched(self) -> AsyncIterator[dict[str, Any] | Said]:
+    async def _searched(self) -> AsyncIterator[dict[str, Any] | SpiderOutput]:
         args = self.args
         params = await self._parameters()
         url = f"{self._api}images/{'search/' if params else ''}"
@@ -119,7 +113,7 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
                 return number
         raise SourceError(f"There is no collection {name!r}{did_you_mean(name, known)}")
 
-    async def _expects(self, params: dict[str, str], page: Page, position: int) -> Expects:
+    async def _expects(self, params: dict[str, str], page: CursorPage, position: int) -> Expects:
         """What the archive says of the size of the list; `count` is told once, and only nearly."""
         if page.count is None:
             return Expects()
@@ -148,7 +142,7 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
             return {}
         return answer if isinstance(answer, dict) else {}
 
-    async def _listed(self) -> AsyncIterator[dict[str, Any] | Said]:
+    async def _listed(self) -> AsyncIterator[dict[str, Any] | SpiderOutput]:
         """The images of a list of ids; those that the archive does not know are missing."""
         args = self.args
         given = [*args.ids, *(read_ids(args.ids_file, parse_id) if args.ids_file else ())]
@@ -191,7 +185,7 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
 
     # --- what a record comes to ---
 
-    async def _record(self, record: dict[str, Any]) -> AsyncIterator[Said]:
+    async def _record(self, record: dict[str, Any]) -> AsyncIterator[SpiderOutput]:
         args = self.args
         metadata = flatten(record)
         isic_id = str(metadata.get("isic_id") or "")

@@ -8,12 +8,10 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from imgcrawl.arguments import AnyCase, ImageArguments, Words
-from imgcrawl.errors import ArgumentError
 from imgcrawl.lists.ids import read_ids
-from imgcrawl.lists.isic_masks import SegLevel
-from imgcrawl.output import plain_folder
-from imgcrawl.paths import layout_fields
-from imgcrawl.queries.isic import (
+from imgcrawl.records.errors import ArgumentError
+from imgcrawl.sources.isic.masks import SegLevel
+from imgcrawl.sources.isic.query import (
     Filter,
     check_query,
     combine,
@@ -21,7 +19,9 @@ from imgcrawl.queries.isic import (
     license_query,
     parse_id,
 )
-from imgcrawl.queries.isic_fields import check_column
+from imgcrawl.sources.isic.query_fields import check_column
+from imgcrawl.storage.directory import plain_folder
+from imgcrawl.text.filenames import layout_fields
 
 
 class IsicArguments(ImageArguments):

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field, NonNegativeInt, field_validator, model_validator
 
 from imgcrawl.arguments import AnyCase
-from imgcrawl.errors import SourceError
-from imgcrawl.lists.neuroglancer import RemoteState, images, pick_layer, read_link
-from imgcrawl.volumes.address import name_of
-from imgcrawl.volumes.box import parse_size
-from imgcrawl.volumes.model import Format  # noqa: TC001 - pydantic reads it
-from spiders.base.neuroglancer_link import follow
+from imgcrawl.records.errors import SourceError
+from imgcrawl.records.volume import Format  # noqa: TC001 - pydantic reads it
+from imgcrawl.sources.neuroglancer.follow import follow
+from imgcrawl.sources.neuroglancer.link import RemoteState, images, pick_layer, read_link
+from imgcrawl.volumes.crop.box import parse_size
+from imgcrawl.volumes.metadata.address import name_of
 from spiders.base.volume import VolumeSpider
 from spiders.base.volume_arguments import VolumeArguments, checked_address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from imgcrawl.volumes.model import Address, Level, Picture
-    from spiders.base.dataset import Said
+    from imgcrawl.records.items import SpiderOutput
+    from imgcrawl.records.volume import Level, Multiscale, VolumeAddress
 
 
 _NO_LAYERS = "layers are those of a link, and this is the address of one volume"
@@ -92,7 +92,7 @@ class NeuroglancerSpider(VolumeSpider[NeuroglancerArguments]):
         "-a size=1000,1000,1000 -a seed=7"
     )
 
-    async def records(self) -> AsyncIterator[Said]:
+    async def records(self) -> AsyncIterator[SpiderOutput]:
         """The cubes."""
         address, name, kind = await self._find()
         picture = await self.open_picture(address)
@@ -107,7 +107,7 @@ class NeuroglancerSpider(VolumeSpider[NeuroglancerArguments]):
         async for said in self.cubes(picture, [level], name, self.args.format):
             yield said
 
-    async def _find(self) -> tuple[Address, str, str | None]:
+    async def _find(self) -> tuple[VolumeAddress, str, str | None]:
         """The volume that is meant, the name of its layer, and its type; None without a layer."""
         url = self.args.url
         if not url.startswith(("http://", "https://")):
@@ -137,14 +137,14 @@ class NeuroglancerSpider(VolumeSpider[NeuroglancerArguments]):
             )
         return address, layer.name or name_of(address), layer.kind
 
-    def _volume(self, url: str) -> tuple[Address, str, None]:
+    def _volume(self, url: str) -> tuple[VolumeAddress, str, None]:
         """A volume that is named without a link."""
         if self.args.layer is not None:
             raise SourceError(f"{_NO_LAYERS}: {url[:100]} is no link to a view.")
         address = self.address(url)
         return address, name_of(address), None
 
-    def _level(self, picture: Picture) -> Level:
+    def _level(self, picture: Multiscale) -> Level:
         levels = picture.levels
         if self.args.resolution is None:
             mip = self.args.mip or 0

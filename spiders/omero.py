@@ -6,8 +6,11 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from imgcrawl.items import Expects, FileItem, Metadata, Missing, Unreadable
-from imgcrawl.lists.omero import (
+from imgcrawl.records.items import Expects, FileItem, Metadata, Missing, Unreadable
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.sources.omero.api import OmeroAnswerError, OmeroApi
+from imgcrawl.sources.omero.files import FilesetPaths, by_rule, read_download_urls, read_paths
+from imgcrawl.sources.omero.records import (
     Pair,
     annotation_columns,
     image_columns,
@@ -17,16 +20,13 @@ from imgcrawl.lists.omero import (
     well_name,
     well_of_path,
 )
-from imgcrawl.lists.omero_files import Paths, by_rule, read_download_urls, read_paths
-from imgcrawl.outcomes import Outcome
 from spiders.base.dataset import DatasetSpider
-from spiders.base.omero_api import AnswerError, OmeroApi
 from spiders.omero_arguments import OmeroArguments
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from spiders.base.dataset import Said
+    from imgcrawl.records.items import SpiderOutput
 
     Place = Metadata  # the containers that an image lies in: dataset, dataset_id, ...
 
@@ -56,7 +56,7 @@ class OmeroSpider(DatasetSpider[OmeroArguments]):
     arguments: ClassVar[type[OmeroArguments]] = OmeroArguments
     example = "scrapy crawl omero -a image=9846137"
 
-    async def records(self) -> AsyncIterator[Said]:
+    async def records(self) -> AsyncIterator[SpiderOutput]:
         """The files of each image, in the server's order."""
         self._seen: set[tuple[str, str]] = set()
         self._studies: dict[tuple[str, str, int], list[Pair]] = {}
@@ -77,7 +77,7 @@ class OmeroSpider(DatasetSpider[OmeroArguments]):
                 try:
                     async for said in self._image(api, image_id, where):
                         yield said
-                except AnswerError as error:
+                except OmeroAnswerError as error:
                     # One image that the server stumbles over does not stop the others.
                     yield Unreadable(f"image-{image_id}", str(error))
         if self._unfit:
@@ -128,7 +128,9 @@ class OmeroSpider(DatasetSpider[OmeroArguments]):
 
     # --- what an image comes to ---
 
-    async def _image(self, api: OmeroApi, image_id: int, place: Place) -> AsyncIterator[Said]:
+    async def _image(
+        self, api: OmeroApi, image_id: int, place: Place
+    ) -> AsyncIterator[SpiderOutput]:
         if (api.server, f"image-{image_id}") in self._seen:
             return
         study = await self._study(api, place)
@@ -155,7 +157,7 @@ class OmeroSpider(DatasetSpider[OmeroArguments]):
         self._first(api, group)
 
     async def _files(
-        self, api: OmeroApi, image_id: int, paths: Paths, metadata: Metadata
+        self, api: OmeroApi, image_id: int, paths: FilesetPaths, metadata: Metadata
     ) -> AsyncIterator[FileItem]:
         """One record a file: by IDR's list, by its rule, or from the server itself."""
         group = _group(image_id, paths)
@@ -224,11 +226,11 @@ def _named(kind: str, record: dict[str, Any]) -> Place:
     return {column: value for column, value in columns.items() if value not in (None, "")}
 
 
-def _group(image_id: int, paths: Paths) -> str:
+def _group(image_id: int, paths: FilesetPaths) -> str:
     return f"image-{image_id}" if paths.fileset is None else f"fileset-{paths.fileset}"
 
 
-def _archived_id(group: str, paths: Paths, given: str) -> str:
+def _archived_id(group: str, paths: FilesetPaths, given: str) -> str:
     """The record of what stock OMERO hands out, the same in every run: a file, or a zip of them."""
     if len(paths.names) > 1:
         return f"{group}.zip"

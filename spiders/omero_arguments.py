@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from imgcrawl.arguments import SpiderArguments, Words
-from imgcrawl.lists.omero import KINDS, parse_link
+from imgcrawl.sources.omero.records import KINDS, parse_link
 
 
 def _ids(value: Any) -> Any:

@@ -11,21 +11,21 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from imgcrawl.arguments import SpiderArguments
 from imgcrawl.download.errors import FetchError
-from imgcrawl.errors import SourceError
-from imgcrawl.formats.chunked import MAX_DOCUMENT
-from imgcrawl.items import Expects, Missing, VolumeItem
-from imgcrawl.outcomes import Outcome
-from imgcrawl.volumes.address import parent
-from imgcrawl.volumes.citation import Citation, bytes_of, check_crop, read_file
-from imgcrawl.volumes.local import read_document
-from imgcrawl.volumes.picture import read_picture
+from imgcrawl.microscopy.zarr_documents import MAX_DOCUMENT
+from imgcrawl.records.errors import SourceError
+from imgcrawl.records.items import Expects, Missing, VolumeItem
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.volumes.crop.provenance import Provenance, bytes_of, check_crop, read_file
+from imgcrawl.volumes.metadata.address import parent
+from imgcrawl.volumes.metadata.local_folder import read_document
+from imgcrawl.volumes.metadata.multiscale import read_multiscale
 from spiders.base.dataset import DatasetSpider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from imgcrawl.volumes.model import Address, Crop, Level
-    from spiders.base.dataset import Said
+    from imgcrawl.records.items import SpiderOutput
+    from imgcrawl.records.volume import Crop, Level, VolumeAddress
 
 _ABSENT = {403, 404, 410}  # some stores forbid what they do not have
 
@@ -38,7 +38,7 @@ class RecropArguments(SpiderArguments):
     )
     local: bool = Field(False, description="the volume may be a folder of this computer")
 
-    _citation: Citation = PrivateAttr()
+    _citation: Provenance = PrivateAttr()
 
     @model_validator(mode="after")
     def _is_citation(self) -> Self:
@@ -53,7 +53,7 @@ class RecropArguments(SpiderArguments):
         return self
 
     @property
-    def citation(self) -> Citation:
+    def citation(self) -> Provenance:
         """What the file says."""
         return self._citation
 
@@ -69,7 +69,7 @@ class RecropSpider(DatasetSpider[RecropArguments]):
     arguments: ClassVar[type[RecropArguments]] = RecropArguments
     example = "scrapy crawl recrop -a file=data/neuroglancer/cubes/a.ome.zarr.crop.json"
 
-    async def records(self) -> AsyncIterator[Said]:
+    async def records(self) -> AsyncIterator[SpiderOutput]:
         """The crop."""
         citation = self.args.citation
         cited = citation.crop
@@ -97,12 +97,12 @@ class RecropSpider(DatasetSpider[RecropArguments]):
         """
         found: list[Level] = []
         problem = ""
-        place: Address | None = cited.address
+        place: VolumeAddress | None = cited.address
         for _ in range(3):
             if place is None:
                 break
             try:
-                levels = (await read_picture(self._document, place)).levels
+                levels = (await read_multiscale(self._document, place)).levels
             except SourceError as error:
                 if isinstance(error.__cause__, FetchError):
                     raise

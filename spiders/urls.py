@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field, field_validator, model_validator
 
 from imgcrawl.arguments import ListArguments
-from imgcrawl.errors import ArgumentError
 from imgcrawl.lists.columns import MIRRORS, Columns
 from imgcrawl.lists.opening import is_url, split_member
 from imgcrawl.lists.reader import LOOKED_AT, find_columns, reading
-from imgcrawl.lists.rows import Junk, Row, excerpt
-from imgcrawl.paths import format_layout, layout_fields
+from imgcrawl.lists.rows import MalformedRow, Row, excerpt
+from imgcrawl.records.errors import ArgumentError
+from imgcrawl.text.filenames import format_layout, layout_fields
 from spiders.base.url_list import UrlListSpider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from imgcrawl.items import Item
-    from spiders.base.dataset import Said
+    from imgcrawl.records.items import Item, SpiderOutput
 
 PER_FOLDER = 10_000  # files of a list that has no ids
 _BITS = {"md5": 128, "sha256": 256}
@@ -86,7 +85,7 @@ class UrlsSpider(UrlListSpider[UrlsArguments]):
     arguments: ClassVar[type[UrlsArguments]] = UrlsArguments
     example = "scrapy crawl urls -a list=urls.csv"
 
-    async def records(self) -> AsyncIterator[Said]:
+    async def records(self) -> AsyncIterator[SpiderOutput]:
         """A record for each row."""
         path, member = await self.local(self.args.list)
         with reading(path, member) as rows:
@@ -99,14 +98,16 @@ class UrlsSpider(UrlListSpider[UrlsArguments]):
             for row in chain(first, rows):
                 if isinstance(row, Row) and row.table and columns.url not in row.fields:
                     continue  # of another table: annotations, licences
-                read = row if isinstance(row, Junk) else self._read(row, columns)
-                yield self.junk(self.args.list, read) if isinstance(read, Junk) else read
+                read = row if isinstance(row, MalformedRow) else self._read(row, columns)
+                yield self.junk(self.args.list, read) if isinstance(read, MalformedRow) else read
 
-    def _read(self, row: Row, columns: Columns) -> Item | Junk:
+    def _read(self, row: Row, columns: Columns) -> Item | MalformedRow:
         urls = _urls(row.fields, columns)
         if not urls:
             shown = excerpt(" ".join(str(value) for value in row.fields.values()))
-            return Junk(row.number, f"row {row.number}", f"no URL in {columns.url!r}", shown)
+            return MalformedRow(
+                row.number, f"row {row.number}", f"no URL in {columns.url!r}", shown
+            )
         given = row.fields.get(columns.id) if columns.id else None
         record_id = f"{row.number:09}" if given in (None, "") else str(given)
         metadata = {

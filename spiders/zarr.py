@@ -7,23 +7,21 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from imgcrawl.arguments import AnyCase, Words
-from imgcrawl.errors import SourceError
-from imgcrawl.items import Expects, VolumeItem
-from imgcrawl.suggest import did_you_mean
-from imgcrawl.volumes.address import name_of, store_of, within
-from imgcrawl.volumes.columns import columns_of_level
-from imgcrawl.volumes.model import Address, Copy, Format
-from imgcrawl.volumes.picture import NoPicture
-from imgcrawl.volumes.sizes import size_of_level
+from imgcrawl.records.errors import SourceError
+from imgcrawl.records.items import Expects, VolumeItem
+from imgcrawl.records.volume import Copy, Format, VolumeAddress, size_of_level
+from imgcrawl.text.suggest import did_you_mean
+from imgcrawl.volumes.crop.columns import columns_of_level
+from imgcrawl.volumes.metadata.address import name_of, store_of, within
+from imgcrawl.volumes.metadata.multiscale import NoMultiscaleError
 from spiders.base.volume import VolumeSpider
 from spiders.base.volume_arguments import VolumeArguments, checked_address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from imgcrawl.items import Metadata
-    from imgcrawl.volumes.model import Level, Picture
-    from spiders.base.dataset import Said
+    from imgcrawl.records.items import Metadata, SpiderOutput
+    from imgcrawl.records.volume import Level, Multiscale
 
 MAX_UNASKED = 100_000_000_000  # bytes, uncompressed, of levels that nobody named
 
@@ -56,7 +54,7 @@ class ZarrArguments(VolumeArguments):
     @field_validator("path")
     @classmethod
     def _is_path(cls, path: str | None) -> str | None:
-        within(Address("here", "https://here/"), path or "")
+        within(VolumeAddress("here", "https://here/"), path or "")
         return path
 
     @model_validator(mode="after")
@@ -87,12 +85,12 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
         "-a path=recon-2/em/fibsem-int16 -a level=s3"
     )
 
-    async def records(self) -> AsyncIterator[Said]:
+    async def records(self) -> AsyncIterator[SpiderOutput]:
         """The levels that are asked for, or cubes of them."""
         address = within(self.address(self.args.url), self.args.path or "")
         try:
             picture = await self.open_picture(address)
-        except NoPicture as error:
+        except NoMultiscaleError as error:
             if not (self.args.is_copy and error.below):
                 raise
             if "all" not in self.args.level:
@@ -110,7 +108,7 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
         async for said in self.cubes(picture, levels, name_of(picture.address), format_):
             yield said
 
-    def _levels(self, picture: Picture) -> list[Level]:
+    def _levels(self, picture: Multiscale) -> list[Level]:
         known = {level.name: level for level in picture.levels}
         if not self.args.level:
             return [*picture.levels] if self.args.is_copy else [picture.levels[0]]
@@ -125,7 +123,9 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
                 )
         return [known[name] for name in dict.fromkeys(self.args.level)]
 
-    async def _copies(self, picture: Picture, levels: list[Level]) -> AsyncIterator[Said]:
+    async def _copies(
+        self, picture: Multiscale, levels: list[Level]
+    ) -> AsyncIterator[SpiderOutput]:
         size = sum(map(size_of_level, levels))
         if not self.args.level and size > MAX_UNASKED:
             shown = "\n".join(f"  -a level={in_words(level)}" for level in levels)
@@ -143,11 +143,11 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
             yield self._copy(there, folder, columns_of_level(level, picture.kind))
 
     @staticmethod
-    def _copy(there: Address, folder: str, columns: Metadata | None = None) -> VolumeItem:
+    def _copy(there: VolumeAddress, folder: str, columns: Metadata | None = None) -> VolumeItem:
         return VolumeItem(folder, [there.url], folder, columns or {}, copy=Copy(there))
 
 
-def _folder(address: Address, *below: str) -> str:
+def _folder(address: VolumeAddress, *below: str) -> str:
     """Where a folder of a store lies in OUT: in one of the store's name, at its own path."""
     store, path = store_of(address)
     return "/".join(filter(None, (name_of(store), path, *below)))

@@ -17,8 +17,8 @@ import hypothesis
 import pytest
 
 from imgcrawl.arguments import parse_arguments
-from imgcrawl.errors import ArgumentError
-from imgcrawl.replica.process import ReplicaProcess
+from imgcrawl.records.errors import ArgumentError
+from replicas.process import ReplicaProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from imgcrawl.formats.check import BadImage, CheckLevel, ImageFacts, Limits, check_image
+from imgcrawl.pictures.check import BadImage, CheckLevel, ImageFacts, PixelLimits, check_image
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-LIMITS = Limits(max_decode_pixels=1_000_000)
+LIMITS = PixelLimits(max_decode_pixels=1_000_000)
 EVERY_LEVEL = pytest.mark.parametrize("level", list(CheckLevel))
 CHECKING = pytest.mark.parametrize("level", [CheckLevel.HEADER, CheckLevel.DECODE])
 
@@ -162,7 +162,7 @@ def gif_of(screen: tuple[int, int], extent: tuple[int, int, int, int]) -> bytes:
 
 
 def refusal(
-    source: bytes | Path, level: CheckLevel = CheckLevel.DECODE, limits: Limits = LIMITS
+    source: bytes | Path, level: CheckLevel = CheckLevel.DECODE, limits: PixelLimits = LIMITS
 ) -> BadImage:
     with pytest.raises(BadImage) as caught:
         check_image(source, level, limits)
@@ -170,7 +170,7 @@ def refusal(
 
 
 def verdict(
-    source: bytes, level: CheckLevel = CheckLevel.DECODE, limits: Limits = LIMITS
+    source: bytes, level: CheckLevel = CheckLevel.DECODE, limits: PixelLimits = LIMITS
 ) -> ImageFacts | BadImage:
     try:
         return check_image(source, level, limits)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imgcrawl.browser import find_browser, launch_options, require_browser
-from imgcrawl.errors import ArgumentError
+from imgcrawl.browser.chromium import find_browser, launch_options, require_browser
+from imgcrawl.records.errors import ArgumentError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgcrawl.channel import Teller, listen
+from imgcrawl.progress.channel import ProgressSocket, receive
 
 LONGEST = 1 << 16
 
@@ -29,7 +29,7 @@ def heard(*pieces: bytes) -> list[dict[str, Any]]:
     with ours:
         sender = threading.Thread(target=send)
         sender.start()
-        asyncio.run(asyncio.wait_for(listen(ours, found.append), 20))
+        asyncio.run(asyncio.wait_for(receive(ours, found.append), 20))
         sender.join()
     return found
 
@@ -62,14 +62,14 @@ def test_a_line_without_an_end_is_not_kept() -> None:
 
 def test_a_parent_that_does_not_listen_holds_up_nothing() -> None:
     ours, theirs = socket.socketpair()
-    teller = Teller(theirs.detach())
+    teller = ProgressSocket(theirs.detach())
     for number in range(5000):  # far more than there is room for
         teller.tell({"number": number, "says": "x" * 2000})
     found: list[dict[str, Any]] = []
     told: list[dict[str, Any]] = []
 
     async def listens() -> None:
-        listening = asyncio.create_task(listen(ours, found.append))
+        listening = asyncio.create_task(receive(ours, found.append))
         while not told or told[-1] not in found:
             told.append({"late": len(told)})
             teller.tell(told[-1])
@@ -86,7 +86,7 @@ def test_a_parent_that_does_not_listen_holds_up_nothing() -> None:
 
 def test_a_parent_that_is_gone_is_noticed() -> None:
     ours, theirs = socket.socketpair()
-    teller = Teller(theirs.detach())
+    teller = ProgressSocket(theirs.detach())
     waiting = threading.Thread(target=teller.wait_for_death, daemon=True)
     waiting.start()
     waiting.join(0.2)

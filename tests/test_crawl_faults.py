@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import until
 
 if TYPE_CHECKING:
-    from imgcrawl.replica.process import ReplicaProcess
+    from replicas.process import ReplicaProcess
     from tests.conftest import Crawler, Out
 
 IMAGES = r"^/isic-s3/images/"

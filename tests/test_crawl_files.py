@@ -15,7 +15,7 @@ from PIL import Image
 from tests.stores import BUCKET, running_google, running_s3
 
 if TYPE_CHECKING:
-    from imgcrawl.replica.process import ReplicaProcess
+    from replicas.process import ReplicaProcess
     from tests.conftest import Crawler, Ended
 
 LISTED = {"SPIDER_MODULES": "tests.spiders"}

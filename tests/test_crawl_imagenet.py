@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imgcrawl.lists.synsets import Synsets
-from imgcrawl.replica.imagenet import fall11, urls
-from imgcrawl.replica.web import Mix, fate
+from imgcrawl.sources.imagenet.synsets import Synsets
+from replicas.imagenet import fall11, urls
+from replicas.web import Mix, fate
 from spiders.imagenet import ImagenetSpider
 from tests.conftest import refusal, until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imgcrawl.replica.process import ReplicaProcess
+    from replicas.process import ReplicaProcess
     from tests.conftest import Crawler, Out
 
 ROT = {"dead": 0.25, "placeholder": 0.10, "corrupt": 0.05}

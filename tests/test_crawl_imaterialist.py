@@ -8,12 +8,12 @@ import signal
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.replica.web import Mix, fate
+from replicas.web import Mix, fate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imgcrawl.replica.process import ReplicaProcess
+    from replicas.process import ReplicaProcess
     from tests.conftest import Crawler
 
 # Shapes of URLs as they are in the lists of 2018: no extension, two of them, one name for many.

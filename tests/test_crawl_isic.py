@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imgcrawl.tables import FIXED_COLUMNS
+from imgcrawl.dataset.tables import FIXED_COLUMNS
 from spiders.isic import IsicSpider
 from tests.conftest import refusal, scrapy
 
 if TYPE_CHECKING:
-    from imgcrawl.replica.process import ReplicaProcess
+    from replicas.process import ReplicaProcess
     from tests.conftest import Crawler
 
 

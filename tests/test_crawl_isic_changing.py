@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from imgcrawl.lists.isic_masks import Mask, stems
+from imgcrawl.sources.isic.masks import Mask, stems
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imgcrawl.download.part import Part
-from imgcrawl.replica.large import sha256
+from imgcrawl.download.partial_file import PartialFile
+from replicas.large import sha256
 from tests.conftest import until
 from tests.stores import BUCKET, running_google, running_s3
 
 if TYPE_CHECKING:
-    from imgcrawl.replica.process import ReplicaProcess
+    from replicas.process import ReplicaProcess
     from tests.conftest import Crawler, Ended
 
 MB = 1 << 20
@@ -63,7 +63,7 @@ def test_killed_it_goes_on_from_there(crawl: Crawler, replica: ReplicaProcess) -
         assert list((crawl.tmp_path / "out/.parts").glob("*.part"))
         assert not (crawl.tmp_path / "out/data/f0.bin").exists()
     (path,) = (crawl.tmp_path / "out/.parts").glob("*.part")
-    part = Part.opened(path, url)
+    part = PartialFile.opened(path, url)
     part.close()
     assert part.received > 16 * MB
     replica.reset()

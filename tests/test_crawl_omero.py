@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imgcrawl.replica import omero_world as world
+from replicas import omero_world as world
 from spiders.omero import OmeroSpider
 from tests.conftest import refusal
 
 if TYPE_CHECKING:
-    from imgcrawl.replica.process import ReplicaProcess
+    from replicas.process import ReplicaProcess
     from tests.conftest import Crawler, Ended
 
 PLATE = {

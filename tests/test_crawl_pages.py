@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imgcrawl.replica.mirror import EPFL_FILES, OMITTED, SLICES, slice_name
+from replicas.mirror import EPFL_FILES, OMITTED, SLICES, slice_name
 from spiders.static_page import StaticPageSpider
 from tests.conftest import refusal, scrapy
 
 if TYPE_CHECKING:
     from scrapy import Spider
 
-    from imgcrawl.replica.process import ReplicaProcess
+    from replicas.process import ReplicaProcess
     from tests.conftest import Crawler
 
 EBI = "/ebi/empiar/world_availability/11759/"

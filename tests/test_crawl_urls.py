@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from imgcrawl.replica.web import Mix, fate, picture
+from replicas.web import Mix, fate, picture
 from tests.conftest import scrapy
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imgcrawl.replica.process import ReplicaProcess
+    from replicas.process import ReplicaProcess
     from tests.conftest import Crawler
 
 HOSTS = 40

@@ -7,12 +7,12 @@ import json
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.replica.web import Mix, fate, picture
+from replicas.web import Mix, fate, picture
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imgcrawl.replica.process import ReplicaProcess
+    from replicas.process import ReplicaProcess
     from tests.conftest import Crawler, Ended
 
 ROT = Mix(dead=0.5)

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imgcrawl.together.result import in_words
+from imgcrawl.plans.result import in_words
 from tests.conftest import HASTE, ROOT, Crawler, Ended, Out, started, until
 
 if TYPE_CHECKING:
-    from imgcrawl.replica.process import ReplicaProcess
+    from replicas.process import ReplicaProcess
 
 PAGE = "https://www.epfl.ch/labs/cvlab/data/data-em/"
 IMAGES = r"/isic-s3/images/"

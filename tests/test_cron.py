@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgcrawl.cron import parse_cron
-from imgcrawl.timers import on_calendar
+from imgcrawl.scheduling.cron import parse_cron
+from imgcrawl.scheduling.timers import on_calendar
 
 START = datetime.fromisoformat("2026-11-21 12:00")  # a Saturday, by the clock on the wall
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imgcrawl.daemon import Daemon, saved_password
-from imgcrawl.errors import ArgumentError
+from imgcrawl.records.errors import ArgumentError
+from imgcrawl.scheduling.scrapyd import ScrapydServer, saved_password
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def test_scrapyd_reads_back_what_was_meant(tmp_path: Path, words: str) -> None:
         patch.setenv("SCRAPYD_PASSWORD", words)
         patch.setenv("SCRAPYD_USERNAME", words)
         home = tmp_path / f"100% {words[:40]}"
-        Daemon(home, tmp_path, port=1234).prepare(ROOT / "scrapyd.conf")
+        ScrapydServer(home, tmp_path, port=1234).prepare(ROOT / "scrapyd.conf")
         patch.chdir(home)
         config = Config()
     assert config.get("password") == config.get("username") == words
@@ -50,7 +50,7 @@ def test_words_that_would_write_more_than_a_word(
     else:
         monkeypatch.setenv(name, words)
     with pytest.raises(ArgumentError, match=name):
-        Daemon(tmp_path / "home", tmp_path).prepare(ROOT / "scrapyd.conf")
+        ScrapydServer(tmp_path / "home", tmp_path).prepare(ROOT / "scrapyd.conf")
     assert not list((tmp_path / "home").iterdir())
 
 
@@ -58,9 +58,11 @@ def test_a_password_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("SCRAPYD_PASSWORD", raising=False)
     home = tmp_path / "home"
     assert saved_password(home) is None
-    first = Daemon(home, tmp_path).prepare(ROOT / "scrapyd.conf")
+    first = ScrapydServer(home, tmp_path).prepare(ROOT / "scrapyd.conf")
     assert len(first) >= 32
-    assert Daemon(home, tmp_path).prepare(tmp_path / "no.conf") == first == saved_password(home)
+    assert (
+        ScrapydServer(home, tmp_path).prepare(tmp_path / "no.conf") == first == saved_password(home)
+    )
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     for path in home.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -72,10 +74,10 @@ def test_a_job_knows_no_password_and_no_checkout(
     monkeypatch.setenv("SCRAPYD_PASSWORD", "secret")
     monkeypatch.setenv("SCRAPY_SETTINGS_MODULE", "imgcrawl.settings")
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}:/else/where")
-    environment = Daemon(tmp_path, tmp_path).environment()
+    environment = ScrapydServer(tmp_path, tmp_path).environment()
     assert "secret" not in environment.values()
     assert "SCRAPY_SETTINGS_MODULE" not in environment
     assert environment["PYTHONPATH"] == "/else/where"
     assert environment["IMGCRAWL_DIR"] == str(tmp_path)
-    inside = Daemon(tmp_path, tmp_path, checkout=ROOT).environment()
+    inside = ScrapydServer(tmp_path, tmp_path, checkout=ROOT).environment()
     assert inside["PYTHONPATH"] == f"{ROOT}:/else/where"

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from imgcrawl.duplicates import near_groups
-from imgcrawl.formats.phash import phash
-from imgcrawl.replica import pictures
+from imgcrawl.dataset.duplicates import near_groups
+from imgcrawl.pictures.phash import phash
+from replicas import pictures
 
 if TYPE_CHECKING:
     from pathlib import Path

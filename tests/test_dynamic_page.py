@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imgcrawl.arguments import parse_arguments
-from imgcrawl.browser import find_browser
-from imgcrawl.errors import ArgumentError
-from imgcrawl.lists.links import Link
-from spiders.base.page import Wanted
+from imgcrawl.browser.chromium import find_browser
+from imgcrawl.records.errors import ArgumentError
+from imgcrawl.sources.web.links import PageLink
+from spiders.base.page import WantedFiles
 from spiders.dynamic_page import DynamicPageSpider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imgcrawl.replica.process import ReplicaProcess
+    from replicas.process import ReplicaProcess
     from tests.conftest import Crawler, Ended
 
 
@@ -211,7 +211,7 @@ def test_a_missing_browser_is_said_before_the_crawl(
     ],
 )
 def test_matching(match: str, url: str, matches: bool) -> None:
-    assert Wanted(match).takes(Link(url)) is matches
+    assert WantedFiles(match).takes(PageLink(url)) is matches
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from imgcrawl.formats import jpeg, tiff
-from imgcrawl.formats.check import BadImage, CheckLevel, check_image
-from imgcrawl.formats.sniff import EXTENSIONS
-from imgcrawl.outcomes import Outcome
+from imgcrawl.pictures import jpeg, tiff
+from imgcrawl.pictures.check import BadImage, CheckLevel, check_image
+from imgcrawl.pictures.sniff import EXTENSIONS
+from imgcrawl.records.outcomes import Outcome
 from tests.pictures import (
     CHECKING,
     EVERY_LEVEL,

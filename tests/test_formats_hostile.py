@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from imgcrawl.formats import tiff
-from imgcrawl.formats.check import BadImage, CheckLevel, Limits, check_image
-from imgcrawl.formats.sniff import EXTENSIONS
-from imgcrawl.outcomes import Outcome
+from imgcrawl.pictures import tiff
+from imgcrawl.pictures.check import BadImage, CheckLevel, PixelLimits, check_image
+from imgcrawl.pictures.sniff import EXTENSIONS
+from imgcrawl.records.outcomes import Outcome
 from tests.pictures import (
     EVERY_LEVEL,
     LIMITS,
@@ -39,27 +39,27 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 def test_too_small_and_too_large() -> None:
     for name, (data, _) in samples().items():
         for level in CheckLevel:
-            small = refusal(data, level, Limits(min_width=91))
+            small = refusal(data, level, PixelLimits(min_width=91))
             assert small.outcome is Outcome.TOO_SMALL, name
             assert small.message == "90 x 60 pixels, less than 91 x 1"
-            assert refusal(data, level, Limits(min_height=61)).outcome is Outcome.TOO_SMALL
-            large = refusal(data, level, Limits(max_pixels=5399))
+            assert refusal(data, level, PixelLimits(min_height=61)).outcome is Outcome.TOO_SMALL
+            large = refusal(data, level, PixelLimits(max_pixels=5399))
             assert large.outcome is Outcome.TOO_LARGE, name
-    just = Limits(max_pixels=5400, min_width=90, min_height=60)
+    just = PixelLimits(max_pixels=5400, min_width=90, min_height=60)
     assert check_image(saved("PNG"), limits=just).width == 90
 
 
 @pytest.mark.parametrize("name", samples())
 def test_not_decoded_but_kept(name: str) -> None:
     data, facts = samples()[name]
-    kept = check_image(data, CheckLevel.DECODE, Limits(max_decode_pixels=5399))
+    kept = check_image(data, CheckLevel.DECODE, PixelLimits(max_decode_pixels=5399))
     assert kept.suspect == "not decoded: 5,400 pixels"
     assert kept.frames == facts.frames
 
 
 def test_budget_of_an_animation() -> None:
     data, _ = samples()["gif animated"]
-    kept = check_image(data, CheckLevel.DECODE, Limits(max_decode_pixels=60_000))
+    kept = check_image(data, CheckLevel.DECODE, PixelLimits(max_decode_pixels=60_000))
     assert kept.suspect == "not decoded: frames from 3 of 3"
 
 
@@ -80,7 +80,7 @@ BOMBS = {
 def test_bombs_are_refused_by_their_headers(name: str, level: CheckLevel) -> None:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        bad = refusal(BOMBS[name], level, Limits())
+        bad = refusal(BOMBS[name], level, PixelLimits())
     assert bad.outcome is Outcome.TOO_LARGE
     assert not [w for w in said if issubclass(w.category, Image.DecompressionBombWarning)]
 
@@ -114,7 +114,7 @@ def test_pillows_guard_stays_silent_and_in_place(body: bytes, level: CheckLevel)
     before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        verdict(body, level, Limits())
+        verdict(body, level, PixelLimits())
     assert not [w for w in said if issubclass(w.category, Image.DecompressionBombWarning)]
     assert before == (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
 
@@ -151,7 +151,7 @@ def test_directories_in_a_loop() -> None:
     assert check_image(loop, CheckLevel.DECODE).frames == 1
     # Two directories that point at each other, and a chain of a great many.
     pair = struct.pack("<2sHI", b"II", 42, 8) + struct.pack("<HIHI", 0, 14, 0, 8)
-    assert tiff.pages(pair) == tiff.Pages(2, complete=True)
+    assert tiff.pages(pair) == tiff.TiffPages(2, complete=True)
     links = b"".join(struct.pack("<HI", 0, 8 + 6 * (i + 1)) for i in range(200_000))
     chain = struct.pack("<2sHI", b"II", 42, 8) + links
     assert tiff.pages(chain).count == tiff.MAX_PAGES
@@ -163,7 +163,7 @@ def test_pages_are_counted_to_the_last() -> None:
     rest = [Image.new("L", (2, 2), shade) for shade in range(200)]
     data = saved("TIFF", Image.new("L", (2, 2)), save_all=True, append_images=rest)
     assert check_image(data, limits=LIMITS).frames == 201
-    assert tiff.pages(data) == tiff.Pages(201, complete=True)
+    assert tiff.pages(data) == tiff.TiffPages(201, complete=True)
 
 
 def test_pixels_of_a_tiff_beyond_its_end() -> None:
@@ -334,7 +334,7 @@ def test_long_files_are_not_read_into_memory(tmp_path: Path) -> None:
 
 
 def test_module_imports_no_crawler() -> None:
-    code = "import sys, imgcrawl.formats.check, imgcrawl.paths, imgcrawl.cells;"
+    code = "import sys, imgcrawl.pictures.check, imgcrawl.text.filenames, imgcrawl.text.csv_cells;"
     code += "sys.exit(any(name.split('.')[0] in {'scrapy', 'twisted'} for name in sys.modules))"
     with tempfile.TemporaryFile() as output:
         root = Path(__file__).parent.parent

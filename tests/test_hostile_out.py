@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imgcrawl.download.part import Part
-from imgcrawl.ledger import Ledger
-from imgcrawl.merging import merge_tables
+from imgcrawl.dataset.ledger import Ledger
+from imgcrawl.dataset.merge import merge_tables
+from imgcrawl.download.partial_file import PartialFile
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def test_links_among_what_is_half_done_are_not_written_through(
 def test_a_link_in_the_place_of_a_part_is_not_written_through(tmp_path: Path, victim: Path) -> None:
     for name in ("x.part", "x.note"):
         (tmp_path / name).symlink_to(victim / "below" / "precious")
-    part = Part.opened(tmp_path / "x.part", "https://a.example/x")
+    part = PartialFile.opened(tmp_path / "x.part", "https://a.example/x")
     part.size, part.validator = 10, '"tag"'
     part.write(0, b"0123456789")
     part.add(0, 10)

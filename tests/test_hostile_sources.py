@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import tifffile
 
-from imgcrawl.formats.chunked import v3_array
-from imgcrawl.formats.describe import describe
-from imgcrawl.formats.errors import BadImage
-from imgcrawl.formats.ranges import bytes_ranges
-from imgcrawl.lists.empiar import Imageset, missing_names, parse_entry
-from imgcrawl.lists.links import read_links
-from imgcrawl.wayback import parse_cdx
+from imgcrawl.microscopy.describe import describe
+from imgcrawl.microscopy.ranges import bytes_ranges
+from imgcrawl.microscopy.zarr_documents import v3_array
+from imgcrawl.pictures.errors import BadImage
+from imgcrawl.sources.empiar import Imageset, missing_names, parse_entry
+from imgcrawl.sources.wayback import parse_cdx
+from imgcrawl.sources.web.links import read_links
 from tests.conftest import ROOT
 from tests.download.harness import crawl, outcomes
 from tests.download.server import Server, http
@@ -60,7 +60,7 @@ def test_a_long_value_is_not_decoded_again_for_each_chunk() -> None:
 )
 def test_tables_in_tables_are_read_once(piece: str) -> None:
     code = f"text = {INDEX!r} + '<table><tr>' + {piece!r} * 1500\n"
-    code += "from imgcrawl.lists.links import read_links\n"
+    code += "from imgcrawl.sources.web.links import read_links\n"
     code += f"print(len(list(read_links(text, {BASE!r}))))"
     assert ends(code) == "1"
 
@@ -94,7 +94,7 @@ def test_sizes_that_are_none_are_left_out() -> None:
 
 
 def test_an_entry_that_promises_too_much_brings_no_names() -> None:
-    code = "from imgcrawl.lists.empiar import missing_names\n"
+    code = "from imgcrawl.sources.empiar import missing_names\n"
     code += "print(missing_names(['a0000000001.tif', 'a1999999999.tif'], 1_999_999_999))"
     assert ends(code) == "([], 1999999997)"
     assert missing_names(["1" * 4999 + ".tif"], 2) == ([], 1)

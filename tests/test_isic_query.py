@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from imgcrawl.queries.isic import (
+from imgcrawl.sources.isic.query import (
     CheckedQuery,
     Filter,
     QueryError,
@@ -19,7 +19,7 @@ from imgcrawl.queries.isic import (
     license_query,
     parse_id,
 )
-from imgcrawl.queries.isic_fields import FIELDS, Kind
+from imgcrawl.sources.isic.query_fields import FIELDS, FieldKind
 
 # What the server's own parser (ImageMarkup/isic, isic/core/dsl.py) says of a query: the first
 # table it accepts, the second it refuses. The second word of a line is what is sent here: "="
@@ -110,13 +110,13 @@ TERM, GROUP = "\ue000", "\ue001"
 WORD_VALUE = r'(?:[A-Za-z0-9*_-]+|"[^"\n]*")'
 NUMBER_VALUE = r"(?:[+-]?\d*\.?\d+|[+-]?\d+\.|\*)"
 VALUES = {
-    Kind.WORD: WORD_VALUE,
-    Kind.FLAG: r"(?:true|false|\*)",
-    Kind.NUMBER: rf"(?:{NUMBER_VALUE}|[\[{{]\s*{NUMBER_VALUE}\s*TO\s*{NUMBER_VALUE}\s*[\]}}])",
+    FieldKind.WORD: WORD_VALUE,
+    FieldKind.FLAG: r"(?:true|false|\*)",
+    FieldKind.NUMBER: rf"(?:{NUMBER_VALUE}|[\[{{]\s*{NUMBER_VALUE}\s*TO\s*{NUMBER_VALUE}\s*[\]}}])",
 }
 KINDS = {name: field.kind for name, field in FIELDS.items()} | {
-    "color_tint": Kind.WORD,
-    "hairy": Kind.FLAG,
+    "color_tint": FieldKind.WORD,
+    "hairy": FieldKind.FLAG,
 }
 TERMS = re.compile(
     "|".join(rf"-?\s*\b{name}\s*:\s*{VALUES[kind]}(?![\w.])" for name, kind in KINDS.items())
@@ -334,9 +334,11 @@ def test_query_too_long_is_refused() -> None:
 
 
 VALID_VALUES = {
-    Kind.NUMBER: st.sampled_from(["50", "1.5", "-5", "*", "[20 TO 40]", "{* TO 6]", "[* TO *]"]),
-    Kind.FLAG: st.sampled_from(["true", "false", "*"]),
-    Kind.WORD: st.sampled_from(["*", '"a b"', '"( OR"', "x*", "x-y"]),
+    FieldKind.NUMBER: st.sampled_from(
+        ["50", "1.5", "-5", "*", "[20 TO 40]", "{* TO 6]", "[* TO *]"]
+    ),
+    FieldKind.FLAG: st.sampled_from(["true", "false", "*"]),
+    FieldKind.WORD: st.sampled_from(["*", '"a b"', '"( OR"', "x*", "x-y"]),
 }
 ID_VALUES = st.sampled_from(["*", "ISIC_0000000", "ISIC_00*", '"ISIC_0000000"'])
 terms = st.sampled_from(list(FIELDS)).flatmap(

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imgcrawl.entries import Entry
-from imgcrawl.errors import OutputError
-from imgcrawl.items import Document, ImageItem, Missing, Result, Stored
-from imgcrawl.ledger import Ledger
-from imgcrawl.outcomes import Outcome
+from imgcrawl.dataset.entries import LedgerEntry
+from imgcrawl.dataset.ledger import Ledger
+from imgcrawl.records.errors import OutputError
+from imgcrawl.records.items import Document, ImageItem, Missing, Result, Stored
+from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 NOW = "2026-01-01T00:00:00Z"
 
 
-def entry(record_id: str, result: Result, **metadata: object) -> Entry:
+def entry(record_id: str, result: Result, **metadata: object) -> LedgerEntry:
     item = ImageItem(
         record_id, [f"http://example.org/{record_id}"], f"images/{record_id}", metadata
     )
-    return Entry.of(item, result, NOW)
+    return LedgerEntry.of(item, result, NOW)
 
 
 @pytest.fixture
@@ -48,14 +48,14 @@ def test_an_entry_holds_what_a_new_try_needs(ledger: Ledger) -> None:
     item = ImageItem(
         "a", ["http://u/1", "http://u/2"], "images/a", {"x": [1]}, [Document("d/a.json", "{}")]
     )
-    ledger.write([Entry.of(item, Missing(Outcome.TIMEOUT), NOW)])
+    ledger.write([LedgerEntry.of(item, Missing(Outcome.TIMEOUT), NOW)])
     found = ledger.get("a")
     assert found is not None
     assert found.to_item() == item
 
 
 def test_a_batch_is_written_whole_or_not_at_all(ledger: Ledger) -> None:
-    class BadEntry(Entry):
+    class BadEntry(LedgerEntry):
         def row(self) -> tuple[object, ...]:
             raise OSError("disk")
 
@@ -78,7 +78,7 @@ def test_counts_tally_and_bookmarks(ledger: Ledger) -> None:
     )
     ledger.write([], [("cursor", "2")])
     assert ledger.counts() == {Outcome.STORED: 3, Outcome.DNS: 1}
-    assert ledger.tally("attribution") == {"B": 2, 'quote"d': 1}
+    assert ledger.count_values("attribution") == {"B": 2, 'quote"d': 1}
     assert ledger.stored_bytes() == 11
     assert ledger.bookmarks() == {"cursor": "2"}
 

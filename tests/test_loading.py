@@ -10,8 +10,8 @@ import pytest
 from scrapy.settings import Settings
 from scrapy.spiderloader import SpiderLoader as ScrapyLoader
 
-from imgcrawl.errors import ArgumentError
-from imgcrawl.loading import SpiderLoader, spider_class
+from imgcrawl.crawl.spider_loader import SpiderLoader, spider_class
+from imgcrawl.records.errors import ArgumentError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,8 @@ def test_every_spider_is_the_one_that_scrapy_finds(name: str) -> None:
 
 def test_others_are_not_imported() -> None:
     script = (
-        "import sys; from scrapy.settings import Settings; from imgcrawl.loading import *;"
+        "import sys; from scrapy.settings import Settings;"
+        "from imgcrawl.crawl.spider_loader import *;"
         "SpiderLoader(Settings({'SPIDER_MODULES': ['spiders']})).load('isic');"
         "print(*(m for m in sys.modules if m.startswith('spiders.')))"
     )

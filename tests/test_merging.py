@@ -10,13 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgcrawl.entries import Entry
-from imgcrawl.items import Missing, Stored
-from imgcrawl.ledger import Ledger
-from imgcrawl.merging import Part, merge_tables
-from imgcrawl.outcomes import Outcome
-from imgcrawl.output import OutputDirectory
-from imgcrawl.tables import CLASS_COLUMNS, FAILURE_COLUMNS, FIXED_COLUMNS, LiveTables, write_all
+from imgcrawl.dataset.entries import LedgerEntry
+from imgcrawl.dataset.ledger import Ledger
+from imgcrawl.dataset.merge import MergedOut, merge_tables
+from imgcrawl.dataset.tables import (
+    CLASS_COLUMNS,
+    FAILURE_COLUMNS,
+    FIXED_COLUMNS,
+    LiveTables,
+    write_all,
+)
+from imgcrawl.records.items import Missing, Stored
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.storage.directory import OutputDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,17 +44,17 @@ def write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
         writer.writerows(rows)
 
 
-def stored(record_id: str, name: str, **metadata: object) -> Entry:
+def stored(record_id: str, name: str, **metadata: object) -> LedgerEntry:
     result = Stored(name, "http://u", "http://u", "ab", 3, "JPEG", 1, 2, "RGB", NOW, "original")
-    return Entry(record_id, result, NOW, name, metadata, "{}")
+    return LedgerEntry(record_id, result, NOW, name, metadata, "{}")
 
 
-def lost(record_id: str) -> Entry:
+def lost(record_id: str) -> LedgerEntry:
     result = Missing(Outcome.NOT_FOUND, "HTTP 404", "http://u", 404, 2)
-    return Entry(record_id, result, NOW, record_id, {}, "{}")
+    return LedgerEntry(record_id, result, NOW, record_id, {}, "{}")
 
 
-def make(root: Path, entries: list[Entry], *, ended: bool = True) -> Path:
+def make(root: Path, entries: list[LedgerEntry], *, ended: bool = True) -> Path:
     """An OUT with these records; where it has not ended, in the order that they came in."""
     out = OutputDirectory(root)
     ledger = Ledger(out.root / "ledger.sqlite")
@@ -83,8 +89,8 @@ def test_shards_merged_are_what_one_run_writes(
     records: dict[str, tuple[int, str | None]], ended: list[bool]
 ) -> None:
     with TemporaryDirectory() as room:
-        shards: list[list[Entry]] = [[], [], [], []]
-        whole: list[Entry] = []
+        shards: list[list[LedgerEntry]] = [[], [], [], []]
+        whole: list[LedgerEntry] = []
         for n, (record_id, (shard, value)) in enumerate(records.items()):
             own = {} if value is None else {f"field{n % 2}": value}
             name = f"images/{n}.jpg"
@@ -94,7 +100,7 @@ def test_shards_merged_are_what_one_run_writes(
         parts = []
         for n, entries in enumerate(shards):
             root = make(Path(room, f"shard={n}"), entries, ended=ended[n])
-            parts.append(Part(f"{n}", root))
+            parts.append(MergedOut(f"{n}", root))
         target = Path(room)
         merge_tables(parts, target)
         single = make(Path(room, "single"), whole)
@@ -114,8 +120,8 @@ def test_columns_of_parts_stand_before_the_datasets_own(tmp_path: Path) -> None:
     one = make(tmp_path / "one", [stored("a", "images/a.jpg", sex="male", dataset="theirs")])
     two = make(tmp_path / "two", [stored("a", "images/a.jpg", age=5), lost("b")])
     parts = [
-        Part("one", one, {"dataset": "=one", "licence": "CC0"}),
-        Part("two", two, {"dataset": "two"}),
+        MergedOut("one", one, {"dataset": "=one", "licence": "CC0"}),
+        MergedOut("two", two, {"dataset": "two"}),
     ]
     merge_tables(parts, tmp_path / "all")
     rows = read(tmp_path / "all" / "metadata.csv")
@@ -136,7 +142,7 @@ def test_names_that_look_like_formulas_still_name_their_files(tmp_path: Path) ->
     root = make(tmp_path / "all" / "=part", entries)
     for name in ("-a.jpg", "'-b.jpg", "c.jpg"):
         (root / name).write_bytes(b"")
-    merge_tables([Part("p", root)], tmp_path / "all")
+    merge_tables([MergedOut("p", root)], tmp_path / "all")
     names = [row["file_name"] for row in read(tmp_path / "all" / "metadata.csv")]
     assert names == ["'=part/-a.jpg", "'=part/'-b.jpg", "'=part/c.jpg"]
     for name in names:
@@ -149,7 +155,7 @@ def test_parts_that_are_not_there_or_were_cut_cost_nothing_else(tmp_path: Path) 
     table = (cut / "metadata.csv").read_bytes()
     (cut / "metadata.csv").write_bytes(table[: table.rindex(b"http")])
     (cut / "failures.csv").write_bytes(b"")
-    parts = [Part("no", tmp_path / "no"), Part("whole", whole), Part("cut", cut)]
+    parts = [MergedOut("no", tmp_path / "no"), MergedOut("whole", whole), MergedOut("cut", cut)]
     merge_tables(parts, tmp_path / "all")
     rows = read(tmp_path / "all" / "metadata.csv")
     assert [row["record_id"] for row in rows] == ["a", "b", "d"]
@@ -168,10 +174,10 @@ def test_classes_are_merged_and_go_when_no_part_has_any(tmp_path: Path) -> None:
     for name, keys in (("one", "ac"), ("two", "b")):
         rows = [[key, *[""] * (len(CLASS_COLUMNS) - 1)] for key in keys]
         write(tmp_path / name / "classes.csv", CLASS_COLUMNS, rows)
-    parts = [Part(name, tmp_path / name) for name in ("one", "two")]
+    parts = [MergedOut(name, tmp_path / name) for name in ("one", "two")]
     merge_tables(parts, tmp_path)
     assert [row["class"] for row in read(tmp_path / "classes.csv")] == ["a", "b", "c"]
-    merge_tables([Part("none", tmp_path / "none")], tmp_path)
+    merge_tables([MergedOut("none", tmp_path / "none")], tmp_path)
     assert not (tmp_path / "classes.csv").exists()
 
 
@@ -179,7 +185,7 @@ def test_a_table_is_replaced_as_a_whole_or_not_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = make(tmp_path / "one", [stored("a", "a.jpg")])
-    merge_tables([Part("one", root)], tmp_path)
+    merge_tables([MergedOut("one", root)], tmp_path)
     before = (tmp_path / "metadata.csv").read_bytes()
 
     def full(*_: object, **__: object) -> None:
@@ -187,7 +193,7 @@ def test_a_table_is_replaced_as_a_whole_or_not_at_all(
 
     monkeypatch.setattr("heapq.merge", full)
     with pytest.raises(OSError, match="No space"):
-        merge_tables([Part("one", root)], tmp_path)
+        merge_tables([MergedOut("one", root)], tmp_path)
     assert (tmp_path / "metadata.csv").read_bytes() == before
     assert not list(tmp_path.glob(".*"))
 
@@ -202,7 +208,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, *, in_order: bool) -
     def peak(count: int) -> int:
         for part in "ab":
             write(tmp_path / f"{count}{part}" / "metadata.csv", FIXED_COLUMNS, rows(count))
-        parts = [Part(part, tmp_path / f"{count}{part}") for part in "ab"]
+        parts = [MergedOut(part, tmp_path / f"{count}{part}") for part in "ab"]
         tracemalloc.start()
         merge_tables(parts, tmp_path / f"{count}")
         found = tracemalloc.get_traced_memory()[1]
@@ -215,5 +221,5 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, *, in_order: bool) -
 
 def test_long_cells_pass(tmp_path: Path) -> None:
     root = make(tmp_path / "one", [stored("a", "a.jpg", caption="x" * 500_000)])
-    merge_tables([Part("one", root)], tmp_path)
+    merge_tables([MergedOut("one", root)], tmp_path)
     assert len(read(tmp_path / "metadata.csv")[0]["caption"]) == 500_000

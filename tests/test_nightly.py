@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imgcrawl.replica.process import ReplicaProcess
+from replicas.process import ReplicaProcess
 from tests.conftest import Crawler
 from tests.test_crawl_isic import api_requests, image_requests
 

@@ -17,18 +17,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcrawl.errors import ArgumentError, OutputError
-from imgcrawl.remote.address import Address, is_address
-from imgcrawl.remote.lease import Lease
-from imgcrawl.remote.listing import Listing
-from imgcrawl.remote.store import ConflictError, Small
+from imgcrawl.records.errors import ArgumentError, OutputError
+from imgcrawl.storage.address import BucketAddress, is_address
+from imgcrawl.storage.base import ConflictError, SmallObject
+from imgcrawl.storage.lease import Lease
+from imgcrawl.storage.listing import Listing
 from tests.conftest import ROOT, Out, scrapy, until
 from tests.stores import BUCKET, running_google, running_s3
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imgcrawl.replica.process import ReplicaProcess
+    from replicas.process import ReplicaProcess
     from tests.conftest import Crawler, Ended
     from tests.stores import S3, Store
 
@@ -226,7 +226,7 @@ def test_what_is_taken_back_leaves_the_store(
     same = [f"{replica.url}/files/jpeg/1.jpg?n={n}" for n in range(3)]
     records: list[Any] = [["good", [f"{replica.url}/files/jpeg/2.jpg"], "images/good", {}]]
     records += [[f"same{n}", [url], f"images/same{n}", {}] for n, url in enumerate(same)]
-    kwargs = options(crawl, store, PLACEHOLDER_REPEATS="3", FEED_IN_FLIGHT="1")
+    kwargs = options(crawl, store, PLACEHOLDER_REPEATS="3", ITEMS_IN_FLIGHT="1")
     ended = listed(crawl, records, "listed", kwargs)
     assert ended.status == 3, ended.log
     assert [key for key in store.objects(PREFIX) if key.startswith("images/")] == [
@@ -359,16 +359,16 @@ def test_commands_on_an_address(crawl: Crawler, replica: ReplicaProcess, store: 
 class Memory:
     """The two calls of a store that its lock needs."""
 
-    address: Address = field(default_factory=lambda: Address.of(f"s3://{BUCKET}/x"))
-    held: Small | None = None
+    address: BucketAddress = field(default_factory=lambda: BucketAddress.of(f"s3://{BUCKET}/x"))
+    held: SmallObject | None = None
 
-    def read(self, key: str) -> Small | None:
+    def read(self, key: str) -> SmallObject | None:
         return self.held
 
     def write(self, key: str, data: bytes, content_type: str, expected: str | None) -> str:
         if (self.held.version if self.held else None) != expected:
             raise ConflictError(key)
-        self.held = Small(data, str(uuid.uuid4()), datetime.now(UTC))
+        self.held = SmallObject(data, str(uuid.uuid4()), datetime.now(UTC))
         return self.held.version
 
     def delete(self, key: str) -> None:
@@ -405,7 +405,7 @@ def test_a_run_that_was_taken_for_dead_stops() -> None:
 @pytest.mark.parametrize("data", [b"", b"[]", b'{"scratch": 1}', b"\xff", b'{"process": "x"}'])
 def test_a_lock_that_cannot_be_read_is_a_lock(data: bytes) -> None:
     store: Any = Memory()
-    store.held = Small(data, "v", datetime.now(UTC))
+    store.held = SmallObject(data, "v", datetime.now(UTC))
     with pytest.raises(OutputError, match="unknown"):
         Lease(store, "a", stale=600).take()
     Lease(store, "a", stale=0.0).take()
@@ -414,13 +414,13 @@ def test_a_lock_that_cannot_be_read_is_a_lock(data: bytes) -> None:
 @given(st.text(max_size=40), st.sampled_from(["s3://", "gs://", "s3:/", ""]))
 def test_an_address_is_well_formed_or_refused(text: str, scheme: str) -> None:
     try:
-        parsed = Address.of(scheme + text)
+        parsed = BucketAddress.of(scheme + text)
     except ArgumentError as error:
         words = str(error)
         assert "bucket/prefix" in words
         return
     assert is_address(scheme + text)
-    assert Address.of(str(parsed)) == parsed
+    assert BucketAddress.of(str(parsed)) == parsed
     assert parsed.prefix == "" or parsed.prefix.endswith("/")
     assert not {"..", "."} & set(parsed.prefix.split("/"))
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcrawl.paths import (
+from imgcrawl.text.filenames import (
     MAX_PART_BYTES,
     MAX_PARTS,
     format_layout,

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcrawl.items import Stored
 from imgcrawl.lists.url_words import url_words
-from imgcrawl.plain_text import PlainFormatter, plain_text, without_secrets
-from imgcrawl.remote.facts import facts_of
+from imgcrawl.records.items import Stored
+from imgcrawl.storage.object_metadata import facts_of
+from imgcrawl.text.redact import PlainFormatter, plain_text, without_secrets
 from tests.conftest import Crawler
 
 if TYPE_CHECKING:

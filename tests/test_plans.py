@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 from scrapy.settings import Settings
 from scrapy.spiderloader import get_spider_loader
 
-from imgcrawl.errors import ArgumentError
-from imgcrawl.plans import MAX_BYTES, MAX_CRAWLS, as_typed, read_plan
+from imgcrawl.plans.file import MAX_BYTES, MAX_CRAWLS, as_typed, read_plan
+from imgcrawl.records.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from imgcrawl.plans import Plan
+    from imgcrawl.plans.file import CrawlPlan
 
 ROOT = Path(__file__).parent.parent
 SPIDERS = get_spider_loader(Settings({"SPIDER_MODULES": ["spiders"]}))
 GOOD = '[[crawl]]\nspider = "empiar"\narguments = {entry = 11759}\n'
 
 
-def read(folder: Path, text: str | bytes) -> Plan:
+def read(folder: Path, text: str | bytes) -> CrawlPlan:
     path = folder / "plan.toml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
     return read_plan(path, SPIDERS)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from imgcrawl.replica import isic_query
-from imgcrawl.replica.faults import parse
-from imgcrawl.replica.isic_records import Archive
-from imgcrawl.replica.process import ReplicaProcess
+from replicas import isic_query
+from replicas.faults import parse
+from replicas.isic_records import IsicArchive
+from replicas.process import ReplicaProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -272,6 +272,6 @@ def test_the_index_explains(small: ReplicaProcess) -> None:
 
 def test_what_the_replica_cannot_serve_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="give a folder of real records"):
-        Archive(10, folder=tmp_path / "nowhere")
+        IsicArchive(10, folder=tmp_path / "nowhere")
     with pytest.raises(ValueError, match="objects with a kind"):
         parse("[1]")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tests.test_replica import ask
 
 if TYPE_CHECKING:
-    from imgcrawl.replica.process import ReplicaProcess
+    from replicas.process import ReplicaProcess
 
 
 def get(replica: ReplicaProcess, path: str) -> Any:

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgcrawl.cron import parse_cron
-from imgcrawl.schedules import Schedule
-from imgcrawl.timers import crontab, systemd_units
+from imgcrawl.scheduling.cron import parse_cron
+from imgcrawl.scheduling.schedules import Schedule
+from imgcrawl.scheduling.timers import crontab, systemd_units
 from tests.conftest import HASTE, ROOT, Out, scrapy, until
 
 if TYPE_CHECKING:
-    from imgcrawl.replica.process import ReplicaProcess
+    from replicas.process import ReplicaProcess
 
 NIGHTLY = """
 [[schedule]]

@@ -25,7 +25,7 @@ from tests.conftest import HASTE, ROOT, Out, scrapy, until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imgcrawl.replica.process import ReplicaProcess
+    from replicas.process import ReplicaProcess
 
 pytestmark = pytest.mark.xdist_group("scrapyd")  # one daemon for all
 PROJECT = ("imgcrawl", "spiders", "pipelines")

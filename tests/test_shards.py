@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
 
-    from imgcrawl.replica.process import ReplicaProcess
+    from replicas.process import ReplicaProcess
     from tests.conftest import Crawler
 
 N = 240

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcrawl.formats.check import BadImage, CheckLevel, check_image
-from imgcrawl.formats.errors import printable
-from imgcrawl.formats.sniff import excerpt, sniff
-from imgcrawl.outcomes import Outcome
+from imgcrawl.pictures.check import BadImage, CheckLevel, check_image
+from imgcrawl.pictures.sniff import excerpt, sniff
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.text.redact import printable
 
 
 @pytest.mark.parametrize(

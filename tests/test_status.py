@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imgcrawl.errors import OutputError
-from imgcrawl.output import OutputDirectory, holder_of
-from imgcrawl.status import read_status
+from imgcrawl.dataset.status import read_status
+from imgcrawl.records.errors import OutputError
+from imgcrawl.storage.directory import OutputDirectory, holder_of
 from tests.conftest import scrapy, until
 
 if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
 
-    from imgcrawl.replica.process import ReplicaProcess
+    from replicas.process import ReplicaProcess
     from tests.conftest import Crawler
 
 SLOW = {"DOWNLOAD_DELAY": "0.2", "CONCURRENT_REQUESTS_PER_DOMAIN": "1"}

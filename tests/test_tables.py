@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imgcrawl.entries import Entry
-from imgcrawl.items import Missing, Stored
-from imgcrawl.ledger import Ledger
-from imgcrawl.outcomes import Outcome
-from imgcrawl.output import OutputDirectory
-from imgcrawl.tables import FAILURE_COLUMNS, FIXED_COLUMNS, LiveTables, write_all
+from imgcrawl.dataset.entries import LedgerEntry
+from imgcrawl.dataset.ledger import Ledger
+from imgcrawl.dataset.tables import FAILURE_COLUMNS, FIXED_COLUMNS, LiveTables, write_all
+from imgcrawl.records.items import Missing, Stored
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.storage.directory import OutputDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,8 +41,8 @@ def rows(out: OutputDirectory, name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def stored(record_id: str, **metadata: object) -> Entry:
-    return Entry(record_id, STORED, NOW, f"images/{record_id}", metadata, "{}")
+def stored(record_id: str, **metadata: object) -> LedgerEntry:
+    return LedgerEntry(record_id, STORED, NOW, f"images/{record_id}", metadata, "{}")
 
 
 def test_empty_tables_have_their_header(out: OutputDirectory, ledger: Ledger) -> None:
@@ -52,7 +52,7 @@ def test_empty_tables_have_their_header(out: OutputDirectory, ledger: Ledger) ->
 
 
 def test_the_rows_are_those_of_the_ledger_in_order(out: OutputDirectory, ledger: Ledger) -> None:
-    lost = Entry(
+    lost = LedgerEntry(
         "c", Missing(Outcome.NOT_FOUND, "HTTP 404", "http://u", 404, 2), NOW, "p", {}, "{}"
     )
     batch = [stored("b", sex="male"), stored("a", age=5), lost]

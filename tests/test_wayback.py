@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcrawl.wayback import Capture, cdx_url, parse_cdx
+from imgcrawl.sources.wayback import WaybackCapture, cdx_url, parse_cdx
 
 HEADER = ["timestamp", "original", "mimetype", "statuscode", "digest", "length"]
 
@@ -46,9 +46,11 @@ def test_a_revisit_counts_and_nothing_is_an_empty_list() -> None:
 
 def test_the_digest_is_base32_of_sha1() -> None:
     digest = base64.b32encode(hashlib.sha1(b"x", usedforsecurity=False).digest()).decode()
-    assert Capture("", "", digest).sha1 == hashlib.sha1(b"x", usedforsecurity=False).hexdigest()
+    assert (
+        WaybackCapture("", "", digest).sha1 == hashlib.sha1(b"x", usedforsecurity=False).hexdigest()
+    )
     with pytest.raises(ValueError, match=r"base32|SHA-1|padding"):
-        _ = Capture("", "", "nonsense").sha1
+        _ = WaybackCapture("", "", "nonsense").sha1
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b"[1]", b"null"])

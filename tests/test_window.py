@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import asyncio
 
-from imgcrawl.items import ImageItem, Missing
-from imgcrawl.outcomes import Outcome
-from imgcrawl.window import Window, host_of
+from imgcrawl.crawl.host_queue import FairHostQueue, host_of
+from imgcrawl.records.items import ImageItem, Missing
+from imgcrawl.records.outcomes import Outcome
 
 
 def item(host: str, number: int = 0) -> ImageItem:
@@ -13,7 +13,7 @@ def item(host: str, number: int = 0) -> ImageItem:
 
 def test_no_more_than_the_total_is_in_flight_and_put_waits_for_room() -> None:
     async def run() -> None:
-        window = Window(total=3, per_host=99, ahead=2)
+        window = FairHostQueue(total=3, per_host=99, ahead=2)
         taken: list[ImageItem] = []
         fed = 0
 
@@ -42,7 +42,7 @@ def test_no_more_than_the_total_is_in_flight_and_put_waits_for_room() -> None:
 
 def test_a_host_has_its_share_and_the_most_loaded_goes_first() -> None:
     async def run() -> list[str]:
-        window = Window(total=5, per_host=2, ahead=100)
+        window = FairHostQueue(total=5, per_host=2, ahead=100)
         for number in range(10):
             await window.put(item("big.org", number))
         await window.put(item("small.org"))
@@ -55,7 +55,7 @@ def test_a_host_has_its_share_and_the_most_loaded_goes_first() -> None:
 
 def test_items_without_an_address_are_not_held_up() -> None:
     async def run() -> int:
-        window = Window(total=50, per_host=1, ahead=100)
+        window = FairHostQueue(total=50, per_host=1, ahead=100)
         for number in range(10):
             known = Missing(Outcome.NOT_FOUND)
             await window.put(ImageItem(str(number), [], "x", result=known))
@@ -67,7 +67,7 @@ def test_items_without_an_address_are_not_held_up() -> None:
 
 def test_closing_with_drop_forgets_what_waits() -> None:
     async def run() -> None:
-        window = Window(total=1, per_host=1, ahead=10)
+        window = FairHostQueue(total=1, per_host=1, ahead=10)
         first = item("a.org", 0)
         await window.put(first)
         await window.put(item("a.org", 1))

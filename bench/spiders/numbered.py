@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from imgcrawl.arguments import ImageArguments
-from imgcrawl.items import Expects, ImageItem
+from imgcrawl.records.items import Expects, ImageItem
 from spiders.base.dataset import DatasetSpider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from spiders.base.dataset import Said
+    from imgcrawl.records.items import SpiderOutput
 
 
 class NumberedArguments(ImageArguments):
@@ -30,7 +30,7 @@ class NumberedSpider(DatasetSpider[NumberedArguments]):
     arguments: ClassVar[type[NumberedArguments]] = NumberedArguments
     example = "scrapy crawl numbered -a base=http://127.0.0.1:8000 -a n=4000"
 
-    async def records(self) -> AsyncIterator[Said]:
+    async def records(self) -> AsyncIterator[SpiderOutput]:
         """N pictures, a thousand to a directory."""
         yield Expects(self.args.n)
         for number in range(self.args.n):

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from imgcrawl.arguments import FileArguments
-from imgcrawl.items import FileItem
+from imgcrawl.records.items import FileItem
 from spiders.base.dataset import DatasetSpider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from spiders.base.dataset import Said
+    from imgcrawl.records.items import SpiderOutput
 
 
 class OneFileArguments(FileArguments):
@@ -29,6 +29,6 @@ class OneFileSpider(DatasetSpider[OneFileArguments]):
     arguments: ClassVar[type[OneFileArguments]] = OneFileArguments
     example = "scrapy crawl one_file -a url=http://127.0.0.1:8000/big.tif"
 
-    async def records(self) -> AsyncIterator[Said]:
+    async def records(self) -> AsyncIterator[SpiderOutput]:
         """The file."""
         yield FileItem("big", [self.args.url], f"files/{self.args.url.rpartition('/')[2]}")

@@ -13,11 +13,11 @@ from scrapy.exceptions import UsageError
 from scrapy.utils.log import configure_logging, get_scrapy_root_handler
 
 from imgcrawl.arguments import parse_arguments
-from imgcrawl.errors import ArgumentError, ImgcrawlError
-from imgcrawl.loading import spider_class
-from imgcrawl.plain_text import plain_text
-from imgcrawl.process import CrawlProcess
-from imgcrawl.summary import ExitStatus
+from imgcrawl.crawl.process import CrawlProcess
+from imgcrawl.crawl.spider_loader import spider_class
+from imgcrawl.records.errors import ArgumentError, ImgcrawlError
+from imgcrawl.records.exit_status import ExitStatus
+from imgcrawl.text.redact import plain_text
 
 if TYPE_CHECKING:
     import argparse

@@ -13,16 +13,16 @@ from scrapy.exceptions import UsageError
 from scrapy.spiderloader import get_spider_loader
 from scrapy.utils.conf import arglist_to_dict
 
-from imgcrawl.errors import ArgumentError, OutputError
-from imgcrawl.plans import KEPT_SETTINGS, read_plan
-from imgcrawl.suggest import did_you_mean
-from imgcrawl.summary import ExitStatus
+from imgcrawl.plans.file import KEPT_SETTINGS, read_plan
+from imgcrawl.records.errors import ArgumentError, OutputError
+from imgcrawl.records.exit_status import ExitStatus
+from imgcrawl.text.suggest import did_you_mean
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-    from imgcrawl.plans import Plan
+    from imgcrawl.plans.file import CrawlPlan
 
 
 class Command(ScrapyCommand):
@@ -56,7 +56,7 @@ class Command(ScrapyCommand):
         crawl failed (the others have run); 2: the plan is wrong, said before anything starts;
         128 + N: stopped by signal N.
         """
-        from imgcrawl.together.plan_run import run_plan  # noqa: PLC0415 - every command is imported to list them
+        from imgcrawl.plans.runner import run_plan  # noqa: PLC0415 - every command is imported to list them
 
         if len(args) != 1:
             raise UsageError("scrapy crawlall takes one plan, such as examples/hhmi.toml")
@@ -90,9 +90,9 @@ def _overrides(opts: argparse.Namespace) -> dict[str, str]:
     return {name: value for name, value in given.items() if name not in KEPT_SETTINGS}
 
 
-def _wanted(plan: Plan, only: str | None, *, unfinished_only: bool) -> set[str]:
+def _wanted(plan: CrawlPlan, only: str | None, *, unfinished_only: bool) -> set[str]:
     """Names of the crawls to run. Raises ArgumentError for a name that is not in the plan."""
-    from imgcrawl.together.result import unfinished  # noqa: PLC0415 - as above
+    from imgcrawl.plans.result import unfinished  # noqa: PLC0415 - as above
 
     names = [crawl.name for crawl in plan.crawls]
     wanted = set(names)
@@ -106,7 +106,7 @@ def _wanted(plan: Plan, only: str | None, *, unfinished_only: bool) -> set[str]:
     return wanted & unfinished(plan) if unfinished_only else wanted
 
 
-def _as_text(plan: Plan, wanted: Iterable[str]) -> str:
+def _as_text(plan: CrawlPlan, wanted: Iterable[str]) -> str:
     """A plan for people: what would run, and where it would go."""
     lines = [f"{plan.path}: {plan.jobs} at once, all of it into {plan.out}"]
     for crawl in plan.crawls:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
-from imgcrawl.output import FAILURES, LEDGER, METADATA, SUMMARY
+from imgcrawl.storage.directory import FAILURES, LEDGER, METADATA, SUMMARY
 
 if TYPE_CHECKING:
     import argparse
@@ -60,7 +60,7 @@ def isic() -> int:
     # Every command is imported to list them: what only this one needs comes late.
     from rich.console import Console  # noqa: PLC0415
 
-    from imgcrawl.replica.process import ReplicaProcess  # noqa: PLC0415
+    from replicas.process import ReplicaProcess  # noqa: PLC0415
 
     console = Console(highlight=False)
     if (OUT / LEDGER).exists():
@@ -83,7 +83,7 @@ def microscopy() -> int:
     """The plan of five electron microscopy datasets, in small; the exit status."""
     from rich.console import Console  # noqa: PLC0415 - as above
 
-    from imgcrawl.replica.process import ReplicaProcess  # noqa: PLC0415
+    from replicas.process import ReplicaProcess  # noqa: PLC0415
 
     console = Console(highlight=False)
     if (TWIN_OUT / SUMMARY).exists():

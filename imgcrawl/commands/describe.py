@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
-from imgcrawl.cells import safe_cell
-from imgcrawl.summary import ExitStatus
+from imgcrawl.records.exit_status import ExitStatus
+from imgcrawl.text.csv_cells import safe_cell
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-    from imgcrawl.describing import Described
+    from imgcrawl.microscopy.describe_paths import DescribedFile
 
 
 class Command(ScrapyCommand):
@@ -44,7 +44,7 @@ class Command(ScrapyCommand):
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Describe everything; exit status 3 where something could not be read."""
-        from imgcrawl.describing import describe_all  # noqa: PLC0415 - reads every format
+        from imgcrawl.microscopy.describe_paths import describe_all  # noqa: PLC0415 - reads every format
 
         if not args:
             raise UsageError("scrapy describe takes files, folders or URLs")
@@ -59,7 +59,7 @@ class Command(ScrapyCommand):
             self.exitcode = ExitStatus.SOME_MISSING
 
 
-def _write(writer: csv.Writer, rows: Iterable[Described]) -> int:  # type: ignore[name-defined] # of typeshed
+def _write(writer: csv.Writer, rows: Iterable[DescribedFile]) -> int:  # type: ignore[name-defined] # of typeshed
     """Write the table; how many could not be read."""
     columns: list[str] = []
     bad = 0

@@ -6,18 +6,18 @@ import csv
 import sys
 from typing import TYPE_CHECKING
 
-from imgcrawl.cells import safe_cell
-from imgcrawl.ledger import Ledger
-from imgcrawl.linkrot import COLUMNS, Report, report, rows
-from imgcrawl.out_command import OutCommand
-from imgcrawl.output import LEDGER, LINKROT
+from imgcrawl.dataset.command import OutCommand
+from imgcrawl.dataset.ledger import Ledger
+from imgcrawl.dataset.linkrot import COLUMNS, Report, report, rows
+from imgcrawl.storage.directory import LEDGER, LINKROT
+from imgcrawl.text.csv_cells import safe_cell
 
 if TYPE_CHECKING:
     from typing import IO
 
     from rich.console import Console
 
-    from imgcrawl.output import OutputDirectory
+    from imgcrawl.storage.directory import OutputDirectory
 
 SHOWN = 10  # groups of a kind on the terminal; linkrot.csv has all
 

@@ -5,26 +5,26 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from imgcrawl.out_command import OutCommand
-from imgcrawl.output import FAILURES, METADATA
-from imgcrawl.rebuilding import Figures, rebuild
+from imgcrawl.dataset.command import OutCommand
+from imgcrawl.dataset.rebuild import RebuildCounts, rebuild
+from imgcrawl.storage.directory import FAILURES, METADATA
 
 if TYPE_CHECKING:
-    from imgcrawl.output import OutputDirectory
+    from imgcrawl.storage.directory import OutputDirectory
 
 
-class Command(OutCommand[Figures]):
+class Command(OutCommand[RebuildCounts]):
     """Writes metadata.csv, failures.csv and attribution.txt of an OUT anew."""
 
     def short_desc(self) -> str:
         """What ``scrapy`` prints beside it."""
         return "Make metadata.csv and failures.csv again from a dataset's ledger"
 
-    def work_on(self, out: OutputDirectory) -> Figures:
+    def work_on(self, out: OutputDirectory) -> RebuildCounts:
         """Rebuild one OUT."""
         return rebuild(out)
 
-    def tell(self, found: Figures, place: str) -> None:
+    def tell(self, found: RebuildCounts, place: str) -> None:
         """Say how many rows there are."""
         stored, missing = found.stored, sum(found.outcomes.values()) - found.stored
         sys.stdout.write(

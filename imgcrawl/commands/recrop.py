@@ -16,16 +16,16 @@ from scrapy.exceptions import UsageError
 from scrapy.spiderloader import get_spider_loader
 
 from imgcrawl.arguments import parse_arguments
-from imgcrawl.errors import ArgumentError, ImgcrawlError
-from imgcrawl.outcomes import Outcome
-from imgcrawl.output import FAILURES, METADATA
-from imgcrawl.process import CrawlProcess
-from imgcrawl.summary import ExitStatus
+from imgcrawl.crawl.process import CrawlProcess
+from imgcrawl.records.errors import ArgumentError, ImgcrawlError
+from imgcrawl.records.exit_status import ExitStatus
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.storage.directory import FAILURES, METADATA
 
 if TYPE_CHECKING:
     import argparse
 
-    from imgcrawl.volumes.citation import Citation
+    from imgcrawl.volumes.crop.provenance import Provenance
 
 SPIDER = "recrop"
 
@@ -58,7 +58,7 @@ class Command(ScrapyCommand):
         Exit status 0: the voxels are the same; 3: they are not; 2: no such description; 1: the
         crop could not be made.
         """
-        from imgcrawl.volumes.citation import read_file  # noqa: PLC0415 - only this one needs it
+        from imgcrawl.volumes.crop.provenance import read_file  # noqa: PLC0415 - only this one needs it
 
         if len(args) != 1:
             raise UsageError("scrapy recrop takes one file, NAME.crop.json")
@@ -75,7 +75,7 @@ class Command(ScrapyCommand):
             if opts.out is None:
                 shutil.rmtree(out, ignore_errors=True)
 
-    def _compare(self, cited: Citation, out: Path, given: dict[str, str]) -> int:
+    def _compare(self, cited: Provenance, out: Path, given: dict[str, str]) -> int:
         """Crawl into `out`, and say what came of it."""
         assert self.settings is not None
         # What a crawl says at its end is of files, and here of ones that will not stay.
@@ -111,7 +111,7 @@ class Command(ScrapyCommand):
         sys.stderr.write(f"scrapy recrop: {words}\n")
 
 
-def _row(table: Path, cited: Citation) -> dict[str, str] | None:
+def _row(table: Path, cited: Provenance) -> dict[str, str] | None:
     """The row of the crop in a table of the crawl."""
     with table.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if "record_id" in row]

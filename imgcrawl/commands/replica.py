@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
-from imgcrawl.replica.options import add_options
+from replicas.options import add_options
 
 if TYPE_CHECKING:
     import argparse
@@ -29,13 +29,13 @@ class Command(ScrapyCommand):
         return "Serve replicas of the sources on 127.0.0.1, to look at or to crawl"
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
-        """Those of ``python -m imgcrawl.replica``."""
+        """Those of ``python -m replicas``."""
         super().add_options(parser)
         add_options(parser)
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Serve."""
-        from imgcrawl.replica.__main__ import serve  # noqa: PLC0415 - every command is imported to list them
+        from replicas.__main__ import serve  # noqa: PLC0415 - every command is imported to list them
 
         if args:
             raise UsageError(f"scrapy replica takes options only, not {args[0]}")

@@ -13,10 +13,10 @@ from scrapy.exceptions import UsageError
 from scrapy.spiderloader import get_spider_loader
 from scrapy.utils.conf import closest_scrapy_cfg
 
-from imgcrawl.errors import ArgumentError
-from imgcrawl.schedules import FILE, Schedule, collisions, read_schedules, runs
-from imgcrawl.summary import ExitStatus
-from imgcrawl.timers import crontab, systemd_units
+from imgcrawl.records.errors import ArgumentError
+from imgcrawl.records.exit_status import ExitStatus
+from imgcrawl.scheduling.schedules import FILE, Schedule, collisions, read_schedules, runs
+from imgcrawl.scheduling.timers import crontab, systemd_units
 
 if TYPE_CHECKING:
     import argparse

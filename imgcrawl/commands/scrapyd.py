@@ -11,9 +11,9 @@ from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 from scrapy.utils.conf import closest_scrapy_cfg
 
-from imgcrawl.daemon import PROJECT, USER, Daemon, ask_status
-from imgcrawl.errors import ArgumentError
-from imgcrawl.summary import ExitStatus
+from imgcrawl.records.errors import ArgumentError
+from imgcrawl.records.exit_status import ExitStatus
+from imgcrawl.scheduling.scrapyd import PROJECT, USER, ScrapydServer, ask_status
 
 if TYPE_CHECKING:
     import argparse
@@ -63,7 +63,7 @@ class Command(ScrapyCommand):
         if opts.check:
             self._check(Path(home).expanduser(), opts.port)
             return
-        daemon = Daemon(
+        daemon = ScrapydServer(
             home=Path(home).expanduser().absolute(),
             base=Path(os.environ.get("IMGCRAWL_DIR") or ".").expanduser().absolute(),
             host=opts.host,

@@ -16,16 +16,17 @@ from scrapy.exceptions import UsageError
 from scrapy.settings import SETTINGS_PRIORITIES
 
 from imgcrawl.arguments import parse_arguments
-from imgcrawl.errors import ArgumentError, ImgcrawlError
-from imgcrawl.loading import spider_class
-from imgcrawl.summary import ExitStatus, in_words
+from imgcrawl.crawl.spider_loader import spider_class
+from imgcrawl.crawl.summary import in_words
+from imgcrawl.records.errors import ArgumentError, ImgcrawlError
+from imgcrawl.records.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     import argparse
 
-    from imgcrawl.shards.driver import Followed
-    from imgcrawl.shards.plan import Plan
-    from imgcrawl.shards.task import Task
+    from imgcrawl.shards.driver import FollowedShard
+    from imgcrawl.shards.plan import ShardPlan
+    from imgcrawl.shards.task import ShardTask
 
 _MOST = 500  # shards; each is an open file when they are merged
 
@@ -76,16 +77,16 @@ class Command(BaseRunSpiderCommand):
     def _run(self, name: str, opts: argparse.Namespace) -> int:
         out, default_cut = self._checked(name, opts)
         from imgcrawl.shards.cluster import connected, dashboard, threads  # noqa: PLC0415 - takes a second
-        from imgcrawl.shards.driver import Driver, Followed  # noqa: PLC0415
-        from imgcrawl.shards.plan import DONE, Plan, done, make_plan  # noqa: PLC0415
+        from imgcrawl.shards.driver import FollowedShard, ShardDriver  # noqa: PLC0415
+        from imgcrawl.shards.plan import DONE, ShardPlan, done, make_plan  # noqa: PLC0415
 
         stopped = _Signals()
         workers = opts.workers or os.cpu_count() or 1
-        default = Plan(name, opts.spargs, 4 * workers, default_cut)
+        default = ShardPlan(name, opts.spargs, 4 * workers, default_cut)
         plan = make_plan(out, default, n=opts.n, cut=opts.cut)
         plan.save(out)
         run = _Run(out, plan.fingerprint())
-        followed, todo = Followed(plan.n), []
+        followed, todo = FollowedShard(plan.n), []
         for k in range(1, plan.n + 1):
             folder = plan.folder(out, k)
             if opts.again:
@@ -103,7 +104,7 @@ class Command(BaseRunSpiderCommand):
                     sys.stderr.write(f"Dask's dashboard: {link}\n")
                 at_once = min(opts.workers or threads(client), len(todo))
                 tasks = [self._task(plan, k, run, at_once, opts.spargs) for k in todo]
-                driver = Driver(client, tasks, at_once, followed)
+                driver = ShardDriver(client, tasks, at_once, followed)
                 driver.follow(lambda: stopped.signum is not None)
         followed.ran = set(todo)
         return self._finish(plan, run, followed, stopped.signum)
@@ -130,11 +131,13 @@ class Command(BaseRunSpiderCommand):
         out = Path(given.get("out") or self.settings["OUT"] or f"data/{name}")
         return out.expanduser().absolute(), getattr(spider, "shard_by", "record")
 
-    def _task(self, plan: Plan, k: int, run: _Run, at_once: int, given: dict[str, str]) -> Task:
-        from imgcrawl.shards.task import Task  # noqa: PLC0415
+    def _task(
+        self, plan: ShardPlan, k: int, run: _Run, at_once: int, given: dict[str, str]
+    ) -> ShardTask:
+        from imgcrawl.shards.task import ShardTask  # noqa: PLC0415
 
         folder = str(plan.folder(run.out, k))
-        return Task(
+        return ShardTask(
             run.name,
             k,
             plan.spider,
@@ -159,7 +162,7 @@ class Command(BaseRunSpiderCommand):
         }
 
     @staticmethod
-    def _finish(plan: Plan, run: _Run, followed: Followed, signum: int | None) -> int:
+    def _finish(plan: ShardPlan, run: _Run, followed: FollowedShard, signum: int | None) -> int:
         from imgcrawl.shards.result import exit_status, write_result  # noqa: PLC0415
 
         status = exit_status(plan, followed, signum)

@@ -12,8 +12,8 @@ from scrapy.exceptions import UsageError
 from scrapy.spiderloader import get_spider_loader
 
 from imgcrawl.arguments import SpiderArguments, type_in_words
-from imgcrawl.errors import ArgumentError
-from imgcrawl.loading import spider_class
+from imgcrawl.crawl.spider_loader import spider_class
+from imgcrawl.records.errors import ArgumentError
 
 if TYPE_CHECKING:
     import argparse

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
-from imgcrawl.formats.errors import printable
-from imgcrawl.status import Status, find_outs, read_status
-from imgcrawl.summary import ExitStatus
-from imgcrawl.tally import size_in_words
+from imgcrawl.dataset.status import Status, find_outs, read_status
+from imgcrawl.records.exit_status import ExitStatus
+from imgcrawl.text.redact import printable
+from imgcrawl.text.sizes import format_size
 
 if TYPE_CHECKING:
     import argparse
@@ -67,7 +67,7 @@ def as_text(status: Status) -> str:
         lines.append(
             f"  {last}{status.spider}, ended {status.ended_at} after {status.seconds:,.0f} s, "
             f"{status.new:,} new; {status.stored:,} stored "
-            f"({size_in_words(status.bytes or 0)}), {status.missing:,} missing"
+            f"({format_size(status.bytes or 0)}), {status.missing:,} missing"
         )
     if status.state == "killed" and status.last_write_at:
         lines.append(f"  its last sign of life: {status.last_write_at}")

@@ -20,11 +20,11 @@ from scrapy.http import Response, TextResponse
 from scrapy.http.request import NO_CALLBACK
 
 from imgcrawl.download.errors import FetchError
-from imgcrawl.download.limits import Limits
+from imgcrawl.download.limits import TransferLimits
 from imgcrawl.download.schemes import ARCHIVE_SCHEMES
-from imgcrawl.download.zips import Archive
-from imgcrawl.outcomes import Outcome, of_status
-from imgcrawl.output import ARCHIVES
+from imgcrawl.download.zip_reader import ZipArchive
+from imgcrawl.records.outcomes import Outcome, of_status
+from imgcrawl.storage.directory import ARCHIVES
 
 if TYPE_CHECKING:
     from typing import Self
@@ -57,8 +57,8 @@ class ArchiveMiddleware:
         folder = settings["ARCHIVES_DIR"] or Path(settings["OUT"] or ".") / ARCHIVES
         self._folder = Path(folder).expanduser().absolute()
         self._maxsize = settings.getint("ARCHIVE_MAXSIZE", MAXSIZE)
-        self._limits = Limits.from_settings(settings)
-        self._archives: dict[str, asyncio.Task[Archive]] = {}
+        self._limits = TransferLimits.from_settings(settings)
+        self._archives: dict[str, asyncio.Task[ZipArchive]] = {}
         crawler.signals.connect(self._closed, signal=signals.spider_closed)
 
     @classmethod
@@ -88,7 +88,7 @@ class ArchiveMiddleware:
         flags = ["spooled"] if read.spooled else None
         return Response(request.url, 200, None, read.body, flags=flags, request=request)
 
-    async def _archive(self, url: str) -> Archive:
+    async def _archive(self, url: str) -> ZipArchive:
         task = self._archives.get(url)
         if task is None:
             task = self._archives[url] = asyncio.create_task(self._obtain(url))
@@ -97,18 +97,18 @@ class ArchiveMiddleware:
         except FetchError as error:
             raise error.again() from None
 
-    async def _obtain(self, url: str) -> Archive:
+    async def _obtain(self, url: str) -> ZipArchive:
         path = self._folder / f"{sha256(url.encode()).hexdigest()[:32]}.zip"
         if path.exists():
             try:
-                return await asyncio.to_thread(Archive, path, _name(url))
+                return await asyncio.to_thread(ZipArchive, path, _name(url))
             except FetchError:
                 logger.info("The archive %s of %s is damaged", path, _name(url))
         part = path.with_suffix(f".{os.getpid()}.part")
         await asyncio.to_thread(_make_room, path)
         try:
             await self._download(url, part)
-            archive = await asyncio.to_thread(Archive, part, _name(url))
+            archive = await asyncio.to_thread(ZipArchive, part, _name(url))
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.utils.httpobj import urlparse_cached
 
 from imgcrawl.download.errors import FetchError
-from imgcrawl.outcomes import Outcome
+from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
     from scrapy import Request, Spider

@@ -17,11 +17,17 @@ from scrapy.exceptions import NotSupported
 from scrapy.utils.asyncio import call_later
 from scrapy.utils.httpobj import urlparse_cached
 
+from imgcrawl.download.address_guard import AddressGuard
 from imgcrawl.download.errors import FetchError
-from imgcrawl.download.guard import AddressGuard
-from imgcrawl.download.hosts import UNREACHABLE, Admission, HostHealth, Hosts, Patience
-from imgcrawl.errors import ArgumentError
-from imgcrawl.outcomes import Outcome
+from imgcrawl.download.host_health import (
+    UNREACHABLE,
+    Admission,
+    BreakerPolicy,
+    HostHealth,
+    HostHealthRegistry,
+)
+from imgcrawl.records.errors import ArgumentError
+from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -44,7 +50,7 @@ class Downloader(ScrapyDownloader):
         super().__init__(crawler)
         self.workers = workers_at_once(self.settings)
         self._share()
-        self.hosts = Hosts(Patience.from_settings(self.settings))
+        self.hosts = HostHealthRegistry(BreakerPolicy.from_settings(self.settings))
         self._floors: dict[str, float] = {}
         self._stop = asyncio.Event()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from imgcrawl.outcomes import Outcome
+from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

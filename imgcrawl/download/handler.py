@@ -18,20 +18,20 @@ from scrapy.http import Headers, Response
 from scrapy.responsetypes import responsetypes
 from scrapy.utils.httpobj import urlparse_cached
 
+from imgcrawl.download.address_guard import AddressGuard
+from imgcrawl.download.aiohttp_errors import fetch_error
+from imgcrawl.download.bodies import BodySpool
 from imgcrawl.download.downloader import Downloader
 from imgcrawl.download.errors import FetchError
-from imgcrawl.download.faults import fetch_error
-from imgcrawl.download.guard import AddressGuard
-from imgcrawl.download.limits import Limits
+from imgcrawl.download.limits import TransferLimits
 from imgcrawl.download.resolver import Resolver
-from imgcrawl.download.spool import Spool
-from imgcrawl.outcomes import Outcome
+from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.crawler import Crawler
 
-    from imgcrawl.download.sink import Sink
+    from imgcrawl.download.bodies import BodySink
 
 CHUNK = 1 << 20  # bytes read and written at a time; more is slower
 ERROR_BODY = 1 << 20  # bytes kept of the body of an answer other than 2xx
@@ -45,11 +45,11 @@ class HttpHandler(BaseDownloadHandler):
     """Fetches a URL as Scrapy has it. Raises FetchError for everything that is no answer.
 
     Request meta: download_timeout, download_deadline, download_maxsize, spool_threshold (see
-    `Limits`), proxy, and
+    `TransferLimits`), proxy, and
 
     spool:     a path; a body longer than the threshold is written there, the response has an
                empty body and the flag ``spooled``. Its bytes are as sent, whatever their encoding
-    sink:      a `Sink`, which takes the body of a 2xx answer as it comes; a stop ends that too
+    sink:      a `BodySink`, which takes the body of a 2xx answer as it comes; a stop ends that too
     media:     a plain Response will do, of which nobody asks the encoding
     stoppable: a stop of the run ends the transfer half-way
 
@@ -66,7 +66,7 @@ class HttpHandler(BaseDownloadHandler):
         super().__init__(crawler)
         settings = crawler.settings
         self._guard = AddressGuard.from_setting(settings["ALLOWED_PRIVATE_NETWORKS"])
-        self._limits = Limits.from_settings(settings)
+        self._limits = TransferLimits.from_settings(settings)
         self._direct = _session(self._guard)
         self._web: str | None = settings["WEB_REPLICA_URL"]
         self._proxied: aiohttp.ClientSession | None = None
@@ -96,7 +96,9 @@ class HttpHandler(BaseDownloadHandler):
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             raise fetch_error(error, host, limits) from error
 
-    def _send(self, request: Request, limits: Limits) -> aiohttp.client._RequestContextManager:
+    def _send(
+        self, request: Request, limits: TransferLimits
+    ) -> aiohttp.client._RequestContextManager:
         session, proxy = self._direct, request.meta.get("proxy")
         headers = request.headers
         proxy_headers = None
@@ -124,7 +126,7 @@ class HttpHandler(BaseDownloadHandler):
         )
 
     async def _receive(
-        self, request: Request, answer: aiohttp.ClientResponse, limits: Limits, host: str
+        self, request: Request, answer: aiohttp.ClientResponse, limits: TransferLimits, host: str
     ) -> Response:
         announced = None if request.method == "HEAD" else answer.content_length
         if announced is None or (limits.spool and announced > limits.spool_threshold):
@@ -135,10 +137,10 @@ class HttpHandler(BaseDownloadHandler):
         return _response(request, answer, await answer.read())
 
     async def _pour(
-        self, request: Request, answer: aiohttp.ClientResponse, limits: Limits, host: str
+        self, request: Request, answer: aiohttp.ClientResponse, limits: TransferLimits, host: str
     ) -> Response:
         """Hand the body on as it comes; the response has none."""
-        sink: Sink = request.meta["sink"]
+        sink: BodySink = request.meta["sink"]
         sink.begin(answer.status, Headers(answer.raw_headers))
         while chunk := await _read(answer, limits):
             sink.write(chunk)
@@ -149,11 +151,11 @@ class HttpHandler(BaseDownloadHandler):
         return _response(request, answer, b"", spooled=True)
 
     async def _receive_long(
-        self, request: Request, answer: aiohttp.ClientResponse, limits: Limits, host: str
+        self, request: Request, answer: aiohttp.ClientResponse, limits: TransferLimits, host: str
     ) -> Response:
         """Receive what may be long: to memory up to the threshold, then to the spool."""
         stoppable = bool(request.meta.get("stoppable"))
-        spool = Spool(Path(limits.spool)) if limits.spool else None
+        spool = BodySpool(Path(limits.spool)) if limits.spool else None
         body, received = bytearray(), 0
         try:
             while chunk := await _read(answer, limits):
@@ -224,13 +226,13 @@ def _allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _require_room(size: int, limits: Limits, host: str) -> None:
+def _require_room(size: int, limits: TransferLimits, host: str) -> None:
     if not limits.allows(size):
         message = f"more than {limits.maxsize:,} bytes from {host}"
         raise FetchError(Outcome.TOO_LARGE, message)
 
 
-async def _start_of_body(answer: aiohttp.ClientResponse, limits: Limits) -> bytes:
+async def _start_of_body(answer: aiohttp.ClientResponse, limits: TransferLimits) -> bytes:
     """What there is of a body that nobody depends on."""
     body = bytearray()
     with suppress(aiohttp.ClientError, HttpProcessingError, OSError):
@@ -239,7 +241,7 @@ async def _start_of_body(answer: aiohttp.ClientResponse, limits: Limits) -> byte
     return bytes(body[:ERROR_BODY])
 
 
-async def _read(answer: aiohttp.ClientResponse, limits: Limits) -> bytes:
+async def _read(answer: aiohttp.ClientResponse, limits: TransferLimits) -> bytes:
     """The next piece of a body, empty at its end.
 
     Where a chunk is malformed, aiohttp (3.14) closes the connection and tells nobody who waits.

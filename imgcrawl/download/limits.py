@@ -14,7 +14,7 @@ SPOOL_THRESHOLD = 4 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TransferLimits:
     """The limits of one transfer; 0 means none.
 
     silence:         seconds without a connection, or without a byte
@@ -30,7 +30,7 @@ class Limits:
     spool: str | None = None
 
     @classmethod
-    def from_settings(cls, settings: BaseSettings) -> Limits:
+    def from_settings(cls, settings: BaseSettings) -> TransferLimits:
         """As DOWNLOAD_TIMEOUT, DOWNLOAD_DEADLINE, DOWNLOAD_MAXSIZE and SPOOL_THRESHOLD say."""
         return cls(
             settings.getfloat("DOWNLOAD_TIMEOUT"),
@@ -39,14 +39,14 @@ class Limits:
             settings.getint("SPOOL_THRESHOLD", SPOOL_THRESHOLD),
         )
 
-    def of(self, request: Request) -> Limits:
+    def of(self, request: Request) -> TransferLimits:
         """The limits of a request, whose meta may name its own.
 
         download_timeout, download_deadline, download_maxsize, spool_threshold; spool: a path
         """
         meta = request.meta
         spool = meta.get("spool")
-        return Limits(
+        return TransferLimits(
             float(meta.get("download_timeout", self.silence)),
             float(meta.get("download_deadline", self.deadline)),
             int(meta.get("download_maxsize", self.maxsize)),

@@ -10,8 +10,8 @@ from scrapy.exceptions import IgnoreRequest
 
 from imgcrawl.download.errors import FetchError
 from imgcrawl.download.schemes import ARCHIVE_SCHEMES, require_http
-from imgcrawl.outcomes import Outcome
-from imgcrawl.placeholders import known_address
+from imgcrawl.pictures.placeholders import known_address
+from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
     from scrapy import Request, Spider

@@ -13,7 +13,7 @@ from scrapy.exceptions import NotConfigured
 from imgcrawl.download.downloader import Downloader
 from imgcrawl.download.errors import FetchError, UnknownHost
 from imgcrawl.download.schemes import ARCHIVE_SCHEMES
-from imgcrawl.outcomes import Outcome
+from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
     from typing import Self

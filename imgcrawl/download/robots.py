@@ -19,7 +19,7 @@ from scrapy.utils.misc import build_from_crawler
 
 from imgcrawl.download.downloader import Downloader
 from imgcrawl.download.errors import FetchError
-from imgcrawl.outcomes import Outcome, of_status
+from imgcrawl.records.outcomes import Outcome, of_status
 
 if TYPE_CHECKING:
     from scrapy import Spider

@@ -7,7 +7,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from imgcrawl.download.errors import FetchError
-from imgcrawl.outcomes import Outcome
+from imgcrawl.records.outcomes import Outcome
 
 MAX_URL_LENGTH = 8_000  # characters; RFC 9110 asks for that much to be supported, and few do more
 ARCHIVE_SCHEMES = {"zip+http": "http", "zip+https": "https"}

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING
 
 from imgcrawl.lists.columns import is_header, looks_like_url
 from imgcrawl.lists.lines import MAX_LINE, lines
-from imgcrawl.lists.rows import Junk, Row, excerpt
+from imgcrawl.lists.rows import MalformedRow, Row, excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MAX_LINES = 50  # of one record with line breaks in its cells
 
 
-def read_delimited(file: IO[bytes], delimiter: str) -> Iterator[Row | Junk]:
+def read_delimited(file: IO[bytes], delimiter: str) -> Iterator[Row | MalformedRow]:
     """The rows of a table; the first line is its header, unless it holds a URL.
 
     Without a header the columns are ``column_1`` and so on. A quote that is never closed costs
@@ -25,13 +25,13 @@ def read_delimited(file: IO[bytes], delimiter: str) -> Iterator[Row | Junk]:
     """
     header: list[str] | None = None
     for number, record in _records(file):
-        if isinstance(record, Junk):
+        if isinstance(record, MalformedRow):
             yield record
             continue
         try:
             cells = next(csv.reader([record], delimiter=delimiter, strict=True), [])
         except csv.Error as error:
-            yield Junk(number, f"line {number}", f"no row ({error})", excerpt(record))
+            yield MalformedRow(number, f"line {number}", f"no row ({error})", excerpt(record))
             continue
         if header is None:
             if is_header(cells):
@@ -40,17 +40,17 @@ def read_delimited(file: IO[bytes], delimiter: str) -> Iterator[Row | Junk]:
             header = [f"column_{n}" for n in range(1, len(cells) + 1)]
         if len(cells) < len(header) and not any(map(looks_like_url, cells)):
             problem = f"{len(cells)} columns in place of {len(header)}, and no URL in them"
-            yield Junk(number, f"line {number}", problem, excerpt(record))
+            yield MalformedRow(number, f"line {number}", problem, excerpt(record))
         else:
             yield Row(number, dict(zip(header, cells, strict=False)))
 
 
-def _records(file: IO[bytes]) -> Iterator[tuple[int, str | Junk]]:
+def _records(file: IO[bytes]) -> Iterator[tuple[int, str | MalformedRow]]:
     """Lines, joined where a quoted cell runs over several."""
     stream = lines(file)
-    ahead: deque[tuple[int, str] | Junk] = deque()
+    ahead: deque[tuple[int, str] | MalformedRow] = deque()
     while (first := ahead.popleft() if ahead else next(stream, None)) is not None:
-        if isinstance(first, Junk):
+        if isinstance(first, MalformedRow):
             yield first.number, first
             continue
         number, text = first
@@ -61,7 +61,7 @@ def _records(file: IO[bytes]) -> Iterator[tuple[int, str | Junk]]:
         joined = _joined(text, ahead)
         if joined is None:
             problem = "a quote that is not closed"
-            yield number, Junk(number, f"line {number}", problem, excerpt(text))
+            yield number, MalformedRow(number, f"line {number}", problem, excerpt(text))
         else:
             taken, text = joined
             for _ in range(taken):
@@ -69,10 +69,10 @@ def _records(file: IO[bytes]) -> Iterator[tuple[int, str | Junk]]:
             yield number, text
 
 
-def _joined(text: str, ahead: deque[tuple[int, str] | Junk]) -> tuple[int, str] | None:
+def _joined(text: str, ahead: deque[tuple[int, str] | MalformedRow]) -> tuple[int, str] | None:
     """How many of the lines ahead close the quote, and the text of them all."""
     for taken, line in enumerate(ahead, 1):
-        if isinstance(line, Junk) or len(text) > MAX_LINE:
+        if isinstance(line, MalformedRow) or len(text) > MAX_LINE:
             return None
         text = f"{text}\n{line[1]}"
         if line[1].count('"') % 2:

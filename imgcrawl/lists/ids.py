@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from imgcrawl.errors import ArgumentError
+from imgcrawl.records.errors import ArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ import re
 from typing import IO, TYPE_CHECKING, Any
 
 from imgcrawl.lists.opening import DAMAGE
-from imgcrawl.lists.rows import Junk, Row, excerpt
+from imgcrawl.lists.rows import MalformedRow, Row, excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ _SPACE = re.compile(r"[\s,]*")
 _NEXT = re.compile(r"\{(?=\s*+\")|(?<=\})\s*+(?=\])")
 
 
-def read_json(file: IO[bytes]) -> Iterator[Row | Junk]:
+def read_json(file: IO[bytes]) -> Iterator[Row | MalformedRow]:
     """Every record, an object, of every array, with the name of its array as `table`.
 
     Values of the top object that are no arrays are rows of one field, in the table ``""``.
@@ -49,7 +49,7 @@ class _Reader:
         self._rest = b""
         self._damage = ""
 
-    def read(self) -> Iterator[Row | Junk]:
+    def read(self) -> Iterator[Row | MalformedRow]:
         """All rows."""
         if self._look() == "\ufeff":
             self._at += 1
@@ -63,7 +63,9 @@ class _Reader:
         else:
             yield from self._array("", closing="")
         if self._damage:
-            yield Junk(0, f"character {self._position():,}", f"the file is damaged: {self._damage}")
+            yield MalformedRow(
+                0, f"character {self._position():,}", f"the file is damaged: {self._damage}"
+            )
 
     def _is_document(self) -> bool:
         """Whether the top object holds arrays of records, and is no record itself."""
@@ -80,7 +82,7 @@ class _Reader:
         holds = any(isinstance(v, list) and v and isinstance(v[0], dict) for v in value.values())
         return holds and not head[end:].lstrip().startswith("{")
 
-    def _document(self) -> Iterator[Row | Junk]:
+    def _document(self) -> Iterator[Row | MalformedRow]:
         while (char := self._look()) not in {"}", ""}:
             if char != '"':
                 yield self._junk(0, "no name of a table")
@@ -102,12 +104,12 @@ class _Reader:
                 yield from self._array(name)
             else:
                 value = self._value(MAX_VALUE)
-                if isinstance(value, Junk):
+                if isinstance(value, MalformedRow):
                     yield value
                     return
                 yield Row(1, {name: value[0]})
 
-    def _array(self, table: str, closing: str = "]") -> Iterator[Row | Junk]:
+    def _array(self, table: str, closing: str = "]") -> Iterator[Row | MalformedRow]:
         number = 0
         while (char := self._look()) != "":
             if char == closing:
@@ -115,7 +117,7 @@ class _Reader:
                 return
             number += 1
             value = self._value(MAX_RECORD, number)
-            if isinstance(value, Junk):
+            if isinstance(value, MalformedRow):
                 yield value
                 if not self._resync():
                     return
@@ -123,11 +125,15 @@ class _Reader:
                 yield Row(number, value[0], table)
             else:
                 shown = excerpt(str(value[0]))
-                yield Junk(number, f"{table or 'record'} {number}".strip(), "no object", shown)
+                yield MalformedRow(
+                    number, f"{table or 'record'} {number}".strip(), "no object", shown
+                )
         if closing:
-            yield Junk(number + 1, f"after {table or 'record'} {number}", "the file ends here, cut")
+            yield MalformedRow(
+                number + 1, f"after {table or 'record'} {number}", "the file ends here, cut"
+            )
 
-    def _value(self, limit: int, number: int = 0) -> tuple[Any] | Junk:
+    def _value(self, limit: int, number: int = 0) -> tuple[Any] | MalformedRow:
         """The next value in a tuple of its own, or why there is none; the place moves past it."""
         while True:
             try:
@@ -191,10 +197,10 @@ class _Reader:
         self._at = 0 if keep is None else max(self._at - start, 0)
         return not self._ended or bool(data)
 
-    def _junk(self, number: int, problem: str) -> Junk:
+    def _junk(self, number: int, problem: str) -> MalformedRow:
         where = f"record {number}, " if number else ""
         text = excerpt(self._text[self._at : self._at + 200])
-        return Junk(number, f"{where}character {self._position():,}", problem, text)
+        return MalformedRow(number, f"{where}character {self._position():,}", problem, text)
 
     def _position(self) -> int:
         return self._passed + self._at

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
-from imgcrawl.lists.rows import Junk, excerpt
+from imgcrawl.lists.rows import MalformedRow, excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 MAX_LINE = 64 << 10  # bytes; a longer one is junk, and is passed over unread
 
 
-def lines(file: IO[bytes]) -> Iterator[tuple[int, str] | Junk]:
+def lines(file: IO[bytes]) -> Iterator[tuple[int, str] | MalformedRow]:
     """(number from 1, line without its end) of each line that is not blank.
 
     UTF-8, with or without a mark; a line that is not is read as Latin-1, as the lists of the
@@ -25,13 +25,15 @@ def lines(file: IO[bytes]) -> Iterator[tuple[int, str] | Junk]:
         line = raw
         if len(raw) >= MAX_LINE and not raw.endswith(b"\n"):
             length = len(raw) + _skip(file)
-            yield Junk(number, f"line {number}", f"a line of {length:,} bytes", excerpt(raw))
+            yield MalformedRow(
+                number, f"line {number}", f"a line of {length:,} bytes", excerpt(raw)
+            )
             continue
         if number == 1:
             line = line.removeprefix(b"\xef\xbb\xbf")
         line = line.rstrip(b"\r\n")
         if b"\0" in line:
-            yield Junk(number, f"line {number}", "holds NUL bytes", excerpt(line))
+            yield MalformedRow(number, f"line {number}", "holds NUL bytes", excerpt(line))
         elif line.strip():
             yield number, decoded(line)
 

@@ -13,8 +13,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
-from imgcrawl.errors import ArgumentError
-from imgcrawl.suggest import did_you_mean
+from imgcrawl.records.errors import ArgumentError
+from imgcrawl.text.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

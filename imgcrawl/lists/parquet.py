@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
-from imgcrawl.errors import ArgumentError
-from imgcrawl.lists.rows import Junk, Row
+from imgcrawl.lists.rows import MalformedRow, Row
+from imgcrawl.records.errors import ArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 BATCH = 1000  # rows in memory at once, beside one compressed page a column
 
 
-def read_parquet(file: IO[bytes], name: str) -> Iterator[Row | Junk]:
+def read_parquet(file: IO[bytes], name: str) -> Iterator[Row | MalformedRow]:
     """The rows of a Parquet file. Raises ArgumentError for a file that is none."""
     import pyarrow as pa  # noqa: PLC0415 - 30 MB, for one of many kinds
     import pyarrow.parquet as pq  # noqa: PLC0415
@@ -30,4 +30,4 @@ def read_parquet(file: IO[bytes], name: str) -> Iterator[Row | Junk]:
                 yield Row(number, fields)
     except (pa.ArrowException, OSError) as error:
         problem = f"the file is damaged from here on ({str(error).splitlines()[0]})"
-        yield Junk(number + 1, f"row {number + 1}", problem)
+        yield MalformedRow(number + 1, f"row {number + 1}", problem)

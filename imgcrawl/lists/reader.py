@@ -8,14 +8,14 @@ import tempfile
 from contextlib import ExitStack, contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
-from imgcrawl.errors import ArgumentError
 from imgcrawl.lists.columns import Columns, guess, looks_like_url
 from imgcrawl.lists.delimited import read_delimited
 from imgcrawl.lists.json_records import read_json
 from imgcrawl.lists.lines import lines
 from imgcrawl.lists.opening import DAMAGE, opened
 from imgcrawl.lists.parquet import read_parquet
-from imgcrawl.lists.rows import Junk, Row, excerpt
+from imgcrawl.lists.rows import MalformedRow, Row, excerpt
+from imgcrawl.records.errors import ArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ DELIMITERS = "\t,;|"
 
 
 @contextmanager
-def reading(name: str, member: str = "") -> Iterator[Iterator[Row | Junk]]:
+def reading(name: str, member: str = "") -> Iterator[Iterator[Row | MalformedRow]]:
     """The rows of a list, a path or ``-``; see `opened`, and use it likewise.
 
     Text with one URL a line gives the column ``url``. Raises ArgumentError for what is no list.
@@ -45,17 +45,17 @@ def reading(name: str, member: str = "") -> Iterator[Iterator[Row | Junk]]:
         yield _undamaged(_rows(file, head, text), name)
 
 
-def _rows(file: IO[bytes], head: bytes, text: bytes) -> Iterator[Row | Junk]:
+def _rows(file: IO[bytes], head: bytes, text: bytes) -> Iterator[Row | MalformedRow]:
     if text[:1] in {b"{", b"["}:
         return read_json(file)
     delimiter = _delimiter(head)
     return read_delimited(file, delimiter) if delimiter else _plain(file)
 
 
-def _plain(file: IO[bytes]) -> Iterator[Row | Junk]:
+def _plain(file: IO[bytes]) -> Iterator[Row | MalformedRow]:
     """One URL a line; what begins with ``#`` is a remark."""
     for line in lines(file):
-        if isinstance(line, Junk):
+        if isinstance(line, MalformedRow):
             yield line
         elif not line[1].lstrip().startswith("#"):
             yield Row(line[0], {"url": line[1].strip()})
@@ -79,7 +79,7 @@ def _delimiter(head: bytes) -> str:
     return "," if named and not looks_like_url(first) else ""
 
 
-def _undamaged(rows: Iterator[Row | Junk], name: str) -> Iterator[Row | Junk]:
+def _undamaged(rows: Iterator[Row | MalformedRow], name: str) -> Iterator[Row | MalformedRow]:
     """The rows up to where a compressed file is damaged, and the damage."""
     number = 0
     try:
@@ -88,10 +88,10 @@ def _undamaged(rows: Iterator[Row | Junk], name: str) -> Iterator[Row | Junk]:
             yield row
     except DAMAGE as error:
         problem = f"{name} is damaged from here on ({str(error) or type(error).__name__})"
-        yield Junk(number + 1, f"after row {number}", problem)
+        yield MalformedRow(number + 1, f"after row {number}", problem)
 
 
-def find_columns(rows: list[Row | Junk], given: dict[str, str], name: str) -> Columns:
+def find_columns(rows: list[Row | MalformedRow], given: dict[str, str], name: str) -> Columns:
     """Which column of a list is which, from its first rows.
 
     given: the columns that the user names, by role (url, id, label, caption, md5, sha256)

@@ -22,7 +22,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Junk:
+class MalformedRow:
     """What cannot be read: where it stands, what is wrong with it, and how it begins."""
 
     number: int

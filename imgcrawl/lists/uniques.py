@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 
-class Uniques:
+class UniqueNames:
     """Makes a name that was given before another one, in the same way in every run.
 
     The names are in a temporary file of SQLite's own, beyond what its cache holds.

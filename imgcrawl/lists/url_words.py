@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote, urlsplit
 
-from imgcrawl.plain_text import without_secrets
+from imgcrawl.text.redact import without_secrets
 
 MAX_WORDS = 12
 _COMMON = {

@@ -1,0 +1,1 @@
+"""One crawl over many cores or machines (Dask)."""

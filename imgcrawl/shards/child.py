@@ -12,15 +12,15 @@ import sys
 
 from scrapy.utils.project import get_project_settings
 
-from imgcrawl.channel import MAX_TEXT, Teller
-from imgcrawl.errors import ImgcrawlError
-from imgcrawl.process import CrawlProcess
+from imgcrawl.crawl.process import CrawlProcess
+from imgcrawl.progress.channel import MAX_TEXT, ProgressSocket
+from imgcrawl.records.errors import ImgcrawlError
 
 
 def main() -> int:
     """The exit status, as of ``scrapy crawl``."""
     fd = int(sys.argv[1])
-    teller = Teller(os.dup(fd))  # the crawl's own is there only once the crawl has begun
+    teller = ProgressSocket(os.dup(fd))  # the crawl's own is there only once the crawl has begun
     task = json.load(sys.stdin)
     settings = get_project_settings()
     settings.setdict(task["settings"], priority="cmdline")

@@ -11,7 +11,7 @@ import dask
 from distributed import Client, LocalCluster, WorkerPlugin
 
 import imgcrawl
-from imgcrawl.errors import ImgcrawlError
+from imgcrawl.records.errors import ImgcrawlError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

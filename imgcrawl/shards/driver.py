@@ -15,7 +15,7 @@ from imgcrawl.shards.task import run_shard, stop
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from imgcrawl.shards.task import Task
+    from imgcrawl.shards.task import ShardTask
 
 RETRIES = 3  # of a shard, by the engine
 _LOOK = 0.25  # seconds
@@ -24,7 +24,7 @@ _TELL = 2.0  # seconds between calls to stop; a worker may have been started sin
 
 
 @dataclass(slots=True)
-class Followed:
+class FollowedShard:
     """What is known of the shards of a run."""
 
     total: int
@@ -55,16 +55,16 @@ class Followed:
         )
 
 
-class Driver:
+class ShardDriver:
     """One run of shards on a cluster."""
 
     def __init__(
-        self, client: Any, tasks: Sequence[Task], at_once: int, followed: Followed
+        self, client: Any, tasks: Sequence[ShardTask], at_once: int, followed: FollowedShard
     ) -> None:
         self._client = client
         self._waiting = deque(tasks)
         self._at_once = at_once
-        self._running: dict[int, tuple[Any, Task]] = {}
+        self._running: dict[int, tuple[Any, ShardTask]] = {}
         self._tries: dict[int, int] = {}
         self.followed = followed
         if tasks:
@@ -88,13 +88,13 @@ class Driver:
             time.sleep(_LOOK)
         self._show(last=True)
 
-    def _submit(self, task: Task) -> None:
+    def _submit(self, task: ShardTask) -> None:
         tries = self._tries[task.k] = self._tries.get(task.k, 0) + 1
         name = f"imgcrawl-{task.spider}-{task.arguments['shard']}-{task.run}-{tries}"
         future = self._client.submit(run_shard, task, key=name, retries=RETRIES, pure=False)
         self._running[task.k] = future, task
 
-    def _ended(self, k: int, future: Any, task: Task) -> None:
+    def _ended(self, k: int, future: Any, task: ShardTask) -> None:
         followed = self.followed
         followed.progress.pop(k, None)
         if future.status == "finished":

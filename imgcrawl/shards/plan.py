@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from imgcrawl.errors import ArgumentError
-from imgcrawl.outcomes import retry_outcomes
-from imgcrawl.output import LEDGER
+from imgcrawl.records.errors import ArgumentError
+from imgcrawl.records.outcomes import retry_outcomes
+from imgcrawl.storage.directory import LEDGER
 
 PLAN = "shards.json"
 DONE = "done.json"
@@ -19,7 +19,7 @@ _OF_THE_RUN = frozenset({"out", "retry"})
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ShardPlan:
     """One dataset in `n` shards.
 
     cut: "record" (by a hash of the record's id) or "host" (of its first URL)
@@ -51,7 +51,9 @@ class Plan:
         write_json(out / PLAN, asdict(self))
 
 
-def make_plan(out: Path, default: Plan, *, n: int | None = None, cut: str | None = None) -> Plan:
+def make_plan(
+    out: Path, default: ShardPlan, *, n: int | None = None, cut: str | None = None
+) -> ShardPlan:
     """The plan that OUT has, or else `default`; with another `n` and `cut` where these are given.
 
     Raises ArgumentError where OUT was cut otherwise, or holds a dataset that was not cut.
@@ -64,12 +66,12 @@ def make_plan(out: Path, default: Plan, *, n: int | None = None, cut: str | None
                 f"{out} holds a dataset that is not cut into shards. Go on with it by `scrapy "
                 "crawl`, or choose another directory with -a out=DIR."
             )
-        return Plan(default.spider, kept, n or default.n, cut or default.cut)
+        return ShardPlan(default.spider, kept, n or default.n, cut or default.cut)
     try:
-        old = Plan(**found)
+        old = ShardPlan(**found)
     except TypeError as error:
         raise ArgumentError(f"{out / PLAN} is not a plan of shards ({error}).") from error
-    new = Plan(default.spider, kept, n or old.n, cut or old.cut)
+    new = ShardPlan(default.spider, kept, n or old.n, cut or old.cut)
     for name in ("spider", "arguments", "n", "cut"):
         was, wanted = getattr(old, name), getattr(new, name)
         if was != wanted:

@@ -6,25 +6,25 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.errors import OutputError
-from imgcrawl.merging import Part, merge_tables
-from imgcrawl.outcomes import Outcome
-from imgcrawl.output import LEDGER, METADATA, SUMMARY
-from imgcrawl.rebuilding import rebuild_at
+from imgcrawl.dataset.merge import MergedOut, merge_tables
+from imgcrawl.dataset.rebuild import rebuild_at
+from imgcrawl.records.errors import OutputError
+from imgcrawl.records.exit_status import ExitStatus
+from imgcrawl.records.outcomes import Outcome
 from imgcrawl.shards.plan import write_json
-from imgcrawl.summary import ExitStatus
-from imgcrawl.tally import utc_now
+from imgcrawl.storage.directory import LEDGER, METADATA, SUMMARY
+from imgcrawl.text.times import utc_now
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imgcrawl.shards.driver import Followed
-    from imgcrawl.shards.plan import Plan
+    from imgcrawl.shards.driver import FollowedShard
+    from imgcrawl.shards.plan import ShardPlan
 
 HIDDEN = f".{METADATA}"
 
 
-def exit_status(plan: Plan, followed: Followed, signum: int | None) -> int:
+def exit_status(plan: ShardPlan, followed: FollowedShard, signum: int | None) -> int:
     """As of ``scrapy crawl``: 0, 3 where a shard misses something, 1 where one failed, 128 + N."""
     if signum is not None:
         return 128 + signum
@@ -34,7 +34,7 @@ def exit_status(plan: Plan, followed: Followed, signum: int | None) -> int:
 
 
 def write_result(
-    plan: Plan, out: Path, followed: Followed, status: int, started: float
+    plan: ShardPlan, out: Path, followed: FollowedShard, status: int, started: float
 ) -> dict[str, Any]:
     """Merge the tables of all shards, also of those that are not done; the summary of the whole.
 
@@ -47,7 +47,7 @@ def write_result(
             summaries[k] = {**summaries.get(k, {}), **_from_ledger(folder)}
     for folder in folders.values():
         _show(folder)
-    merge_tables([Part(folder.name, folder) for folder in folders.values()], out)
+    merge_tables([MergedOut(folder.name, folder) for folder in folders.values()], out)
     for folder in folders.values():
         _hide(folder)
     summary = _summed(

@@ -16,18 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from imgcrawl.channel import listen
-from imgcrawl.errors import ImgcrawlError
-from imgcrawl.output import SUMMARY, holder_of
+from imgcrawl.progress.channel import receive
+from imgcrawl.records.errors import ImgcrawlError
+from imgcrawl.records.exit_status import ExitStatus
 from imgcrawl.shards.plan import DONE, done, mark_done, read_json
-from imgcrawl.summary import ExitStatus
+from imgcrawl.storage.directory import SUMMARY, holder_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from distributed import Worker
 
-    from imgcrawl.channel import Message
+    from imgcrawl.progress.channel import Message
 
 ROOT = Path(__file__).parents[2]  # of the project
 LOCK_WAIT = 60.0  # seconds for the crawl of a worker that is gone to be gone too
@@ -40,7 +40,7 @@ class ShardError(ImgcrawlError):
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class ShardTask:
     """One shard of a run, in what can be sent to another machine."""
 
     run: str
@@ -59,7 +59,7 @@ def stop(run: str) -> None:
     _stopped.add(run)
 
 
-def run_shard(task: Task) -> dict[str, Any]:
+def run_shard(task: ShardTask) -> dict[str, Any]:
     """Crawl one shard to its end; its summary. Nothing is done where its marker says so.
 
     Raises ShardError where the crawl was stopped by anything but `stop`.
@@ -87,7 +87,7 @@ def run_shard(task: Task) -> dict[str, Any]:
     raise ShardError(f"shard {task.k}: {error}. {task.log} says more.")
 
 
-def _crawl(task: Task, log: IO[bytes]) -> tuple[int, str]:
+def _crawl(task: ShardTask, log: IO[bytes]) -> tuple[int, str]:
     """The exit status of a fresh process, and its words where it did not even start."""
     directory = task.directory if Path(task.directory).is_dir() else str(ROOT)
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
@@ -116,7 +116,7 @@ def _crawl(task: Task, log: IO[bytes]) -> tuple[int, str]:
     return process.returncode, hearing.error
 
 
-def _send(process: subprocess.Popen[bytes], task: Task, log: IO[bytes]) -> None:
+def _send(process: subprocess.Popen[bytes], task: ShardTask, log: IO[bytes]) -> None:
     assert process.stdin is not None
     sent = {name: getattr(task, name) for name in ("spider", "arguments", "settings")}
     try:
@@ -126,7 +126,7 @@ def _send(process: subprocess.Popen[bytes], task: Task, log: IO[bytes]) -> None:
         log.write(b"The crawl ended before it was told what to do.\n")
 
 
-def _to_its_end(process: subprocess.Popen[bytes], task: Task) -> None:
+def _to_its_end(process: subprocess.Popen[bytes], task: ShardTask) -> None:
     unwanted = _unwanted(task)
     told = False
     while process.poll() is None:
@@ -139,7 +139,7 @@ def _to_its_end(process: subprocess.Popen[bytes], task: Task) -> None:
 class _Hearing:
     """What a crawl says: how far it is goes to whoever follows the run, an error is kept."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: ShardTask) -> None:
         from distributed import get_worker  # noqa: PLC0415 - see _unwanted
 
         self.error = ""
@@ -150,7 +150,7 @@ class _Hearing:
 
     def run(self, end: socket.socket) -> None:
         """Listen until the crawl has ended, in a thread."""
-        asyncio.run(listen(end, self._hear))
+        asyncio.run(receive(end, self._hear))
 
     def _hear(self, message: Message) -> None:
         if "error" in message:
@@ -159,7 +159,7 @@ class _Hearing:
             self._worker.log_event(self._task.run, {"k": self._task.k, **message})
 
 
-def _unwanted(task: Task) -> Callable[[], bool]:
+def _unwanted(task: ShardTask) -> Callable[[], bool]:
     """Tells whether the crawl is to stop: the run is, or nobody waits for this task any more."""
     from distributed import get_worker  # noqa: PLC0415 - takes a second, and crawls need none of it
 

@@ -6,16 +6,15 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from imgcrawl.errors import SourceError
-from imgcrawl.items import Expects
+from imgcrawl.records.errors import SourceError
+from imgcrawl.records.items import Expects
 from spiders.base.dataset import A, DatasetSpider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from imgcrawl.items import Item
-    from imgcrawl.quota import Quota
-    from spiders.base.dataset import Said
+    from imgcrawl.records.items import Item, SpiderOutput
+    from imgcrawl.records.quotas import Quota
 
 ACTIVE = 64  # classes that candidates are drawn of at the same time
 
@@ -41,7 +40,7 @@ class CandidatesSpider(DatasetSpider[A]):
         """
         raise NotImplementedError
 
-    async def records(self) -> AsyncIterator[Said]:
+    async def records(self) -> AsyncIterator[SpiderOutput]:
         """Quotas and their candidates."""
         self._changed = asyncio.Event()
         quotas = list(self.quotas())

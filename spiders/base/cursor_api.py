@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from imgcrawl.errors import SourceError
-from imgcrawl.items import Bookmark
+from imgcrawl.records.errors import SourceError
+from imgcrawl.records.items import Bookmark
 from spiders.base.dataset import A, DatasetSpider
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class CursorPage:
     """One page: its records as the source gives them, and where the next one is."""
 
     records: list[dict[str, Any]]
@@ -37,7 +37,7 @@ class CursorApiSpider(DatasetSpider[A]):
 
     max_empty_pages = 100
 
-    async def pages(self, key: str, first: str) -> AsyncIterator[tuple[int, Page] | Bookmark]:
+    async def pages(self, key: str, first: str) -> AsyncIterator[tuple[int, CursorPage] | Bookmark]:
         """Yield (position of the page's first record, page), and the bookmark after each.
 
         key: names the list, so that another list's bookmark is not taken for this one's
@@ -65,20 +65,20 @@ class CursorApiSpider(DatasetSpider[A]):
             before = page.records
             if page.next and urlsplit(page.next).hostname != urlsplit(first).hostname:
                 raise SourceError(f"{url} names a next page on another host: {page.next}")
-            yield position, Page(page.records, page.next, count)
+            yield position, CursorPage(page.records, page.next, count)
             if page.next is not None:
                 position += len(page.records)
             place = {"url": page.next or url, "position": position, "count": count}
             yield Bookmark(key, json.dumps(place))
             url = page.next
 
-    def parse_page(self, answer: Any, url: str) -> Page:
+    def parse_page(self, answer: Any, url: str) -> CursorPage:
         """The page in an answer. Raises SourceError where it has not the shape of one."""
         if not isinstance(answer, dict) or not isinstance(answer.get("results"), list):
             raise SourceError(f"{url} answered JSON, but no page of records.")
         records = [record for record in answer["results"] if isinstance(record, dict)]
         following, count = answer.get("next"), answer.get("count")
-        return Page(
+        return CursorPage(
             records,
             following if isinstance(following, str) and following else None,
             count if isinstance(count, int) else None,

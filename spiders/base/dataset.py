@@ -13,10 +13,10 @@ from scrapy.http.request import NO_CALLBACK
 
 from imgcrawl.arguments import SpiderArguments, parse_arguments
 from imgcrawl.download.errors import FetchError
-from imgcrawl.errors import ArgumentError, SourceError
-from imgcrawl.formats.sniff import excerpt, sniff
-from imgcrawl.output import OutputDirectory
-from imgcrawl.remote.address import Address, is_address, scratch_of
+from imgcrawl.pictures.sniff import excerpt, sniff
+from imgcrawl.records.errors import ArgumentError, SourceError
+from imgcrawl.storage.address import BucketAddress, is_address, scratch_of
+from imgcrawl.storage.directory import OutputDirectory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -25,10 +25,7 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
     from scrapy.http import Response
 
-    from imgcrawl.items import Bookmark, Document, Expects, Item, Unreadable
-    from imgcrawl.quota import Quota
-
-    Said = Item | Bookmark | Expects | Document | Unreadable | Quota
+    from imgcrawl.records.items import SpiderOutput
 
 MAX_PAGE = 256 << 20  # bytes of one answer, unpacked; the index of a million files has as many
 
@@ -75,7 +72,7 @@ class DatasetSpider(Spider, Generic[A]):
         async for said in self.records():
             yield said
 
-    def records(self) -> AsyncIterator[Said]:
+    def records(self) -> AsyncIterator[SpiderOutput]:
         """The dataset. Raises SourceError where the source does not answer as it must."""
         raise NotImplementedError
 
@@ -137,7 +134,7 @@ def _place(out: str, settings: Mapping[str, Any]) -> dict[str, str]:
     """
     if not is_address(out):
         return {"OUT": out}
-    address = Address.of(out)
+    address = BucketAddress.of(out)
     if settings["IMAGES_STORE"] or settings["FILES_STORE"]:
         raise ArgumentError(
             f"out={out} puts everything into the store: leave out IMAGES_STORE and FILES_STORE, "

@@ -18,17 +18,16 @@ from scrapy.http import TextResponse
 from imgcrawl.arguments import FileArguments
 from imgcrawl.download.errors import FetchError
 from imgcrawl.download.schemes import require_http
-from imgcrawl.errors import SourceError
-from imgcrawl.items import FileItem, Unreadable
-from imgcrawl.lists.links import Link, read_links, tamed
-from imgcrawl.lists.page_text import voxel_columns
+from imgcrawl.records.errors import SourceError
+from imgcrawl.records.items import FileItem, Unreadable
+from imgcrawl.sources.web.links import PageLink, read_links, tamed
+from imgcrawl.sources.web.page_text import voxel_columns
 from spiders.base.dataset import DatasetSpider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from imgcrawl.items import Metadata
-    from spiders.base.dataset import Said
+    from imgcrawl.records.items import Metadata, SpiderOutput
 
 MAX_PAGES = 100_000
 
@@ -55,10 +54,10 @@ class PageArguments(FileArguments):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundLink:
     """A link to a file, and the page it stands on."""
 
-    link: Link
+    link: PageLink
     page: str
 
 
@@ -86,9 +85,9 @@ class PageSpider(DatasetSpider[P], Generic[P]):
         """What the text of each page says of its images."""
         return {}
 
-    async def records(self) -> AsyncIterator[Said]:
+    async def records(self) -> AsyncIterator[SpiderOutput]:
         """The files."""
-        wanted, count, size = Wanted(self.args.match), 0, 0
+        wanted, count, size = WantedFiles(self.args.match), 0, 0
         seen: set[str] = set()
         async for found in self.found():
             if isinstance(found, Unreadable):
@@ -114,7 +113,7 @@ class PageSpider(DatasetSpider[P], Generic[P]):
         wanted = f" that match {self.args.match}" if self.args.match else ""
         return f"{self.first} has no links to files{wanted}."
 
-    async def found(self) -> AsyncIterator[Found | Unreadable]:
+    async def found(self) -> AsyncIterator[FoundLink | Unreadable]:
         """The links to files of the page and of those below it, page by page."""
         pages, known = deque([(self.first, 0)]), {self.first}
         while pages:
@@ -131,15 +130,15 @@ class PageSpider(DatasetSpider[P], Generic[P]):
                     known.add(link.url)
                     pages.appendleft((link.url, depth))
                 elif not link.is_page:
-                    yield Found(link, here)
+                    yield FoundLink(link, here)
                 elif depth < self.depth and self._is_below(link.url, self.first):
                     if link.url not in known and len(known) < MAX_PAGES:
                         known.add(link.url)
                         pages.append((link.url, depth + 1))
                 elif self.args.match and link.name and "?" not in link.url:
-                    yield Found(link, here)  # a name without an extension may be wanted by name
+                    yield FoundLink(link, here)  # a name without an extension may be wanted by name
 
-    async def read_page(self, url: str) -> tuple[str, Iterable[Link]]:
+    async def read_page(self, url: str) -> tuple[str, Iterable[PageLink]]:
         """A page's address after redirects, and its links. Raises SourceError."""
         response = await self.fetch(url, cache="page")
         if response.status != 200:
@@ -160,7 +159,7 @@ class PageSpider(DatasetSpider[P], Generic[P]):
             there.path.startswith(root) and (there.path, there.query) != (root, "")
         )
 
-    def item(self, found: Found) -> FileItem:
+    def item(self, found: FoundLink) -> FileItem:
         """The record of a file: its path below the page's own directory, or below its host."""
         link = found.link
         path = self.path_of(link.url)
@@ -177,7 +176,7 @@ class PageSpider(DatasetSpider[P], Generic[P]):
             path = f"{there.hostname}{unquote(there.path)}"
         return "files/" + "/".join(part.strip() for part in path.split("/") if part) + query
 
-    def describe(self, found: Found) -> Metadata:
+    def describe(self, found: FoundLink) -> Metadata:
         """What the page says of a file."""
         link = found.link
         said = {
@@ -193,7 +192,7 @@ class PageSpider(DatasetSpider[P], Generic[P]):
 class GivenPageSpider(PageSpider[G], Generic[G]):
     """A page spider that begins with the page of its arguments."""
 
-    async def records(self) -> AsyncIterator[Said]:
+    async def records(self) -> AsyncIterator[SpiderOutput]:
         """The files of the page that is asked for."""
         self.first, self.depth = self.args.url, self.args.depth
         self.same_dir = self.args.same_dir
@@ -201,7 +200,7 @@ class GivenPageSpider(PageSpider[G], Generic[G]):
             yield said
 
 
-class Wanted:
+class WantedFiles:
     """Which files are asked for: globs, apart by commas, or a regular expression in slashes.
 
     Held against the name, the path, and the path with its query; a glob with a slash in it may
@@ -217,7 +216,7 @@ class Wanted:
             globs = [glob.strip().lower() for glob in match.split(",") if glob.strip()]
             self._globs = globs + [f"*/{glob}" for glob in globs if "/" in glob]
 
-    def takes(self, link: Link) -> bool:
+    def takes(self, link: PageLink) -> bool:
         """Whether a link is asked for; without a pattern, whatever looks like data."""
         parts = urlsplit(link.url)
         path = unquote(parts.path)

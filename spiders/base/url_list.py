@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imgcrawl.items import ImageItem, Unreadable
 from imgcrawl.lists.opening import is_url, split_member
-from imgcrawl.lists.uniques import Uniques
+from imgcrawl.lists.uniques import UniqueNames
 from imgcrawl.lists.url_words import url_words
+from imgcrawl.records.items import ImageItem, Unreadable
 from spiders.base.dataset import A, DatasetSpider
 
 if TYPE_CHECKING:
-    from imgcrawl.items import Metadata
-    from imgcrawl.lists.rows import Junk
+    from imgcrawl.lists.rows import MalformedRow
+    from imgcrawl.records.items import Metadata
 
 
 class UrlListSpider(DatasetSpider[A]):
@@ -31,13 +31,13 @@ class UrlListSpider(DatasetSpider[A]):
     def item(self, record_id: str, urls: list[str], path: str, metadata: Metadata) -> ImageItem:
         """The record, under a name that no other has."""
         if not hasattr(self, "_uniques"):
-            self._uniques = Uniques()
+            self._uniques = UniqueNames()
         unique = self._uniques.name(record_id)
         path += unique.removeprefix(record_id)
         return ImageItem(unique, urls, path, metadata, hint=url_words(urls[0]))
 
     @staticmethod
-    def junk(source: str, junk: Junk) -> Unreadable:
+    def junk(source: str, junk: MalformedRow) -> Unreadable:
         """A piece of a list that is no record: where it stands in which list, and what it is."""
         name = source.rpartition("/")[2] if source != "-" else "standard input"
         words = f"{junk.problem}: {junk.text}" if junk.text else junk.problem

@@ -10,30 +10,28 @@ from math import prod
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from imgcrawl.download.errors import FetchError
-from imgcrawl.errors import SourceError
-from imgcrawl.formats.chunked import MAX_DOCUMENT
-from imgcrawl.formats.errors import printable
-from imgcrawl.items import Expects, VolumeItem
-from imgcrawl.volumes.address import parse_address
-from imgcrawl.volumes.box import box_in_level, clip, in_words, size_in_level
-from imgcrawl.volumes.draws import draw
-from imgcrawl.volumes.foreground import Judge
-from imgcrawl.volumes.local import read_document
-from imgcrawl.volumes.model import Crop
-from imgcrawl.volumes.picture import read_picture
-from imgcrawl.volumes.precomputed import middle_chunk
-from imgcrawl.volumes.sizes import size_of
-from imgcrawl.volumes.writing import EXTENSIONS, check
+from imgcrawl.microscopy.zarr_documents import MAX_DOCUMENT
+from imgcrawl.records.errors import SourceError
+from imgcrawl.records.items import Expects, VolumeItem
+from imgcrawl.records.volume import Crop, size_of
+from imgcrawl.text.redact import printable
+from imgcrawl.volumes.crop.box import box_in_level, clip, in_words, size_in_level
+from imgcrawl.volumes.crop.foreground import ForegroundEstimate
+from imgcrawl.volumes.crop.random_boxes import draw
+from imgcrawl.volumes.crop.writing import EXTENSIONS, check
+from imgcrawl.volumes.metadata.address import parse_address
+from imgcrawl.volumes.metadata.local_folder import read_document
+from imgcrawl.volumes.metadata.multiscale import read_multiscale
+from imgcrawl.volumes.metadata.precomputed import middle_chunk
 from spiders.base.dataset import DatasetSpider
 from spiders.base.volume_arguments import VolumeArguments
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from imgcrawl.items import Metadata
-    from imgcrawl.volumes.foreground import Voxels
-    from imgcrawl.volumes.model import Address, Format, Level, Picture, Zyx
-    from spiders.base.dataset import Said
+    from imgcrawl.records.items import Metadata, SpiderOutput
+    from imgcrawl.records.volume import Format, Level, Multiscale, VolumeAddress, Zyx
+    from imgcrawl.volumes.crop.foreground import Voxels
 
 MAX_DRAWS = 100  # without one that has the foreground that is asked for
 _MAX_MOVES = 3
@@ -53,7 +51,7 @@ class _Moved(Exception):  # noqa: N818 - an answer more than a fault
 class VolumeSpider(DatasetSpider[V], Generic[V]):
     """Opens volumes, and yields cubes of them. A subclass says which volume, levels and format."""
 
-    def address(self, text: str, *, local: bool = True) -> Address:
+    def address(self, text: str, *, local: bool = True) -> VolumeAddress:
         """What a text names, buckets being where the settings S3_URL and GCS_URL say.
 
         local: whether a folder of this computer may be named. Raises SourceError.
@@ -64,7 +62,7 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
             words = str(error).removesuffix(".")
             raise SourceError(f"{printable(text)} cannot be read: {words}.") from error
 
-    async def open_picture(self, address: Address) -> Picture:
+    async def open_picture(self, address: VolumeAddress) -> Multiscale:
         """The picture at an address; what is asked for later is where its documents came from.
 
         Raises SourceError.
@@ -81,8 +79,8 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
         raise SourceError(f"{address.shown} moves on and on.")
 
     async def cubes(
-        self, picture: Picture, levels: Sequence[Level], name: str, format_: Format
-    ) -> AsyncIterator[Said]:
+        self, picture: Multiscale, levels: Sequence[Level], name: str, format_: Format
+    ) -> AsyncIterator[SpiderOutput]:
         """The cubes that box or size ask for, of each level; without either the level as one cube.
 
         name: stands in the files' names
@@ -120,7 +118,7 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
                 yield self._expects(picture, level, shape, 1)
                 yield self._item(Crop(level, origin, shape, format_, self.args.time), name)
 
-    async def _read(self, address: Address) -> Picture:
+    async def _read(self, address: VolumeAddress) -> Multiscale:
         async def get(url: str) -> bytes | None:
             if url.startswith("file:"):
                 try:
@@ -139,12 +137,12 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
                     raise _Moved(base)
             return response.body
 
-        def resolve(text: str) -> Address:
+        def resolve(text: str) -> VolumeAddress:
             return self._named_by(text, local=False)
 
-        return await read_picture(get, address, resolve=resolve)
+        return await read_multiscale(get, address, resolve=resolve)
 
-    def _named_by(self, text: str, *, local: bool) -> Address:
+    def _named_by(self, text: str, *, local: bool) -> VolumeAddress:
         s3_url, gcs_url = self.settings["S3_URL"], self.settings["GCS_URL"]
         return parse_address(text, s3_url=s3_url, gcs_url=gcs_url, local=local)
 
@@ -194,7 +192,7 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
         response = await self.fetch(url, dont_cache=True)
         return response.body if response.status == 200 else b""
 
-    def _expects(self, picture: Picture, level: Level, shape: Zyx, count: int) -> Expects:
+    def _expects(self, picture: Multiscale, level: Level, shape: Zyx, count: int) -> Expects:
         sides = " x ".join(f"{side:,}" for side in level.shape)
         nm = " x ".join("?" if step is None else f"{step:g}" for step in level.voxel_nm)
         note = (
@@ -204,7 +202,7 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
         return Expects(count, count * size_of(level, shape), note)
 
     async def _draws(
-        self, picture: Picture, level: Level, shape: Zyx, format_: Format
+        self, picture: Multiscale, level: Level, shape: Zyx, format_: Format
     ) -> AsyncIterator[Crop]:
         """So many different boxes, in the order of their numbers."""
         args, seen, number, best = self.args, set[tuple[int, int, int]](), 0, 0.0
@@ -214,7 +212,7 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
                 f"{level.name} has room for {places:,} different cubes of that size, and "
                 f"count={args.count:,}: type a smaller size or count."
             )
-        judge = Judge(picture.levels, self._voxels)
+        judge = ForegroundEstimate(picture.levels, self._voxels)
         last = -1
         while len(seen) < args.count:
             if args.min_foreground is not None and number - last > MAX_DRAWS:
@@ -239,7 +237,7 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
     async def _voxels(self, level: Level, origin: Zyx, shape: Zyx) -> Voxels:
         """A small box, to be judged by."""
         # tensorstore and numpy are for those who ask.
-        from imgcrawl.volumes.reading import read_box  # noqa: PLC0415
+        from imgcrawl.volumes.crop.read import read_box  # noqa: PLC0415
 
         time = min(self.args.time, level.times - 1)
         try:

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
 from imgcrawl.arguments import SpiderArguments
-from imgcrawl.volumes.address import parse_address
-from imgcrawl.volumes.box import Box, Size, parse_box, parse_size
+from imgcrawl.volumes.crop.box import Box, Size, parse_box, parse_size
+from imgcrawl.volumes.metadata.address import parse_address
 
 MAX_COUNT = 100_000
 

@@ -15,9 +15,9 @@ from scrapy import Request
 from imgcrawl.download.archives import member_url
 from imgcrawl.download.downloader import Downloader
 from imgcrawl.download.errors import FetchError
-from imgcrawl.download.limits import Limits
-from imgcrawl.download.zips import Archive
-from imgcrawl.outcomes import Outcome
+from imgcrawl.download.limits import TransferLimits
+from imgcrawl.download.zip_reader import ZipArchive
+from imgcrawl.records.outcomes import Outcome
 from tests.download.harness import crawl, fetch, outcome, outcomes
 from tests.download.server import Asked, Connection, Server, after, http
 
@@ -144,16 +144,16 @@ def test_a_stop_does_not_wait_for_an_archive(tmp_path: Path) -> None:
 
 # The files themselves
 
-LIMITS = Limits(silence=1, deadline=1, maxsize=200 << 20, spool_threshold=1000)
+LIMITS = TransferLimits(silence=1, deadline=1, maxsize=200 << 20, spool_threshold=1000)
 
 
-def opened(tmp_path: Path, data: bytes) -> Archive:
+def opened(tmp_path: Path, data: bytes) -> ZipArchive:
     path = tmp_path / "a.zip"
     path.write_bytes(data)
-    return Archive(path, "example.org/a.zip")
+    return ZipArchive(path, "example.org/a.zip")
 
 
-def refusal(archive: Archive, member: str, limits: Limits = LIMITS) -> Outcome:
+def refusal(archive: ZipArchive, member: str, limits: TransferLimits = LIMITS) -> Outcome:
     with pytest.raises(FetchError) as failed:
         archive.read(member, limits)
     return failed.value.outcome
@@ -180,7 +180,7 @@ def test_bombs_and_locks(tmp_path: Path) -> None:
     archive = opened(tmp_path, bomb)
     assert refusal(archive, "a") is Outcome.CORRUPT
     assert archive.read("b", LIMITS) is not None
-    assert refusal(archive, "b", Limits(1, 1, 1_000_000, 0)) is Outcome.TOO_LARGE
+    assert refusal(archive, "b", TransferLimits(1, 1, 1_000_000, 0)) is Outcome.TOO_LARGE
     for method in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
         archive = opened(tmp_path, zip_of({"a": bytes(1000)}, method))
         assert refusal(archive, "a") is Outcome.CORRUPT

@@ -13,10 +13,10 @@ from scrapy.http import Headers
 
 from imgcrawl.download.downloader import Downloader
 from imgcrawl.download.errors import FetchError, UnknownHost
-from imgcrawl.download.hosts import Admission, Hosts, Patience
+from imgcrawl.download.host_health import Admission, BreakerPolicy, HostHealthRegistry
 from imgcrawl.download.retry import retry_after
-from imgcrawl.errors import ArgumentError
-from imgcrawl.outcomes import Outcome
+from imgcrawl.records.errors import ArgumentError
+from imgcrawl.records.outcomes import Outcome
 from tests.download.harness import crawl, fetch, outcome, outcomes
 from tests.download.server import Answer, Asked, Connection, Server, after, http
 
@@ -266,7 +266,9 @@ class Clock:
 
 def test_the_health_of_a_host() -> None:
     clock = Clock()
-    hosts = Hosts(Patience(failures=3, cooldown=10, probes=2, down_time=600), clock)
+    hosts = HostHealthRegistry(
+        BreakerPolicy(failures=3, cooldown=10, probes=2, down_time=600), clock
+    )
     lost = FetchError(Outcome.TIMEOUT, "silent")
 
     def admits(key: str = "a") -> Admission:
@@ -313,7 +315,7 @@ def test_the_health_of_a_host() -> None:
 
 def test_pauses_and_memory_of_hosts() -> None:
     clock = Clock()
-    hosts = Hosts(Patience(), clock)
+    hosts = HostHealthRegistry(BreakerPolicy(), clock)
     hosts.pause("a", 50)
     hosts.pause("a", 5)
     hosts.answered("a")
@@ -328,7 +330,7 @@ def test_pauses_and_memory_of_hosts() -> None:
 
 def test_a_name_that_does_not_exist_is_given_up_sooner() -> None:
     clock = Clock()
-    hosts = Hosts(Patience(failures=2, probes=3), clock)
+    hosts = HostHealthRegistry(BreakerPolicy(failures=2, probes=3), clock)
     for _ in range(2):
         hosts.failed("a", UnknownHost(Outcome.DNS, "no such host"))
     host = hosts.get("a")

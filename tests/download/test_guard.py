@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scrapy import Request
 
+from imgcrawl.download.address_guard import AddressGuard
 from imgcrawl.download.errors import FetchError
-from imgcrawl.download.guard import AddressGuard
 from imgcrawl.download.resolver import Resolver
 from imgcrawl.download.schemes import require_http
-from imgcrawl.outcomes import Outcome
+from imgcrawl.records.outcomes import Outcome
 from tests.download.harness import crawl, outcome
 from tests.download.server import Server, http
 

@@ -20,7 +20,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from imgcrawl.download.errors import FetchError
-from imgcrawl.outcomes import Outcome
+from imgcrawl.records.outcomes import Outcome
 from tests.download.harness import crawl, fetch, outcome, outcomes
 from tests.download.server import Answer, Asked, Connection, Server, http
 

@@ -11,8 +11,8 @@ from scrapy.http.request import NO_CALLBACK
 
 from imgcrawl.download.downloader import Downloader
 from imgcrawl.download.errors import FetchError
-from imgcrawl.download.optout import directives
-from imgcrawl.outcomes import Outcome
+from imgcrawl.download.x_robots_tag import directives
+from imgcrawl.records.outcomes import Outcome
 from tests.download.harness import crawl, fetch, outcome, outcomes
 from tests.download.server import Answer, Asked, Connection, Server, after, http
 

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from imgcrawl.download.guard import AddressGuard
-from imgcrawl.download.proxy import GuardProxy
-from imgcrawl.outcomes import Outcome
+from imgcrawl.browser.proxy import GuardProxy
+from imgcrawl.download.address_guard import AddressGuard
+from imgcrawl.records.outcomes import Outcome
 
 ANSWER = b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello"
 

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from imgcrawl.formats.describe import describe
-from imgcrawl.formats.dm import read_tags
-from imgcrawl.formats.errors import BadImage
-from imgcrawl.formats.ranges import bytes_ranges
-from imgcrawl.outcomes import Outcome
-from imgcrawl.replica.dm3 import Blob, Struct, write_dm
+from imgcrawl.microscopy.describe import describe
+from imgcrawl.microscopy.dm import read_tags
+from imgcrawl.microscopy.ranges import bytes_ranges
+from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.outcomes import Outcome
+from replicas.dm3 import Blob, Struct, write_dm
 
 _OUTCOMES = {
     Outcome.EMPTY,

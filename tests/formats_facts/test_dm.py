@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imgcrawl.formats.dm import MAX_DEPTH, MAX_VALUE, Lazy, read_tags
-from imgcrawl.formats.dm_facts import describe_dm
-from imgcrawl.formats.errors import BadImage
-from imgcrawl.formats.ranges import Cached, CallableRanges, bytes_ranges
-from imgcrawl.outcomes import Outcome
-from imgcrawl.replica.dm3 import Blob, PlainString, Struct, Typed, nested, write_dm
+from imgcrawl.microscopy.dm import MAX_DEPTH, MAX_VALUE, LazyTag, read_tags
+from imgcrawl.microscopy.dm_facts import describe_dm
+from imgcrawl.microscopy.ranges import CachedRanges, CallableRanges, bytes_ranges
+from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.outcomes import Outcome
+from replicas.dm3 import Blob, PlainString, Struct, Typed, nested, write_dm
 
 if TYPE_CHECKING:
-    from imgcrawl.formats.facts import FileFacts
+    from imgcrawl.microscopy.facts import FileFacts
 
 _TAGS = "ImageList.1.ImageTags."
 _DATA = "ImageList.1.ImageData."
@@ -92,7 +92,7 @@ def small(**more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("version", [3, 4])
 @pytest.mark.parametrize("little", [True, False])
 def test_a_real_excerpt(version: int, little: bool) -> None:
-    cached = Cached(bytes_ranges(write_dm(nested(EXCERPT), version, little=little)))
+    cached = CachedRanges(bytes_ranges(write_dm(nested(EXCERPT), version, little=little)))
     facts = describe_dm(cached)
     assert cached.requests <= 4
     assert cached.fetched <= 4 * 64 * 1024  # of 30 MB
@@ -151,7 +151,7 @@ def test_every_kind_of_value() -> None:
     }
     _, found = read_tags(bytes_ranges(write_dm(tags)))
     lazy = found.pop("long array")
-    assert isinstance(lazy, Lazy)
+    assert isinstance(lazy, LazyTag)
     assert (lazy.count, lazy.code, lazy.nbytes) == (MAX_VALUE, "d", 8 * MAX_VALUE)
     assert found == {
         "short": -3,
@@ -271,5 +271,5 @@ def test_groups_that_claim_one_another() -> None:
 def test_far_apart_tags_spend_the_budget() -> None:
     data = write_dm({str(i): Blob(10, bytes(100_000)) for i in range(40)})
     with pytest.raises(BadImage) as caught:
-        read_tags(Cached(bytes_ranges(data), budget=1_000_000))
+        read_tags(CachedRanges(bytes_ranges(data), budget=1_000_000))
     assert caught.value.outcome is Outcome.TOO_LARGE

@@ -2,10 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from imgcrawl.formats.errors import BadImage
-from imgcrawl.formats.facts import FileFacts, conflicts
-from imgcrawl.formats.ranges import Cached, CallableRanges, FileRanges, RangesFile, bytes_ranges
-from imgcrawl.formats.units import c_time, filetime, iso_date, nanometres
+from imgcrawl.microscopy.facts import FileFacts, conflicts
+from imgcrawl.microscopy.ranges import (
+    CachedRanges,
+    CallableRanges,
+    FileRanges,
+    RangesFile,
+    bytes_ranges,
+)
+from imgcrawl.microscopy.units import c_time, filetime, iso_date, nanometres
+from imgcrawl.pictures.errors import BadImage
 
 
 @pytest.mark.parametrize(
@@ -98,7 +104,7 @@ def test_ranges_of_a_file(tmp_path: object) -> None:
         file.write(data)
     with FileRanges(path) as ranges:
         assert ranges.size == 2560
-        for each in (ranges, Cached(ranges, block=100, max_blocks=2), bytes_ranges(data)):
+        for each in (ranges, CachedRanges(ranges, block=100, max_blocks=2), bytes_ranges(data)):
             assert each.read(250, 300) == data[250:550]
             assert each.read(2500, 1 << 60) == data[2500:]
             assert each.read(2560, 1) == each.read(1 << 70, 9) == b""
@@ -111,7 +117,7 @@ def test_blocks_are_fetched_once_and_counted() -> None:
         asked.append((offset, length))
         return bytes(max(0, min(length, 1000 - offset)))
 
-    cached = Cached(CallableRanges(fetch), block=64, budget=640)
+    cached = CachedRanges(CallableRanges(fetch), block=64, budget=640)
     assert cached.size is None
     for offset in (0, 10, 60, 990):
         cached.read(offset, 10)
@@ -120,7 +126,7 @@ def test_blocks_are_fetched_once_and_counted() -> None:
     with pytest.raises(BadImage):
         cached.read(0, 1000)
     # What ends early is the end: nothing behind it is asked for.
-    assert len(Cached(CallableRanges(fetch), block=64).read(900, 10**9 // 64)) == 100
+    assert len(CachedRanges(CallableRanges(fetch), block=64).read(900, 10**9 // 64)) == 100
 
 
 def test_a_file_made_of_ranges() -> None:

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import tifffile
 
-from imgcrawl.formats.errors import BadImage
-from imgcrawl.formats.ranges import Cached, CallableRanges, FileRanges, bytes_ranges
-from imgcrawl.formats.tiff_facts import describe_tiff
-from imgcrawl.outcomes import Outcome
+from imgcrawl.microscopy.ranges import CachedRanges, CallableRanges, FileRanges, bytes_ranges
+from imgcrawl.microscopy.tiff_facts import describe_tiff
+from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imgcrawl.formats.facts import FileFacts
+    from imgcrawl.microscopy.facts import FileFacts
 
 _FEI = (
     "[User]\r\nDate=06/11/2018\r\nTime=10:00:00 AM\r\nUser=supervisor\r\n\r\n"
@@ -151,7 +151,7 @@ def test_few_bytes_of_a_large_file(tmp_path: Path) -> None:
     path = tmp_path / "large.tif"
     tifffile.imwrite(path, np.zeros((64, 512, 512), "uint8"), metadata=None, rowsperstrip=4)
     with FileRanges(path) as ranges:
-        cached = Cached(ranges)
+        cached = CachedRanges(ranges)
         facts = describe_tiff(cached, walk=False)
         assert (facts.size_x, facts.pages) == (512, None)
         assert cached.fetched <= 3 * 64 * 1024
@@ -216,4 +216,4 @@ def test_a_failing_read_is_no_verdict_on_the_file() -> None:
 
     ranges = CallableRanges(fetch, 10**9)
     with pytest.raises(ConnectionResetError):
-        describe_tiff(Cached(ranges, block=16))
+        describe_tiff(CachedRanges(ranges, block=16))

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imgcrawl.formats.errors import BadImage
-from imgcrawl.formats.zarr_facts import describe_zarr
-from imgcrawl.outcomes import Outcome
+from imgcrawl.microscopy.zarr_facts import describe_zarr
+from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from imgcrawl.formats.facts import FileFacts
+    from imgcrawl.microscopy.facts import FileFacts
 
 AXES = [{"name": name, "type": "space", "unit": "nanometer"} for name in "zyx"]
 

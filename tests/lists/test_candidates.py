@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcrawl.errors import ArgumentError
-from imgcrawl.lists.candidates import (
+from imgcrawl.lists.rows import MalformedRow
+from imgcrawl.records.errors import ArgumentError
+from imgcrawl.sources.imagenet.candidates import (
     Candidate,
     NoListError,
     UrlFile,
@@ -19,7 +20,6 @@ from imgcrawl.lists.candidates import (
     number_of,
     read_candidates,
 )
-from imgcrawl.lists.rows import Junk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,14 +31,14 @@ n00005787_13\thttp://www.powercai.net/Photo/UploadPhotos/200503/2005030717220149
 """
 
 
-def read(data: bytes, wnid: str = "n00004475") -> list[Candidate | Junk]:
+def read(data: bytes, wnid: str = "n00004475") -> list[Candidate | MalformedRow]:
     return list(read_candidates(io.BytesIO(data), wnid, "list"))
 
 
 def test_the_three_formats() -> None:
     url = "http://farm4.static.flickr.com/3175/2737866473_7958dc8760.jpg"
     assert read(FALL11)[0] == Candidate(6590, url)
-    assert isinstance(read(FALL11)[2], Junk)  # of another synset
+    assert isinstance(read(FALL11)[2], MalformedRow)  # of another synset
     assert read(b"n00004475_6590 " + url.encode() + b"\r\n") == [Candidate(6590, url)]
     assert read(url.encode() + b"\r\n\r\n") == [Candidate(number_of(url), url)]
 
@@ -56,7 +56,10 @@ def test_junk_among_the_lines_is_said_and_passed_over() -> None:
         "file:///etc/passwd",
         "http://a.example/7",
     ]
-    assert [j.where for j in found if isinstance(j, Junk)] == ["list, line 3", "list, line 9"]
+    assert [j.where for j in found if isinstance(j, MalformedRow)] == [
+        "list, line 3",
+        "list, line 9",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -103,4 +106,4 @@ def test_what_is_no_url_file_is_refused(data: bytes, words: str, tmp_path: Path)
 @given(st.binary(max_size=2000))
 def test_any_bytes(data: bytes) -> None:
     for candidate in read(data):
-        assert isinstance(candidate, Junk) or ":" in candidate.url
+        assert isinstance(candidate, MalformedRow) or ":" in candidate.url

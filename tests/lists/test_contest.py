@@ -8,29 +8,29 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imgcrawl.errors import ArgumentError
-from imgcrawl.lists.contest import (
+from imgcrawl.lists.rows import MalformedRow
+from imgcrawl.lists.url_words import url_words
+from imgcrawl.records.errors import ArgumentError
+from imgcrawl.sources.contests import (
     ContestImage,
-    Labels,
+    LabelMap,
     check_contest,
     last_part,
     read_images,
     read_label_map,
 )
-from imgcrawl.lists.rows import Junk
-from imgcrawl.lists.url_words import url_words
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def read(path: Path, document: Any) -> list[ContestImage | Junk]:
+def read(path: Path, document: Any) -> list[ContestImage | MalformedRow]:
     path.write_text(json.dumps(document) if not isinstance(document, str) else document)
     check_contest(str(path))
-    return list(read_images(str(path), "", Labels.read(str(path), last_parts=True)))
+    return list(read_images(str(path), "", LabelMap.read(str(path), last_parts=True)))
 
 
-def images(found: list[ContestImage | Junk]) -> list[tuple[str, list[str], list[str]]]:
+def images(found: list[ContestImage | MalformedRow]) -> list[tuple[str, list[str], list[str]]]:
     return [(i.id, i.urls, i.labels) for i in found if isinstance(i, ContestImage)]
 
 
@@ -105,7 +105,7 @@ def test_every_edition_is_read_by_itself(edition: str, tmp_path: Path) -> None:
 def test_names_of_categories(tmp_path: Path) -> None:
     path = tmp_path / "coco.json"
     path.write_text(json.dumps(EDITIONS["COCO"][0]))
-    assert Labels.read(str(path)).names == {"44": "bottle", "67": "dining table"}
+    assert LabelMap.read(str(path)).names == {"44": "bottle", "67": "dining table"}
 
 
 def test_labels_are_joined_by_id_in_any_order(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_junk_is_named_and_alone(tmp_path: Path) -> None:
     records[1:1] = ['{"url": ["http://a.example/x.jpg], "image_id": 7}', '{"image_id": 8}', "{}"]
     found = read(tmp_path / "list.json", f'{{"images": [{", ".join(records)}]}}')
     assert [id_ for id_, _, _ in images(found)] == ["1", "2"]
-    problems = [junk.problem for junk in found if isinstance(junk, Junk)]
+    problems = [junk.problem for junk in found if isinstance(junk, MalformedRow)]
     assert problems[0].startswith("broken JSON")
     assert problems[1:] == ["no URL of image 8", "no id"]
 
@@ -155,7 +155,7 @@ def test_last_parts_and_words_of_urls(tmp_path: Path) -> None:
     path = tmp_path / "list.json"
     same = [{"url": [f"http://{host}.example/800x800.jpg"], "image_id": host} for host in "ab"]
     path.write_text(json.dumps({"images": [*same, {"url": ["http://a/c.jpg"], "image_id": 3}]}))
-    labels = Labels.read(str(path), last_parts=True)
+    labels = LabelMap.read(str(path), last_parts=True)
     assert labels.is_shared("800x800.jpg")
     assert not labels.is_shared("c.jpg")
     assert last_part("http://a.example/x/y.jpg?z=/q#f") == "y.jpg"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from imgcrawl.items import Expects
-from imgcrawl.lists.isic_records import expected, file_of, flatten
+from imgcrawl.records.items import Expects
+from imgcrawl.sources.isic.records import expected, file_of, flatten
 
 
 def record(size: Any = 1000, license_: str = "CC-0") -> dict[str, Any]:

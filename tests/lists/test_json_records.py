@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from imgcrawl.lists import json_records
 from imgcrawl.lists.json_records import read_json
-from imgcrawl.lists.rows import Junk, Row
+from imgcrawl.lists.rows import MalformedRow, Row
 
 
-def read(data: bytes) -> list[Row | Junk]:
+def read(data: bytes) -> list[Row | MalformedRow]:
     return list(read_json(io.BytesIO(data)))
 
 
@@ -24,8 +24,8 @@ def rows(data: bytes) -> list[dict[str, Any]]:
     return [row.fields for row in read(data) if isinstance(row, Row)]
 
 
-def junk(data: bytes) -> list[Junk]:
-    return [row for row in read(data) if isinstance(row, Junk)]
+def junk(data: bytes) -> list[MalformedRow]:
+    return [row for row in read(data) if isinstance(row, MalformedRow)]
 
 
 IMAGES = [{"url": [f"http://a.example/{n}.jpg"], "image_id": n} for n in range(1, 9)]
@@ -48,7 +48,7 @@ def test_every_shape_gives_its_records(
     assert [r.fields for r in found if isinstance(r, Row) and r.table == "annotations"] == [
         {"image_id": 1}
     ]
-    assert not [r for r in found if isinstance(r, Junk)]
+    assert not [r for r in found if isinstance(r, MalformedRow)]
     assert rows(json.dumps(IMAGES, indent=indent).encode()) == IMAGES
     assert rows("\n".join(json.dumps(image) for image in IMAGES).encode()) == IMAGES
     assert rows(b"\xef\xbb\xbf" + json.dumps(IMAGES).encode()) == IMAGES
@@ -89,7 +89,7 @@ def test_a_damaged_archive_keeps_what_came_before() -> None:
     packed = gzip.compress(document([json.dumps(i) for i in IMAGES * 5000]), 1)
     found = list(read_json(gzip.GzipFile(fileobj=io.BytesIO(packed[: len(packed) // 2]))))  # type: ignore[arg-type]
     assert len(found) > 1000
-    assert isinstance(found[-1], Junk)
+    assert isinstance(found[-1], MalformedRow)
 
 
 def test_a_record_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcrawl.lists.empiar import missing_names, parse_entry
-from imgcrawl.lists.links import Link, next_page, read_links, repaired
+from imgcrawl.sources.empiar import missing_names, parse_entry
+from imgcrawl.sources.web.links import PageLink, next_page, read_links, repaired
 
 BASE = "https://a.example/data/"
 # As ftp.ebi.ac.uk writes a row.
@@ -24,17 +24,17 @@ NGINX = """<html><head><title>Index of /data/</title></head><body><pre><a href="
 </pre></body>"""
 
 
-def files(body: str) -> list[Link]:
+def files(body: str) -> list[PageLink]:
     return [link for link in read_links(body, BASE) if not link.is_page]
 
 
 def test_indexes_tell_sizes_and_dates() -> None:
     size = 29 << 20
     (link,) = files(APACHE)
-    assert link == Link(BASE + "s_0001.dm3", size, exact=False, date="2023-11-01 10:00")
+    assert link == PageLink(BASE + "s_0001.dm3", size, exact=False, date="2023-11-01 10:00")
     assert [link.url for link in read_links(APACHE, BASE) if link.is_page][-1] == BASE + "sub/"
     (link,) = files(NGINX)
-    assert link == Link(BASE + "a%20b.tif", 7950, exact=True, date="01-Nov-2023 10:00")
+    assert link == PageLink(BASE + "a%20b.tif", 7950, exact=True, date="01-Nov-2023 10:00")
     assert link.name == "a b.tif"
 
 

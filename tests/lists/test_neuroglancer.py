@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcrawl.lists.neuroglancer import (
-    Layer,
+from imgcrawl.sources.neuroglancer.link import (
     RemoteState,
-    State,
+    ViewerLayer,
+    ViewerState,
     images,
     pick_layer,
     read_link,
@@ -24,9 +24,9 @@ EM = {"type": "image", "source": "precomputed://gs://b/em", "name": "em"}
 SEG = {"type": "segmentation", "source": "precomputed://gs://b/seg", "name": "seg"}
 
 
-def layers(url: str) -> tuple[Layer, ...]:
+def layers(url: str) -> tuple[ViewerLayer, ...]:
     state = read_link(url)
-    assert isinstance(state, State)
+    assert isinstance(state, ViewerState)
     return state.layers
 
 
@@ -34,8 +34,8 @@ def layers(url: str) -> tuple[Layer, ...]:
 def test_a_state_in_the_link(prefix: str) -> None:
     told = json.dumps({"layers": [SEG, EM], "title": "a_b & c, d's"})
     expected = (
-        Layer("seg", "segmentation", ("precomputed://gs://b/seg",)),
-        Layer("em", "image", ("precomputed://gs://b/em",)),
+        ViewerLayer("seg", "segmentation", ("precomputed://gs://b/seg",)),
+        ViewerLayer("em", "image", ("precomputed://gs://b/em",)),
     )
     assert layers(f"{VIEWER}#!{prefix}{quote(told)}") == expected
     assert layers(f"{VIEWER}#!{prefix}{told}") == expected
@@ -48,7 +48,7 @@ def test_old_links_need_no_encoding(comma: str) -> None:
         f"{{'layers':{{'em_1':{{'type':'image'{comma}'source':{source}}}}}{comma}'a':[1{comma}2]}}"
     )
     (layer,) = layers(f"{VIEWER}#!{told}")
-    assert layer == Layer("em_1", "image", ('precomputed://gs://a_b&c/it\'s "em"',))
+    assert layer == ViewerLayer("em_1", "image", ('precomputed://gs://a_b&c/it\'s "em"',))
 
 
 def test_sources_in_every_form() -> None:
@@ -159,7 +159,7 @@ def test_any_text_is_a_link_or_an_error(text: str, prefix: str) -> None:
         found = read_link(prefix + text)
     except ValueError:
         return
-    assert isinstance(found, State | RemoteState)
+    assert isinstance(found, ViewerState | RemoteState)
     assert prefix or text.strip().startswith(("http://", "https://"))
 
 
@@ -182,6 +182,6 @@ def test_any_layers_are_a_state_or_an_error(told: object) -> None:
     except ValueError:
         assert not isinstance(told, list | dict)
         return
-    assert isinstance(state, State)
+    assert isinstance(state, ViewerState)
     for layer in state.layers:
         assert all(isinstance(source, str) for source in layer.sources)

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from imgcrawl.lists.omero import (
+from imgcrawl.sources.omero.files import (
+    FilesetPaths,
+    by_rule,
+    encoded,
+    read_download_urls,
+    read_paths,
+    relative_names,
+)
+from imgcrawl.sources.omero.records import (
     annotation_columns,
     file_name,
     image_columns,
@@ -18,14 +26,6 @@ from imgcrawl.lists.omero import (
     well_images,
     well_name,
     well_of_path,
-)
-from imgcrawl.lists.omero_files import (
-    Paths,
-    by_rule,
-    encoded,
-    read_download_urls,
-    read_paths,
-    relative_names,
 )
 
 IDR = "https://idr.openmicroscopy.org/"
@@ -252,7 +252,7 @@ def test_an_ome_zarr_is_one_thing() -> None:
     (original,) = read_download_urls({"client_paths": paths, "download_urls": urls})
     assert (original.name, original.url) == ("a.zarr", f"https://s3.example/{below}")
     client = tuple(f"uod/idr/filesets/idr0138-x/a.ome.zarr/{n}" for n in range(3))
-    (original,) = by_rule(Paths(1, (), client), FTP)
+    (original,) = by_rule(FilesetPaths(1, (), client), FTP)
     assert (original.name, original.url) == ("a.ome.zarr", f"{FTP}idr0138-x/a.ome.zarr")
     assert "OME-Zarr" in original.problem
 
@@ -290,12 +290,12 @@ def test_a_page_of_github_becomes_the_file() -> None:
     ],
 )
 def test_where_idr_keeps_what_it_imported(client: str, url: str) -> None:
-    found = by_rule(Paths(1, (), (client,)), FTP)
+    found = by_rule(FilesetPaths(1, (), (client,)), FTP)
     assert [original.url for original in found] == ([url] if url else [])
 
 
 def test_a_fileset_is_had_whole_or_not_at_all_by_the_rule() -> None:
-    paths = Paths(1, (), ("uod/idr/filesets/idr0001-x/a.tif", "home/b.tif"))
+    paths = FilesetPaths(1, (), ("uod/idr/filesets/idr0001-x/a.tif", "home/b.tif"))
     assert by_rule(paths, FTP) == []
 
 
@@ -308,6 +308,6 @@ def test_names_below_the_folder_that_all_share() -> None:
 
 def test_paths_of_servers_old_and_new() -> None:
     answer = {"repo": ["demo_2/x.tif"], "client": ["home/x.tif"], "fileset": {"id": 1}}
-    assert read_paths(answer) == Paths(1, ("demo_2/x.tif",), ("home/x.tif",))
-    assert read_paths({"repo": ["demo_2/x.tif"]}) == Paths(None, ("demo_2/x.tif",), ())
+    assert read_paths(answer) == FilesetPaths(1, ("demo_2/x.tif",), ("home/x.tif",))
+    assert read_paths({"repo": ["demo_2/x.tif"]}) == FilesetPaths(None, ("demo_2/x.tif",), ())
     assert read_paths(None).names == []

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcrawl.lists.page_text import voxel_columns
+from imgcrawl.sources.web.page_text import voxel_columns
 
 # The words of EPFL's page: first a region of the brain, then its voxels.
 EPFL = (

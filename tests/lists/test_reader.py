@@ -19,12 +19,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcrawl.errors import ArgumentError
 from imgcrawl.lists.columns import Columns
 from imgcrawl.lists.lines import MAX_LINE, lines
 from imgcrawl.lists.opening import split_member
 from imgcrawl.lists.reader import find_columns, reading
-from imgcrawl.lists.rows import Junk, Row
+from imgcrawl.lists.rows import MalformedRow, Row
+from imgcrawl.records.errors import ArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +72,7 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def read(path: Path, member: str = "") -> list[Row | Junk]:
+def read(path: Path, member: str = "") -> list[Row | MalformedRow]:
     with reading(str(path), member) as found:
         return list(found)
 
@@ -127,7 +127,7 @@ def test_junk_loses_itself_alone_and_says_where(kind: str, tmp_path: Path) -> No
     path.write_bytes(b"\n".join([b"id,url,label", good[0], JUNK[kind], *good[1:]]))
     found = read(path)
     assert [r.fields["id"] for r in found if isinstance(r, Row)] == ["1", "3", "4", "5"]
-    (junk,) = [r for r in found if isinstance(r, Junk)]
+    (junk,) = [r for r in found if isinstance(r, MalformedRow)]
     assert junk.where == "line 3"
     assert len(str(junk)) < 400
 
@@ -193,13 +193,13 @@ def test_a_cut_archive_gives_what_came_before(packed: str, tmp_path: Path) -> No
     path.write_bytes(whole[: len(whole) * 2 // 3])
     found = read(path)
     assert len(found) > 1000
-    assert isinstance(found[-1], Junk)
+    assert isinstance(found[-1], MalformedRow)
 
 
 @given(st.binary(max_size=2000))
 def test_lines_of_any_bytes(data: bytes) -> None:
     for line in lines(io.BytesIO(data)):
-        assert isinstance(line, Junk) or "\n" not in line[1]
+        assert isinstance(line, MalformedRow) or "\n" not in line[1]
 
 
 @given(st.binary(min_size=1, max_size=500))
@@ -212,4 +212,4 @@ def test_no_bytes_raise_but_what_is_refused(data: bytes) -> None:
 
 def test_the_longest_line_is_bounded() -> None:
     (junk,) = lines(io.BytesIO(b"x" * (MAX_LINE * 3)))
-    assert isinstance(junk, Junk)
+    assert isinstance(junk, MalformedRow)

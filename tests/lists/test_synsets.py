@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from imgcrawl.errors import ArgumentError
-from imgcrawl.lists.synsets import Synsets, read_wnids
+from imgcrawl.records.errors import ArgumentError
+from imgcrawl.sources.imagenet.synsets import Synsets, read_wnids
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from imgcrawl.lists.url_text import normal_url, urls_in
+from imgcrawl.sources.web.script_urls import normal_url, urls_in
 
 BASE = "http://a.example/page/"
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from imgcrawl.arguments import ImageArguments
-from imgcrawl.items import FileItem, ImageItem, VolumeItem
-from imgcrawl.volumes.model import Address, Copy
+from imgcrawl.records.items import FileItem, ImageItem, VolumeItem
+from imgcrawl.records.volume import Copy, VolumeAddress
 from spiders.base.dataset import DatasetSpider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from spiders.base.dataset import Said
+    from imgcrawl.records.items import SpiderOutput
 
 
 class ListedArguments(ImageArguments):
@@ -30,11 +30,11 @@ class ListedSpider(DatasetSpider[ListedArguments]):
     arguments: ClassVar[type[ListedArguments]] = ListedArguments
     example = "scrapy crawl listed -a list=FILE"
 
-    async def records(self) -> AsyncIterator[Said]:
+    async def records(self) -> AsyncIterator[SpiderOutput]:
         for record in json.loads(self.args.list.read_text()):
             yield self.item(*record)
 
-    def item(self, *record: Any) -> Said:
+    def item(self, *record: Any) -> SpiderOutput:
         return ImageItem(*record)
 
 
@@ -44,7 +44,7 @@ class ListedFilesSpider(ListedSpider):
     name = "listed_files"
     example = "scrapy crawl listed_files -a list=FILE"
 
-    def item(self, *record: Any) -> Said:
+    def item(self, *record: Any) -> SpiderOutput:
         return FileItem(*record)
 
 
@@ -54,7 +54,7 @@ class ListedCopiesSpider(ListedSpider):
     name = "listed_copies"
     example = "scrapy crawl listed_copies -a list=FILE"
 
-    def item(self, *record: Any) -> Said:
+    def item(self, *record: Any) -> SpiderOutput:
         path, shown, url, parts = record
-        copy = Copy(Address(shown, url), tuple(parts))
+        copy = Copy(VolumeAddress(shown, url), tuple(parts))
         return VolumeItem(path, [url], path, {"asked": shown}, copy=copy)

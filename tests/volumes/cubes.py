@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imgcrawl.volumes.model import Address, Chunks, Crop, Format, Level, Raw
-from imgcrawl.volumes.writing import start
+from imgcrawl.records.volume import Chunks, Crop, Format, Level, Raw, VolumeAddress
+from imgcrawl.volumes.crop.writing import start
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ def made_crop(
     channels, z, y, x = shape
     told: dict[str, Any] = {
         "name": "s0",
-        "address": Address("s3://b/a.zarr/s0", "https://b.s3.amazonaws.com/a.zarr/s0/"),
+        "address": VolumeAddress("s3://b/a.zarr/s0", "https://b.s3.amazonaws.com/a.zarr/s0/"),
         "driver": "zarr",
         "axes": ("c", "z", "y", "x") if channels > 1 else ("z", "y", "x"),
         "shape": tuple(a + b + 7 for a, b in zip(ORIGIN, (z, y, x), strict=True)),

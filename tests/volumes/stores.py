@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorstore as ts
 
-from imgcrawl.volumes.model import Address, Crop, Level
-from imgcrawl.volumes.reading import read_crop
+from imgcrawl.records.volume import Crop, Level, VolumeAddress
+from imgcrawl.volumes.crop.read import read_crop
 from tests.download.harness import crawl
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from scrapy.crawler import Crawler
 
-    from imgcrawl.volumes.model import Raw, Zyx
+    from imgcrawl.records.volume import Raw, Zyx
 
 Voxels = np.ndarray[Any, Any]
 
@@ -77,7 +77,7 @@ def precomputed(
 def level(url: str, driver: Any, axes: str, **more: Any) -> Level:
     """A level; `axes`: a letter each, C for "channel"."""
     names = tuple("channel" if name == "C" else name for name in axes)
-    address = Address(url, url)
+    address = VolumeAddress(url, url)
     about = {"shape": (1, 1, 1), "dtype": "uint8", "chunk": (1, 1, 1), "sha256": "", **more}
     return Level(name="s0", address=address, driver=driver, axes=names, **about)
 

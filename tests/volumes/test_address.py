@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcrawl.volumes.address import (
+from imgcrawl.volumes.metadata.address import (
     bucket_listing,
     name_of,
     names,
@@ -21,13 +21,13 @@ from imgcrawl.volumes.address import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imgcrawl.volumes.model import Address
+    from imgcrawl.records.volume import VolumeAddress
 
 S3 = "https://{bucket}.s3.amazonaws.com/"
 GCS = "https://storage.googleapis.com/{bucket}/"
 
 
-def parsed(text: str, *, local: bool = True) -> Address:
+def parsed(text: str, *, local: bool = True) -> VolumeAddress:
     return parse_address(text, s3_url=S3, gcs_url=GCS, local=local)
 
 

@@ -8,14 +8,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgcrawl.volumes.blocks import MAX_CHUNKS, Side, plan
+from imgcrawl.volumes.crop.blocks import MAX_CHUNKS, BlockSide, plan
 
 
 @st.composite
-def sides(draw: st.DrawFn) -> Side:
+def sides(draw: st.DrawFn) -> BlockSide:
     first = draw(st.integers(-20, 20))
     start = first + draw(st.integers(0, 30))
-    return Side(start, start + draw(st.integers(1, 15)), first, draw(st.integers(1, 12)))
+    return BlockSide(start, start + draw(st.integers(1, 15)), first, draw(st.integers(1, 12)))
 
 
 @settings(deadline=None)
@@ -26,7 +26,7 @@ def sides(draw: st.DrawFn) -> Side:
     st.booleans(),
 )
 def test_blocks_cover_the_box_once_with_whole_chunks(
-    box: list[Side], itemsize: int, limit: int, curved: bool
+    box: list[BlockSide], itemsize: int, limit: int, curved: bool
 ) -> None:
     blocks = plan(box, itemsize, limit, curved=curved)
     seen = np.zeros([side.stop - side.start for side in box], np.uint8)

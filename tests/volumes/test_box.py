@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcrawl.errors import SourceError
-from imgcrawl.volumes.box import (
+from imgcrawl.records.errors import SourceError
+from imgcrawl.records.volume import Level, VolumeAddress
+from imgcrawl.volumes.crop.box import (
     Box,
     box_in_level,
     clip,
@@ -18,11 +19,10 @@ from imgcrawl.volumes.box import (
     parse_size,
     size_in_level,
 )
-from imgcrawl.volumes.model import Address, Level
 
 LEVEL = Level(
     name="s0",
-    address=Address("s3://b/a.zarr/s0", "https://b/a.zarr/s0/"),
+    address=VolumeAddress("s3://b/a.zarr/s0", "https://b/a.zarr/s0/"),
     driver="zarr",
     axes=("z", "y", "x"),
     shape=(100, 200, 300),

@@ -8,32 +8,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgcrawl.items import VolumeItem
-from imgcrawl.volumes.citation import (
-    Citation,
-    CitedFile,
+from imgcrawl.records.items import VolumeItem
+from imgcrawl.records.volume import Chunks, VolumeAddress
+from imgcrawl.volumes.crop.provenance import (
+    Provenance,
+    ProvenanceFile,
     bytes_of,
     check_crop,
-    cited,
     read,
     read_file,
+    verify,
     write,
 )
-from imgcrawl.volumes.model import Address, Chunks
 from tests.volumes.cubes import made_crop
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def made() -> Citation:
+def made() -> Provenance:
     crop = replace(made_crop("tiff", (1, 5, 6, 7), "int16"), seed=0, draw=3)
-    return cited(
+    return verify(
         VolumeItem("s0/1", ["https://viewer.example/#!{}"], "cubes/a.ome.tif"),
         crop,
         Chunks(7, 1, 0),
         "cd" * 32,
-        file=CitedFile(name="cubes/a.ome.tif", bytes=420, sha256="ef" * 32),
+        file=ProvenanceFile(name="cubes/a.ome.tif", bytes=420, sha256="ef" * 32),
         made_at="2026-11-21T12:00:00Z",
     )
 
@@ -160,5 +160,5 @@ def test_any_value_anywhere_is_read_or_refused(where: str, value: Any) -> None:
 
 
 def test_a_folder_of_this_machine_can_be_cited() -> None:
-    crop = made_crop("npy", (1, 5, 6, 7), "uint8", address=Address("/a/b", "file:///a/b/"))
+    crop = made_crop("npy", (1, 5, 6, 7), "uint8", address=VolumeAddress("/a/b", "file:///a/b/"))
     check_crop(crop)

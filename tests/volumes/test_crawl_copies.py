@@ -20,14 +20,14 @@ import numpy as np
 import pytest
 import tensorstore as ts
 
-from imgcrawl.output import bytes_of
-from imgcrawl.replica.stores import COSEM, FORBIDS, GROUP, HEMIBRAIN, JPEG, LABELS, buckets
+from imgcrawl.storage.digests import bytes_of
+from replicas.stores import COSEM, FORBIDS, GROUP, HEMIBRAIN, JPEG, LABELS, buckets
 from tests.conftest import ROOT, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imgcrawl.replica.process import ReplicaProcess
+    from replicas.process import ReplicaProcess
     from tests.conftest import Crawler, Ended, Out
 
 LISTED = {"SPIDER_MODULES": "tests.spiders", "RETRY_TIMES": "1"}

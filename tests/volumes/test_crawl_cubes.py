@@ -13,12 +13,12 @@ import tensorstore as ts
 import tifffile
 from cloudvolume import CloudVolume
 
-from imgcrawl.items import VolumeItem
-from imgcrawl.volumes.citation import CitedFile, cited, read_file, write
-from imgcrawl.volumes.digests import result_sha256
-from imgcrawl.volumes.model import Address, Chunks, Crop
-from imgcrawl.volumes.picture import read_picture
-from imgcrawl.volumes.writing import EXTENSIONS
+from imgcrawl.records.items import VolumeItem
+from imgcrawl.records.volume import Chunks, Crop, VolumeAddress
+from imgcrawl.volumes.crop.digests import result_sha256
+from imgcrawl.volumes.crop.provenance import ProvenanceFile, read_file, verify, write
+from imgcrawl.volumes.crop.writing import EXTENSIONS
+from imgcrawl.volumes.metadata.multiscale import read_multiscale
 from tests.conftest import ROOT, Crawler, scrapy, until
 from tests.volumes.serving import Store, served
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from imgcrawl.volumes.model import Format, Level
+    from imgcrawl.records.volume import Format, Level
 
 SHAPE = (150, 140, 130)
 ORIGIN = (10, 3, 20)
@@ -64,12 +64,12 @@ def make_zarr(root: Path, seed: int = 1) -> np.ndarray[Any, Any]:
     return voxels
 
 
-def level_of(root: Path, address: Address, below: Address) -> Level:
+def level_of(root: Path, address: VolumeAddress, below: VolumeAddress) -> Level:
     async def get(url: str) -> bytes | None:
         path = root / url.removeprefix(address.url)
         return path.read_bytes() if path.is_file() else None
 
-    (level,) = asyncio.run(read_picture(get, below)).levels
+    (level,) = asyncio.run(read_multiscale(get, below)).levels
     return level
 
 
@@ -81,12 +81,12 @@ def description(
     wanted = replace(wanted, **crop)
     path = f"cubes/{name}{EXTENSIONS[format_]}"
     made = {
-        "file": CitedFile(name=path, bytes=0, sha256="0" * 64),
+        "file": ProvenanceFile(name=path, bytes=0, sha256="0" * 64),
         "made_at": "2026-01-01T00:00:00Z",
     }
     item = VolumeItem(f"s0/{name}", ["https://viewer.example/"], path)
     file = tmp_path / f"{name}.crop.json"
-    file.write_text(write(cited(item, wanted, Chunks(), "0" * 64, **made)))
+    file.write_text(write(verify(item, wanted, Chunks(), "0" * 64, **made)))
     return file
 
 
@@ -107,7 +107,7 @@ PRIVATE = {"ALLOWED_PRIVATE_NETWORKS": "127.0.0.1/32"}
 
 
 def zarr_level(store: Store) -> Level:
-    address = Address("s3://b", store.url)
+    address = VolumeAddress("s3://b", store.url)
     return level_of(store.root, address, address.below("a.zarr/s0"))
 
 
@@ -174,7 +174,7 @@ def test_channels_and_a_precomputed_source(tmp_path: Path, store: Store, crawl: 
         },
     }
     ts.open(spec, create=True).result()[...].write(voxels.transpose()).result()
-    address = Address("gs://b", store.url)
+    address = VolumeAddress("gs://b", store.url)
     level = level_of(store.root, address, address.below("pre"))
     file = description(tmp_path, level, "npy", origin=(110, 5, 17), shape=(30, 45, 50))
     ended = crawl("recrop", file=file, settings=PRIVATE)
@@ -381,7 +381,7 @@ def test_a_strangers_description_reads_no_folder_of_this_computer(
     tmp_path: Path, crawl: Crawler
 ) -> None:
     voxels = make_zarr(tmp_path)
-    address = Address(str(tmp_path), f"file://{tmp_path}/")
+    address = VolumeAddress(str(tmp_path), f"file://{tmp_path}/")
     level = level_of(tmp_path, address, address.below("a.zarr/s0"))
     file = description(tmp_path, level, "npy")
     refused = crawl("recrop", file=file)

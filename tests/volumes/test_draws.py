@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcrawl.volumes.draws import draw
-from imgcrawl.volumes.foreground import Judge, mapped
+from imgcrawl.volumes.crop.foreground import ForegroundEstimate, mapped
+from imgcrawl.volumes.crop.random_boxes import draw
 from tests.volumes.test_box import LEVEL
 
 if TYPE_CHECKING:
-    from imgcrawl.volumes.model import Level, Zyx
+    from imgcrawl.records.volume import Level, Zyx
 
 
 @given(st.integers(0, 2**63), st.integers(0, 10**9), st.tuples(*[st.integers(1, 100)] * 3))
@@ -81,7 +81,7 @@ def tissue(background: int) -> Volume:
 @pytest.mark.parametrize("background", [0, 250])
 def test_foreground_is_what_differs_from_the_background(background: int) -> None:
     volume = tissue(background)
-    judge = Judge(volume.levels, volume.read)
+    judge = ForegroundEstimate(volume.levels, volume.read)
     finest = volume.levels[0]
 
     def share(origin: Zyx, side: int) -> float:
@@ -97,7 +97,7 @@ def test_foreground_is_what_differs_from_the_background(background: int) -> None
 def test_a_volume_full_of_tissue_has_no_background() -> None:
     rng = np.random.default_rng(2)
     volume = Volume(rng.integers(50, 250, (64, 64, 64), np.uint8), 2)
-    judge = Judge(volume.levels, volume.read)
+    judge = ForegroundEstimate(volume.levels, volume.read)
     assert asyncio.run(judge.foreground(volume.levels[0], (0, 0, 0), (64, 64, 64))) == 1
 
 

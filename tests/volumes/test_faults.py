@@ -16,8 +16,8 @@ import pytest
 
 from imgcrawl.download.downloader import Downloader
 from imgcrawl.download.errors import FetchError
-from imgcrawl.outcomes import Outcome
-from imgcrawl.volumes import reading
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.volumes.crop import read as reading
 from tests.download import harness
 from tests.volumes import stores
 from tests.volumes.stores import Served, crop, level, read, serving
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from scrapy.crawler import Crawler
 
-    from imgcrawl.volumes.model import Crop, Raw
+    from imgcrawl.records.volume import Crop, Raw
 
 SHAPE = (48, 48, 48)
 VOXELS = np.random.default_rng(1).integers(1, 255, SHAPE).astype(np.uint8)

@@ -15,26 +15,26 @@ from hypothesis import strategies as st
 from scrapy.http import Response
 
 from imgcrawl.download.errors import FetchError
-from imgcrawl.volumes.copy_documents import folders_above
-from imgcrawl.volumes.grid import grids_below
-from imgcrawl.volumes.listing import (
+from imgcrawl.records.volume import VolumeAddress
+from imgcrawl.storage.digests import digests_of
+from imgcrawl.volumes.copy.documents import folders_above
+from imgcrawl.volumes.copy.grid import grids_below
+from imgcrawl.volumes.copy.listing import (
+    ListedObject,
+    ListingAddress,
     NoListingError,
-    Object,
-    Place,
     list_bucket,
     places,
     problem_of,
     walk,
 )
-from imgcrawl.volumes.manifest import Manifest
-from imgcrawl.volumes.model import Address
-from imgcrawl.volumes.object_table import Kept
-from imgcrawl.volumes.sums import digests_of
+from imgcrawl.volumes.copy.manifest import CopyManifest
+from imgcrawl.volumes.copy.object_table import CopiedObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ADDRESS = Address("s3://bucket/v", "https://bucket.s3.amazonaws.com/v/")
+ADDRESS = VolumeAddress("s3://bucket/v", "https://bucket.s3.amazonaws.com/v/")
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ ADDRESS = Address("s3://bucket/v", "https://bucket.s3.amazonaws.com/v/")
     ],
 )  # fmt: skip
 def test_where_the_list_is(shown: str, url: str, place: tuple[str, str] | None) -> None:
-    found = places(Address(shown, url))
-    assert found == ([Place(*place)] if place else [])
+    found = places(VolumeAddress(shown, url))
+    assert found == ([ListingAddress(*place)] if place else [])
 
 
 class Server:
@@ -89,8 +89,8 @@ class Server:
         return Response(url, body=body.encode())
 
 
-def listed(ask: Any, below: str = "") -> list[Object]:
-    async def collect() -> list[Object]:
+def listed(ask: Any, below: str = "") -> list[ListedObject]:
+    async def collect() -> list[ListedObject]:
         pages = list_bucket(ask, places(ADDRESS)[0], ADDRESS, below)
         return [each async for page in pages for each in page]
 
@@ -115,7 +115,7 @@ def test_every_key_is_listed_once(keys: set[str], page: int) -> None:
 def test_sizes_etags_and_addresses() -> None:
     (found,) = listed(Server(["v/s0/a b+c#?%", "w/x"], 10), "s0/")
     url = "https://bucket.s3.amazonaws.com/v/s0/a%20b%2Bc%23%3F%25"
-    assert found == Object("s0/a b+c#?%", url, 3, "e")
+    assert found == ListedObject("s0/a b+c#?%", url, 3, "e")
 
 
 def test_lists_that_are_none_or_never_end() -> None:
@@ -156,19 +156,22 @@ def test_keys_that_are_refused(key: str) -> None:
     assert problem_of(key)
 
 
-def manifest(folder: Path) -> Manifest:
+def manifest(folder: Path) -> CopyManifest:
     def there(key: str) -> int | None:
         path = folder / "copy" / key
         return path.stat().st_size if path.is_file() else None
 
-    return Manifest(
+    return CopyManifest(
         folder / "m.copy", folder / "m.tsv", there, lambda key: digests_of(folder / "copy" / key)
     )
 
 
 def test_names_that_cannot_stand_side_by_side(tmp_path: Path) -> None:
     plan = manifest(tmp_path).plan(
-        [Object(key, "", 1) for key in ("a", "a/b", "A", "c/d", "C", "c/d/e", "x.y", "x/y", "X.Y")]
+        [
+            ListedObject(key, "", 1)
+            for key in ("a", "a/b", "A", "c/d", "C", "c/d/e", "x.y", "x/y", "X.Y")
+        ]
     )
     assert [each.key for each in plan.wanted] == ["a", "c/d", "x.y", "x/y"]
     reasons = {each.key: problem for each, problem in plan.refused}
@@ -179,24 +182,24 @@ def test_names_that_cannot_stand_side_by_side(tmp_path: Path) -> None:
 def test_what_is_there_is_known_after_a_kill_and_after_the_end(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     copy.mkdir()
-    objects = [Object(str(n), "", 1, f"tag-{n}") for n in range(5)]
+    objects = [ListedObject(str(n), "", 1, f"tag-{n}") for n in range(5)]
     first = manifest(tmp_path)
     assert len(first.plan(objects).wanted) == 5
     for n in range(3):
         (copy / str(n)).write_bytes(b"x")
-    first.keep(Kept("0", 1, "tag-0", 1, digests_of(copy / "0")[1]))
+    first.keep(CopiedObject("0", 1, "tag-0", 1, digests_of(copy / "0")[1]))
     first.flush()  # and it is killed: 1 and 2 were stored, and are not noted
     second = manifest(tmp_path)
     assert [each.key for each in second.plan(objects).wanted] == ["3", "4"]
     for n in (3, 4):
         (copy / str(n)).write_bytes(b"x")
-        second.keep(Kept(str(n), 1, f"tag-{n}", 1, digests_of(copy / str(n))[1]))
+        second.keep(CopiedObject(str(n), 1, f"tag-{n}", 1, digests_of(copy / str(n))[1]))
     total = second.finish(tmp_path / "temporary")
     assert (total.objects, total.bytes) == (5, 5)
     assert [path.name for path in tmp_path.iterdir()].count("m.copy") == 0
     third = manifest(tmp_path)
     (copy / "2").unlink()
-    changed = [*objects[:4], Object("4", "", 1, "another")]
+    changed = [*objects[:4], ListedObject("4", "", 1, "another")]
     assert [each.key for each in third.plan(changed).wanted] == ["2", "4"]
 
 
@@ -205,7 +208,7 @@ def test_a_damaged_manifest_costs_a_look_at_the_disk(tmp_path: Path) -> None:
     (tmp_path / "copy/a").write_bytes(b"x")
     (tmp_path / "m.copy").write_bytes(b"no database" * 500)
     opened = manifest(tmp_path)
-    plan = opened.plan([Object("a", "", 1), Object("b", "", 1)])
+    plan = opened.plan([ListedObject("a", "", 1), ListedObject("b", "", 1)])
     assert [each.key for each in plan.wanted] == ["b"]
     opened.close()
 
@@ -218,7 +221,7 @@ def test_md5_finds_what_another_file_of_the_size_is(tmp_path: Path) -> None:
         for name in tmp_path.glob("m.*"):
             name.unlink()
         opened = manifest(tmp_path)
-        assert len(opened.plan([Object("a", "", 1, etag)]).wanted) == wanted
+        assert len(opened.plan([ListedObject("a", "", 1, etag)]).wanted) == wanted
         opened.close()
 
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcrawl.errors import SourceError
-from imgcrawl.volumes.address import parse_address
-from imgcrawl.volumes.model import Address, Picture
-from imgcrawl.volumes.picture import read_picture
+from imgcrawl.records.errors import SourceError
+from imgcrawl.records.volume import Multiscale, VolumeAddress
+from imgcrawl.volumes.metadata.address import parse_address
+from imgcrawl.volumes.metadata.multiscale import read_multiscale
 from tests.volumes import worlds
 from tests.volumes.worlds import Store
 
@@ -45,15 +45,15 @@ PIXEL = {"unit": "um", "dimensions": [0.004, 0.004, 0.003]}
 FACTORS = {"downsamplingFactors": [2, 2, 2]}
 
 
-def resolve(text: str) -> Address:
+def resolve(text: str) -> VolumeAddress:
     urls = {"s3_url": "https://s3/{bucket}/", "gcs_url": "https://gs/{bucket}/"}
     return parse_address(text, **urls, local=False)
 
 
-def read(documents: dict[str, Any], path: str = "", shown: str | None = None) -> Picture:
+def read(documents: dict[str, Any], path: str = "", shown: str | None = None) -> Multiscale:
     store = Store(documents)
-    address = Address(shown or f"https://host/v/{path}".rstrip("/"), f"{store.base}{path}")
-    return asyncio.run(read_picture(store.get, address, resolve=resolve))
+    address = VolumeAddress(shown or f"https://host/v/{path}".rstrip("/"), f"{store.base}{path}")
+    return asyncio.run(read_multiscale(store.get, address, resolve=resolve))
 
 
 def test_the_levels_of_ome_zarr() -> None:
@@ -288,11 +288,13 @@ def test_precomputed_may_send_on() -> None:
     async def get(url: str) -> bytes | None:
         return await (there if url.startswith(there.base) else store).get(url)
 
-    picture = asyncio.run(read_picture(get, Address("here", store.base), resolve=resolve))
+    picture = asyncio.run(read_multiscale(get, VolumeAddress("here", store.base), resolve=resolve))
     assert picture.levels[0].address.shown == "gs://b-1/there"
     circle = Store({"info": {"redirect": "https://host/v"}})
     with pytest.raises(SourceError, match="sends on to https://host/v"):
-        asyncio.run(read_picture(circle.get, Address("here", circle.base), resolve=resolve))
+        asyncio.run(
+            read_multiscale(circle.get, VolumeAddress("here", circle.base), resolve=resolve)
+        )
 
 
 def test_a_store_names_the_pictures_in_it() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from imgcrawl.volumes import reading
+from imgcrawl.volumes.crop import read as reading
 from tests.download import harness
 from tests.volumes import stores
 from tests.volumes.stores import crop, level, read, serving
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from scrapy.crawler import Crawler
 
-    from imgcrawl.volumes.model import Raw
+    from imgcrawl.records.volume import Raw
 
 SHAPE = (37, 41, 53)  # z, y, x
 ORIGIN, BOX = (3, 10, 17), (30, 25, 33)

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from imgcrawl.replica.stores import (
+from replicas.stores import (
     COSEM,
     FORBIDS,
     GROUP,
@@ -23,7 +23,7 @@ from imgcrawl.replica.stores import (
 )
 
 if TYPE_CHECKING:
-    from imgcrawl.replica.process import ReplicaProcess
+    from replicas.process import ReplicaProcess
 
 
 def get(url: str, **headers: str) -> tuple[int, bytes, Any]:

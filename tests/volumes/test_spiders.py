@@ -15,7 +15,7 @@ import pytest
 import tensorstore as ts
 
 from imgcrawl.arguments import parse_arguments
-from imgcrawl.errors import ArgumentError
+from imgcrawl.records.errors import ArgumentError
 from spiders.neuroglancer import NeuroglancerSpider
 from spiders.zarr import ZarrSpider
 from tests.volumes import worlds
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from imgcrawl.replica.process import ReplicaProcess
+    from replicas.process import ReplicaProcess
     from tests.conftest import Crawler, Ended
 
 NACC = "s3://janelia-cosem-datasets/jrc_mus-nacc-2/jrc_mus-nacc-2.zarr"

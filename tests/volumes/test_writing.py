@@ -14,20 +14,20 @@ from cloudvolume import CloudVolume
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgcrawl.formats.describe import describe
-from imgcrawl.formats.ranges import FileRanges
-from imgcrawl.formats.zarr_facts import describe_zarr
-from imgcrawl.volumes.model import Raw
-from imgcrawl.volumes.writing import boxes as boxes_module
-from imgcrawl.volumes.writing import check, write
-from imgcrawl.volumes.writing.boxes import boxes, opened
+from imgcrawl.microscopy.describe import describe
+from imgcrawl.microscopy.ranges import FileRanges
+from imgcrawl.microscopy.zarr_facts import describe_zarr
+from imgcrawl.records.volume import Raw
+from imgcrawl.volumes.crop.writing import boxes as boxes_module
+from imgcrawl.volumes.crop.writing import check, write
+from imgcrawl.volumes.crop.writing.boxes import boxes, opened
 from tests.conftest import ROOT
 from tests.volumes.cubes import ORIGIN, VOXEL_NM, made_crop, made_raw
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imgcrawl.volumes.model import Format
+    from imgcrawl.records.volume import Format
 
 SHAPES = [(1, 70, 65, 129), (2, 5, 130, 3), (1, 1, 1, 1)]
 DTYPES = ["uint8", "uint16", "int16", "float32", "uint64"]
@@ -121,7 +121,7 @@ def test_the_same_crop_is_the_same_tiff(tmp_path: Path) -> None:
 def test_a_tiff_beyond_4_gb_is_a_bigtiff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     crop = made_crop("tiff", SHAPES[0], "uint8")
     raw, voxels = made_raw(crop, tmp_path / "raw")
-    monkeypatch.setattr("imgcrawl.volumes.writing.tiff._CLASSIC", 1000)
+    monkeypatch.setattr("imgcrawl.volumes.crop.writing.tiff._CLASSIC", 1000)
     made = write(raw, crop, tmp_path / "a.tif")
     with tifffile.TiffFile(made) as file:
         assert file.is_bigtiff

@@ -1,0 +1,1 @@
+"""Chromium: launch, guarded proxy, download handler, links of a rendered page."""

@@ -1,0 +1,273 @@
+"""A visit to a page in a browser, for the links that only its scripts make."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from playwright.async_api import Error
+from scrapy_playwright.page import PageMethod
+
+from imgcrawl.sources.web.script_urls import normal_url, urls_in
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page, Request, Response, Route, WebSocketRoute
+    from scrapy import Request as ScrapyRequest
+
+logger = logging.getLogger(__name__)
+
+POLL = 0.2  # seconds between two looks at the page
+QUIET = 1.0  # seconds without anything new, until a page is taken to be there
+PATIENCE = 4.0  # seconds for a click or a scroll to bring something
+LONGEST = 30.0  # seconds for the same while the page still fetches
+MAX_ANSWER = 8 << 20  # characters of an answer that is searched
+MAX_ANSWERS = 64 << 20  # of all of them
+MAX_LINKS = 200_000
+
+_CODE = frozenset({"script", "stylesheet", "font"})
+# Shadow roots are part of what is shown. What cannot be told from a word is no URL.
+_GATHER = """limit => {
+  const found = [];
+  const add = (value, el) => {
+    const words = (el.textContent || el.alt || el.title || "").trim().slice(0, 200);
+    try {
+      const url = new URL(value.trim(), el.baseURI);
+      if (/^https?:$/.test(url.protocol) && found.length < limit) found.push([url.href, words]);
+    } catch {}
+  };
+  const isUrl = value => /^(https?:\\/\\/|\\/\\/|\\.{0,2}\\/)|^\\S+\\.\\w{1,8}$/.test(value.trim());
+  const leads = (el, name, value) => {
+    switch (name) {
+      case "href": return /^(a|area)$/i.test(el.localName);
+      case "src": return el.localName !== "script";
+      case "data": return el.localName === "object";
+      case "poster": return true;
+      default: return name.startsWith("data-") && isUrl(value);
+    }
+  };
+  const walk = root => {
+    for (const el of root.querySelectorAll("*")) {
+      for (const {name, value} of el.attributes) {
+        if (name === "srcset" || name === "data-srcset")
+          for (const one of value.split(/,\\s+/)) add(one.trim().split(/\\s/)[0], el);
+        else if (leads(el, name, value)) add(value, el);
+      }
+      if (el.shadowRoot) walk(el.shadowRoot);
+    }
+  };
+  walk(document);
+  return found;
+}"""
+
+_SCROLL = """() => {
+  const down = el => { el.scrollTop = el.scrollHeight; };
+  const scrolls = el => /auto|scroll/.test(getComputedStyle(el).overflowY);
+  down(document.scrollingElement || document.documentElement);
+  for (const el of document.querySelectorAll("*"))
+    if (el.scrollHeight > el.clientHeight + 50 && scrolls(el)) down(el);
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What is done with a page.
+
+    wait_for:  a CSS selector or seconds, before anything else
+    click:     a CSS selector, clicked until it is gone or brings nothing
+    scroll:    to the end, until nothing comes any more
+    max_pages: how many clicks and scrolls at most
+    timeout:   seconds for something to appear
+    deadline:  seconds for all of it; what was found by then is what there is
+    """
+
+    wait_for: str | None = None
+    click: str | None = None
+    scroll: bool = False
+    max_pages: int = 20
+    timeout: float = 30.0
+    deadline: float = 540.0
+
+
+class PageLinkFinder:
+    """One visit: `meta` goes into a request, `links` (URL and its words) are there afterwards."""
+
+    def __init__(self, steps: Steps) -> None:
+        self.steps = steps
+        self.links: dict[str, str] = {}
+        self._begin()
+
+    def meta(self) -> dict[str, Any]:
+        """The meta of the request by which scrapy-playwright makes the visit."""
+        return {
+            "playwright": True,
+            "playwright_page_init_callback": self._listen,
+            "playwright_page_methods": [PageMethod(self._drive)],
+            "playwright_page_goto_kwargs": {"wait_until": "domcontentloaded"},
+            "playwright_context_kwargs": {"accept_downloads": False, "service_workers": "block"},
+            "dont_cache": True,  # links are no part of the answer
+        }
+
+    def _begin(self) -> None:
+        self.links.clear()
+        self._heard: dict[str, str] = {}  # what is not in the page, but was fetched or told to it
+        self._pending: set[Request] = set()
+        self._reading: set[asyncio.Task[None]] = set()
+        self._answers = 0
+
+    async def _listen(self, page: Page, request: ScrapyRequest) -> None:
+        self._begin()
+        self._asked_for = request.url
+        page.context.on("request", self._asked)
+        page.on("requestfinished", self._ended)
+        page.on("requestfailed", self._ended)
+        page.on("response", self._answered)
+        # The page has routes of its own: this is for windows that it opens. None is loaded.
+        page.on("popup", _close)
+        await page.context.route("**", _abort)
+        await page.route_web_socket("**", _hang_up)
+
+    def _asked(self, request: Request) -> None:
+        # What is not shown but saved was a page that was to be opened.
+        if request.resource_type not in _CODE:
+            self._hear(request.url)
+        if request.resource_type in {"xhr", "fetch"}:
+            self._pending.add(request)
+
+    def _ended(self, request: Request) -> None:
+        self._pending.discard(request)
+
+    def _answered(self, response: Response) -> None:
+        if response.request.resource_type in {"xhr", "fetch"}:
+            task = asyncio.create_task(self._read(response))
+            self._reading.add(task)
+            task.add_done_callback(self._reading.discard)
+
+    async def _read(self, response: Response) -> None:
+        """Look for URLs in what a script was answered."""
+        kind = response.headers.get("content-type", "").lower()
+        length = int(response.headers.get("content-length", "0") or 0)
+        if re.match(r"(image|video|audio|font)/|.*octet-stream", kind) or length > MAX_ANSWER:
+            return
+        with suppress(Error, UnicodeError):
+            text = await response.text()
+            self._answers += len(text)
+            if len(text) <= MAX_ANSWER and self._answers <= MAX_ANSWERS:
+                for url in urls_in(text, response.frame.url):
+                    self._hear(url)
+
+    def _hear(self, url: str) -> None:
+        if len(self._heard) < MAX_LINKS and url.startswith(("http:", "https:")):
+            self._heard.setdefault(normal_url(url), "")
+
+    async def _drive(self, page: Page) -> None:
+        """Do the steps. What goes wrong with one of them costs the links behind it, and no more."""
+        self._heard.pop(normal_url(page.url), None)  # where it was redirected to
+        try:
+            async with asyncio.timeout(self.steps.deadline):
+                await self._wait(page)
+                await self._go_on(page)
+        except (TimeoutError, Error) as error:
+            words = str(error).strip().partition("\n")[0] or "it took too long"
+            logger.warning("%s was not read to its end: %s", page.url, words)
+        await self._gather(page)
+        with suppress(Error):  # what has not come by now is not waited for
+            await page.evaluate("window.stop()")
+        self._heard.pop(normal_url(self._asked_for), None)
+        for url, text in self._heard.items():
+            self.links.setdefault(url, text)
+
+    async def _wait(self, page: Page) -> None:
+        wait_for = self.steps.wait_for
+        if wait_for is None:
+            await self._settle(page)
+        elif re.fullmatch(r"\d+(\.\d+)?", wait_for):
+            await asyncio.sleep(float(wait_for))
+        else:
+            try:
+                await page.wait_for_selector(
+                    wait_for, state="attached", timeout=1000 * self.steps.timeout
+                )
+            except Error:
+                logger.warning("wait_for=%s: nothing of the kind appeared", wait_for)
+        await self._gather(page)
+
+    async def _go_on(self, page: Page) -> None:
+        """Click and scroll for as long as it brings anything."""
+        for _ in range(self.steps.max_pages if self.steps.click or self.steps.scroll else 0):
+            clicked = bool(self.steps.click) and await self._click(page)
+            if self.steps.scroll:
+                await page.evaluate(_SCROLL)
+            elif not clicked:
+                return
+            if not await self._grows(page):
+                return
+        if self.steps.click or self.steps.scroll:
+            logger.info("max_pages=%s: the page may have more", self.steps.max_pages)
+
+    async def _click(self, page: Page) -> bool:
+        """Click what `click` names; False where it is gone, or cannot be clicked."""
+        assert self.steps.click is not None
+        button = page.locator(self.steps.click).first
+        if not await button.is_visible() or not await button.is_enabled():
+            return False
+        with suppress(Error):
+            await button.click(timeout=1000 * PATIENCE)
+            return True
+        return False
+
+    async def _grows(self, page: Page) -> bool:
+        """Wait for what a click or a scroll brings; whether it brought any links."""
+        before, start = self._size(), monotonic()
+        while self._size() == before:
+            waited = monotonic() - start
+            if waited > (LONGEST if self._pending or self._reading else PATIENCE):
+                return False
+            await asyncio.sleep(POLL)
+            await self._gather(page)
+        await self._settle(page, 2 * POLL)
+        return True
+
+    async def _settle(self, page: Page, quiet: float = QUIET) -> None:
+        """Wait until nothing new has come for a while."""
+        start = since = monotonic()
+        size = -1
+        while monotonic() - start < LONGEST:
+            await self._gather(page)
+            if self._size() != size or self._pending or self._reading:
+                size, since = self._size(), monotonic()
+            elif monotonic() - since >= quiet:
+                return
+            await asyncio.sleep(POLL)
+
+    def _size(self) -> int:
+        return len(self.links) + len(self._heard)
+
+    async def _gather(self, page: Page) -> None:
+        """Take what the page has now; what it had before may be gone from it, and is kept."""
+        origin = urlsplit(page.url)[:2]
+        for frame in page.frames:
+            if urlsplit(frame.url)[:2] not in {origin, ("about", "")}:
+                continue
+            with suppress(Error):  # it is being left
+                for url, text in await frame.evaluate(_GATHER, MAX_LINKS - len(self.links)):
+                    self.links.setdefault(normal_url(url), " ".join(text.split()))
+
+
+async def _close(popup: Page) -> None:
+    with suppress(Error):
+        await popup.close()
+
+
+async def _abort(route: Route) -> None:
+    with suppress(Error):
+        await route.abort()
+
+
+def _hang_up(socket: WebSocketRoute) -> None:
+    """Leave a WebSocket to itself: no connection is made, and nothing is answered."""

@@ -1,0 +1,129 @@
+"""``dry_run=1``: what a crawl would store, and how long that would take; nothing is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import Counter
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from scrapy import Request
+from scrapy.http.request import NO_CALLBACK
+
+from imgcrawl.download.errors import FetchError
+from imgcrawl.records.items import Expects, Item, Unreadable, VolumeItem
+from imgcrawl.text.sizes import parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from scrapy.crawler import Crawler
+    from scrapy.http import Response
+
+ASKED = 200  # files whose size the source does not tell, that their hosts are asked about
+PROBE = 4 << 20  # bytes of the first file that are fetched to see how fast it comes
+AT_ONCE = 4
+
+
+class DryRun:
+    """Lists items as they come, and sums them up at the end."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        self._crawler = crawler
+        self._formats: Counter[str] = Counter()
+        self._count = self._known = self._bytes = 0
+        self._unknown: list[str] = []
+        self._first: str | None = None
+
+    async def show(self, said: AsyncIterator[Any]) -> None:
+        """Print a line a file, ``bytes  path  URL``, then the sums."""
+        async for each in said:
+            if isinstance(each, Item):
+                self._add(each)
+            elif isinstance(each, Expects) and each.note:
+                _print(f"{'':>14}  {each.note}")
+            elif isinstance(each, Unreadable):
+                _print(f"{'':>14}  {each.where}: {each.problem}")
+        sizes = await self._ask()
+        self._known += len(sizes)
+        self._bytes += sum(sizes)
+        rate = await self._rate()
+        _print(self._in_words(rate))
+
+    def _add(self, item: Item) -> None:
+        self._count += 1
+        url = item.urls[0] if item.urls else ""
+        # A volume is a folder: it has no size that its host could tell, and is no sample of speed.
+        is_file = not isinstance(item, VolumeItem)
+        self._first = self._first or (url if is_file else None)
+        size = item.metadata.get("listed_size")
+        if isinstance(size, int):
+            self._known += 1
+            self._bytes += size
+        elif url and is_file and len(self._unknown) < ASKED:
+            self._unknown.append(url)
+        name = (urlsplit(url).path if is_file else item.path).rpartition("/")[2]
+        self._formats[name.rpartition(".")[2].lower() if "." in name else "?"] += 1
+        shown = f"{size:>14,}" if isinstance(size, int) else f"{'?':>14}"
+        _print(f"{shown}  {item.path}  {url}")
+
+    async def _ask(self) -> list[int]:
+        """The sizes that the hosts tell of files whose list tells none."""
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def size(url: str) -> int | None:
+            async with turns:
+                response = await self._fetch(Request(url, method="HEAD", callback=NO_CALLBACK))
+            length = response.headers.get("Content-Length") if response else None
+            if response is None or response.status != 200 or length is None:
+                return None
+            return parse_size(length.decode("latin-1"))
+
+        found = await asyncio.gather(*map(size, self._unknown))
+        return [each for each in found if each is not None]
+
+    async def _rate(self) -> float | None:
+        """Bytes a second of one connection, by the first file."""
+        if not self._first:
+            return None
+        headers = {"Range": f"bytes=0-{PROBE - 1}", "Accept-Encoding": "identity"}
+        meta = {"download_maxsize": 2 * PROBE, "dont_cache": True, "media": True}
+        request = Request(self._first, headers=headers, meta=meta, callback=NO_CALLBACK)
+        started = monotonic()
+        response = await self._fetch(request)
+        if response is None or response.status not in {200, 206} or not response.body:
+            return None
+        return len(response.body) / max(monotonic() - started, 1e-3)
+
+    async def _fetch(self, request: Request) -> Response | None:
+        try:
+            return await self._crawler.engine.download_async(request)
+        except FetchError as error:
+            _print(f"{'':>14}  {request.url}: {error.message}")
+            return None
+
+    def _in_words(self, rate: float | None) -> str:
+        if not self._count:
+            return "Nothing would be stored."
+        formats = ", ".join(f"{name} {n:,}" for name, n in self._formats.most_common())
+        lines = [f"{self._count:,} files: {formats}."]
+        total = self._bytes * self._count / self._known if self._known else 0.0
+        nearly = "" if self._known == self._count else f"; {self._known:,} of them tell their size"
+        lines.append(f"About {total / 1e9:,.2f} GB{nearly}." if self._known else "Of unknown size.")
+        if rate and total:
+            hosts = self._crawler.settings.getint("CONCURRENT_REQUESTS_PER_DOMAIN")
+            seconds = total / (rate * hosts)
+            hours, rest = divmod(round(seconds), 3600)
+            lines.append(
+                f"The first file comes at {rate / 1e6:,.1f} MB/s; with {hosts} connections about "
+                f"{hours}:{rest // 60:02}:{rest % 60:02} hours."
+            )
+        lines.append("Nothing has been stored: without dry_run=1 it would be.")
+        return "\n".join(lines)
+
+
+def _print(text: str) -> None:
+    printable = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+    sys.stdout.write(f"{printable}\n")

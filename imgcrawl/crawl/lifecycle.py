@@ -1,0 +1,128 @@
+"""Opens the run with its crawler, and brings it to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scrapy import signals
+from scrapy.exceptions import NotConfigured
+
+from imgcrawl.crawl.run import Run
+from imgcrawl.crawl.summary import exit_status_of, summarize, write_summary
+from imgcrawl.records.errors import StoreError
+from imgcrawl.records.exit_status import ExitStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Self
+
+    from scrapy import Spider
+    from scrapy.crawler import Crawler
+
+logger = logging.getLogger(__name__)
+
+# Sent once a crawl's process has ended, however: spider_closed is not sent where it broke off.
+crawl_ended = object()
+
+
+def require_dataset(crawler: Crawler) -> None:
+    """Raise NotConfigured where no dataset is crawled: by ``scrapy shell``, ``scrapy fetch``.
+
+    What has to do with a run calls this in its `from_crawler`.
+    """
+    if crawler.settings["OUT"] is None:
+        raise NotConfigured
+
+
+def run_of(crawler: Crawler) -> Run:
+    """Return the run of a crawler; there is one as soon as its extensions are made."""
+    lifecycle = crawler.get_extension(RunLifecycle)
+    assert lifecycle is not None, "EXTENSIONS lacks imgcrawl.crawl.lifecycle.RunLifecycle"
+    return lifecycle.run
+
+
+class RunLifecycle:
+    """Holds the `Run` of a crawl, and the exit status that it came to."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        settings = crawler.settings
+        elsewhere = settings["IMAGES_STORE"] or settings["FILES_STORE"]
+        remote = settings if settings["OUT_STORE"] else None
+        self.run = Run(Path(settings["OUT"]), local=not elsewhere, remote=remote)
+        self.exit_status: int = ExitStatus.FAILED
+        self.signal: int | None = None
+        self.summary: dict[str, Any] | None = None
+        self._crawler = crawler
+        crawler.signals.connect(self._opened, signal=signals.spider_opened)
+        crawler.signals.connect(self._closed, signal=signals.spider_closed)
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Scrapy's constructor."""
+        require_dataset(crawler)
+        return cls(crawler)
+
+    def interrupt_soon(self, signum: int) -> None:
+        """`interrupt` from a signal handler, where little may be done."""
+        asyncio.get_event_loop().call_soon_threadsafe(self.interrupt, signum)
+
+    def interrupt(self, signum: int) -> None:
+        """SIGINT or SIGTERM: finish what is in flight, start nothing new."""
+        self.signal = signum
+        self.run.counts.doing = "stopping: finishing what is under way"
+        self.run.stop()
+
+    def _opened(self) -> None:
+        # Requests that wait for their turn would hold up a stop for minutes.
+        interrupt = getattr(self._crawler.engine.downloader, "interrupt", None)
+        if interrupt is not None:
+            self.run.on_stop(interrupt)
+
+    def _not_put(self, error: str) -> None:
+        """The store did not take the last of it: no run that has succeeded."""
+        run, kept = self.run, "What is not there yet is kept on this machine"
+        run.error = run.error or f"{error} {kept} ({run.out.root}); the same command goes on."
+        if self.exit_status in {ExitStatus.COMPLETE, ExitStatus.SOME_MISSING}:
+            self.exit_status = ExitStatus.FAILED
+        if self.summary is not None:
+            self.summary |= {"error": run.error, "exit_status": self.exit_status}
+
+    def _tables(self) -> None:
+        self.run.out.sweep()  # what is half-done may be what fills the disk
+        self.run.note_quotas()
+        self.run.recorder.close()
+
+    def _write(self, write: Callable[[], None]) -> bool:
+        """Whether something could be written at the end; a full disk is said in words."""
+        try:
+            write()
+        except (OSError, sqlite3.Error) as error:
+            logger.debug("Not written", exc_info=True)
+            self.run.cannot_write(error)
+            if self.exit_status in {ExitStatus.COMPLETE, ExitStatus.SOME_MISSING}:
+                self.exit_status = ExitStatus.FAILED
+            if self.summary is not None:
+                self.summary |= {"error": self.run.error, "exit_status": self.exit_status}
+            return False
+        return True
+
+    def _closed(self, spider: Spider, reason: str) -> None:
+        run = self.run
+        run.counts.doing = "writing the tables"
+        whole = self._write(self._tables)
+        self.exit_status = exit_status_of(run, reason, self.signal)
+        self.summary = summarize(run, self._crawler, reason, self.exit_status)
+        summary = self.summary
+        whole &= self._write(lambda: write_summary(run, summary))
+        try:
+            self._write(lambda: run.close(whole=whole))
+        except StoreError as error:
+            self._not_put(str(error))
+        if self._crawler.settings.getbool("DRY_RUN"):
+            self.summary = None
+            shutil.rmtree(run.out.root, ignore_errors=True)

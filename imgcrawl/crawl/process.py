@@ -1,0 +1,97 @@
+"""Runs crawls in this process, and knows how each of them ended."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scrapy.crawler import AsyncCrawlerProcess
+
+from imgcrawl.crawl.lifecycle import RunLifecycle, crawl_ended
+from imgcrawl.crawl.summary import in_words
+from imgcrawl.records.errors import ArgumentError
+from imgcrawl.records.exit_status import ExitStatus, status_in_words
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from scrapy.crawler import Crawler
+    from scrapy.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+# What these say at the start of a crawl is for those who debug it.
+_CHATTY = (
+    "scrapy.crawler",
+    "scrapy.middleware",
+    "scrapy.utils.log",
+    "scrapy.core.engine",
+    "scrapy.addons",
+)
+
+
+class CrawlProcess(AsyncCrawlerProcess):
+    """Scrapy's process, with exit statuses and a stop that keeps what is in flight."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._signal: int | None = None
+        if settings["LOG_LEVEL"] != "DEBUG":
+            for name in _CHATTY:
+                logging.getLogger(name).setLevel(logging.WARNING)
+
+    def run(self, spider: str, arguments: dict[str, Any]) -> tuple[int, BaseException | None]:
+        """Crawl to the end. The exit status, and the error where the crawl did not even start."""
+        crawler = self.create_crawler(spider)
+        task: asyncio.Task[None] = self.crawl(crawler, **arguments)
+        self.start()
+        error = task.exception() if task.done() and not task.cancelled() else None
+        lifecycle = _lifecycle(crawler)
+        crawler.signals.send_catch_log(crawl_ended)
+        if isinstance(error, ArgumentError):
+            return ExitStatus.USAGE, error
+        if lifecycle is None and self._signal is not None:
+            return 128 + self._signal, None  # stopped before there was anything to stop
+        if error is not None or lifecycle is None:
+            return ExitStatus.FAILED, error
+        if lifecycle.summary is not None:
+            out = crawler.settings["OUT_STORE"]
+            where = out or str(Path(crawler.settings["OUT"]).absolute())
+            _say(f"\n{in_words(lifecycle.summary, out or crawler.settings['OUT'])}\n")
+            if crawler.settings["LOG_FILE"]:  # a job's: standard output is not kept with it
+                logger.info("%s", in_words(lifecycle.summary, where))
+        status = lifecycle.exit_status
+        if status == ExitStatus.FAILED and lifecycle.summary is None and self._signal is not None:
+            # Told twice, it broke off.
+            status = 128 + self._signal
+            _say("\nStopped at once. The same command goes on from here.\n")
+        logger.info(
+            "%s ended with exit status %s: %s", spider, int(status), status_in_words(status)
+        )
+        return status, None
+
+    def _signal_shutdown(self, signum: int, frame: Any) -> None:
+        self._signal = signum
+        for crawler in self.crawlers:
+            if lifecycle := _lifecycle(crawler):
+                lifecycle.interrupt_soon(signum)
+        super()._signal_shutdown(signum, frame)
+
+
+def _say(text: str) -> None:
+    """Write to standard output at once; that nobody reads it changes nothing of the run's end."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()  # before the last line of the log, where both go to one file
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _lifecycle(crawler: Crawler) -> RunLifecycle | None:
+    try:
+        return crawler.get_extension(RunLifecycle)
+    except RuntimeError:  # the crawl did not come so far as to have extensions
+        return None

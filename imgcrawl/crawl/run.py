@@ -1,0 +1,270 @@
+"""One run into one OUT: what its parts share.
+
+The resume, documents and metadata pipelines, the feed, the progress display and the summary all
+meet here. Spiders do not: what they have to say they yield, what they need is given to them.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.dataset.entries import LedgerEntry
+from imgcrawl.dataset.ledger import Ledger
+from imgcrawl.dataset.tables import write_all
+from imgcrawl.dataset.writer import LedgerWriter
+from imgcrawl.records.counts import Counts
+from imgcrawl.records.items import Missing, Stored
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.records.quotas import Quota, in_words
+from imgcrawl.storage.directory import FAILURES, LEDGER, METADATA, OutputDirectory
+from imgcrawl.storage.record_files import RecordFiles
+from imgcrawl.text.redact import utf8
+from imgcrawl.text.sizes import format_size
+from imgcrawl.text.times import utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from imgcrawl.records.items import Item, Result, Unreadable
+    from imgcrawl.storage.uploader import Uploader
+
+
+class Run:
+    """An open OUT with its ledger, from the first record to the last.
+
+    Raises OutputError where OUT cannot be used.
+    """
+
+    def __init__(
+        self, out: Path, *, local: bool = True, remote: Mapping[str, Any] | None = None
+    ) -> None:
+        self.out = OutputDirectory(out)
+        self.shipper: Uploader | None = None  # where OUT itself lies in an object store
+        try:
+            if remote is not None:
+                from imgcrawl.storage.uploader import Uploader  # noqa: PLC0415 - loads the libraries
+
+                self.shipper = Uploader(self.out, remote, self.fail)
+            self.ledger = Ledger(self.out.root / LEDGER)
+        except BaseException:
+            self._close_out()
+            raise
+        self.files = RecordFiles(self.out, local=local, shipper=self.shipper)
+        self.recorder = LedgerWriter(self.out, self.ledger, self.cannot_write)
+        self.counts = Counts()
+        self.started_at = utc_now()
+        self.started = time.monotonic()
+        self.error: str | None = None
+        self.stopping = False
+        self.quotas: dict[str, Quota] = {}
+        self._known: dict[str, LedgerEntry] = {}  # of the records in flight
+        self._on_stop: list[Callable[[], None]] = []
+        self._on_settled: list[Callable[[Item], None]] = []
+        # A run that was killed may have left files that its ledger does not know yet.
+        self.recovering = self.ledger.state("open") == "1"
+        if self.shipper is not None:
+            self.recovering |= self.shipper.after_death
+        self.ledger.set_state("open", "1")
+        if self.recovering or not self._has_tables():
+            write_all(self.out, self.ledger)
+
+    def look_up(self, item: Item) -> LedgerEntry | None:
+        """What is known of an item that begins its way; `settle` ends it."""
+        entry = self.recorder.get(item.record_id)
+        if entry is not None:
+            self._known[item.record_id] = entry
+        return entry
+
+    def known(self, item: Item) -> LedgerEntry | None:
+        """What the ledger had of an item that is on its way."""
+        return self._known.get(item.record_id)
+
+    def settle(self, item: Item, result: Result) -> None:
+        """Write down what became of an item: the last thing to happen to a record."""
+        before = self._known.pop(item.record_id, None)
+        if item.held:
+            self.counts.held += item.quota is None  # a quota knows what it has from the start
+            self.counts.given_up += isinstance(result, Missing) and item.quota is None
+        else:
+            if item.lost is not None and before is not None:
+                self._uncount(before)
+            self.counts.outcomes[result.outcome] += 1
+            if isinstance(result, Stored):
+                self.counts.bytes += result.bytes or 0
+            elif item.quota is not None:
+                self.counts.replaced += 1
+        if item.held and before is not None and "phash" in before.metadata:
+            item.metadata.setdefault("phash", before.metadata["phash"])  # made once, kept
+        if not item.held or (before is not None and before.metadata != item.metadata):
+            now = before.last_try_at if item.held and before else utc_now()
+            was = type(before.result) if before else None
+            self.recorder.record(LedgerEntry.of(item, result, now), was=was)
+        if isinstance(result, Missing) and result.outcome is Outcome.DISK_FULL:
+            self.fail(f"The disk of {self.out.root} is full. Free some space and run again.")
+        if isinstance(result, Stored) and not item.held and item.quota in self.quotas:
+            self.quotas[item.quota].count(1)
+        if isinstance(result, Stored) and item.instead_of:
+            self.recorder.forget_missing(item.instead_of)
+        for callback in self._on_settled:
+            callback(item)
+
+    def take_back(self, entry: LedgerEntry, missing: Missing) -> None:
+        """A record that was stored turns out to be none: its file goes, its outcome changes."""
+        stored = entry.result
+        assert isinstance(stored, Stored)
+        if stored.file_name is not None:
+            self.files.remove(stored.file_name)
+        now = utc_now()
+        changed = replace(entry, result=missing, last_try_at=now)
+        self.recorder.record(changed, was=Stored)
+        self._uncount(entry)
+        self.counts.outcomes[missing.outcome] += 1
+        self.counts.replaced += entry.quota is not None
+        if entry.quota in self.quotas:
+            self.quotas[entry.quota].count(-1)
+
+    def open_quota(self, quota: Quota) -> None:
+        """Take a quota into the count, with what is there of it already."""
+        if self.quotas.get(quota.key) is quota:
+            return
+        self.quotas[quota.key] = quota
+        self.ledger.write_quotas([quota])
+        entries = self.ledger.of_quota(quota.key)
+        quota.stored = sum(
+            isinstance(e.result, Stored)
+            and bool(e.result.file_name)
+            and self.files.is_there(e.result.file_name or "", e.result.bytes)
+            for e in entries
+        )
+        self.counts.held += quota.stored
+
+    def same_url(self, item: Item) -> Result | None:
+        """What the first URL of an item gave another record: at any time a file, or failure now."""
+        entry = self.recorder.of_url(utf8(item.urls[0]))
+        if entry is None or entry.record_id == item.record_id:
+            return None
+        match entry.result:
+            case Stored(file_name=str() as name, bytes=size) as stored:
+                return stored if self.files.local and self.files.is_there(name, size) else None
+            case Missing() as missing if entry.last_try_at >= self.started_at:
+                return missing if entry.to_item().urls == item.urls else None
+        return None
+
+    def fail(self, error: str) -> None:
+        """End the run because of `error`, a sentence for the user."""
+        if self.error is None:
+            self.error = error
+        self.stop()
+
+    def cannot_write(self, error: Exception) -> None:
+        """End the run because OUT takes nothing any more."""
+        self.fail(
+            f"{self.out.root} cannot be written to any more ({error}). Free some space there, and "
+            "run the same command again: it goes on."
+        )
+
+    def stop(self) -> None:
+        """Start nothing new; what is under way is finished."""
+        if self.stopping:
+            return
+        self.stopping = True
+        for callback in self._on_stop:
+            callback()
+
+    def on_stop(self, callback: Callable[[], None]) -> None:
+        """Call back when the run is to stop early."""
+        self._on_stop.append(callback)
+
+    def on_settled(self, callback: Callable[[Item], None]) -> None:
+        """Call back with each item that has been written down."""
+        self._on_settled.append(callback)
+
+    def check_disk(self, needed: int) -> None:
+        """Stop the run where the disk cannot hold what is still to come."""
+        if self.shipper is not None:
+            return  # files only pass through
+        needed -= self.ledger.stored_bytes()
+        free = self.out.free_bytes()
+        if needed > free:
+            self.fail(
+                f"This needs about {format_size(needed)} more, and {self.out.root} has "
+                f"{format_size(free)} free. Free some, choose less, give another directory "
+                "with -a out=DIR, or turn this check off with -s CHECK_FREE_DISK=0."
+            )
+
+    def note_quotas(self) -> None:
+        """Write down what was learnt of the classes: how long their lists are, if there are any."""
+        self.ledger.write_quotas(self.quotas.values())
+
+    def now_in_words(self) -> str:
+        """What is under way: classes or large files, where there are any."""
+        if self.quotas:
+            return in_words(self.quotas.values())
+        return self.counts.now_in_words()
+
+    def unreadable(self, piece: Unreadable) -> None:
+        """A piece of the source is no record: it stands among the failures until it is read."""
+        self.recorder.unreadable(piece.where, piece.problem, utc_now())
+        self.counts.outcomes[Outcome.BAD_URL] += 1
+
+    def is_complete(self) -> bool:
+        """Whether all that was promised is stored: each record, and of each class its number."""
+        promised = self.ledger.counts(promised=True)
+        full = all(not count.short for count in self.ledger.classes())
+        return full and not self.ledger.n_unreadable() and set(promised) <= {Outcome.STORED}
+
+    def close(self, *, whole: bool = True) -> None:
+        """Let go of OUT. whole: whether its last rows are written; if not, the next run mends it.
+
+        Raises StoreError where an object store does not take them: they stay on this machine; and
+        OSError or sqlite3.Error where OUT cannot be written to any more.
+        """
+        left = self.shipper is not None and self.shipper.left_behind
+        try:
+            self.ledger.set_state("open", "0" if whole and not left else "1")
+            self.ledger.close()
+            if self.shipper is not None:
+                self.shipper.end()
+        finally:
+            self._close_out()
+
+    async def prepare(self) -> None:
+        """Learn what lies in the store, and keep what is there in step from now on.
+
+        Raises StoreError.
+        """
+        if self.shipper is not None:
+            await self.shipper.start(self._sizes_of_tables)
+
+    def _close_out(self) -> None:
+        try:
+            if self.shipper is not None:
+                self.shipper.close()
+        finally:
+            self.out.close()
+
+    def _sizes_of_tables(self) -> dict[str, int]:
+        """What has been written of the tables that grow, now."""
+        self.recorder.flush()
+        paths = [self.out.root / name for name in (METADATA, FAILURES)]
+        return {path.name: path.stat().st_size for path in paths if path.exists()}
+
+    def _uncount(self, entry: LedgerEntry) -> None:
+        """What was counted of a record counts no longer: it gets another outcome."""
+        counts, result = self.counts, entry.result
+        if entry.last_try_at >= self.started_at and counts.outcomes[result.outcome]:
+            counts.outcomes[result.outcome] -= 1
+            if isinstance(result, Stored):
+                counts.bytes -= result.bytes or 0
+            elif entry.quota is not None:
+                counts.replaced -= 1
+        elif entry.quota is None or isinstance(result, Stored):
+            counts.held = max(0, counts.held - 1)
+            if isinstance(result, Missing):
+                counts.given_up = max(0, counts.given_up - 1)
+
+    def _has_tables(self) -> bool:
+        return all((self.out.root / name).exists() for name in (METADATA, FAILURES))

@@ -1,0 +1,148 @@
+"""What a run came to: its exit status, summary.json, and a few sentences."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import PIL
+import scrapy
+
+import imgcrawl
+from imgcrawl.records.exit_status import ExitStatus
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.storage.directory import CLASSES, FAILURES, METADATA, SUMMARY
+from imgcrawl.text.redact import plain_text, without_secrets
+from imgcrawl.text.sizes import format_size
+from imgcrawl.text.times import utc_now
+
+if TYPE_CHECKING:
+    from scrapy.crawler import Crawler
+
+    from imgcrawl.crawl.run import Run
+
+_MAX_HOSTS = 1000  # in summary.json; those with most failures
+_MAX_CLASSES = 100_000  # likewise
+
+
+def exit_status_of(run: Run, reason: str, signum: int | None) -> int:
+    """Return the exit status of a run that closed for `reason` (Scrapy's word)."""
+    if signum is not None:
+        return 128 + signum
+    if run.error or reason != "finished":
+        return ExitStatus.FAILED
+    return ExitStatus.COMPLETE if run.is_complete() else ExitStatus.SOME_MISSING
+
+
+def write_summary(run: Run, summary: dict[str, Any]) -> None:
+    """Write summary.json."""
+    text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
+    run.out.write(SUMMARY, lambda file: file.write(text))
+
+
+def summarize(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict[str, Any]:
+    """What was asked, and what came of it, in this run and in all."""
+    counts = Counter(run.ledger.counts())
+    promised = Counter(run.ledger.counts(promised=True))
+    unreadable = run.ledger.n_unreadable()
+    counts[Outcome.BAD_URL] += unreadable
+    promised[Outcome.BAD_URL] += unreadable
+    classes = list(run.ledger.classes())
+    short = sum(count.short for count in classes)
+    arguments = getattr(crawler.spider, "arguments_given", {})
+    summary: dict[str, Any] = {
+        "spider": crawler.spidercls.name,
+        "arguments": {name: without_secrets(str(value)) for name, value in arguments.items()},
+        "versions": {
+            "imgcrawl": imgcrawl.__version__,
+            "scrapy": scrapy.__version__,
+            "pillow": PIL.__version__,
+            "python": platform.python_version(),
+        },
+        "started_at": run.started_at,
+        "ended_at": utc_now(),
+        "seconds": round(time.monotonic() - run.started, 3),
+        "exit_status": exit_status,
+        "finish_reason": reason,
+        "error": plain_text(run.error) if run.error else run.error,
+        "records": {
+            "stored": counts.get(Outcome.STORED, 0),
+            "missing": promised.total() - promised[Outcome.STORED] + short,
+            "expected": run.counts.expected,
+        },
+        "bytes": run.ledger.stored_bytes(),
+        "missing_by_reason": {
+            outcome.value: n
+            for outcome, n in sorted(counts.items())
+            if outcome != Outcome.STORED and n
+        },
+        "missing_by_host": _by_host(run),
+        "this_run": {
+            "outcomes": {o.value: n for o, n in sorted(run.counts.outcomes.items()) if n},
+            "already_there": run.counts.held - run.counts.given_up,
+            "not_tried_again": run.counts.given_up,
+            "bytes": run.counts.bytes,
+        },
+    }
+    if classes:
+        summary["classes"] = {
+            "wanted": len(classes),
+            "complete": sum(not count.short for count in classes),
+            "short": {c.key: c.short for c in classes[:_MAX_CLASSES] if c.short},
+            "replaced": counts.total() - promised.total() - sum(c.stored for c in classes),
+        }
+    return summary
+
+
+def _by_host(run: Run) -> dict[str, dict[str, int]]:
+    hosts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for url, outcome in run.ledger.failures_by_host():
+        try:
+            host = urlsplit(url).hostname or ""
+        except ValueError:
+            host = ""
+        hosts[host][outcome] += 1
+    worst = sorted(hosts.items(), key=lambda pair: (-pair[1].total(), pair[0]))[:_MAX_HOSTS]
+    return {host: dict(sorted(reasons.items())) for host, reasons in worst}
+
+
+def in_words(summary: dict[str, Any], out: str) -> str:
+    """The summary for a person: what is there, what is missing and why, what to type next."""
+    records, run = summary["records"], summary["this_run"]
+    lines = [
+        f"{records['stored']:,} stored ({format_size(summary['bytes'])}), "
+        f"{records['missing']:,} missing."
+        f"  This run: {run['outcomes'].get('stored', 0):,} new ({format_size(run['bytes'])}), "
+        f"{run['already_there']:,} already there"
+        + (f", {run['not_tried_again']:,} not tried again" if run.get("not_tried_again") else "")
+        + f", in {summary['seconds']:,.1f} s."
+    ]
+    if classes := summary.get("classes"):
+        lines.append(
+            f"{classes['complete']:,} of {classes['wanted']:,} classes are complete; "
+            f"{classes['replaced']:,} candidates failed and others took their places. "
+            f"{CLASSES} has the figures of each."
+        )
+    lines += [
+        f"  {n:,} {reason}{_hint(reason)}" for reason, n in summary["missing_by_reason"].items()
+    ]
+    lines.append(f"Files and {METADATA} are in {out}")
+    if records["missing"]:
+        again = any(Outcome(reason).retryable for reason in summary["missing_by_reason"])
+        lines.append(
+            f"What is missing, and why, is in {out}/{FAILURES}."
+            + (" The same command again retries what may still be had." if again else "")
+        )
+    if summary["error"]:
+        lines.insert(0, f"Stopped: {summary['error']}")
+    elif summary["exit_status"] > 128:
+        lines.insert(0, "Stopped by a signal. The same command goes on from here.")
+    return "\n".join(lines)
+
+
+def _hint(reason: str) -> str:
+    return "" if Outcome(reason).retryable else " (not tried again unless -a retry=all)"

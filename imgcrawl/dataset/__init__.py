@@ -1,0 +1,1 @@
+"""What lies in an OUT: ledger, tables, duplicates, link rot, merging, status."""

@@ -1,0 +1,62 @@
+"""What the commands have in common that look into one OUT."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from scrapy.commands import ScrapyCommand
+from scrapy.exceptions import UsageError
+
+from imgcrawl.records.errors import ArgumentError, OutputError
+from imgcrawl.records.exit_status import ExitStatus
+from imgcrawl.storage.opened import opened
+
+if TYPE_CHECKING:
+    import argparse
+
+    from imgcrawl.storage.directory import OutputDirectory
+
+T = TypeVar("T")
+
+
+class OutCommand(ScrapyCommand, Generic[T]):
+    """A command of one argument: a folder, or the address of an object store.
+
+    It stands outside of the commands' folder, where Scrapy would take it for one.
+    """
+
+    requires_project = True
+    requires_crawler_process = False
+
+    def syntax(self) -> str:
+        """How to type it."""
+        return "OUT"
+
+    def work_on(self, out: OutputDirectory) -> T:
+        """Do it. Raises OutputError where the ledger cannot be read."""
+        raise NotImplementedError
+
+    def tell(self, found: T, place: str) -> None:
+        """Say what came of it; `place` as it was typed, without a slash at its end."""
+        raise NotImplementedError
+
+    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        """Open the one OUT; exit status 1 where it cannot be used, 2 where it cannot be meant."""
+        name = type(self).__module__.rpartition(".")[2]
+        if len(args) != 1:
+            raise UsageError(f"scrapy {name} takes one OUT: the folder, or s3:// or gs:// address")
+        assert self.settings is not None
+        try:
+            with opened(args[0], self.settings) as out:
+                found = self.work_on(out)
+        except (ArgumentError, OutputError, sqlite3.DatabaseError) as error:
+            words = str(error)
+            if isinstance(error, sqlite3.DatabaseError):
+                words = f"the ledger of {args[0]} is damaged ({error})"
+            sys.stderr.write(f"scrapy {name}: {words}\n")
+            usage = isinstance(error, ArgumentError)
+            self.exitcode = ExitStatus.USAGE if usage else ExitStatus.FAILED
+            return
+        self.tell(found, args[0].rstrip("/"))

@@ -1,0 +1,158 @@
+"""What the ledger holds of a record, and of a class of records: rows in, objects out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.records.errors import OutputError
+from imgcrawl.records.items import Item, Metadata, Missing, Result, Stored, from_json
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.text.redact import printable, utf8
+
+if TYPE_CHECKING:
+    import sqlite3
+
+STORED_COLUMNS = tuple(f.name for f in fields(Stored) if f.name not in {"url", "tries"})
+
+RECORD_COLUMNS = (
+    "record_id",
+    "outcome",
+    "url",
+    "tries",
+    "last_try_at",
+    "http_status",
+    "message",
+    *STORED_COLUMNS,
+    "path",
+    "metadata",
+    "item",
+    "quota",
+)
+
+
+@dataclass(slots=True)
+class LedgerEntry:
+    """One row of the ledger."""
+
+    record_id: str
+    result: Result
+    last_try_at: str  # UTC, ISO 8601
+    path: str
+    metadata: Metadata
+    item: str
+    quota: str | None = None
+
+    @classmethod
+    def of(cls, item: Item, result: Result, now: str) -> LedgerEntry:
+        """The entry of an item that has its result."""
+        kept = item.to_json()
+        return cls(item.record_id, result, now, item.path, item.metadata, kept, item.quota)
+
+    def to_item(self) -> Item:
+        """The item as its spider made it, to be tried again."""
+        return from_json(self.record_id, self.item, self.metadata)
+
+    def row(self) -> tuple[Any, ...]:
+        """The values of RECORD_COLUMNS."""
+        result = self.result
+        if isinstance(result, Stored):
+            status, message = None, None
+            stored = [getattr(result, name) for name in STORED_COLUMNS]
+        else:
+            status, message = result.http_status, result.message
+            came = {"sha256": result.sha256, "final_url": result.final_url}
+            stored = [came.get(name) for name in STORED_COLUMNS]
+        row = (
+            self.record_id,
+            str(result.outcome),
+            result.url,
+            result.tries,
+            self.last_try_at,
+            status,
+            message,
+            *stored,
+            self.path,
+            json.dumps(self.metadata, separators=(",", ":")),
+            self.item,
+            self.quota,
+        )
+        return tuple(
+            utf8(cell) if isinstance(cell, str) and not cell.isascii() else cell for cell in row
+        )
+
+
+def entry_of(row: sqlite3.Row) -> LedgerEntry:
+    """The entry that a row of the table ``records`` holds.
+
+    Raises OutputError for a row that no run has written: a ledger may have come from others, and
+    what it names is read, removed and put into object stores.
+    """
+    try:
+        entry = _entry_of(row)
+        _require_inside(entry)
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:
+        shown = printable(f"{row['record_id']!s}")
+        raise OutputError(
+            f"The ledger has a record {shown!r} that cannot be read ({printable(str(error))}). "
+            "Move the ledger away to start anew, or choose another directory with -a out=DIR."
+        ) from error
+    return entry
+
+
+def _require_inside(entry: LedgerEntry) -> None:
+    """Raise ValueError for names of what is stored that lead out of OUT.
+
+    What is missing may have any: it is what its source said, and made safe before it is used.
+    """
+    if isinstance(entry.result, Stored):
+        for name in (entry.path, entry.result.file_name):
+            if name and (name[0] == "/" or (".." in name and ".." in name.split("/"))):
+                raise ValueError(f"{name} leads out of its folder")
+    if not isinstance(entry.metadata, dict):
+        raise TypeError("its columns are no table")
+
+
+def _entry_of(row: sqlite3.Row) -> LedgerEntry:
+    result: Result
+    if row["outcome"] == Outcome.STORED:
+        stored = {name: row[name] for name in STORED_COLUMNS}
+        result = Stored(url=row["url"], tries=row["tries"], **stored)
+    else:
+        result = Missing(
+            Outcome(row["outcome"]),
+            row["message"],
+            row["url"],
+            row["http_status"],
+            row["tries"],
+            row["sha256"],
+            row["final_url"],
+        )
+    return LedgerEntry(
+        record_id=row["record_id"],
+        result=result,
+        last_try_at=row["last_try_at"],
+        path=row["path"],
+        metadata=json.loads(row["metadata"]),
+        item=row["item"],
+        quota=row["quota"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ClassCount:
+    """A class that has a quota: what is wanted of it, and what became of its candidates."""
+
+    key: str
+    label: str
+    wanted: int
+    stored: int
+    listed: int | None  # candidates in its list, where that is known
+    missing: dict[str, int]  # by reason
+    note: str
+
+    @property
+    def short(self) -> int:
+        """How many are missing."""
+        return max(0, self.wanted - self.stored)

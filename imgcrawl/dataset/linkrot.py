@@ -1,0 +1,97 @@
+"""What has become of a dataset's links: how many are gone, by host, class, split and reason."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from imgcrawl.dataset.class_columns import class_of, split_of
+from imgcrawl.records.items import Missing, Stored
+from imgcrawl.records.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imgcrawl.dataset.ledger import Ledger
+
+COLUMNS = ("by", "key", "links", "alive", "gone", "share_gone", "from_wayback", "reasons")
+# What says nothing of a link: it was there, was never asked, or cannot have been one.
+_NOT_ASKED = {Outcome.INTERRUPTED, Outcome.DISK_FULL, Outcome.ROBOTS, Outcome.OPTED_OUT}
+
+
+@dataclass(slots=True)
+class LinkRotTable:
+    """The links of one host, class or split, or all."""
+
+    alive: int = 0
+    wayback: int = 0  # gone, and stored from the archive
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def gone(self) -> int:
+        """Links that lead to the picture no more."""
+        return self.reasons.total() + self.wayback
+
+    @property
+    def links(self) -> int:
+        """All that were tried."""
+        return self.alive + self.gone
+
+    @property
+    def share(self) -> float:
+        """The part that is gone, 0 to 1."""
+        return self.gone / self.links if self.links else 0.0
+
+
+Report = dict[str, dict[str, LinkRotTable]]
+
+
+def report(ledger: Ledger) -> Report:
+    """By ("all", "host", "class", "split") -> key -> what became of its links."""
+    found: Report = {by: defaultdict(LinkRotTable) for by in ("all", "split", "class", "host")}
+    for entry in ledger.entries(Outcome):
+        result = entry.result
+        url = result.url
+        if not url or result.outcome in _NOT_ASKED:
+            continue
+        keys = {
+            "all": "all",
+            "host": _host(url),
+            "class": class_of(entry.metadata),
+            "split": split_of(entry.metadata),
+        }
+        for by, key in keys.items():
+            if key:
+                _count(found[by][key], result)
+    return found
+
+
+def rows(found: Report) -> Iterator[tuple[object, ...]]:
+    """The rows of linkrot.csv: each group with most gone first, then the reasons of all."""
+    for by, groups in found.items():
+        for key, rot in sorted(groups.items(), key=lambda pair: (-pair[1].gone, pair[0])):
+            reasons = "; ".join(f"{reason} {n}" for reason, n in rot.reasons.most_common())
+            figures = rot.links, rot.alive, rot.gone, f"{rot.share:.4f}", rot.wayback
+            yield by, key, *figures, reasons
+    everything = found["all"].get("all", LinkRotTable())
+    for reason, n in everything.reasons.most_common():
+        share = f"{n / everything.links:.4f}" if everything.links else ""
+        yield "reason", reason, everything.links, "", n, share, "", ""
+
+
+def _count(rot: LinkRotTable, result: Stored | Missing) -> None:
+    if isinstance(result, Missing) and result.outcome is not Outcome.DUPLICATE:
+        rot.reasons[result.outcome.value] += 1
+    elif isinstance(result, Stored) and result.source == "wayback":
+        rot.wayback += 1
+    else:
+        rot.alive += 1
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

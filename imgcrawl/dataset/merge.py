@@ -1,0 +1,196 @@
+"""Several OUTs' tables made into one: of shards of a dataset, or of many datasets.
+
+Rows are streamed: memory does not grow with their number. Cells stay as they are, since whoever
+wrote them made them safe already.
+"""
+
+from __future__ import annotations
+
+import csv
+import heapq
+import json
+import os
+import sqlite3
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, TypeAlias
+
+from imgcrawl.dataset.tables import CLASS_COLUMNS, FAILURE_COLUMNS, FIXED_COLUMNS
+from imgcrawl.storage.directory import CLASSES, FAILURES, METADATA
+from imgcrawl.text.csv_cells import safe_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_FILE_NAME = "file_name"
+_LONGEST_CELL = 1 << 30  # bytes; the csv module's own limit is 128 KiB, and a caption may be longer
+
+Keyed: TypeAlias = tuple[str, list[str]]  # what a row is ordered by, and its cells
+
+
+@dataclass(frozen=True, slots=True)
+class MergedOut:
+    """An OUT that is merged with others.
+
+    columns: what each of its rows gets besides, the same for all of them
+    """
+
+    name: str
+    root: Path
+    columns: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    name: str
+    fixed: tuple[str, ...]
+    key: str  # the column that rows are ordered by
+    always: bool  # whether it is there even where no part has one
+
+
+_TABLES = (
+    _Table(METADATA, FIXED_COLUMNS, "record_id", always=True),
+    _Table(FAILURES, FAILURE_COLUMNS, "record_id", always=True),
+    _Table(CLASSES, CLASS_COLUMNS, "class", always=False),
+)
+
+
+def merge_tables(parts: Sequence[MergedOut], target: Path) -> None:
+    """Write metadata.csv, failures.csv and, where a part has one, classes.csv of all parts.
+
+    target: the folder they are written to, each as a whole or not at all. ``file_name`` becomes
+    relative to it.
+
+    Columns: the fixed ones, those that the parts name, the datasets' own, sorted; one of these that
+    a part names too is marked with an underscore. Rows are in the order of their ids whatever order
+    a part has them in; ids that several parts have stay, each with its own row. A part without a
+    table adds nothing. Each part holds a file open: several hundred are the most.
+    Raises OSError where a table cannot be read or written.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    for table in _TABLES:
+        found = [part for part in parts if (part.root / table.name).is_file()]
+        if found or table.always:
+            _merge(table, found, target)
+        else:
+            (target / table.name).unlink(missing_ok=True)
+
+
+def _merge(table: _Table, parts: Sequence[MergedOut], target: Path) -> None:
+    constant = list(dict.fromkeys(name for part in parts for name in part.columns))
+    sources = [_Source(table, part, target, constant) for part in parts]
+    own = sorted({name for source in sources for name in source.own})
+    columns = [*table.fixed, *constant, *own]
+    temporary = target / f".{table.name}.partial"
+    temporary.unlink(missing_ok=True)  # a link that lies there is not written through
+    try:
+        with ExitStack() as open_files, temporary.open("w", encoding="utf-8", newline="") as file:
+            streams = [open_files.enter_context(_Ordered(source, columns)) for source in sources]
+            writer = csv.writer(file)
+            writer.writerow(safe_cell(name) for name in columns)
+            rows = heapq.merge(*(stream.rows for stream in streams), key=itemgetter(0))
+            writer.writerows(cells for _, cells in rows)
+        temporary.replace(target / table.name)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class _Source:
+    """One table of one part, its columns by the names that they have in the merged one."""
+
+    def __init__(self, table: _Table, part: MergedOut, target: Path, constant: list[str]) -> None:
+        self.path = part.root / table.name
+        self._part = part
+        self._table = table
+        relative = os.path.relpath(part.root.absolute(), target.absolute())
+        self._prefix = "" if relative == os.curdir else f"{Path(relative).as_posix()}/"
+        with _reading(self.path) as rows:
+            header = next(rows, [])
+        taken = {*table.fixed, *constant}
+        self._names = [name if name in table.fixed else _free(name, taken) for name in header]
+        self.own = set(self._names) - set(table.fixed)
+
+    def rows(self, columns: list[str]) -> Iterator[Keyed]:
+        """The rows as they come, each with its key and a cell for each of `columns`."""
+        width = len(self._names)
+        place = {name: n for n, name in enumerate(self._names)}
+        key = place.get(self._table.key)
+        if key is None:
+            return  # a file that was cut before its header was complete holds no rows
+        # A cell that stands in every row, or in none, comes after the row's own.
+        extra = [safe_cell(value) for value in self._part.columns.values()]
+        place.update((name, width + n) for n, name in enumerate(self._part.columns))
+        order = [place.get(name, width + len(extra)) for name in columns]
+        name_at = place.get(_FILE_NAME)
+        with _reading(self.path) as rows:
+            next(rows, None)
+            for row in rows:
+                if len(row) != width:
+                    row = [*row[:width], *[""] * (width - len(row))]
+                if name_at is not None and self._prefix and row[name_at]:
+                    row[name_at] = self._moved(row[name_at])
+                full = [*row, *extra, ""]
+                yield _bare(row[key]), [full[n] for n in order]
+
+    def _moved(self, cell: str) -> str:
+        name = _bare(cell)
+        if name != cell and (self._part.root / cell).exists():
+            name = cell  # the apostrophe is its own
+        return safe_cell(self._prefix + name)
+
+
+class _Ordered:
+    """The rows of a source in the order of their keys, sorted on disk where they are not."""
+
+    def __init__(self, source: _Source, columns: list[str]) -> None:
+        self._sorter: sqlite3.Connection | None = None
+        keys = (key for key, _ in source.rows(columns))
+        if all(before <= after for before, after in pairwise(keys)):
+            self.rows = source.rows(columns)
+        else:
+            # A run that was killed leaves rows in the order that they came in, and failures.csv
+            # ends with what could not be read of a list.
+            self._sorter = sqlite3.connect("")  # a file of its own, gone when it is closed
+            self.rows = self._sorted(self._sorter, source.rows(columns))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._sorter is not None:
+            self._sorter.close()
+
+    @staticmethod
+    def _sorted(database: sqlite3.Connection, rows: Iterator[Keyed]) -> Iterator[Keyed]:
+        database.execute("CREATE TABLE t (key BLOB, n INTEGER PRIMARY KEY, cells TEXT)")
+        database.executemany(
+            "INSERT INTO t (key, cells) VALUES (?, ?)",
+            ((key.encode("utf-8"), json.dumps(cells)) for key, cells in rows),
+        )
+        database.commit()
+        found = database.execute("SELECT key, cells FROM t ORDER BY key, n")
+        return ((key.decode("utf-8"), json.loads(cells)) for key, cells in found)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[Iterator[list[str]]]:
+    """The rows of a CSV file, whatever length its cells have."""
+    csv.field_size_limit(_LONGEST_CELL)
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        yield (row for row in csv.reader(file) if row)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _bare(cell: str) -> str:
+    """A cell without the apostrophe that keeps it from being a formula."""
+    if cell.startswith("'") and safe_cell(cell[1:]) == cell:
+        return cell[1:]
+    return cell

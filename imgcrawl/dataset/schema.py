@@ -1,0 +1,92 @@
+"""The tables of the ledger, and how a file of an earlier version becomes one of today's."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from typing import TYPE_CHECKING
+
+from imgcrawl.dataset.entries import STORED_COLUMNS
+from imgcrawl.records.errors import OutputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEMA_VERSION = 2
+
+_SCHEMA = f"""
+CREATE TABLE records (
+    record_id TEXT PRIMARY KEY,
+    outcome TEXT NOT NULL,
+    url TEXT,
+    tries INTEGER NOT NULL,
+    last_try_at TEXT NOT NULL,
+    http_status INTEGER,
+    message TEXT,
+    {", ".join(STORED_COLUMNS)},
+    path TEXT NOT NULL,      -- the final name without its extension: one record each
+    metadata TEXT NOT NULL,  -- JSON object
+    item TEXT NOT NULL,      -- JSON: what a new try needs
+    quota TEXT               -- the class that it is a candidate of
+) WITHOUT ROWID;
+CREATE INDEX records_outcome ON records (outcome);
+CREATE INDEX records_path ON records (path);
+CREATE TABLE bookmarks (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE columns (name TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+_SINCE_2 = """
+CREATE INDEX records_quota ON records (quota) WHERE quota IS NOT NULL;
+CREATE INDEX records_sha256 ON records (sha256) WHERE sha256 IS NOT NULL;
+CREATE INDEX records_url ON records (url) WHERE url IS NOT NULL;
+CREATE TABLE quotas (
+    key TEXT PRIMARY KEY, label TEXT, wanted INTEGER NOT NULL, listed INTEGER, note TEXT
+) WITHOUT ROWID;
+CREATE TABLE unreadable (place TEXT PRIMARY KEY, problem TEXT NOT NULL, seen_at TEXT NOT NULL)
+    WITHOUT ROWID;
+CREATE TABLE captures (url TEXT PRIMARY KEY, answer TEXT NOT NULL, asked_at TEXT NOT NULL)
+    WITHOUT ROWID;
+"""
+_TABLES = frozenset(re.findall(r"CREATE TABLE (\w+)", _SCHEMA + _SINCE_2))
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a ledger's file, made or brought up to date where it has to be.
+
+    Raises OutputError for one of a later version, sqlite3.DatabaseError for another file.
+    """
+    db = sqlite3.connect(path, isolation_level=None, timeout=30)
+    db.row_factory = sqlite3.Row
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=NORMAL")
+    db.execute("PRAGMA trusted_schema=OFF")  # the file may have come from others
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0:
+        made = f"{_SCHEMA} {_SINCE_2} PRAGMA user_version={SCHEMA_VERSION};"
+        db.executescript(f"BEGIN; {made} COMMIT;")
+    elif version == 1:
+        added = f"ALTER TABLE records ADD COLUMN quota TEXT; {_SINCE_2}"
+        db.executescript(f"BEGIN; {added} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+    elif version != SCHEMA_VERSION:
+        db.close()
+        raise OutputError(
+            f"{path} has schema {version}, this imgcrawl knows {SCHEMA_VERSION}. "
+            "Use the imgcrawl that wrote it, or a later one."
+        )
+    _require_own(db, path)
+    return db
+
+
+def _require_own(db: sqlite3.Connection, path: Path) -> None:
+    """Raise OutputError unless what is in a ledger is what was made above.
+
+    A view or a trigger in the place of a table is a program of whoever made the file.
+    """
+    found = dict(db.execute("SELECT name, type FROM sqlite_schema WHERE type != 'index'"))
+    if found != dict.fromkeys(_TABLES, "table"):
+        odd = min(set(found) ^ _TABLES, default="") or min(n for n in found if found[n] != "table")
+        db.close()
+        raise OutputError(
+            f"{path} is not a ledger of imgcrawl ({odd!r} is not as it makes it). Move it away to "
+            "start anew, or choose another directory with -a out=DIR."
+        )

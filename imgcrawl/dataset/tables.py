@@ -1,0 +1,224 @@
+"""The tables that people read: metadata.csv, failures.csv and attribution.txt.
+
+All are views of the ledger. While a run lasts its rows are appended, so that whoever looks sees
+them; at its end both tables are written anew in the order of the record ids, which makes them the
+same whatever order the downloads finished in.
+"""
+
+from __future__ import annotations
+
+import csv
+from functools import lru_cache
+from operator import attrgetter
+from typing import IO, TYPE_CHECKING, Any
+
+from imgcrawl.dataset.duplicates import write_duplicates
+from imgcrawl.records.items import Missing, Stored
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.storage.directory import ATTRIBUTION, CLASSES, FAILURES, METADATA
+from imgcrawl.text.csv_cells import safe_cell
+from imgcrawl.text.redact import without_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from imgcrawl.dataset.entries import LedgerEntry
+    from imgcrawl.dataset.ledger import Ledger
+    from imgcrawl.storage.directory import OutputDirectory
+
+FIXED_COLUMNS = (
+    "file_name",
+    "record_id",
+    "url",
+    "final_url",
+    "sha256",
+    "bytes",
+    "format",
+    "width",
+    "height",
+    "mode",
+    "downloaded_at",
+    "source",
+)
+FAILURE_COLUMNS = (
+    "record_id",
+    "url",
+    "reason",
+    "http_status",
+    "tries",
+    "last_try_at",
+    "message",
+)
+CLASS_COLUMNS = (
+    *("class", "label", "wanted", "stored", "short", "candidates", "tried", "failed", "note"),
+)
+# What was found out about the picture itself stands among the dataset's own columns.
+PICTURE_COLUMNS = ("frames", "orientation", "suspect")
+_of_picture = attrgetter(*PICTURE_COLUMNS)
+_fixed = attrgetter(*(name for name in FIXED_COLUMNS if name != "record_id"))
+
+# A hostile source could invent a column a record; beyond this many they stay in the ledger only.
+MAX_COLUMNS = 1000
+# A column that is new after so many rows enters the table at the end of the run: rewriting a
+# long table holds up every download.
+LIVE_REWRITE_ROWS = 20_000
+_MISSING = tuple(outcome for outcome in Outcome if outcome is not Outcome.STORED)
+
+
+@lru_cache(maxsize=MAX_COLUMNS)
+def own_column(name: str) -> str:
+    """The column that a dataset's field is written to: its name, marked where ours has it."""
+    taken = name in FIXED_COLUMNS or name in PICTURE_COLUMNS
+    return safe_cell(f"{name}_" if taken else name)[:200]
+
+
+def metadata_row(entry: LedgerEntry, columns: Iterable[str]) -> list[str]:
+    """The cells of a stored record: the fixed columns, then `columns`."""
+    stored = entry.result
+    assert isinstance(stored, Stored)
+    own: dict[str, Any] = {own_column(name): value for name, value in entry.metadata.items()}
+    own.update(zip(PICTURE_COLUMNS, _of_picture(stored), strict=True))
+    name, url, final_url, *rest = _fixed(stored)
+    urls = (_shown(url), _shown(final_url))
+    cells = (name, entry.record_id, *urls, *rest, *(own.get(name) for name in columns))
+    return [safe_cell(value) for value in cells]
+
+
+def failure_row(entry: LedgerEntry) -> list[str]:
+    """The cells of a missing record."""
+    missing = entry.result
+    assert isinstance(missing, Missing)
+    cells = (
+        entry.record_id,
+        _shown(missing.url),
+        missing.outcome.value,
+        missing.http_status,
+        missing.tries,
+        entry.last_try_at,
+        _shown(missing.message),
+    )
+    return [safe_cell(cell) for cell in cells]
+
+
+def _shown(url: str | None) -> str | None:
+    """A URL as the tables have it, which are given away with the pictures."""
+    return without_secrets(url) if url else url
+
+
+def write_metadata(out: OutputDirectory, ledger: Ledger) -> None:
+    """Make metadata.csv anew from the ledger."""
+    columns = ledger.columns()
+
+    def write(file: IO[str]) -> None:
+        writer = csv.writer(file)
+        writer.writerow([*FIXED_COLUMNS, *columns])
+        writer.writerows(metadata_row(e, columns) for e in ledger.entries([Outcome.STORED]))
+
+    out.write(METADATA, write)
+
+
+def write_failures(out: OutputDirectory, ledger: Ledger) -> None:
+    """Make failures.csv anew from the ledger."""
+
+    def write(file: IO[str]) -> None:
+        writer = csv.writer(file)
+        writer.writerow(FAILURE_COLUMNS)
+        writer.writerows(map(failure_row, ledger.entries(_MISSING)))
+        for where, problem, when in ledger.unreadable():
+            row = (where, "", Outcome.BAD_URL.value, "", 0, when, problem)
+            writer.writerow([safe_cell(cell) for cell in row])
+
+    out.write(FAILURES, write)
+
+
+def write_attribution(out: OutputDirectory, ledger: Ledger) -> None:
+    """Write whom the stored images are owed to, most images first, "Anonymous" last."""
+    if "attribution" not in ledger.columns():
+        return
+    names = sorted(ledger.count_values("attribution"), key=lambda name: name == "Anonymous")
+
+    def write(file: IO[str]) -> None:
+        file.write("\n\n".join(" ".join(name.split()) for name in names) + "\n")
+
+    out.write(ATTRIBUTION, write)
+
+
+def write_classes(out: OutputDirectory, ledger: Ledger) -> None:
+    """Write how many of each class are wanted, stored and missing, and why, if there are any."""
+    if next(ledger.classes(), None) is None:
+        out.discard(CLASSES)
+        return
+
+    def write(file: IO[str]) -> None:
+        writer = csv.writer(file)
+        writer.writerow(CLASS_COLUMNS)
+        for count in ledger.classes():
+            failed = [f"{reason} {n}" for reason, n in sorted(count.missing.items())]
+            tried = count.stored + sum(count.missing.values())
+            row = (
+                *(count.key, count.label, count.wanted, count.stored, count.short, count.listed),
+                *(tried, "; ".join(failed), count.note),
+            )
+            writer.writerow([safe_cell(cell) for cell in row])
+
+    out.write(CLASSES, write)
+
+
+def write_all(out: OutputDirectory, ledger: Ledger) -> None:
+    """Make every table anew from the ledger."""
+    write_metadata(out, ledger)
+    write_failures(out, ledger)
+    write_attribution(out, ledger)
+    write_classes(out, ledger)
+    write_duplicates(out, ledger)
+
+
+class LiveTables:
+    """The two tables while a run lasts: rows are appended as records end."""
+
+    def __init__(self, out: OutputDirectory, ledger: Ledger) -> None:
+        self._out = out
+        self._ledger = ledger
+        self._rows = 0
+        self._open()
+
+    def add(self, stored: list[LedgerEntry], missing: list[LedgerEntry]) -> None:
+        """Append rows for records that the ledger has already."""
+        self._rows += len(stored)
+        if self.learn_columns(stored) and self._rows < LIVE_REWRITE_ROWS:
+            self.close()
+            write_metadata(self._out, self._ledger)
+            self._open()
+        else:
+            self._metadata.writerows(metadata_row(entry, self._columns) for entry in stored)
+        self._failures.writerows(map(failure_row, missing))
+        for file in self._files:
+            file.flush()
+
+    def close(self) -> None:
+        """Close both files."""
+        for file in self._files:
+            file.close()
+
+    def _open(self) -> None:
+        self._columns = self._ledger.columns()
+        self._known = set(self._columns)
+        self._files = [
+            (self._out.root / name).open(
+                "a", encoding="utf-8", errors="backslashreplace", newline=""
+            )
+            for name in (METADATA, FAILURES)
+        ]
+        self._metadata, self._failures = map(csv.writer, self._files)
+
+    def learn_columns(self, stored: list[LedgerEntry]) -> bool:
+        """Register columns seen for the first time; whether there were any."""
+        names = {own_column(name) for entry in stored for name in entry.metadata} - self._known
+        if any(isinstance(e.result, Stored) and e.result.format for e in stored):
+            names |= set(PICTURE_COLUMNS) - self._known
+        names = set(sorted(names)[: MAX_COLUMNS - len(self._known)])
+        if not names:
+            return False
+        self._known |= names
+        self._ledger.add_columns(names)
+        return True

@@ -1,0 +1,67 @@
+"""Where a body goes that is too long for memory."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING
+
+from imgcrawl.download.errors import to_disk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from scrapy.http import Headers
+
+
+class BodySink:
+    """Takes the body of one answer as it comes. Each method may raise FetchError to end it."""
+
+    def begin(self, status: int, headers: Headers) -> None:
+        """The headers of a 2xx answer have come; a request that is tried again begins anew."""
+        raise NotImplementedError
+
+    def write(self, data: bytes | bytearray) -> None:
+        """A stretch of the body."""
+        raise NotImplementedError
+
+    def end(self) -> None:
+        """The body came to its end, as long as its headers said."""
+        raise NotImplementedError
+
+
+class BodySpool:
+    """The file that a long body goes to, written in a thread.
+
+    `write` and `close` raise FetchError (disk_full) where the disk does not take it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = None
+
+    async def write(self, data: bytes | bytearray) -> None:
+        """Append. The first time the file is made, or emptied of what an earlier try left."""
+        await self._in_thread(lambda: self._opened().write(data))
+
+    async def close(self) -> None:
+        """The body is complete."""
+        await self._in_thread(lambda: self._opened().close())
+
+    def discard(self) -> None:
+        """The body did not come to its end: leave nothing of it."""
+        if self._file is not None:
+            with suppress(OSError):  # closing writes what is left, which a full disk refuses
+                self._file.close()
+        self._path.unlink(missing_ok=True)
+
+    def _opened(self) -> IO[bytes]:
+        if self._file is None:
+            self._file = self._path.open("wb")
+        return self._file
+
+    @staticmethod
+    async def _in_thread(function: Callable[[], object]) -> None:
+        with to_disk():
+            await asyncio.to_thread(function)

@@ -1,0 +1,172 @@
+"""How hosts are doing: pauses they asked for, and the breaker that gives up on dead ones.
+
+A list of half a million records must neither burn up in a blip nor wait for a dead host once a
+record. So a host that fails so many times in a row cools down, longer each time, and one request
+is let through to see; only a host that fails these probes too is given up, for a while.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from imgcrawl.download.errors import FetchError, UnknownHost
+from imgcrawl.records.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scrapy.settings import BaseSettings
+
+# The outcomes by which a host shows that it is not there. A status, whichever, shows that it is.
+UNREACHABLE = frozenset(
+    {Outcome.DNS, Outcome.REFUSED, Outcome.TIMEOUT, Outcome.TLS, Outcome.CONNECTION_LOST}
+)
+
+
+class Admission(Enum):
+    """What may be sent to a host."""
+
+    ALL = auto()
+    PROBE = auto()  # one request, with none beside it
+    NONE = auto()  # not now
+    NEVER = auto()  # given up: nothing for a long while
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerPolicy:
+    """When a host cools down, and when it is given up. Times in seconds."""
+
+    failures: int = 5  # in a row, until it cools down
+    cooldown: float = 5.0  # doubled with each failed probe
+    probes: int = 3  # failed ones, until it is given up
+    down_time: float = 600.0  # that it is given up for
+
+    @classmethod
+    def from_settings(cls, settings: BaseSettings) -> BreakerPolicy:
+        """As HOST_FAILURES, HOST_COOLDOWN, HOST_PROBES and HOST_DOWN_TIME say."""
+        default = cls()
+        return cls(
+            settings.getint("HOST_FAILURES", default.failures),
+            settings.getfloat("HOST_COOLDOWN", default.cooldown),
+            settings.getint("HOST_PROBES", default.probes),
+            settings.getfloat("HOST_DOWN_TIME", default.down_time),
+        )
+
+
+@dataclass(slots=True)
+class HostHealth:
+    """One host that is paused or has failed of late; times are those of a monotonic clock."""
+
+    patience: BreakerPolicy
+    failures: int = 0  # in a row
+    failed_probes: int = 0
+    last: str = ""  # how it failed the last time
+    open: bool = False  # the breaker: nothing but probes gets through
+    probing: bool = False
+    paused_until: float = 0.0
+    cooling_until: float = 0.0
+    down_until: float = 0.0
+    touched: float = 0.0
+
+    def admits(self, now: float) -> Admission:
+        """What may be sent now."""
+        if now < self.down_until:
+            return Admission.NEVER
+        if self.probing or self.wait(now) > 0:
+            return Admission.NONE
+        return Admission.PROBE if self.open else Admission.ALL
+
+    def wait(self, now: float) -> float:
+        """Seconds until something may be sent again; 0 where that does not depend on time."""
+        return max(self.paused_until, self.cooling_until) - now if not self.probing else 0.0
+
+    def failed(self, error: FetchError, now: float) -> None:
+        """The host did not answer."""
+        self.touched = now
+        self.failures += 1
+        self.last = error.message
+        if not self.open:
+            self.open = self.failures >= self.patience.failures
+        elif self.probing:
+            self.failed_probes += 1
+        else:
+            return  # sent before the breaker opened
+        probes = 1 if isinstance(error, UnknownHost) else self.patience.probes
+        if self.open and self.failed_probes >= probes:
+            self.down_until = now + self.patience.down_time
+        elif self.open:
+            self.cooling_until = now + self.patience.cooldown * 2**self.failed_probes
+
+    def is_idle(self, now: float) -> bool:
+        """Whether all this is so long ago that it says nothing any more."""
+        until = max(self.paused_until, self.cooling_until, self.down_until)
+        return not self.probing and now > max(until, self.touched) + self.patience.down_time
+
+
+class HostHealthRegistry:
+    """The hosts that are paused or have failed of late. One that does well takes no memory."""
+
+    def __init__(self, patience: BreakerPolicy, clock: Callable[[], float] = monotonic) -> None:
+        self._patience = patience
+        self._clock = clock
+        self._hosts: dict[str, HostHealth] = {}
+
+    def get(self, key: str) -> HostHealth | None:
+        """How a host is doing; None where there is nothing to say."""
+        return self._hosts.get(key)
+
+    def pause(self, key: str, seconds: float) -> None:
+        """Send nothing to a host for a while, because it asked for that."""
+        host = self._host(key)
+        host.paused_until = max(host.paused_until, self._clock() + seconds)
+
+    def failed(self, key: str, error: FetchError) -> None:
+        """A host did not answer."""
+        self._host(key).failed(error, self._clock())
+
+    def answered(self, key: str) -> None:
+        """A host answered: what was before is forgotten, but for a pause that it asked for."""
+        host = self._hosts.pop(key, None)
+        if host is not None and host.paused_until > self._clock():
+            self._host(key).paused_until = host.paused_until
+
+    def limited(self, key: str, error: FetchError) -> None:
+        """A host answered only to say: too many requests. A probe that hears so has failed."""
+        host = self._hosts.get(key)
+        if host is not None and host.probing:
+            host.failed(error, self._clock())
+
+    def probe_ended(self, key: str) -> None:
+        """The probe of a host, if there was one, is over."""
+        host = self._hosts.get(key)
+        if host is not None:
+            host.probing = False
+
+    def given_up(self, key: str) -> FetchError | None:
+        """The error for requests to a host that is given up; None where it is not."""
+        host = self._hosts.get(key)
+        if host is None or host.admits(now := self._clock()) is not Admission.NEVER:
+            return None
+        until = datetime.now().astimezone() + timedelta(seconds=host.down_until - now)
+        return FetchError(
+            Outcome.HOST_DOWN,
+            f"{key} did not answer {host.failures} times in a row (last: {host.last}); "
+            f"given up until {until:%H:%M}",
+            tries=0,
+        )
+
+    def forget_idle(self) -> None:
+        """Let go of hosts that have not been heard of for long."""
+        now = self._clock()
+        for key in [key for key, host in self._hosts.items() if host.is_idle(now)]:
+            del self._hosts[key]
+
+    def __len__(self) -> int:
+        return len(self._hosts)
+
+    def _host(self, key: str) -> HostHealth:
+        return self._hosts.setdefault(key, HostHealth(self._patience, touched=self._clock()))

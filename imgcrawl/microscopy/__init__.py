@@ -1,0 +1,1 @@
+"""What a microscope's file says of itself."""

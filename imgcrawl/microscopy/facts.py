@@ -1,0 +1,138 @@
+"""What files of microscopes say of themselves, in one shape for all formats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Extra: TypeAlias = dict[str, "str | float | int"]
+
+AXES = "zyx"
+_TOLERANCE = 0.005  # 8 nm in the record of a file of 7.998 nm is the same, rounded
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What a file says of itself; None where it does not.
+
+    format:       DM3, OME-TIFF, OME-Zarr, PNG, ...
+    size_z ...:   pixels, by axis; size_c counts the samples of a colour too
+    dtype:        numpy's name: uint8, float32, ...
+    voxel_z_nm .. distance from one voxel to the next
+    voxel_source: by axis, "z" to "x": which tags told, in words
+    acquired:     ISO 8601, only from what cannot be read in two ways
+    voltage_v:    volts
+    compression:  none, zstd, jpeg, ...
+    pages:        of a TIFF
+    levels:       of a pyramid
+    extra:        a few more: instrument, working_distance_mm, dwell_us, ...
+    """
+
+    format: str
+    size_z: int | None = None
+    size_y: int | None = None
+    size_x: int | None = None
+    size_c: int | None = None
+    size_t: int | None = None
+    dtype: str | None = None
+    voxel_z_nm: float | None = None
+    voxel_y_nm: float | None = None
+    voxel_x_nm: float | None = None
+    voxel_source: Mapping[str, str] = field(default_factory=dict)
+    acquired: str | None = None
+    magnification: float | None = None
+    voltage_v: float | None = None
+    detector: str | None = None
+    compression: str | None = None
+    pages: int | None = None
+    levels: int | None = None
+    extra: Extra = field(default_factory=dict)
+
+    def columns(self) -> dict[str, object]:
+        """The columns of a table, always the same ones; `extra` is left to the caller."""
+        voxels: dict[str, object] = {}
+        for axis in AXES:
+            voxels[f"voxel_{axis}_nm"] = getattr(self, f"voxel_{axis}_nm")
+            voxels[f"voxel_{axis}_from"] = self.voxel_source.get(axis)
+        return {
+            "format": self.format,
+            **{f"size_{axis}": getattr(self, f"size_{axis}") for axis in "zyxct"},
+            "dtype": self.dtype,
+            **voxels,
+            "acquired_at": self.acquired,
+            "magnification": self.magnification,
+            "voltage_v": self.voltage_v,
+            "detector": self.detector,
+            "compression": self.compression,
+            "pages": self.pages,
+            "levels": self.levels,
+        }
+
+
+@dataclass(slots=True)
+class VoxelSizes:
+    """Sizes of voxels as they are found, and by which tags."""
+
+    sizes: dict[str, float] = field(default_factory=dict)
+    source: dict[str, str] = field(default_factory=dict)
+
+    def add(self, axis: str, size: float | None, words: str) -> None:
+        """Note a size in nanometres, unless there is none or one is known already."""
+        if size is not None and axis not in self.sizes:
+            self.sizes[axis] = size
+            self.source[axis] = words
+
+    def get(self, axis: str) -> float | None:
+        """The size along an axis."""
+        return self.sizes.get(axis)
+
+
+def conflicts(
+    facts: Sequence[tuple[str, Mapping[str, object]]],
+) -> tuple[dict[str, object], str]:
+    """Merge what several sources say, best first; and where they disagree, in words.
+
+    facts: name of the source ("file", "record", "page") and its columns
+    Of each column the first value counts. ``voxel_x_from`` tells whose value ``voxel_x_nm`` is.
+    """
+    merged: dict[str, object] = {}
+    quarrels: list[str] = []
+    names = dict.fromkeys(name for _, columns in facts for name in columns)
+    for column in (name for name in names if not name.endswith("_from")):
+        told = [(source, columns[column]) for source, columns in facts if _says(columns, column)]
+        merged[column] = told[0][1] if told else None
+        if column.startswith("voxel_"):
+            origin = column.removesuffix("_nm") + "_from"
+            merged[origin] = next((_origin(s, c, origin) for s, c in facts if _says(c, column)), "")
+        if any(not _agree(told[0][1], value) for _, value in told[1:]):
+            quarrels.append(f"{column}: " + ", ".join(f"{s} {_shown(v)}" for s, v in told))
+    return merged, "; ".join(quarrels)
+
+
+def _says(columns: Mapping[str, object], column: str) -> bool:
+    return columns.get(column) not in {None, ""}
+
+
+def _origin(source: str, columns: Mapping[str, object], origin: str) -> object:
+    return columns.get(origin) or source
+
+
+def _agree(one: object, other: object) -> bool:
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        if isinstance(one, int) and isinstance(other, int):
+            return one == other
+        return abs(one - other) <= _TOLERANCE * max(abs(one), abs(other))
+    first, second = str(one).casefold(), str(other).casefold()
+    # A date without its time is no other date.
+    return first == second or (_is_date(first, second) and first[:10] == second[:10])
+
+
+def _is_date(first: str, second: str) -> bool:
+    return min(len(first), len(second)) == 10 and first[4:5] == "-" and first[7:8] == "-"
+
+
+def _shown(value: object) -> str:
+    return str(float(f"{value:.6g}")) if isinstance(value, float) else str(value)

@@ -1,0 +1,205 @@
+"""Bytes that are read piece by piece: of a file on disk, or of one at the far end of a network.
+
+A header of a few kilobytes says all about a picture of many gigabytes, if only it is asked for.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Self
+
+    from typing_extensions import Buffer
+
+BLOCK = 64 * 1024
+_MIB = 1 << 20
+
+
+class ByteRanges(Protocol):
+    """Something whose bytes can be asked for by offset and length."""
+
+    @property
+    def size(self) -> int | None:
+        """Bytes in all, None where nobody told."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """The bytes from `offset` on, fewer than `length` only at the end. May raise OSError."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallableRanges:
+    """What a function fetches, such as one that asks a server."""
+
+    fetch: Callable[[int, int], bytes]
+    size: int | None = None
+
+    def read(self, offset: int, length: int) -> bytes:
+        """The bytes that `fetch` returns for this range, and no more of them."""
+        if self.size is not None:
+            length = min(length, self.size - offset)
+        return self.fetch(offset, length)[:length] if length > 0 else b""
+
+
+def bytes_ranges(data: bytes) -> CallableRanges:
+    """Bytes that are in memory already."""
+    return CallableRanges(lambda offset, length: data[offset : offset + length], len(data))
+
+
+class FileRanges:
+    """A file on disk, kept open: a context manager."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._file = Path(path).open("rb")  # noqa: SIM115 - closed by `close`
+        self.size: int | None = os.fstat(self._file.fileno()).st_size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """The bytes from `offset` on."""
+        # No more than there is: a length out of a hostile header must not become an allocation.
+        length = min(length, (self.size or 0) - offset)
+        if length <= 0:
+            return b""
+        self._file.seek(offset)
+        return self._file.read(length)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class CachedRanges:
+    """Other ranges, read in whole blocks of which the last used are kept.
+
+    fetched: bytes asked of the ranges so far
+    budget:  how many that may be at most; what wants more raises BadImage (`too_large`)
+    """
+
+    def __init__(
+        self,
+        ranges: ByteRanges,
+        *,
+        block: int = BLOCK,
+        max_blocks: int = 64,
+        budget: int = 32 * _MIB,
+    ) -> None:
+        self.ranges = ranges
+        self.fetched = 0
+        self.requests = 0
+        self.budget = budget
+        self._block = block
+        self._max_blocks = max_blocks
+        self._blocks: OrderedDict[int, bytes] = OrderedDict()
+
+    @property
+    def size(self) -> int | None:
+        """Bytes in all, None where nobody told."""
+        return self.ranges.size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """The bytes from `offset` on, fewer than `length` only at the end."""
+        if self.size is not None:
+            length = min(length, self.size - offset)
+        if length <= 0:
+            return b""
+        if length > self.budget:
+            raise _too_much(self.budget)
+        pieces = []
+        end = offset + length
+        for index in range(offset // self._block, (end - 1) // self._block + 1):
+            start = index * self._block
+            block = self._get(index)
+            pieces.append(block[max(offset - start, 0) : end - start])
+            if len(block) < self._block:
+                break
+        return b"".join(pieces)
+
+    def _get(self, index: int) -> bytes:
+        if index in self._blocks:
+            self._blocks.move_to_end(index)
+            return self._blocks[index]
+        if self.fetched + self._block > self.budget:
+            raise _too_much(self.budget)
+        block = self.ranges.read(index * self._block, self._block)
+        self.requests += 1
+        self.fetched += len(block)
+        self._blocks[index] = block
+        if len(self._blocks) > self._max_blocks:
+            self._blocks.popitem(last=False)
+        return block
+
+
+class RangesFile(io.RawIOBase):
+    """Ranges of a known size as a binary file, for libraries that want one.
+
+    failure: the first exception of a read; a library may have swallowed it
+    """
+
+    def __init__(self, ranges: ByteRanges, size: int, budget: int = 8 * _MIB) -> None:
+        super().__init__()
+        self._ranges = ranges
+        self._size = size
+        self._budget = budget
+        self._position = 0
+        self.failure: Exception | None = None
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a position, which may lie behind the end."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        if base + offset < 0:
+            raise ValueError("a position before the beginning")
+        self._position = base + offset
+        return self._position
+
+    def tell(self) -> int:
+        """The position."""
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes; never more than are left of the budget."""
+        left = max(self._size - self._position, 0)
+        length = left if size < 0 else min(size, left)
+        # Tags that all point at the same bytes cost nothing to fetch but memory to hold.
+        self._budget -= length
+        try:
+            if self._budget < 0:
+                raise _too_much(8 * _MIB)
+            data = self._ranges.read(self._position, length)
+        except Exception as error:
+            self.failure = self.failure or error
+            raise
+        self._position += len(data)
+        return data
+
+    def readinto(self, buffer: Buffer) -> int:
+        """Fill a buffer, as far as bytes last."""
+        view = memoryview(buffer).cast("B")
+        data = self.read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+
+def _too_much(budget: int) -> BadImage:
+    return BadImage(Outcome.TOO_LARGE, f"the headers take more than {budget:,} bytes")

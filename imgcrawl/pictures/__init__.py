@@ -1,0 +1,1 @@
+"""From bytes to the answer whether they are a whole, readable picture."""

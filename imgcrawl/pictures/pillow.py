@@ -1,0 +1,113 @@
+"""Pictures opened with Pillow: one plugin, no surprises.
+
+The class of the one format is called itself, never ``Image.open``: so hostile bytes reach no other
+plugin, no plugin is searched for or loaded in a thread, and Pillow's guard against decompression
+bombs, which is one number for the whole process, has no say in what is opened. The guard is left as
+it is, for others; whoever decodes keeps within `pixel_guard` as well as within limits of their own.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from imgcrawl.pictures import tiff
+from imgcrawl.pictures.errors import BadImage
+from imgcrawl.pictures.source import as_file
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.text.redact import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PIL.ImageFile import ImageFile
+
+    from imgcrawl.pictures.source import Source
+
+# Loaded when a picture of the format comes: all of them take 5 MB.
+_PLUGINS = {
+    "AVIF": ("AvifImagePlugin", "AvifImageFile"),
+    "BMP": ("BmpImagePlugin", "BmpImageFile"),
+    "GIF": ("GifImagePlugin", "GifImageFile"),
+    "JPEG": ("JpegImagePlugin", "JpegImageFile"),
+    "JPEG2000": ("Jpeg2KImagePlugin", "Jpeg2KImageFile"),
+    "PNG": ("PngImagePlugin", "PngImageFile"),
+    "PPM": ("PpmImagePlugin", "PpmImageFile"),
+    "TIFF": ("TiffImagePlugin", "TiffImageFile"),
+    "WEBP": ("WebPImagePlugin", "WebPImageFile"),
+}
+_WIDTH, _HEIGHT = 0x0100, 0x0101  # tags of TIFF
+_ORIENTATION = 0x0112
+
+
+@contextmanager
+def opened(format_: str, source: Source) -> Iterator[ImageFile]:
+    """A picture open in Pillow, its pixels not read yet.
+
+    Whatever Pillow raises here or within the block becomes BadImage: `truncated` where its words
+    say so, `too_large` where its guard objects, else `corrupt`. A disk that fails stays an OSError.
+    """
+    with as_file(source) as file:
+        try:
+            with _plugin(format_)(file, "") as image:
+                yield image
+        except BadImage:
+            raise
+        except Image.DecompressionBombError as error:
+            raise BadImage(Outcome.TOO_LARGE, printable(str(error))) from error
+        # Decoders meet hostile bytes with a dozen classes of errors, and none is promised.
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.EIO:
+                raise
+            words = _words(error)
+            cut = "truncated" in words.lower()
+            outcome = Outcome.TRUNCATED if cut else Outcome.CORRUPT
+            raise BadImage(outcome, f"does not decode as {format_}: {words}") from error
+
+
+@cache
+def _plugin(format_: str) -> type[ImageFile]:
+    module, name = _PLUGINS[format_]
+    plugin: type[ImageFile] = getattr(import_module(f"PIL.{module}"), name)
+    return plugin
+
+
+def pixel_guard(format_: str | None) -> float:
+    """How many pixels the plugin of a format decodes without a warning of bombs.
+
+    GIF and TIFF ask ``Image.MAX_IMAGE_PIXELS``, a setting of the whole process, themselves.
+    """
+    if format_ not in {"GIF", "TIFF"} or Image.MAX_IMAGE_PIXELS is None:
+        return math.inf
+    return Image.MAX_IMAGE_PIXELS
+
+
+def stored_size(image: ImageFile) -> tuple[int, int]:
+    """Width and height in pixels as stored; Pillow turns the size of a TIFF upright itself."""
+    tags = getattr(image, "tag_v2", None)
+    if tags is not None:
+        return tags[_WIDTH], tags[_HEIGHT]
+    return image.size
+
+
+def orientation(image: ImageFile) -> int | None:
+    """The EXIF orientation, 1 to 8, of a picture that is not loaded yet."""
+    tags = getattr(image, "tag_v2", None)
+    if tags is not None:
+        value = tags.get(_ORIENTATION)
+        return value if isinstance(value, int) and 1 <= value <= 8 else None
+    exif = image.info.get("exif")
+    return tiff.orientation(exif) if isinstance(exif, bytes) else None
+
+
+def _words(error: Exception) -> str:
+    text = printable(str(error))
+    if isinstance(error, OSError | SyntaxError | ValueError | RuntimeError) and text:
+        return text
+    return f"{type(error).__name__} {text}".strip()

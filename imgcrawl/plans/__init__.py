@@ -1,0 +1,1 @@
+"""Many crawls side by side (`scrapy crawlall`)."""

@@ -1,0 +1,1 @@
+"""How far a crawl is, told to a terminal, a log or the process that started it."""

@@ -1,0 +1,1 @@
+"""The words that all share: items, outcomes, errors, counts, quotas. Imports nothing above."""

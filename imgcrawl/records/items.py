@@ -1,0 +1,229 @@
+"""What a spider says: records, and a few words about them.
+
+A spider's stream holds items (one item = one record of the dataset = one thing to store) and,
+among them, `Bookmark`, `Expects`, `Document` and `Unreadable`. Items carry everything that the
+rest of the project needs; nobody asks which spider an item came from.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.records.quotas import Quota
+from imgcrawl.records.volume import Copy, Crop
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+
+Metadata: TypeAlias = dict[str, Any]  # flat, the source's own field names; values as JSON has them
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A record that is there. `file_name` is None where only its metadata was asked for."""
+
+    file_name: str | None = None  # relative to OUT, POSIX
+    url: str | None = None  # asked
+    final_url: str | None = None  # after redirects
+    sha256: str | None = None
+    bytes: int | None = None
+    format: str | None = None  # Pillow's name: JPEG, PNG, TIFF, ...
+    width: int | None = None  # pixels, as stored (EXIF orientation not applied)
+    height: int | None = None
+    mode: str | None = None  # Pillow's mode: RGB, L, I;16, CMYK, ...
+    downloaded_at: str | None = None  # UTC, ISO 8601
+    source: str | None = None  # original, mirror, wayback
+    orientation: int | None = None  # EXIF, 1 to 8
+    frames: int | None = None
+    suspect: str | None = None  # what a strict decoder objected to, in its words
+    tries: int = 0
+
+    outcome: ClassVar[Outcome] = Outcome.STORED
+
+    def turned_out(self, outcome: Outcome, message: str) -> Missing:
+        """The verdict where what is there turns out not to be the record after all."""
+        return Missing(outcome, message, self.url, 200, self.tries, self.sha256, self.final_url)
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A record that is not there, and why."""
+
+    outcome: Outcome
+    message: str = ""
+    url: str | None = None
+    http_status: int | None = None
+    tries: int = 0
+    # Of what came, where it was a picture and still is not the record.
+    sha256: str | None = None
+    final_url: str | None = None
+
+
+Result: TypeAlias = Stored | Missing
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A small text beside the images: an image's description, a licence. `path` is below OUT."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """A place in the source to go on from, once everything handed out before it has its outcome."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expects:
+    """How much a source promises, as it says itself; None where it does not say.
+
+    records: how many; bytes: their sum; note: one line in words (licences, classes)
+    """
+
+    records: int | None = None
+    bytes: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A piece of a source that was to be a record and cannot be read as one.
+
+    where:   unique in the source: "train.json, record 12"
+    problem: what is wrong with it, and how it begins
+    """
+
+    where: str
+    problem: str
+
+
+@dataclass(slots=True)
+class Item:
+    """One record.
+
+    record_id: stable and unique in the dataset
+    urls:      the same picture, best first; empty where only the metadata is wanted
+    path:      the target below OUT without extension, made of ids
+    metadata:  the dataset's own columns
+    documents: texts written beside the file once the record is stored
+    quota:     the class that this is one candidate of (`Quota.key`); such a record is not promised
+    rank:      its place among the candidates
+    digests:   what its bytes must come to, as the source says: {"md5": hexadecimal}
+    hint:      what else is known of a picture, told where it is missing
+    result:    what became of it; a spider may set it where it knows that a record is missing
+    instead_of: the id under which an earlier run was told that there is no such record
+    """
+
+    kind: ClassVar[str]
+    named: ClassVar[bool] = False  # whether `path` has its extension from the start
+
+    record_id: str
+    urls: list[str]
+    path: str
+    metadata: Metadata = field(default_factory=dict)
+    documents: list[Document] = field(default_factory=list)
+    quota: str | None = None
+    rank: int = 0
+    digests: dict[str, str] = field(default_factory=dict)
+    hint: str = ""
+    result: Result | None = None
+    instead_of: str = ""
+
+    # Set on the way, never by a spider.
+    held: bool = False  # the result is an earlier run's: nothing was fetched
+    lost: Missing | None = None  # gone for good, and now looked for in the Wayback Machine
+    found: Path | None = None  # a file under this record's final name that no table knows of
+    renew: Callable[[Item], Awaitable[list[str]]] | None = None  # fresh URLs for expired ones
+
+    def to_json(self) -> str:
+        """What is needed to try this record again without asking the source."""
+        kept: dict[str, Any] = {"kind": self.kind, "urls": self.urls, "path": self.path}
+        if self.documents:
+            kept["documents"] = [[document.path, document.text] for document in self.documents]
+        for name in ("quota", "rank", "digests", "hint"):
+            if value := getattr(self, name):
+                kept[name] = value
+        kept |= self.more()
+        return json.dumps(kept, separators=(",", ":"))
+
+    def more(self) -> dict[str, Any]:
+        """What a kind of item keeps beside, as JSON has it."""
+        return {}
+
+
+@dataclass(slots=True)
+class ImageItem(Item):
+    """A record whose bytes are a picture."""
+
+    kind = "image"
+
+
+@dataclass(slots=True)
+class FileItem(Item):
+    """A record whose bytes are any file: it keeps its name, so that `path` has its extension."""
+
+    kind = "file"
+    named = True
+
+
+@dataclass(slots=True)
+class VolumeItem(Item):
+    """A record that is a chunked array, or a part of one: it has a copy or a crop.
+
+    `path` has its extension, as that of a file item. urls: where people would look, the first of
+    them is shown in the tables.
+    """
+
+    kind = "volume"
+    named = True
+
+    copy: Copy | None = None
+    crop: Crop | None = None
+
+    def more(self) -> dict[str, Any]:
+        """Which part is wanted."""
+        kept = {"copy": self.copy, "crop": self.crop}
+        return {name: part.to_json() for name, part in kept.items() if part is not None}
+
+
+SpiderOutput: TypeAlias = Item | Bookmark | Expects | Document | Unreadable | Quota
+
+KINDS: dict[str, type[Item]] = {cls.kind: cls for cls in (ImageItem, FileItem, VolumeItem)}
+
+
+def from_json(record_id: str, text: str, metadata: Metadata) -> Item:
+    """The item that `to_json` kept."""
+    kept = json.loads(text)
+    item = KINDS[kept["kind"]](
+        record_id=record_id,
+        urls=kept["urls"],
+        path=kept["path"],
+        metadata=metadata,
+        documents=[Document(path, text) for path, text in kept.get("documents", ())],
+        quota=kept.get("quota"),
+        rank=kept.get("rank", 0),
+        digests=kept.get("digests", {}),
+        hint=kept.get("hint", ""),
+    )
+    if isinstance(item, VolumeItem):
+        item.copy = Copy.from_json(kept["copy"]) if "copy" in kept else None
+        item.crop = Crop.from_json(kept["crop"]) if "crop" in kept else None
+    return item
+
+
+def one_verdict(failures: list[Missing]) -> Missing:
+    """One verdict for an item whose every URL failed: the one that leaves most hope."""
+    first = next((f for f in failures if f.outcome.retryable), failures[0])
+    others = {f"{f.message} ({f.url})" for f in failures if f is not first}
+    message = "; ".join([first.message, *sorted(others)])
+    return replace(first, message=message, tries=sum(f.tries for f in failures))

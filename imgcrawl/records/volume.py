@@ -1,0 +1,188 @@
+"""What is said of chunked volumes: where one is, its levels, and the part of it that is wanted.
+
+Everything spatial is in the order z, y, x here, whatever order a format stores it in; sizes and
+origins are in voxels, voxel sizes in nanometres.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, field
+from math import prod
+from typing import Any, Literal, TypeAlias
+
+Zyx: TypeAlias = tuple[int, int, int]
+
+
+Nanometres: TypeAlias = tuple[float | None, float | None, float | None]  # z, y, x
+
+
+Driver: TypeAlias = Literal["zarr", "zarr3", "n5", "neuroglancer_precomputed"]  # tensorstore's
+
+
+Format: TypeAlias = Literal["ome-zarr", "tiff", "precomputed", "npy"]
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeAddress:
+    """A folder of a store.
+
+    shown:  as a person writes it: s3://bucket/a.zarr, gs://bucket/path, https://..., /a/path
+    url:    where it is asked for, with "/" at its end: http://, https:// or file:///
+    driver: how it is to be read, where the address says so
+    """
+
+    shown: str
+    url: str
+    driver: Driver | None = None
+
+    def below(self, path: str) -> VolumeAddress:
+        """A folder within this one; `path` is relative, with or without "/" at its end."""
+        path = path.strip("/")
+        if not path:
+            return self
+        return VolumeAddress(f"{self.shown.rstrip('/')}/{path}", f"{self.url}{path}/", self.driver)
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One resolution of a picture: one array.
+
+    name:     "s3", "8_8_8"
+    address:  of the array; of the volume where the driver is neuroglancer_precomputed
+    scale:    the index of a precomputed scale, None elsewhere
+    axes:     of the stored array, in the order of tensorstore's dimensions: ("c", "z", "y", "x"),
+              ("x", "y", "z", "channel")
+    shape:    z, y, x (1 where the array lacks the axis)
+    offset:   z, y, x of the first voxel in the array's own numbering (precomputed: voxel_offset)
+    channels: how many
+    times:    how many
+    chunk:    z, y, x of what is fetched as one (the inner chunk of a shard)
+    sha256:   of the metadata documents that all this was read from, as they were sent
+    """
+
+    name: str
+    address: VolumeAddress
+    driver: Driver
+    axes: tuple[str, ...]
+    shape: Zyx
+    dtype: str
+    chunk: Zyx
+    sha256: str
+    scale: int | None = None
+    offset: Zyx = (0, 0, 0)
+    channels: int = 1
+    times: int = 1
+    voxel_nm: Nanometres = (None, None, None)
+    translation_nm: Nanometres = (None, None, None)
+    encoding: str = ""  # jpeg, raw, zstd, ...
+
+
+@dataclass(frozen=True, slots=True)
+class Multiscale:
+    """A volume with its levels, the finest first."""
+
+    address: VolumeAddress
+    kind: str  # OME-Zarr 0.4, Zarr v3, N5, precomputed
+    levels: tuple[Level, ...]
+    is_segmentation: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A box of a level, to be stored in a format; enough to make it again bit for bit.
+
+    origin: z, y, x in the array's own numbering; origin and shape lie within the level
+    seed:   of the random draw that chose the box, and `draw` which draw it was; None for a box
+            that was asked for
+    """
+
+    level: Level
+    origin: Zyx
+    shape: Zyx
+    format: Format = "ome-zarr"
+    time: int = 0
+    seed: int | None = None
+    draw: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, kept: dict[str, Any]) -> Crop:
+        """The crop that `to_json` kept. Raises KeyError, TypeError or ValueError."""
+        told = dict(kept)
+        level = dict(told.pop("level"))
+        level["address"] = VolumeAddress(**level["address"])
+        for name in ("axes", "shape", "chunk", "offset", "voxel_nm", "translation_nm"):
+            level[name] = tuple(level[name])
+        for name in ("origin", "shape"):
+            told[name] = tuple(told[name])
+        return cls(level=Level(**level), **told)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A group or array that is to be stored as it is, object by object.
+
+    address: of the group or array
+    parts:   the folders below it that are wanted ("s3/"), all where there are none; the documents
+             of the folders above them come with them
+    """
+
+    address: VolumeAddress
+    parts: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, kept: dict[str, Any]) -> Copy:
+        """The copy that `to_json` kept."""
+        return cls(VolumeAddress(**kept["address"]), tuple(kept["parts"]))
+
+
+@dataclass(slots=True)
+class Chunks:
+    """How many chunks of a crop there were."""
+
+    present: int = 0
+    missing: int = 0  # truly absent (404, or 403 of a store that answers so for absence): zeros
+    forbidden: int = 0  # 403 of a store that tells absence otherwise: never filled
+
+    def __add__(self, other: Chunks) -> Chunks:
+        return Chunks(
+            self.present + other.present,
+            self.missing + other.missing,
+            self.forbidden + other.forbidden,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A crop on the disk, uncompressed: what is written anew in a format.
+
+    path:   a file whose bytes from `start` on are the voxels in the order c, z, y, x (C order),
+            little-endian
+    shape:  c, z, y, x
+    dtype:  numpy's name: uint8, int16, float32, ...
+    """
+
+    path: str
+    shape: tuple[int, int, int, int]
+    dtype: str
+    start: int = 0
+    chunks: Chunks = field(default_factory=Chunks)
+
+
+def size_of(level: Level, shape: Zyx) -> int:
+    """Bytes of a box (z, y, x) of a level at one time point, all its channels."""
+    bits = re.search(r"\d+\Z", level.dtype)
+    return prod(shape) * level.channels * (int(bits[0]) // 8 if bits else 1)
+
+
+def size_of_level(level: Level) -> int:
+    """Bytes of a whole level, all its time points."""
+    return size_of(level, level.shape) * level.times

@@ -1,0 +1,1 @@
+"""Crawls every night: cron, systemd timers, Scrapyd."""

@@ -1,0 +1,108 @@
+"""Schedules as others run them: lines of a crontab, and timers of systemd."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from imgcrawl.scheduling.cron import Cron
+    from imgcrawl.scheduling.schedules import Schedule
+
+LOGS = "data/logs"
+_DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+# 3 is a crawl that finished while some links are dead, 143 one that was stopped on purpose.
+_SUCCESS = "3 143"
+
+
+def crontab(schedules: Iterable[Schedule], project: Path) -> str:
+    """The lines between two marks, by which the next ones can take their place."""
+    lines = [f"# BEGIN imgcrawl {project}"]
+    for schedule in schedules:
+        log = f"{LOGS}/{schedule.name}.log"
+        command = (
+            f"cd {shlex.quote(str(project))} && mkdir -p {LOGS} && "
+            f"{shlex.join(schedule.command())} >>{log} 2>&1"
+        )
+        # In a crontab a bare % ends the line.
+        lines.append(f"{schedule.when.text} {command}".replace("%", r"\%"))
+    lines.append(f"# END imgcrawl {project}")
+    return "\n".join(lines) + "\n"
+
+
+def systemd_units(schedules: Iterable[Schedule], project: Path) -> dict[str, str]:
+    """File name and text of the units: a service and a timer for each schedule."""
+    units = {}
+    for schedule in schedules:
+        unit = f"imgcrawl-{schedule.name}"
+        units[f"{unit}.service"] = _service(schedule, project)
+        units[f"{unit}.timer"] = _timer(schedule)
+    return units
+
+
+def on_calendar(cron: Cron) -> list[str]:
+    """The same times in systemd's words; two where either kind of day may hit."""
+    months, days = _numbers(cron.months, 12), _numbers(cron.days, 31)
+    clock = f"{_numbers(cron.hours, 24)}:{_numbers(cron.minutes, 60)}:00"
+    week = ",".join(_DAYS[day] for day in sorted(cron.weekdays))
+    weekly = "" if len(cron.weekdays) == 7 else f"{week} "
+    if cron.either_day:
+        return [f"*-{months}-{days} {clock}", f"{week} *-{months}-* {clock}"]
+    return [f"{weekly}*-{months}-{days} {clock}"]
+
+
+def _numbers(values: Iterable[int], all_of_them: int) -> str:
+    values = sorted(values)
+    return "*" if len(values) == all_of_them else ",".join(f"{value:02d}" for value in values)
+
+
+def _service(schedule: Schedule, project: Path) -> str:
+    return f"""\
+# Made by `scrapy schedules --systemd`; the next one writes it anew.
+[Unit]
+Description=imgcrawl: {schedule.name} ({schedule.spider})
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=oneshot
+WorkingDirectory={str(project).replace("%", "%%")}
+ExecStart={_exec(schedule.command())}
+SuccessExitStatus={_SUCCESS}
+# The crawl ends what is under way; its children need no signal of their own.
+KillMode=mixed
+TimeoutStopSec=15min
+"""
+
+
+def _timer(schedule: Schedule) -> str:
+    calendar = "\n".join(f"OnCalendar={words}" for words in on_calendar(schedule.when))
+    return f"""\
+# Made by `scrapy schedules --systemd`; the next one writes it anew.
+[Unit]
+Description=imgcrawl: when {schedule.name} runs ({schedule.when.text})
+
+[Timer]
+{calendar}
+# What was missed while the machine was off is run when it is on.
+Persistent=true
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+def _exec(command: Sequence[str]) -> str:
+    """A command line as systemd reads it back."""
+    return " ".join(_quote(word) for word in command)
+
+
+def _quote(word: str) -> str:
+    word = word.replace("%", "%%").replace("$", "$$")
+    if re.fullmatch(r"[\w@%+=:,./$-]+", word, re.ASCII):
+        return word
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,214 @@
+"""The JSON of contests: iMaterialist in all its editions, iNaturalist, COCO.
+
+| edition | records |
+|---|---|
+| 2018 Furniture | images {url: [..], image_id}, annotations {image_id, label_id} |
+| 2018 Fashion | images {url, imageId}, annotations {imageId, labelId: [..]}; ids are strings |
+| 2019 Product | images {id: "<md5>.jpg", url, class} |
+| COCO | images {id, coco_url, flickr_url, ..}, annotations {image_id, category_id}, categories |
+
+Labels are joined by the image's id, wherever the annotations stand and in whatever order.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.lists.columns import looks_like_url
+from imgcrawl.lists.opening import opened
+from imgcrawl.lists.reader import reading
+from imgcrawl.lists.rows import MalformedRow, Row, excerpt
+from imgcrawl.records.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOOKED_AT = 1000  # records, of which one must be an image with a URL
+
+_IDS = ("imageid", "id")
+_URLS = ("url", "urls", "imageurl", "cocourl", "flickrurl", "originalurl")
+_LABELS = ("labelid", "categoryid", "classid", "class", "label", "category")
+_NAMES = ("name", "labelname", "label")
+
+
+@dataclass(frozen=True, slots=True)
+class ContestImage:
+    """One image of a split.
+
+    urls: the same picture, best first; labels: its label ids; fields: what else its record has
+    """
+
+    number: int
+    id: str
+    urls: list[str]
+    labels: list[str]
+    fields: dict[str, Any]
+
+
+class LabelMap:
+    """The labels of a split by image, and the names of labels; in a temporary file of SQLite's."""
+
+    def __init__(self) -> None:
+        self._db = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+        self._db.executescript(
+            "CREATE TABLE labels (image TEXT, label TEXT);"
+            "CREATE TABLE names (last TEXT PRIMARY KEY, n INTEGER) WITHOUT ROWID;"
+        )
+        self.names: dict[str, str] = {}
+        self.images = 0
+
+    def of(self, image_id: str) -> list[str]:
+        """The label ids of an image, in the order of their annotations, each once."""
+        rows = self._db.execute(
+            "SELECT label FROM labels WHERE image = ? ORDER BY rowid", (image_id,)
+        )
+        return list(dict.fromkeys(label for (label,) in rows))
+
+    def is_shared(self, last_part: str) -> bool:
+        """Whether several images of the split have this as the last part of their URL."""
+        row = self._db.execute("SELECT n FROM names WHERE last = ?", (last_part,)).fetchone()
+        return row is not None and row[0] > 1
+
+    @classmethod
+    def read(cls, name: str, member: str = "", *, last_parts: bool = False) -> LabelMap:
+        """Read all annotations of a split, and count its images.
+
+        last_parts: the last parts of the URLs too, for `is_shared`
+        """
+        labels = cls()
+        db = labels._db
+        db.execute("BEGIN")
+        with reading(name, member) as rows:
+            for row in rows:
+                if isinstance(row, MalformedRow):
+                    continue
+                bare = _bare_keys(row.fields)
+                if row.table == "categories":
+                    labels.names[str(_first(bare, ("id", *_LABELS)))] = str(_first(bare, _NAMES))
+                elif _is_image(bare):
+                    labels.images += 1
+                    if last_parts and (urls := _urls(bare)):
+                        db.execute(
+                            "INSERT INTO names VALUES (?, 1) ON CONFLICT DO UPDATE SET n = n + 1",
+                            (last_part(urls[0]).casefold(),),
+                        )
+                elif (image := _first(bare, _IDS[:1])) is not None:
+                    for label in _flat(_first(bare, _LABELS)):
+                        db.execute("INSERT INTO labels VALUES (?, ?)", (str(image), label))
+        db.execute("COMMIT")
+        db.execute("CREATE INDEX labels_image ON labels (image)")
+        return labels
+
+
+def read_images(name: str, member: str, labels: LabelMap) -> Iterator[ContestImage | MalformedRow]:
+    """The images of a split with their labels, as they stand in the file."""
+    with reading(name, member) as rows:
+        for row in rows:
+            if isinstance(row, MalformedRow):
+                yield row
+                continue
+            bare = _bare_keys(row.fields)
+            if row.table in {"images", "image", "data"} or _is_image(bare):
+                yield _image(row, bare, labels)
+
+
+def check_contest(name: str, member: str = "") -> None:
+    """Raise ArgumentError, with the first record, for a file without images that have URLs."""
+    first: Row | MalformedRow | None = None
+    with reading(name, member) as rows:
+        for row, _ in zip(rows, range(LOOKED_AT), strict=False):
+            if isinstance(row, Row):
+                bare = _bare_keys(row.fields)
+                if _is_image(bare) and any(map(looks_like_url, _urls(bare))):
+                    return
+            first = first or row
+    shown = str(first) if isinstance(first, MalformedRow) else ""
+    if isinstance(first, Row):
+        shown = excerpt(json.dumps(first.fields, default=str))
+    raise ArgumentError(
+        f"{name} holds no images with an id and a URL, as the JSON of a contest does. "
+        f"Its first record: {shown or 'none'}"
+    )
+
+
+def read_label_map(name: str) -> dict[str, str]:
+    """Label id -> name of a label map: a CSV with columns such as labelId and labelName.
+
+    Raises ArgumentError for a file without these.
+    """
+    names: dict[str, str] = {}
+    with reading(name) as rows:
+        for row in rows:
+            if isinstance(row, Row):
+                bare = _bare_keys(row.fields)
+                number, title = _first(bare, ("id", *_LABELS)), _first(bare, _NAMES)
+                if number is None or title is None:
+                    have = ", ".join(row.fields)
+                    raise ArgumentError(
+                        f"{name} is no label map: it needs columns such as labelId and labelName, "
+                        f"and has {have}."
+                    )
+                names[str(number).strip()] = str(title).strip()
+    return names
+
+
+def last_part(url: str) -> str:
+    """The last part of a URL's path, as the scripts of the contests name their files."""
+    return re.split(r"[?#]", url)[0].rstrip("/").rpartition("/")[2] or "index"
+
+
+def is_there(name: str) -> None:
+    """Raise ArgumentError for a list that cannot be opened."""
+    with opened(name):
+        pass
+
+
+def _image(
+    row: Row, bare: dict[str, tuple[str, Any]], labels: LabelMap
+) -> ContestImage | MalformedRow:
+    where = f"image {row.number}"
+    image_id, urls = _first(bare, _IDS), _urls(bare)
+    shown = excerpt(json.dumps(row.fields, default=str))
+    if image_id is None or isinstance(image_id, (list, dict)) or str(image_id) == "":
+        return MalformedRow(row.number, where, "no id", shown)
+    if not urls:
+        return MalformedRow(row.number, where, f"no URL of image {image_id}", shown)
+    own = _flat(_first(bare, _LABELS))
+    used = {name for key in (*_IDS[:1], *_URLS, *_LABELS) if key in bare for name in [bare[key][0]]}
+    fields = {name: value for name, value in row.fields.items() if name not in used}
+    return ContestImage(row.number, str(image_id), urls, own or labels.of(str(image_id)), fields)
+
+
+def _is_image(bare: dict[str, tuple[str, Any]]) -> bool:
+    return _first(bare, _IDS) is not None and bool(_urls(bare))
+
+
+def _urls(bare: dict[str, tuple[str, Any]]) -> list[str]:
+    found = [url for key in _URLS if key in bare for url in _flat(bare[key][1])]
+    return list(dict.fromkeys(url.strip() for url in found if url.strip()))
+
+
+def _flat(value: Any) -> list[str]:
+    if value is None or isinstance(value, dict):
+        return []
+    values = value if isinstance(value, list) else [value]
+    return [str(each) for each in values if not isinstance(each, (dict, list)) and each is not None]
+
+
+def _first(bare: dict[str, tuple[str, Any]], keys: tuple[str, ...]) -> Any:
+    return next((bare[key][1] for key in keys if key in bare), None)
+
+
+def _bare_keys(fields: dict[str, Any]) -> dict[str, tuple[str, Any]]:
+    """Fields by their names without case and underscores, with the names as they are."""
+    return {_bare(key): (key, value) for key, value in fields.items()}
+
+
+@lru_cache(maxsize=1024)
+def _bare(key: str) -> str:
+    return key.replace("_", "").lower()

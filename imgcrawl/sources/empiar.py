@@ -1,0 +1,154 @@
+"""The record of an EMPIAR entry, and what its index leaves out."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from imgcrawl.records.errors import SourceError
+
+_MAX_NAME = 255  # characters of a file name; what is longer is none
+_MAX_GAPS = 100_000  # names that are told from gaps; an entry may say any number
+_DTYPES = {
+    "UNSIGNED BYTE": "uint8",
+    "SIGNED BYTE": "int8",
+    "UNSIGNED 16 BIT INTEGER": "uint16",
+    "SIGNED 16 BIT INTEGER": "int16",
+    "32 BIT FLOAT": "float32",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Imageset:
+    """A directory of images, as the record describes it.
+
+    pixel_nm: (x, y); the record has angstrom
+    """
+
+    name: str
+    directory: str  # "data", "data/sub"
+    count: int
+    format: str
+    dtype: str
+    width: int | None
+    height: int | None
+    pixel_nm: tuple[float | None, float | None]
+    details: str
+
+    def columns(self) -> dict[str, Any]:
+        """The columns of a file of this set, by what the record says."""
+        x, y = self.pixel_nm
+        said = {
+            "imageset": self.name,
+            "imageset_format": self.format,
+            "dtype": self.dtype,
+            "size_x": self.width,
+            "size_y": self.height,
+            "voxel_x_nm": x,
+            "voxel_x_from": "record: EMPIAR" if x else None,
+            "voxel_y_nm": y,
+            "voxel_y_from": "record: EMPIAR" if y else None,
+            "details": self.details,
+        }
+        return {name: value for name, value in said.items() if value not in (None, "")}
+
+
+@dataclass(frozen=True, slots=True)
+class EmpiarEntry:
+    """An entry of EMPIAR."""
+
+    title: str
+    doi: str
+    authors: str
+    experiment: str
+    size: str
+    imagesets: list[Imageset]
+
+
+def parse_entry(answer: Any, number: str) -> EmpiarEntry:
+    """The record in an answer of the API. Raises SourceError for what is none."""
+    record = answer.get(f"EMPIAR-{number}") if isinstance(answer, dict) else None
+    if not isinstance(record, dict):
+        raise SourceError(f"EMPIAR's answer holds no record of EMPIAR-{number}.")
+    names = []
+    for author in _listed(record, "authors"):
+        person = author.get("author") if isinstance(author, dict) else None
+        if isinstance(person, dict) and person.get("name"):
+            names.append(str(person["name"]))
+    imagesets = [_imageset(each) for each in _listed(record, "imagesets") if isinstance(each, dict)]
+    return EmpiarEntry(
+        str(record.get("title") or ""),
+        str(record.get("entry_doi") or ""),
+        ", ".join(names),
+        str(record.get("experiment_type") or ""),
+        str(record.get("dataset_size") or ""),
+        imagesets,
+    )
+
+
+def _listed(record: dict[str, Any], name: str) -> list[Any]:
+    found = record.get(name)
+    return found if isinstance(found, list) else []
+
+
+def missing_names(listed: list[str], count: int) -> tuple[list[str], int]:
+    """What an index leaves out of a numbered series: names, and how many have none.
+
+    listed: the names of a directory; those of its most frequent extension are taken for the images
+    count:  how many there should be. Names are told from the gaps in their numbers alone.
+    """
+    extensions = Counter(name.rpartition(".")[2].lower() for name in listed)
+    if not extensions:
+        return [], count
+    most = extensions.most_common(1)[0][0]
+    images = [name for name in listed if name.rpartition(".")[2].lower() == most]
+    short = count - len(images)
+    if short <= 0:
+        return [], 0
+    series: defaultdict[tuple[str, str, int], set[int]] = defaultdict(set)
+    for name in images:
+        if len(name) > _MAX_NAME:
+            continue
+        if match := re.fullmatch(r"(.*?)(\d+)(\D*\.\w+)", name, re.ASCII):
+            series[match[1], match[3], len(match[2])].add(int(match[2]))
+    between = (
+        f"{before}{number:0{width}}{after}"
+        for (before, after, width), numbers in series.items()
+        if max(numbers) - min(numbers) < 2 * count
+        for number in range(min(numbers), max(numbers))
+        if number not in numbers
+    )
+    gaps = list(islice(between, min(short, _MAX_GAPS) + 1))
+    return (gaps, 0) if len(gaps) == short else ([], short)
+
+
+def _imageset(record: dict[str, Any]) -> Imageset:
+    voxel = str(record.get("voxel_type") or "").upper()
+    return Imageset(
+        str(record.get("name") or ""),
+        str(record.get("directory") or "data").strip("/"),
+        _int(record.get("num_images_or_tilt_series")) or 0,
+        str(record.get("data_format") or ""),
+        _DTYPES.get(voxel, voxel.lower()),
+        _int(record.get("image_width")),
+        _int(record.get("image_height")),
+        (_nm(record.get("pixel_width")), _nm(record.get("pixel_height"))),
+        str(record.get("details") or ""),
+    )
+
+
+def _int(value: Any) -> int | None:
+    try:
+        return int(str(value))
+    except ValueError:
+        return None
+
+
+def _nm(angstrom: Any) -> float | None:
+    try:
+        return round(float(angstrom) / 10, 6) or None
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,1 @@
+"""ImageNet: synsets, and where candidates for their pictures are listed."""

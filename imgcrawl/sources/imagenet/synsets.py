@@ -1,0 +1,141 @@
+"""ImageNet's classes, offline: WordNet 3.0 names, definitions and hierarchy of 21,841 synsets.
+
+``imgcrawl/data/synsets.tsv.gz`` also holds all their hypernyms and the order of the 1000 ILSVRC
+classes; see ``imgcrawl/data/ORIGINS.md``.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from imgcrawl.records.errors import ArgumentError
+from imgcrawl.text.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+WNID = re.compile(r"n\d{8}")  # the part of speech and the offset in WordNet 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Synset:
+    """A class. `wnid` is its id; its label is not unique (crane is two synsets)."""
+
+    wnid: str
+    label: str
+    lemmas: str  # all its words, "tench, Tinca tinca"
+    definition: str
+
+    def __str__(self) -> str:
+        return f"{self.wnid} ({self.lemmas}: {self.definition[:60]})"
+
+
+class Synsets:
+    """All synsets of the data file; rows are parsed when asked for."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, list[str]] = {}
+        with files("imgcrawl.data").joinpath("synsets.tsv.gz").open("rb") as raw:
+            for line in gzip.decompress(raw.read()).decode().splitlines():
+                wnid, *row = line.split("\t")
+                self._rows[wnid] = row
+
+    def get(self, wnid: str) -> Synset | None:
+        """The synset of a wnid; None for one that is not among ImageNet's and their hypernyms."""
+        row = self._rows.get(wnid)
+        if row is None:
+            return None
+        _, _, _, label, lemmas, definition = row
+        return Synset(wnid, label or lemmas.split(", ")[0], lemmas, definition)
+
+    def listed(self) -> set[str]:
+        """The 21,841 wnids that ImageNet (fall 2011) has pictures of."""
+        return {wnid for wnid, row in self._rows.items() if row[1]}
+
+    def ilsvrc2012(self) -> list[str]:
+        """The 1000 classes of the ILSVRC 2012, in the order of their indices."""
+        indexed = {int(row[2]): wnid for wnid, row in self._rows.items() if row[2]}
+        return [indexed[index] for index in sorted(indexed)]
+
+    def subtree(self, wnid: str) -> list[str]:
+        """A synset and all below it that have pictures, nearest first."""
+        found, level = {wnid: None}, [wnid]
+        while level:
+            level = [child for parent in level for child in self._children.get(parent, ())]
+            level = [child for child in dict.fromkeys(level) if child not in found]
+            found |= dict.fromkeys(level)
+        return [each for each in found if self._rows[each][1] or self._rows[each][2]]
+
+    def find(self, name: str) -> str:
+        """The wnid that a wnid or a name, in any case, stands for.
+
+        Raises ArgumentError for a name that several synsets have, with these, or none has.
+        """
+        if WNID.fullmatch(name):
+            if name not in self._rows:
+                raise ArgumentError(f"{name} is no synset of ImageNet.")
+            return name
+        wnids = self._names.get(_bare(name), [])
+        if len(wnids) == 1:
+            return wnids[0]
+        if not wnids:
+            raise ArgumentError(
+                f"no class is called {name!r}{did_you_mean(_bare(name), self._names)}"
+            )
+        choices = "; ".join(str(self.get(wnid)) for wnid in wnids)
+        raise ArgumentError(f"{name} is {len(wnids)} synsets, name one by its wnid: {choices}")
+
+    @cached_property
+    def _names(self) -> dict[str, list[str]]:
+        names: dict[str, list[str]] = {}
+        for wnid, (_, listed, index, label, lemmas, _) in self._rows.items():
+            if listed or index:
+                for name in dict.fromkeys(map(_bare, (*lemmas.split(", "), label))):
+                    if name:
+                        names.setdefault(name, []).append(wnid)
+        return names
+
+    @cached_property
+    def _children(self) -> dict[str, list[str]]:
+        children: dict[str, list[str]] = {}
+        for wnid, (parents, *_) in self._rows.items():
+            for parent in filter(None, parents.split(",")):
+                children.setdefault(parent, []).append(wnid)
+        return children
+
+
+def read_wnids(text: Iterable[str], where: str) -> dict[str, str]:
+    """The classes of a list: wnid -> label, empty where the list gives none.
+
+    A line is a wnid, ``label,wnid`` (the published file of the 1000 classes) or ``wnid label``;
+    blank lines and those that begin with ``#`` are passed over.
+    Raises ArgumentError with the first line that names no wnid.
+    """
+    found: dict[str, str] = {}
+    for number, line in enumerate(text, 1):
+        line = line.strip().lstrip("\ufeff")
+        if not line or line.startswith("#") or (number == 1 and _is_header(line)):
+            continue
+        match = re.search(rf"(?<![\w]){WNID.pattern}(?![\w])", line)
+        if match is None:
+            raise ArgumentError(
+                f"{where}, line {number}: no wnid such as n01440764 in {line[:80]!r}"
+            )
+        rest = (line[: match.start()] + line[match.end() :]).strip(" \t,;\"'")
+        found.setdefault(match[0], rest)
+    if not found:
+        raise ArgumentError(f"{where} holds no wnids.")
+    return found
+
+
+def _is_header(line: str) -> bool:
+    return bool(re.search(r"\b(wnid|synset|label|class)", line.lower())) and not WNID.search(line)
+
+
+def _bare(name: str) -> str:
+    return " ".join(name.replace("_", " ").split()).casefold()

@@ -1,0 +1,1 @@
+"""The ISIC Archive: query language, records, masks."""

@@ -1,0 +1,250 @@
+"""A parser of the ISIC Archive's query language that mends what people type by mistake.
+
+The grammar is that of the server's public code (ImageMarkup/isic, ``isic/core/dsl.py``)::
+
+    query   = all, { "OR", all } ;
+    all     = operand, { [ "AND" ], operand } ;    (* AND is a must beside a parenthesis *)
+    operand = "(", query, ")" | [ "-" ], field, ":", value ;
+    value   = word | '"', text, '"' | ( "[" | "{" ), bound, "TO", bound, ( "]" | "}" ) ;
+
+Each piece is written down as it is read, so that what is sent is grouped as it was typed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from imgcrawl.sources.isic.query_fields import FIELDS, LEGACY_LABEL, LEGACY_LABELS, guess, refusal
+from imgcrawl.sources.isic.query_tokens import FORMS, QueryToken, TokenKind, pointing, tokens
+from imgcrawl.sources.isic.query_values import QueryError, Value, Written, shown, write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_LENGTH: Final = 4_000  # characters
+MAX_ENCODED: Final = 7_500  # bytes; the server reads request lines of 8,192
+MAX_NESTING: Final = 12  # the server's parser runs out of stack soon after 20
+
+_OPERATORS: Final = {"AND": "AND", "&": "AND", "&&": "AND", "OR": "OR", "|": "OR", "||": "OR"}
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedQuery:
+    """The query to send, what was changed to make it so, and how many terms it has."""
+
+    text: str
+    corrections: tuple[str, ...]
+    terms: int
+
+
+def parse(text: str) -> ParsedQuery:
+    """Read a query. Raises QueryError, with a caret, for what cannot be sent."""
+    if len(text) > MAX_LENGTH:
+        raise QueryError(f"the query has {len(text)} characters: type at most {MAX_LENGTH}")
+    parser = _QueryParser(text)
+    parser.query()
+    sent = parser.sent
+    # A correction can lengthen a query, and what is sent must pass here again.
+    if len(sent) > MAX_LENGTH or len(quote(sent, safe="")) > MAX_ENCODED:
+        raise QueryError(f"the query is too long for a request: type {shown(text)} in parts")
+    return ParsedQuery(sent, tuple(dict.fromkeys(parser.corrections)), parser.terms)
+
+
+class _QueryParser:
+    """Recursive descent over the tokens of one query."""
+
+    __slots__ = ("_at", "_depth", "_pieces", "_text", "_tokens", "corrections", "terms")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = list(tokens(text))
+        self._at = 0
+        self._depth = 0
+        self._pieces: list[str] = []
+        self.corrections: list[str] = []
+        self.terms = 0
+
+    @property
+    def sent(self) -> str:
+        """The query read so far, with one space between pieces and none inside parentheses."""
+        return "".join(
+            piece if before == "(" or piece == ")" else f" {piece}"
+            for before, piece in pairwise(("(", *self._pieces))
+        )
+
+    def query(self) -> None:
+        """Read the whole text; none is the query for everything."""
+        if self._tokens[0].kind is TokenKind.END:
+            return
+        self._either()
+        if self._next.kind is not TokenKind.END:
+            raise self._fault("no parenthesis is open here: leave this one out", self._next)
+
+    def _either(self) -> None:
+        self._all()
+        while self._operator() == "OR":
+            self._take_operator()
+            self._all()
+
+    def _all(self) -> None:
+        self._operand()
+        while self._next.kind not in (TokenKind.END, TokenKind.CLOSE):
+            match self._operator():
+                case "OR":
+                    return
+                case "AND":
+                    self._take_operator()
+                case _:
+                    self._juxtapose()
+            self._operand()
+
+    def _operator(self) -> str:
+        """AND or OR where the next token is one, however it is spelled; else nothing."""
+        if self._next.kind is not TokenKind.WORD or self._after_next is TokenKind.COLON:
+            return ""
+        return _OPERATORS.get(self._next.text.upper(), "")
+
+    def _take_operator(self) -> None:
+        operator = self._operator()
+        typed = self._take().text
+        if typed != operator:
+            self.corrections.append(f"{typed} → {operator} (the operators are AND and OR)")
+        self._pieces.append(operator)
+
+    def _juxtapose(self) -> None:
+        """Two operands side by side: the server reads AND, but not beside a parenthesis."""
+        before, after = self._tokens[self._at - 1], self._next
+        if TokenKind.CLOSE is before.kind or TokenKind.OPEN is after.kind:
+            left, right = shown(before.text), shown(after.text)
+            reason = "AND is a must beside a parenthesis"
+            self.corrections.append(f"{left} {right} → {left} AND {right} ({reason})")
+            self._pieces.append("AND")
+
+    def _operand(self) -> None:
+        token = self._next
+        if token.kind is TokenKind.OPEN:
+            self._group()
+        elif token.kind in (TokenKind.END, TokenKind.CLOSE) or self._operator():
+            raise self._fault("a term is missing here: type one, as in sex:female", token)
+        else:
+            self._term()
+
+    def _group(self) -> None:
+        opening = self._take()
+        self._depth += 1
+        if self._depth > MAX_NESTING:
+            raise self._fault(f"type at most {MAX_NESTING} parentheses in each other", opening)
+        self._pieces.append("(")
+        self._either()
+        if self._next.kind is not TokenKind.CLOSE:
+            raise self._fault("this parenthesis is not closed: type ) after its terms", opening)
+        self._take()
+        self._pieces.append(")")
+        self._depth -= 1
+
+    def _term(self) -> None:
+        start = self._next.start
+        sign, reasons = self._negation()
+        name = self._take()
+        if name.kind is not TokenKind.WORD or self._next.kind is not TokenKind.COLON:
+            raise self._lone(name)
+        self._take()
+        if self._next.kind not in FORMS or self._operator():
+            words = "the value is missing here: type one word or one quoted text after the colon"
+            raise self._fault(f"{words}, and each value with its field (a:x OR a:y)", self._next)
+        value = self._take()
+        field, why = self._field(name, value.value)
+        written = self._written(field, value, negated=bool(sign))
+        sent = f"{sign}{field}:{written.text}"
+        if reasons := (*reasons, *why, *written.reasons):
+            typed = " ".join(self._text[start : value.end].split())
+            self.corrections.append(f"{typed} → {sent} ({'; '.join(reasons)})")
+        self._pieces.append(sent)
+        self.terms += 1
+
+    def _negation(self) -> tuple[str, tuple[str, ...]]:
+        """The minus sign or nothing, and why it differs from what was typed."""
+        if not self._negates():
+            return "", ()
+        sign = self._take()
+        if self._next.kind is TokenKind.OPEN:
+            words = "parentheses cannot be negated: negate each term, for -(a OR b) type -a AND -b"
+            raise self._fault(f"{words}, for -(a AND b) type (-a OR -b)", sign)
+        if self._negates():
+            raise self._fault("this is negated twice: leave out both signs", sign)
+        return "-", () if sign.text == "-" else ("negation is typed -",)
+
+    def _negates(self) -> bool:
+        if self._next.kind is TokenKind.NEGATE:
+            return True
+        return self._next.text.upper() == "NOT" and self._after_next is not TokenKind.COLON
+
+    def _field(self, name: QueryToken, value: Value) -> tuple[str, tuple[str, ...]]:
+        """The field that is searched for ``name``, and why if that is another word."""
+        field = name.text.lower()
+        if field == LEGACY_LABEL and value.text.lower() in LEGACY_LABELS:
+            return "diagnosis_1", (f"{field} is gone; a few images were labelled anew since",)
+        if field not in FIELDS:
+            words = refusal(shown(field), value.text)
+            if self._follows_value():
+                words += "; a value of several words needs double quotes around all of them"
+            raise self._fault(words, name)
+        return field, () if field == name.text else ("fields are lower case",)
+
+    def _written(self, field: str, token: QueryToken, *, negated: bool) -> Written:
+        value = token.value
+        if negated and len(value.text) > 1 and value.text.startswith("*"):
+            # The server's search makes a negated beginning of a negated ending.
+            words = "the server misreads a negated value that begins with *: type the values"
+            raise self._fault(f"{words}, or their beginning, as in -{field}:abc*", token)
+        try:
+            return write(field, value)
+        except QueryError as error:
+            raise self._fault(str(error), token) from None
+
+    def _lone(self, token: QueryToken) -> QueryError:
+        """What to say of a token that is not the field of a term."""
+        what = f"{shown(token.text)!r} stands alone" if token.text else "the query ends here"
+        words = f"{what}: a term is a field, a colon and a value: type "
+        field, _, rest = re.sub(r"[=<>\u2264\u2265]", ":\\g<0>", token.text).partition(":")
+        if rest and field.lower() in FIELDS:
+            return self._fault(f"{words}{field.lower()}:{shown(rest.lstrip('='))}", token)
+        if not self._follows_value():
+            return self._fault(words + (guess(token.text) or "diagnosis_1:Benign"), token)
+        if token.kind is not TokenKind.WORD:
+            words = "what holds a colon or a quote is put in double quotes: type "
+            return self._fault(f'{words}it as in image_type:"RCM: tile"', token)
+        field, _, before = self._pieces[-1].partition(":")
+        whole = " ".join((before.strip('"'), *self._words()))
+        return self._fault(f'{words}{field}:"{shown(whole)}" if this is one value', token)
+
+    def _words(self) -> Iterator[str]:
+        """The words from the last one taken up to the next term or operator."""
+        self._at -= 1
+        while self._next.kind is TokenKind.WORD and not self._operator():
+            if self._after_next is TokenKind.COLON:
+                return
+            yield self._take().text
+
+    def _follows_value(self) -> bool:
+        return bool(self._pieces) and self._pieces[-1] not in ("(", ")", "AND", "OR")
+
+    @property
+    def _next(self) -> QueryToken:
+        return self._tokens[self._at]
+
+    @property
+    def _after_next(self) -> TokenKind:
+        return self._tokens[min(self._at + 1, len(self._tokens) - 1)].kind
+
+    def _take(self) -> QueryToken:
+        token = self._next
+        self._at += 1
+        return token
+
+    def _fault(self, words: str, token: QueryToken) -> QueryError:
+        return pointing(words, self._text, token.start, token.end)

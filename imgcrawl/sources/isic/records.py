@@ -1,0 +1,45 @@
+"""Records of the ISIC Archive's API, as they stand in its answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.records.items import Expects
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imgcrawl.records.items import Metadata
+
+KINDS = {"full": "full", "thumbnail": "thumbnail_256"}  # the argument images: the API's word
+
+
+def flatten(record: dict[str, Any]) -> Metadata:
+    """One level of columns: the image's own fields, and those of each section of its metadata."""
+    flat = {k: v for k, v in record.items() if k not in {"files", "metadata"}}
+    sections = record.get("metadata")
+    for section, fields in sections.items() if isinstance(sections, dict) else ():
+        for name, value in fields.items() if isinstance(fields, dict) else ((section, fields),):
+            flat[f"{section}_{name}" if name in flat else name] = value
+    return flat
+
+
+def file_of(record: dict[str, Any], images: str) -> dict[str, Any]:
+    """What a record says of its picture: url, size. Empty for images=none, or where it is odd."""
+    files = record.get("files")
+    file = files.get(KINDS.get(images, "")) if isinstance(files, dict) else None
+    return file if isinstance(file, dict) else {}
+
+
+def expected(seen: Sequence[dict[str, Any]], images: str, records: int, asked: int) -> Expects:
+    """What a list of so many ids comes to, by the records that the first `asked` of them gave.
+
+    The API's sizes are some 3 kB an image too small, which is near enough.
+    """
+    sizes = [size for r in seen if isinstance(size := file_of(r, images).get("size"), int)]
+    licenses = Counter(str(r.get("copyright_license") or "unknown") for r in seen)
+    counts = ", ".join(f"{name} {count:,}" for name, count in licenses.most_common())
+    where = "" if asked == records else f" of the first {asked}"
+    size = sum(sizes) * records // asked if sizes else None
+    return Expects(records, size, f"Licences{where}: {counts}" if seen else "")

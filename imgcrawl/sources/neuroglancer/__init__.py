@@ -1,0 +1,1 @@
+"""Neuroglancer: links, and the viewer states behind them."""

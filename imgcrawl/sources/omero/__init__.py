@@ -1,0 +1,1 @@
+"""OMERO servers: API, file lists, records."""

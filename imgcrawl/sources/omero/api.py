@@ -1,0 +1,162 @@
+"""OmeroApi: what an OMERO server's website is asked, and what its refusals mean."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from scrapy import Request
+from scrapy.http.request import NO_CALLBACK
+
+from imgcrawl.download.errors import FetchError
+from imgcrawl.records.errors import SourceError
+from imgcrawl.records.items import Missing
+from imgcrawl.records.outcomes import Outcome, of_status
+from imgcrawl.sources.omero.records import Pair, file_name, read_annotations
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from scrapy.http import Response
+
+    from spiders.base.dataset import DatasetSpider
+
+PAGE = 500  # records asked for; a server that allows fewer gives fewer, and does not say so
+
+
+class OmeroAnswerError(SourceError):
+    """An answer that is none, for this once or for this object."""
+
+
+@dataclass(frozen=True, slots=True)
+class OmeroAnswer:
+    """JSON, or why there is none."""
+
+    data: Any = None
+    missing: Missing | None = None
+
+
+class OmeroApi:
+    """One server. Public parts only: nothing here logs in.
+
+    Raises SourceError where no answer came, AnswerError for one that cannot be used (5xx, a page
+    that is no page): neither may be taken for a refusal.
+    """
+
+    def __init__(self, spider: DatasetSpider[Any], server: str) -> None:
+        self.server = server
+        self._spider = spider
+        self._host = urlsplit(server).hostname or ""
+        self._objects: dict[str, dict[str, Any]] = {}
+        self._has_download_urls: bool | None = None
+
+    async def ask(self, path: str) -> OmeroAnswer:
+        """The JSON below a path. A login page has status 200, and is a refusal."""
+        url = self.server + path
+        response = await self._spider.fetch(url, cache="json")
+        if refused := self._refusal(response, url, {404: Outcome.NOT_FOUND}):
+            if refused.outcome not in {Outcome.NOT_FOUND, Outcome.FORBIDDEN}:
+                raise OmeroAnswerError(f"{url} cannot be read: {refused.message}.")
+            return OmeroAnswer(missing=refused)
+        try:
+            return OmeroAnswer(json.loads(response.body))
+        except (ValueError, RecursionError):
+            raise OmeroAnswerError(f"{url} answered what is neither JSON nor a web page.") from None
+
+    async def record(self, kind: str, number: int) -> OmeroAnswer:
+        """The JSON of one object; that of a container is asked for once."""
+        path = f"api/v0/m/{kind}s/{number}/"
+        if kept := self._objects.get(path):
+            return OmeroAnswer(kept)
+        answer = await self.ask(path)
+        data = answer.data.get("data") if isinstance(answer.data, dict) else None
+        if answer.missing is None and not isinstance(data, dict):
+            raise OmeroAnswerError(f"{self.server}{path} answered JSON, but no {kind}.")
+        if data and kind != "image":
+            self._objects[path] = data
+        return OmeroAnswer(data, answer.missing)
+
+    async def listed(self, path: str, *, optional: bool = False) -> AsyncIterator[dict[str, Any]]:
+        """The records of a list, over all its pages; an `optional` one may be lacking."""
+        offset, before = 0, None
+        while True:
+            url = f"{path}?limit={PAGE}&offset={offset}"
+            answer = await self.ask(url)
+            if answer.missing is not None:
+                if optional:
+                    return
+                raise OmeroAnswerError(
+                    f"{self.server}{url} cannot be read: {answer.missing.message}."
+                )
+            page = answer.data if isinstance(answer.data, dict) else {}
+            records, meta = page.get("data"), page.get("meta")
+            total = meta.get("totalCount") if isinstance(meta, dict) else None
+            if not isinstance(records, list) or not isinstance(total, int):
+                raise SourceError(f"{self.server}{url} answered JSON, but no page of a list.")
+            if records and records == before:
+                # A server passes over parameters that it does not know.
+                raise SourceError(f"{self.server}{url} repeats the page before it.")
+            for record in records:
+                if isinstance(record, dict) and isinstance(record.get("@id"), int):
+                    yield record
+            before, offset = records, offset + len(records)
+            if not records or offset >= total:
+                return
+
+    async def pairs(self, kind: str, number: int, name: str | None = None) -> list[Pair]:
+        """The key-value pairs that people gave to an object."""
+        answer = await self.ask(f"webclient/api/annotations/?type=map&{kind}={number}")
+        return read_annotations(answer.data, kind, number, name)
+
+    async def download_urls(self, image_id: int) -> Any:
+        """IDR's own list of an image's files; not asked for again where the server has none."""
+        if self._has_download_urls is False:
+            return None
+        answer = await self.ask(f"image/{image_id}/download_urls/")
+        if answer.missing is None:
+            self._has_download_urls = True
+        elif self._has_download_urls is None:
+            self._has_download_urls = False
+        return answer.data
+
+    def archived_url(self, image_id: int) -> str:
+        """Where stock OMERO hands out an image's files: one as it is, several as a zip."""
+        return f"{self.server}webgateway/archived_files/download/{image_id}/"
+
+    async def archived(self, image_id: int) -> str | Missing:
+        """The name of what `archived_url` hands out, empty if it has none, or the refusal."""
+        url = self.archived_url(image_id)
+        # Only asked for, not fetched: a page to log in would come in place of the file.
+        request = Request(url, method="HEAD", callback=NO_CALLBACK)
+        try:
+            response = await self._spider.crawler.engine.download_async(request)
+        except FetchError as error:
+            return Missing(error.outcome, error.message, url, error.status, error.tries)
+        if response.status == 405:
+            return ""  # the server has no HEAD; the file itself will tell
+        if refused := self._refusal(response, url, {404: Outcome.FORBIDDEN}):
+            return refused
+        disposition = (response.headers.get("Content-Disposition") or b"").decode(
+            "utf-8", "replace"
+        )
+        return file_name(disposition)
+
+    def _refusal(
+        self, response: Response, url: str, meanings: dict[int, Outcome]
+    ) -> Missing | None:
+        """Why an answer is not what was asked for; None where it may be."""
+        status = response.status
+        kind = (response.headers.get("Content-Type") or b"").partition(b";")[0].strip().lower()
+        is_page = kind == b"text/html" or response.body[:512].lstrip().startswith(b"<")
+        if status == 200 and not is_page and "/login" not in urlsplit(response.url).path:
+            return None
+        if status == 200:
+            words = f"{self._host} asks for a login: this is not open to everyone"
+            return Missing(Outcome.FORBIDDEN, words, url, status, tries=1)
+        outcome = meanings.get(status) or of_status(status)
+        words = f"{self._host} answers HTTP {status}"
+        if outcome is Outcome.FORBIDDEN:
+            words += ": it lets nobody have this without a login"
+        return Missing(outcome, words, url, status, tries=1)

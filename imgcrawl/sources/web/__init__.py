@@ -1,0 +1,1 @@
+"""Web pages: their links, the addresses in their scripts, their text."""

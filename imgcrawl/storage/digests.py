@@ -1,0 +1,70 @@
+"""From what was found out about a record to its one verdict."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from typing import TYPE_CHECKING
+
+from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def check_digests(source: bytes | Path, expected: dict[str, str]) -> None:
+    """Raise BadImage (corrupt) for bytes that are not those the source promised.
+
+    expected: by algorithm of hashlib, in hexadecimal
+    """
+    for algorithm, wanted in expected.items():
+        found, _ = digest(source, algorithm)
+        if found != wanted.lower():
+            words = f"its {algorithm} is {found}, and the source says {wanted}"
+            raise BadImage(Outcome.CORRUPT, words)
+
+
+def digest(source: bytes | Path, algorithm: str = "sha256") -> tuple[str, int]:
+    """Digest in hexadecimal, and length; a file is read piece by piece."""
+    if isinstance(source, bytes):
+        found = hashlib.new(algorithm, source, usedforsecurity=False)
+        return found.hexdigest(), len(source)
+    with source.open("rb") as file:
+        found = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False))
+        return found.hexdigest(), file.tell()
+
+
+def bytes_of(path: Path) -> int:
+    """The size of a file, or of all files below a folder. Raises OSError where there is none."""
+    found = path.stat()
+    return _bytes_below(path) if stat.S_ISDIR(found.st_mode) else found.st_size
+
+
+def _bytes_below(folder: str | Path) -> int:
+    """The same of a folder, which may hold a million files: they are not all listed at once."""
+    size = 0
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                size += _bytes_below(entry.path)
+            elif entry.is_file():
+                size += entry.stat(follow_symlinks=False).st_size
+    return size
+
+
+def is_md5(etag: str | None) -> bool:
+    """Whether an ETag may be the MD5 of its object: that of a multipart upload has a hyphen."""
+    return bool(etag and re.fullmatch(r"[0-9a-f]{32}", etag))
+
+
+def digests_of(path: Path) -> tuple[str, str]:
+    """MD5 and SHA-256 of a file. Blocks."""
+    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+    with path.open("rb") as file:
+        while data := file.read(1 << 20):
+            md5.update(data)
+            sha256.update(data)
+    return md5.hexdigest(), sha256.hexdigest()

@@ -1,0 +1,207 @@
+"""OUT: the directory that a run leaves, and the lock that keeps a second run out of it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import stat
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from imgcrawl.records.errors import OutputError
+from imgcrawl.text.filenames import safe_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+METADATA = "metadata.csv"
+FAILURES = "failures.csv"
+LEDGER = "ledger.sqlite"
+SUMMARY = "summary.json"
+ATTRIBUTION = "attribution.txt"
+CLASSES = "classes.csv"
+DUPLICATES = "duplicates.csv"
+LINKROT = "linkrot.csv"
+LOCK = ".lock"
+PARTIAL = ".partial"
+PARTS = ".parts"
+ARCHIVES = ".archives"
+# What a run writes in place: as a link, each would be written to where it leads.
+_IN_PLACE = (
+    *(LOCK, PARTIAL, PARTS, ARCHIVES, METADATA, FAILURES),
+    *(LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", f"{LEDGER}-journal"),
+)
+_FOLDERS = frozenset({PARTIAL, PARTS, ARCHIVES})
+# What no folder of a dataset may be called.
+_OWN = {METADATA, FAILURES, LEDGER, SUMMARY, ATTRIBUTION, CLASSES, DUPLICATES, LINKROT}
+_OWN |= {"licenses", "sizes", "manifests"}
+
+
+def plain_folder(name: str) -> str:
+    """A folder below OUT that someone chose, as it was given.
+
+    Raises ValueError where it leads out of OUT, or has the name of something that OUT holds.
+    """
+    plain = name.removesuffix("/")
+    try:
+        is_plain = safe_path(plain) == plain
+    except ValueError:
+        is_plain = False
+    if not is_plain:
+        raise ValueError("it must be a plain relative path below out, such as pictures/skin")
+    if plain.split("/")[0].casefold() in _OWN:
+        raise ValueError(f"{plain} has its own meaning in out: type another name")
+    return plain
+
+
+def holder_of(root: Path) -> tuple[bool, int | None]:
+    """(Whether a run is in an OUT now, the process that has or had it).
+
+    A process with nothing running is one that was killed: whoever ends takes the name away.
+    Raises OSError where the lock cannot be read.
+    """
+    try:
+        with opened_plain(root / LOCK) as lock:
+            number = lock.read(20).decode("ascii", "replace").strip()
+            holder = int(number) if number.isascii() and number.isdigit() else 0
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True, holder
+            return False, holder
+    except FileNotFoundError:
+        return False, None
+
+
+def opened_plain(path: Path) -> IO[bytes]:
+    """A file of an OUT that anybody may have made, for reading.
+
+    Raises OSError for a link, and for what no file is: a pipe would be waited for without end.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file", str(path))
+    except OSError:
+        os.close(fd)
+        raise
+    return os.fdopen(fd, "rb")
+
+
+def _require_plain(root: Path) -> None:
+    """Raise OutputError where one of a run's own names is a link, or what it cannot be.
+
+    An OUT may have come from others: a link under such a name leads out of it.
+    """
+    for name in _IN_PLACE:
+        path = root / name
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:
+            continue
+        if not (stat.S_ISDIR(mode) if name in _FOLDERS else stat.S_ISREG(mode)):
+            what = "a link" if stat.S_ISLNK(mode) else "of another kind than a run makes it"
+            raise OutputError(
+                f"{path} is {what}, and is not written to. Remove it, or choose another "
+                "directory with -a out=DIR."
+            )
+
+
+class OutputDirectory:
+    """The paths in one OUT, and its lock.
+
+    Raises OutputError where the directory cannot be made or written to, is in use, or has links in
+    the place of what a run writes.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.expanduser().absolute()
+        # Where files lie until they are complete: a directory of their own on the same disk.
+        self.partial = self.partial_of(self.root)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            _require_plain(self.root)
+            self._lock = self._take_lock()
+            self.partial.mkdir(exist_ok=True)
+            self.sweep()  # a link that lay there would be written to where it leads
+        except OSError as error:
+            raise OutputError(
+                f"{self.root} cannot be used as output ({error.strerror or error}). "
+                "Choose another directory with -a out=DIR."
+            ) from error
+
+    @staticmethod
+    def partial_of(root: str | Path) -> Path:
+        """Where the files of an OUT lie that are not complete yet."""
+        return Path(root).expanduser().absolute() / PARTIAL
+
+    @property
+    def parts(self) -> Path:
+        """Where files lie that the next run goes on with."""
+        return self.root / PARTS
+
+    def free_bytes(self) -> int:
+        """Free space of the disk below OUT."""
+        return shutil.disk_usage(self.root).free
+
+    def sweep(self) -> None:
+        """Remove what a killed run left half-done."""
+        for path in self.partial.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+    def write(self, name: str, write: Callable[[IO[str]], object]) -> None:
+        """Replace a text file below OUT as a whole (UTF-8), or leave it as it was."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.partial / name.replace("/", "~")
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            write(file)
+        temporary.replace(path)
+
+    def discard(self, name: str) -> None:
+        """Remove a file below OUT, if it is there."""
+        (self.root / name).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Leave nothing but the results, and let the next run in."""
+        self.sweep()
+        self.partial.rmdir()
+        with suppress(OSError):  # it holds parts still, or was never made
+            self.parts.rmdir()
+        (self.root / LOCK).unlink(missing_ok=True)
+        self._lock.close()
+
+    def _take_lock(self) -> IO[str]:
+        path = self.root / LOCK
+        probes = 10
+        while True:
+            lock = path.open("a+", encoding="ascii")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if probes := probes - 1:  # `holder_of` has it for a moment, to see if it is free
+                    lock.close()
+                    time.sleep(0.01)
+                    continue
+                lock.seek(0)
+                holder = lock.read().strip() or "unknown"
+                lock.close()
+                raise OutputError(
+                    f"{self.root} is in use by another run (process {holder}). "
+                    "Wait for it to end, or choose another directory with -a out=DIR."
+                ) from None
+            # The run before may have removed the name between our open and our lock.
+            if path.exists() and path.stat().st_ino == os.fstat(lock.fileno()).st_ino:
+                break
+            lock.close()
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        return lock

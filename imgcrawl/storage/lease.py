@@ -1,0 +1,150 @@
+"""The lock of an OUT in a store: an object that is written anew as long as its run lives."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import threading
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from imgcrawl.records.errors import OutputError, StoreError
+from imgcrawl.storage.base import ConflictError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imgcrawl.storage.base import ObjectStore, SmallObject
+
+logger = logging.getLogger(__name__)
+
+KEY = ".lock"
+_TYPE = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    scratch: str  # which scratch folder: a run in the same one, which is ours now, is dead
+    host: str
+    process: int
+    since: str  # UTC, ISO 8601
+
+    @classmethod
+    def of(cls, found: SmallObject) -> _Holder:
+        """Who wrote a lock; whatever cannot be read is nobody."""
+        try:
+            told = json.loads(found.data)
+            return cls(
+                str(told["scratch"])[:100],
+                ascii(told["host"])[1:-1][:100],
+                int(told["process"]),
+                str(told["since"])[:40],
+            )
+        except (ValueError, TypeError, KeyError):
+            return cls("", "unknown", 0, "?")
+
+
+class Lease:
+    """Holds the lock from `take` to `release`, and renews it from a thread of its own.
+
+    scratch: the id of the scratch folder, whose own lock this process holds
+    stale:   seconds without a sign of life after which a run counts as dead
+    """
+
+    def __init__(self, store: ObjectStore, scratch: str, stale: float) -> None:
+        self._store = store
+        self._stale = stale
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        self._me = _Holder(scratch, socket.gethostname(), os.getpid(), now)
+        self._version: str | None = None
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.after_death = False  # whether the run before did not come to release it
+        self.lost: str | None = None  # why this run may write no longer
+
+    def take(self) -> None:
+        """Take the lock. Raises OutputError where another run has it, and StoreError."""
+        found = self._store.read(KEY)
+        if found is not None:
+            self.after_death = True
+            holder = _Holder.of(found)
+            age = (datetime.now(UTC) - found.changed_at).total_seconds()
+            # A scratch folder may have been copied to another machine with all that is on this one.
+            if (holder.scratch, holder.host) == (self._me.scratch, self._me.host):
+                logger.info("The run before this one ended without a word; this one goes on.")
+            elif age < self._stale:
+                raise self._in_use(holder, age)
+            else:
+                logger.warning(
+                    "The run on %s (process %d) has not been heard of for %d s: taken for dead, "
+                    "and its place taken.",
+                    *(holder.host, holder.process, age),
+                )
+        with suppress(ConflictError):
+            self._write(found.version if found else None)
+        # Whoever is in it now has it: an answer may have been lost on the way, and not every store
+        # knows conditions, so that of two at the same moment the later writer has it.
+        if not self._is_mine():
+            raise self._in_use(None, 0)
+
+    def keep(self, on_lost: Callable[[], None]) -> None:
+        """Renew the lock until `release`; `on_lost` is called, in a thread, if that fails."""
+        self._thread = threading.Thread(target=self._renew, args=(on_lost,), daemon=True)
+        self._thread.start()
+
+    def release(self) -> None:
+        """Give the lock back."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+        if self.lost is None:
+            self._store.delete(KEY)
+
+    def _renew(self, on_lost: Callable[[], None]) -> None:
+        silent = 0.0
+        every = max(self._stale / 6, 0.1)
+        while not self._ended.wait(every):
+            try:
+                with suppress(ConflictError):
+                    self._version = self._write(self._version)
+                    silent = 0.0
+                    continue
+                if not self._is_mine():
+                    self.lost = (
+                        f"Another run took {self._store.address} over, since this one had not been "
+                        "heard of. This one stops here; nothing is lost."
+                    )
+            except StoreError as error:
+                silent += every
+                logger.warning("The lock could not be renewed: %s", error)
+                if silent >= self._stale:
+                    self.lost = f"The lock could not be renewed for {silent:.0f} s: {error}"
+            if self.lost is not None:
+                on_lost()
+                return
+
+    def _is_mine(self) -> bool:
+        found = self._store.read(KEY)
+        if found is None:
+            return False
+        holder = _Holder.of(found)
+        if (holder.scratch, holder.since) != (self._me.scratch, self._me.since):
+            return False
+        self._version = found.version
+        return True
+
+    def _write(self, expected: str | None) -> str:
+        data = json.dumps({**asdict(self._me), "at": datetime.now(UTC).isoformat()})
+        return self._store.write(KEY, data.encode(), _TYPE, expected)
+
+    def _in_use(self, holder: _Holder | None, age: float) -> OutputError:
+        who = f"{holder.host}, process {holder.process}" if holder else "another machine"
+        return OutputError(
+            f"{self._store.address} is in use by another run ({who}, heard of {age:.0f} s ago). "
+            f"Wait for it to end; a run that was killed frees it after {self._stale:.0f} s. "
+            "Or choose another place with -a out=."
+        )

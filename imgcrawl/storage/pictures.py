@@ -1,0 +1,174 @@
+"""From a body to a stored picture: checked, hashed, and given to one of Scrapy's stores."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from scrapy.utils.defer import ensure_awaitable
+
+from imgcrawl.pictures.check import BadImage, CheckLevel, PixelLimits, check_image
+from imgcrawl.pictures.placeholders import known_body
+from imgcrawl.records.items import Stored
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.storage.digests import check_digests, digest
+from imgcrawl.storage.local import LocalFilesStore
+from imgcrawl.text.times import utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from scrapy.pipelines.media import MediaPipeline
+    from scrapy.settings import BaseSettings
+
+    from imgcrawl.pictures.check import ImageFacts
+    from imgcrawl.storage.origin import Origin
+
+
+# Below this, and without decoding, a check and a write cost less than the way to a thread.
+INLINE_BYTES = 1 << 20
+
+
+class CheckedPictureStore:
+    """Lets into a store what is proven readable; costly work runs in IMAGE_THREADS threads.
+
+    The store is a folder (`LocalFilesStore`), or Scrapy's own for ``s3://`` and ``gs://``.
+    """
+
+    def __init__(
+        self, store: Any, settings: BaseSettings, *, min_width: int, min_height: int
+    ) -> None:
+        self._store = store
+        self._check_level = CheckLevel(settings["IMAGE_CHECK"])
+        self._limits = PixelLimits(
+            max_pixels=settings.getint("IMAGE_MAX_PIXELS"),
+            max_decode_pixels=settings.getint("IMAGE_MAX_DECODE_PIXELS"),
+            min_width=min_width,
+            min_height=min_height,
+        )
+        self._threads = ThreadPoolExecutor(settings.getint("IMAGE_THREADS"), "images")
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._threads.shutdown()
+
+    async def keep(
+        self,
+        body: bytes | Path,
+        digests: dict[str, str],
+        name: Callable[..., str],
+        origin: Origin,
+        info: MediaPipeline.SpiderInfo,
+    ) -> CheckedPicture:
+        """Check and store a body; one in a file on the local disk moves, and is not copied.
+
+        digests: those that the source promises, by algorithm of hashlib
+        name:    makes the final name, given the `extension` that the bytes call for
+
+        Raises BadImage for a body that is no picture, and OSError where it cannot be written.
+        """
+        if not isinstance(self._store, LocalFilesStore):
+            return await self._upload(body, digests, name, info)
+        kept: CheckedPicture = await self.call(self._check_and_store, body, digests, name, origin)
+        return kept
+
+    async def examine(self, file: Path, path: str) -> CheckedPicture:
+        """What is to be known of a file that is stored as `path` already. Raises BadImage."""
+        facts = await self.call(check_image, file, self._check_level, self._limits)
+        sha256, size = await self.call(digest, file)
+        return CheckedPicture(path, sha256, size, facts)
+
+    async def header(self, body: bytes) -> ImageFacts:
+        """What a picture that was checked before says of itself. Raises BadImage."""
+        facts: ImageFacts = await self.call(check_image, body, CheckLevel.HEADER, self._limits)
+        return facts
+
+    async def put(
+        self, path: str, data: bytes, info: MediaPipeline.SpiderInfo, **more: dict[str, Any]
+    ) -> None:
+        """Store bytes as they are; `more`: what Scrapy's stores take besides."""
+        stored = self._store.persist_file(path, BytesIO(data), info, **more)
+        if stored is not None:
+            await ensure_awaitable(stored)
+
+    async def call(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call on the spot what is cheap, in a thread what takes a millisecond."""
+        small = isinstance(args[0], bytes) and len(args[0]) < INLINE_BYTES
+        if small and self._check_level is not CheckLevel.DECODE:
+            return function(*args)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
+
+    def _check(self, body: bytes | Path, digests: dict[str, str]) -> ImageFacts:
+        facts = check_image(body, self._check_level, self._limits)
+        if isinstance(body, bytes) and (what := known_body(body)):
+            raise BadImage(Outcome.PLACEHOLDER, f"the bytes of a placeholder ({what})")
+        check_digests(body, digests)
+        return facts
+
+    def _check_and_store(
+        self,
+        body: bytes | Path,
+        digests: dict[str, str],
+        name: Callable[..., str],
+        origin: Origin,
+    ) -> CheckedPicture:
+        """Check, hash and store on the local disk; runs in a thread for anything costly."""
+        facts = self._check(body, digests)
+        path = name(extension=facts.extension)
+        sha256, size = digest(body)
+        if isinstance(body, bytes):
+            self._store.persist_bytes(path, body, origin)
+        else:
+            self._store.publish(body, path, origin)
+        return CheckedPicture(path, sha256, size, facts)
+
+    async def _upload(
+        self,
+        body: bytes | Path,
+        digests: dict[str, str],
+        name: Callable[..., str],
+        info: MediaPipeline.SpiderInfo,
+    ) -> CheckedPicture:
+        """Check and hash in a thread, then hand the bytes to the store (``s3://``, ``gs://``)."""
+        data = body if isinstance(body, bytes) else await asyncio.to_thread(body.read_bytes)
+        facts = await self.call(self._check, data, digests)
+        kept = CheckedPicture(name(extension=facts.extension), *digest(data), facts)
+        headers = {"Content-Type": f"image/{facts.format.lower()}"}
+        meta = {"width": facts.width, "height": facts.height}
+        await self.put(kept.path, data, info, meta=meta, headers=headers)
+        return kept
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPicture:
+    """A picture that is stored: what was found out on the way."""
+
+    path: str
+    sha256: str
+    size: int
+    facts: ImageFacts
+
+    def stored(self, origin: Origin, tries: int) -> Stored:
+        """The verdict on a record that is there."""
+        facts = self.facts
+        return Stored(
+            file_name=self.path,
+            url=origin.url,
+            final_url=origin.final_url,
+            sha256=self.sha256,
+            bytes=self.size,
+            format=facts.format,
+            width=facts.width,
+            height=facts.height,
+            mode=facts.mode,
+            downloaded_at=utc_now(),
+            source=origin.source,
+            orientation=facts.orientation,
+            frames=facts.frames,
+            suspect=facts.suspect,
+            tries=tries,
+        )

@@ -1,0 +1,234 @@
+"""An OUT in an object store: what goes there from the scratch folder, and comes back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+import sqlite3
+import time
+import uuid
+from contextlib import closing
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+from imgcrawl.records.errors import StoreError
+from imgcrawl.storage.address import BucketAddress
+from imgcrawl.storage.content_type import content_type
+from imgcrawl.storage.directory import CLASSES, DUPLICATES, FAILURES, LEDGER, METADATA
+from imgcrawl.storage.lease import Lease
+from imgcrawl.storage.listing import Listing
+from imgcrawl.storage.object_metadata import origin_of
+from imgcrawl.storage.open_store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from imgcrawl.storage.directory import OutputDirectory
+
+logger = logging.getLogger(__name__)
+
+_AT_TIMES: Final = (CLASSES, DUPLICATES)  # tables that a run takes away where they are empty
+_NOTES = ".store.json"  # in the scratch folder: its id, and which ledger it has
+_LISTING = ".listing.sqlite"
+_NO_FACTS: dict[str, str] = {}
+_Mark = tuple[int, int]  # what tells a file from another of the same name
+
+
+def _mark(path: Path) -> _Mark:
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns
+
+
+class RemoteDirectory:
+    """The store behind a scratch folder, from `begin` to `end`.
+
+    The scratch folder is an OUT as any other, but for the files, which leave it for the store.
+    Everything blocks, and raises StoreError.
+    """
+
+    def __init__(self, out: OutputDirectory, settings: Mapping[str, Any]) -> None:
+        self.out = out
+        self.address = BucketAddress.of(str(settings["OUT_STORE"]))
+        self.store = open_store(self.address, settings)
+        self._notes = self._read_notes()
+        stale = float(settings["STORE_LOCK_STALE"])
+        self.lease = Lease(self.store, self._notes["scratch"], stale)
+        self.listing = Listing(out.root / _LISTING)
+        self._writing = Lock()  # one checkpoint at a time, and none after the end
+        self._ended = False
+        self._fetched: dict[str, _Mark] = {}  # files that came from the store: they lie there
+
+    def begin(self) -> None:
+        """Take the lock, and bring the ledger here unless it is here already.
+
+        Raises OutputError where another run has the lock.
+        """
+        self.lease.take()
+        try:
+            there = self.store.version(LEDGER)
+            if there is not None and there != self._notes["ledger"]:
+                self._bring_ledger(there)
+        except BaseException:
+            self.lease.release()
+            raise
+
+    def _bring_ledger(self, version: str) -> None:
+        """Another machine went on, or this one is new: what is here of old is of no use."""
+        temporary = self.out.partial / LEDGER
+        self.store.get(LEDGER, temporary)
+        for path in self.out.root.iterdir():
+            if not path.name.startswith("."):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        temporary.replace(self.out.root / LEDGER)
+        self._note(version)
+
+    def take_stock(self) -> int:
+        """Take in what lies in the store; how many objects that is."""
+        return self.listing.fill(self.store.list())
+
+    def files(self, name: str) -> list[str]:
+        """The files of that name in the scratch folder: itself, or all below it."""
+        path = self.out.root / name
+        if not path.is_dir():
+            return [name]
+        files = (file for file in path.rglob("*") if file.is_file())
+        return sorted(file.relative_to(self.out.root).as_posix() for file in files)
+
+    def ship(self, name: str, facts: Mapping[str, str] = _NO_FACTS) -> None:
+        """Move a file of the scratch folder into the store."""
+        path = self.out.root / name
+        try:
+            if self._fetched.pop(name, None) != _mark(path):
+                self._put(path, name, facts)
+        except FileNotFoundError:
+            if not self.listing.has(name):  # else another record has shipped the same document
+                raise
+        path.unlink(missing_ok=True)
+
+    def clear(self, name: str) -> None:
+        """Remove a folder of the scratch folder, whose files have gone."""
+        if (self.out.root / name).is_dir():
+            shutil.rmtree(self.out.root / name)
+
+    def fetch(self, names: Iterable[str]) -> Path | None:
+        """Bring back the first of some files that is in the store, if any is.
+
+        None, too, where its bytes are not those that were put there.
+        """
+        name = next(filter(self.listing.has, names), None)
+        if name is None:
+            return None
+        temporary = self.out.partial / f"{uuid.uuid4()}.back"
+        facts = self.store.get(name, temporary)
+        with temporary.open("rb") as source:
+            sha256 = hashlib.file_digest(source, "sha256").hexdigest()
+        try:
+            origin = origin_of(facts)
+        except ValueError:
+            return None
+        if sha256 != facts.get("sha256"):
+            return None
+        if origin is not None:
+            origin.note(temporary)
+        path = self.out.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.replace(path)
+        self._fetched[name] = _mark(path)
+        return path
+
+    def discard(self, name: str) -> None:
+        """Remove a record's file, or folder, and its smaller copies from the store."""
+        self._fetched.pop(name, None)
+        for key in self.listing.of_record(name):
+            self.store.delete(key)
+            self.listing.remove(key)
+
+    def checkpoint(self, tables: Mapping[str, int]) -> float:
+        """Put a consistent copy of the ledger, and of tables so many bytes; the seconds it took."""
+        with self._writing:
+            if self._ended or self.lease.lost:
+                return 0.0
+            started = time.monotonic()
+            copy = self.out.partial / f"copy.{LEDGER}"
+            copy.unlink(missing_ok=True)
+            with (
+                closing(sqlite3.connect(self.out.root / LEDGER)) as source,
+                closing(sqlite3.connect(copy)) as sink,
+            ):
+                source.backup(sink)
+            self._put_ledger(copy)
+            copy.unlink()
+            for name, size in tables.items():
+                self._put_begin(name, size)
+            return time.monotonic() - started
+
+    def end(self, *, files: bool = True) -> None:
+        """Put everything that is left here, the closed ledger last.
+
+        files: whether other files than tables go too
+        """
+        with self._writing:
+            self._ended = True
+        if self.lease.lost is not None:
+            raise StoreError(self.lease.lost)
+        for name in _AT_TIMES:
+            if not (self.out.root / name).exists() and self.listing.has(name):
+                self.store.delete(name)
+        for path in sorted(self.out.root.iterdir()):
+            if path.name == LEDGER or path.name.startswith((".", f"{LEDGER}-")):
+                continue
+            if path.is_dir():
+                for name in self.files(path.name) if files else ():
+                    self.ship(name)
+            else:
+                self._put(path, path.name, _NO_FACTS)
+                if path.name not in {METADATA, FAILURES}:
+                    path.unlink()  # another machine may write a newer one meanwhile
+        self._put_ledger(self.out.root / LEDGER)
+
+    def close(self) -> None:
+        """Give the lock back, and let go of what was opened."""
+        with self._writing:
+            self._ended = True
+        self.listing.close()
+        (self.out.root / _LISTING).unlink(missing_ok=True)
+        self.lease.release()
+
+    def _put(self, path: Path, name: str, facts: Mapping[str, str]) -> None:
+        if self.lease.lost is not None:
+            raise StoreError(self.lease.lost, hopeless=True)
+        size = path.stat().st_size
+        self.store.put(path, name, content_type(path), facts)
+        self.listing.add(name, size)
+
+    def _put_begin(self, name: str, size: int) -> None:
+        """Put the first bytes of a table that grows meanwhile."""
+        copy = self.out.partial / f"copy.{name}"
+        try:
+            with (self.out.root / name).open("rb") as source, copy.open("wb") as sink:
+                while size > 0 and (piece := source.read(min(size, 1 << 20))):
+                    sink.write(piece)
+                    size -= len(piece)
+        except FileNotFoundError:
+            return
+        self._put(copy, name, _NO_FACTS)
+        copy.unlink()
+
+    def _put_ledger(self, file: Path) -> None:
+        self._put(file, LEDGER, _NO_FACTS)
+        self._note(self.store.version(LEDGER))
+
+    def _read_notes(self) -> dict[str, str]:
+        notes = {"scratch": str(uuid.uuid4()), "ledger": ""}
+        try:
+            notes |= json.loads((self.out.root / _NOTES).read_text("utf-8"))
+        except (FileNotFoundError, ValueError):
+            self.out.write(_NOTES, lambda file: file.write(json.dumps(notes)))
+        return notes
+
+    def _note(self, version: str | None) -> None:
+        self._notes["ledger"] = version or ""
+        self.out.write(_NOTES, lambda file: file.write(json.dumps(self._notes)))

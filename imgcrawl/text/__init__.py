@@ -1,0 +1,1 @@
+"""Text that people read: safe cells, redaction, file names, sizes, times. Imports nothing."""

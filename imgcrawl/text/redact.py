@@ -1,0 +1,87 @@
+"""Text that others had a hand in, fit for a terminal, a log and a table that is given away.
+
+Names, addresses and messages of sources stand in all of them. What a terminal obeys, or what hides
+the order of letters, is spelt out, and credentials in addresses are left out.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import unicodedata
+
+_ODD = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # controls, bidi marks, surrogates, line ends
+
+
+_LEFT_OUT = "***"
+
+
+_USER = re.compile(r"(?<=://)[^\s/?#\"'<>]*@")
+
+
+# What lets whoever has it in: signatures of S3, Google, CloudFront and Azure, and what is named so.
+_SECRETS = (
+    "x-amz-signature|x-amz-credential|x-amz-security-token|x-goog-signature|x-goog-credential|"
+    "signature|sig|awsaccesskeyid|googleaccessid|access_token|auth_token|api_key|apikey|"
+    "password|passwd|secret|client_secret"
+)
+
+
+_PARAMETER = re.compile(rf"(?i)((?:[?&;]|%26)(?:{_SECRETS})=)[^&;#\s\"'<>]+")
+
+
+def without_secrets(text: str) -> str:
+    """A text in whose URLs ``***`` stands for names, passwords and signatures."""
+    if "@" in text:
+        text = _USER.sub(f"{_LEFT_OUT}@", text)
+    return _PARAMETER.sub(rf"\1{_LEFT_OUT}", text) if "=" in text else text
+
+
+def plain_text(text: str) -> str:
+    """A text of one or more lines without secrets, in which nothing is obeyed by a terminal."""
+    text = without_secrets(text)
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c == "\n" or unicodedata.category(c) not in _ODD else ascii(c)[1:-1] for c in text
+    )
+
+
+class PlainFormatter(logging.Formatter):
+    """Another formatter's lines as plain text.
+
+    Further lines of a message are set in: none looks like one of the log.
+    """
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The lines of a record."""
+        message = record.getMessage()
+        if "\n" in message or "\r" in message:
+            record = logging.makeLogRecord(record.__dict__)
+            record.msg, record.args = re.sub(r"\r\n?|\n", "\n    ", message), None
+        return plain_text(self._inner.format(record))
+
+
+def utf8(text: str) -> str:
+    """A text that can be written: a lone surrogate, which JSON can hold, becomes its escape."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+MAX_QUOTE = 200  # characters of foreign text in one message
+
+
+def printable(text: str, limit: int = MAX_QUOTE) -> str:
+    """`text` on one line of at most `limit` characters, safe for a terminal, a log and a table.
+
+    Control characters, bidi controls, surrogates and everything else that prints nothing
+    become spaces; runs of spaces become one.
+    """
+    # The cut comes first so that a long text costs no more than a short one.
+    head = text[: limit * 10]
+    shown = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in head)
+    words = " ".join(shown.split())
+    return words if len(words) <= limit else words[: limit - 1].rstrip() + "…"

@@ -1,0 +1,1 @@
+"""Copies of a volume, object by object."""

@@ -1,0 +1,272 @@
+"""A group or an array as it is: object by object, byte for byte, the documents first.
+
+What came stays, whatever becomes of the rest: the next run goes on with what is missing. An object
+has its final name only when its bytes are those of the list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imgcrawl.download.errors import FetchError
+from imgcrawl.microscopy.merge import merged
+from imgcrawl.records.items import Missing, Stored
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.storage.digests import bytes_of, digests_of
+from imgcrawl.text.times import utc_now
+from imgcrawl.volumes.copy.documents import CopyDocuments
+from imgcrawl.volumes.copy.facts import facts_of
+from imgcrawl.volumes.copy.failures import CopyFailures, disk_error
+from imgcrawl.volumes.copy.fetch import ObjectFetcher, copied
+from imgcrawl.volumes.copy.listing import PAGE, ListedObject, problem_of
+from imgcrawl.volumes.copy.manifest import CopyManifest
+from imgcrawl.volumes.copy.object_table import CopiedObject
+from imgcrawl.volumes.copy.pages import CopyObjects, local_folder
+
+if TYPE_CHECKING:
+    from scrapy.crawler import Crawler
+
+    from imgcrawl.crawl.run import Run
+    from imgcrawl.records.items import Result, VolumeItem
+    from imgcrawl.records.volume import Copy
+    from imgcrawl.storage.objects import ObjectStorage
+    from imgcrawl.volumes.copy.fetch import FetchedObject
+
+logger = logging.getLogger(__name__)
+
+MANIFESTS = "manifests"  # below OUT: the table of each copy, beside it and not within
+
+
+class VolumeCopies:
+    """What the copies of one run share: so many objects at once, and the documents above them."""
+
+    def __init__(self, crawler: Crawler, run: Run, shelf: ObjectStorage) -> None:
+        self.crawler, self.run, self.shelf = crawler, run, shelf
+        self.workers = 2 * max(1, crawler.settings.getint("VOLUME_CONNECTIONS"))
+        self.turns = asyncio.Semaphore(self.workers)
+        self.above: dict[tuple[str, str], asyncio.Task[dict[str, bytes]]] = {}
+
+    async def copy(self, item: VolumeItem, copy: Copy) -> Result:
+        """Bring a copy to its end, or as far as it goes."""
+        copying = await asyncio.to_thread(VolumeCopy, self, item, copy)
+        try:
+            return await copying.result()
+        finally:
+            self.run.counts.files.pop(item.record_id, None)
+            await asyncio.to_thread(copying.manifest.close)
+
+
+class VolumeCopy:
+    """One copy on its way. Raises nothing for what the source may do: that is its result."""
+
+    def __init__(self, copies: VolumeCopies, item: VolumeItem, copy: Copy) -> None:
+        self._copies, self._item, self._copy = copies, item, copy
+        self._run, self._shelf = copies.run, copies.shelf
+        self._objects = ObjectFetcher(copies.crawler, self._run.out, item.path)
+        out, folder = self._run.out, item.path
+        name = hashlib.sha256(item.record_id.encode("utf-8", "replace")).hexdigest()[:16]
+        self.manifest = CopyManifest(
+            out.parts / f"{name}.copy",
+            out.root / MANIFESTS / f"{folder}.tsv",
+            (lambda key: self._shelf.size(f"{folder}/{key}")) if self._shelf.is_local else None,
+            lambda key: digests_of(out.root / folder / key),
+        )
+        self._failures = CopyFailures()
+        self._bytes = self._absent = self._tries = 0
+        listed = item.metadata.get("listed_size")
+        self._expected = listed if isinstance(listed, int) else None
+        self._pages = CopyObjects(self._objects, copy)
+        self._documents = CopyDocuments(copies, self._objects, copy.address, folder)
+
+    async def result(self) -> Result:
+        """The verdict on the record."""
+        try:
+            self._require_sense()
+            await self._documents.fetch_above()
+            await self._fetch_documents()
+            await self._work_off()
+            if not self._failures and self._pages.complete and not self._pages.computed:
+                await self._check_unlisted()
+        except FetchError as error:
+            self._failures.add("", error)
+        except OSError as error:
+            self._failures.add("", disk_error(error))
+        await asyncio.to_thread(self.manifest.flush)
+        count = await asyncio.to_thread(self.manifest.count)
+        url = self._item.urls[0]
+        if self._failures:
+            missing = self._failures.verdict(count, url, complete=self._pages.complete)
+            return replace(missing, tries=missing.tries + self._tries)
+        if not count:
+            words = f"there is nothing below {self._copy.address.shown}{self._pages.why_nothing}"
+            return Missing(self._pages.nothing, words, url, None, self._tries)
+        return await self._stored(url)
+
+    def _require_sense(self) -> None:
+        """Raise FetchError for a copy that cannot be meant."""
+        for part in self._copy.parts:
+            if problem := problem_of(part.strip("/")):
+                raise FetchError(Outcome.BAD_URL, f"the part {part[:80]!r}: {problem}", tries=0)
+        source = local_folder(self._copy.address.url)
+        target = (self._run.out.root / self._item.path).resolve()
+        if source is not None and target.is_relative_to(source.resolve()):
+            words = f"{source} cannot be copied into itself: choose another -a out=DIR"
+            raise FetchError(Outcome.BAD_URL, words, tries=0)
+
+    async def _fetch_documents(self) -> None:
+        """The documents of the copy itself, so that it opens however far it comes."""
+        covered = not self._copy.parts
+        async with asyncio.TaskGroup() as group:
+            for key in self._documents.own(self._copy.parts):
+                group.create_task(self._fetch_document(key, covered=covered))
+
+    async def _fetch_document(self, key: str, *, covered: bool) -> None:
+        known = self.manifest.known(key) if self._shelf.is_local else None
+        if known is not None:
+            if not covered:
+                self.manifest.keep(known)  # no list will have it
+            return
+        try:
+            async with self._copies.turns:
+                found = await self._documents.fetch(key)
+                if found is None:
+                    return
+                arrived, etag = found
+                await asyncio.to_thread(self._shelf.put, arrived.file, f"{self._item.path}/{key}")
+        except FetchError as error:
+            if error.outcome is not Outcome.TOO_LARGE:  # which its list may have, as any object
+                self._failures.add(key, error)
+        except OSError as error:
+            self._failures.add(key, disk_error(error))
+        else:
+            self._keep(key, arrived, arrived.size, etag)
+
+    async def _read(self, key: str) -> bytes | None:
+        """A document that may tell of more: it is copied, too."""
+        await self._fetch_document(key, covered=False)
+        return await asyncio.to_thread(self._documents.kept, key)
+
+    async def _work_off(self) -> None:
+        """Everything that is listed: several objects at once, and few of them in memory."""
+        queue: asyncio.Queue[ListedObject | None] = asyncio.Queue(PAGE)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._copies.workers):
+                group.create_task(self._work(queue))
+            try:
+                async for page in self._pages.read(self._read):
+                    plan = await asyncio.to_thread(self.manifest.plan, page)
+                    self._bytes += plan.held
+                    self._absent += plan.absent
+                    for refused, problem in plan.refused:
+                        self._failures.refuse(refused.key, problem)
+                    for wanted in plan.wanted:
+                        await queue.put(wanted)
+                    if self._is_over():
+                        break
+            except FetchError as error:
+                self._failures.add("its list", error)
+            except OSError as error:
+                self._failures.add("its list", disk_error(error))
+            for _ in range(self._copies.workers):
+                await queue.put(None)
+
+    def _is_over(self) -> bool:
+        if self._run.stopping:
+            self._failures.stop()
+        return self._failures.hopeless
+
+    async def _work(self, queue: asyncio.Queue[ListedObject | None]) -> None:
+        while (wanted := await queue.get()) is not None:
+            if not self._is_over():
+                async with self._copies.turns:
+                    await self._bring(wanted)
+
+    async def _bring(self, wanted: ListedObject) -> None:
+        """One object into its place, or among the failures."""
+        try:
+            arrived = await self._arrival(wanted)
+            await asyncio.to_thread(
+                self._shelf.put, arrived.file, f"{self._item.path}/{wanted.key}"
+            )
+            same = wanted.etag == arrived.etag or arrived.etag is None
+            size = wanted.size if same and wanted.size is not None else arrived.size
+            if self._keep(wanted.key, arrived, size, arrived.etag or wanted.etag):
+                await asyncio.to_thread(self.manifest.flush)
+        except FetchError as error:
+            if wanted.size is None and await self._pages.is_absent(error):
+                self._absent += 1
+                self.manifest.keep(CopiedObject(wanted.key, None, None, 0, ""))
+            else:
+                self._failures.add(wanted.key, error)
+        except OSError as error:
+            self._failures.add(wanted.key, disk_error(error))
+
+    async def _arrival(self, wanted: ListedObject) -> FetchedObject:
+        if local_folder(self._copy.address.url) is None:
+            return await self._objects.fetch(wanted)
+        return await asyncio.to_thread(copied, Path(wanted.url), self._objects.new_file())
+
+    def _keep(self, key: str, arrived: FetchedObject, size: int, etag: str | None) -> bool:
+        self._bytes += arrived.size
+        self._tries += arrived.tries
+        self._run.counts.files[self._item.record_id] = self._bytes, self._expected
+        return self.manifest.keep(CopiedObject(key, size, etag, arrived.size, arrived.sha256))
+
+    async def _check_unlisted(self) -> None:
+        """What was there and is not listed any more is asked for: it goes only if it is gone."""
+        while not self._failures and (unseen := await asyncio.to_thread(self.manifest.unseen)):
+            for wanted in unseen:
+                url = self._pages.url_of(wanted.key)
+                if url is not None and self.manifest.known(wanted.key):
+                    try:
+                        arrived = await self._objects.fetch(replace(wanted, url=url))
+                    except FetchError as error:
+                        if error.outcome is not Outcome.NOT_FOUND:
+                            raise
+                    else:
+                        name = f"{self._item.path}/{wanted.key}"
+                        await asyncio.to_thread(self._shelf.put, arrived.file, name)
+                        self._keep(wanted.key, arrived, arrived.size, arrived.etag)
+                        continue
+                logger.debug("%s is gone from %s", wanted.key, self._copy.address.shown)
+                await asyncio.to_thread(self._shelf.remove, f"{self._item.path}/{wanted.key}")
+                await asyncio.to_thread(self.manifest.forget, wanted.key)
+
+    async def _stored(self, url: str) -> Stored:
+        total = await asyncio.to_thread(self.manifest.finish, self._objects.new_file())
+        folder = self._run.out.root / self._item.path
+        size = await asyncio.to_thread(bytes_of, folder) if self._shelf.is_local else total.bytes
+        if size != total.bytes:
+            strays = "%s holds %d bytes that are not of the copy: see its table in %s/"
+            logger.warning(strays, folder, size - total.bytes, MANIFESTS)
+        names = self._item.path.split("/")
+        facts = await asyncio.to_thread(facts_of, self._documents.kept, names)
+        stored = Stored(
+            file_name=self._item.path,
+            url=url,
+            final_url=self._copy.address.url,
+            sha256=total.sha256,
+            bytes=size,
+            downloaded_at=utc_now(),
+            source="original",
+            tries=self._tries,
+        )
+        if facts is not None:
+            # What was told had the whole picture before it, and the documents here are of a part.
+            self._item.metadata = merged(facts, {}) | self._item.metadata
+            width, height = (self._item.metadata.get(name) for name in ("size_x", "size_y"))
+            stored = replace(
+                stored,
+                format=facts.format,
+                width=width if isinstance(width, int) else None,
+                height=height if isinstance(height, int) else None,
+            )
+        self._item.metadata["objects"] = total.objects
+        if self._pages.computed:
+            self._item.metadata["objects_absent"] = self._absent
+        return stored

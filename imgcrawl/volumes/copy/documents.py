@@ -1,0 +1,113 @@
+"""The documents of a copy: its own, and those of the folders above it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urlsplit
+
+from imgcrawl.microscopy.zarr_documents import document_at
+from imgcrawl.volumes.copy.fetch import MAX_DOCUMENT, FetchedObject
+from imgcrawl.volumes.copy.grid import DOCUMENTS, as_document
+from imgcrawl.volumes.copy.pages import local_folder
+
+if TYPE_CHECKING:
+    from imgcrawl.records.volume import VolumeAddress
+    from imgcrawl.volumes.copy.copy import VolumeCopies
+    from imgcrawl.volumes.copy.fetch import ObjectFetcher
+
+_STORE = re.compile(r"(?i).+\.(zarr|n5|precomputed)")  # nothing above such a folder is part of it
+_OF = {
+    "zarr": (".zgroup", ".zattrs", ".zarray", ".zmetadata"),
+    "zarr3": ("zarr.json",),
+    "n5": ("attributes.json",),
+    "neuroglancer_precomputed": ("info",),
+}
+
+
+def folders_above(url: str, target: str) -> list[tuple[str, str]]:
+    """The folders above an address that have a place above its target: URL and path below OUT.
+
+    They have one as far as the names agree, up to the folder that is the store.
+    """
+    theirs = unquote(urlsplit(url).path).strip("/").split("/")
+    ours = target.split("/")
+    found: list[tuple[str, str]] = []
+    while len(ours) > 1 and ours[-2:] == theirs[-2:] and not _STORE.fullmatch(ours[-1]):
+        theirs.pop()
+        ours.pop()
+        url = url.rstrip("/").rpartition("/")[0] + "/"
+        found.append((url, "/".join(ours)))
+    return found
+
+
+class CopyDocuments:
+    """Of one copy. What is no JSON object is no document, whatever it is called."""
+
+    def __init__(
+        self, copies: VolumeCopies, objects: ObjectFetcher, address: VolumeAddress, folder: str
+    ) -> None:
+        self._copies, self._objects = copies, objects
+        self._address, self._folder = address, folder
+        self._names = _OF.get(address.driver or "", DOCUMENTS)
+        self._bodies: dict[str, bytes] = {}
+
+    def own(self, parts: tuple[str, ...]) -> list[str]:
+        """The names that documents may have in the copy's own folders, from the top down."""
+        folders = {"": None}
+        for part in parts:
+            steps = part.strip("/").split("/")
+            folders |= dict.fromkeys("/".join(steps[: n + 1]) + "/" for n in range(len(steps)))
+        return [folder + name for folder in folders for name in self._names]
+
+    async def fetch_above(self) -> None:
+        """Those of the folders above: asked for once in a run, and put where they belong.
+
+        They are asked for anew by each run, since a group may have got more levels. Raises
+        FetchError and OSError.
+        """
+        for up, (url, folder) in enumerate(folders_above(self._address.url, self._folder), 1):
+            above = self._copies.above
+            task = above.get((url, folder))
+            if task is None or (task.done() and (task.cancelled() or task.exception())):
+                task = above[url, folder] = asyncio.create_task(self._bring_above(url, folder))
+            for name, body in (await asyncio.shield(task)).items():
+                self._bodies["../" * up + name] = body
+
+    async def _bring_above(self, url: str, folder: str) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        for name in self._names:
+            body, _ = await self._body(url, name)
+            if body is not None and as_document(body) is not None:
+                file = self._objects.new_file()
+                await asyncio.to_thread(file.write_bytes, body)
+                await asyncio.to_thread(self._copies.shelf.put, file, f"{folder}/{name}")
+                found[name] = body
+        return found
+
+    async def fetch(self, key: str) -> tuple[FetchedObject, str | None] | None:
+        """One of its own, in a file, with its ETag; None where there is none. Raises FetchError."""
+        body, etag = await self._body(self._address.url, key)
+        if body is None or as_document(body) is None:
+            return None
+        self._bodies[key] = body
+        file = self._objects.new_file()
+        await asyncio.to_thread(file.write_bytes, body)
+        sha256 = hashlib.sha256(body).hexdigest()
+        return FetchedObject(file, len(body), etag, sha256, 1), etag
+
+    def kept(self, name: str) -> bytes | None:
+        """A document by its name relative to the copy ("../.zattrs"), as it was copied. Blocks."""
+        if name in self._bodies or name.startswith("../"):
+            return self._bodies.get(name)
+        return document_at(self._copies.run.out.root / self._folder / name, MAX_DOCUMENT)
+
+    async def _body(self, base: str, name: str) -> tuple[bytes | None, str | None]:
+        folder = local_folder(base)
+        if folder is not None:
+            return await asyncio.to_thread(document_at, folder / name, MAX_DOCUMENT), None
+        found, response = await self._objects.document(base + quote(name, safe="/"))
+        etag = (response.headers.get("ETag") or b"").decode("latin-1")
+        return found, etag.removeprefix("W/").strip('"') or None

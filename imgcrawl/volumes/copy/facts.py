@@ -1,0 +1,110 @@
+"""What a copied array or group says of itself, with the voxel size of its own level."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.microscopy.facts import FileFacts
+from imgcrawl.microscopy.zarr_facts import describe_zarr
+from imgcrawl.pictures.errors import BadImage
+from imgcrawl.volumes.copy.grid import as_document
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Get = Callable[[str], bytes | None]
+
+_FURTHEST = 3  # folders between an array and the group that tells of its voxels
+_TELLING = (".zattrs", "zarr.json", "attributes.json")
+
+
+def facts_of(get: Get, names: list[str]) -> FileFacts | None:
+    """What the documents say; None where they are those of no picture, such as a group of groups.
+
+    get:   a document by its name relative to the copy; those above it begin with "../"
+    names: of the folders that the copy lies in, itself last
+    """
+    try:
+        facts = describe_zarr(get)
+    except (BadImage, ValueError):
+        return _precomputed(get, names)
+    for up in range(1, min(_FURTHEST, len(names) - 1) + 1):
+        path, base = "/".join(names[-up:]), "../" * up
+        try:
+            group = describe_zarr(partial(_of_level, get, path, base))
+        except (BadImage, ValueError):
+            continue
+        if group.voxel_source and facts.levels is None:
+            return replace(group, format=facts.format, levels=None)
+    return facts
+
+
+def _of_level(get: Get, path: str, base: str, name: str) -> bytes | None:
+    """A document of the group above, as if the level at `path` were its only one."""
+    if name.startswith(f"{path}/"):
+        return get(name.removeprefix(f"{path}/"))
+    if name not in _TELLING:
+        return None
+    body = get(base + name)
+    node = as_document(body)
+    if node is None:
+        return None
+    own = node.get("attributes") if name == "zarr.json" else node
+    for holder in (own, own.get("ome") if isinstance(own, dict) else None):
+        scales = holder.get("multiscales") if isinstance(holder, dict) else None
+        first = scales[0] if isinstance(scales, list) and scales else None
+        if isinstance(first, dict):
+            levels = first.get("datasets")
+            first["datasets"] = [
+                level
+                for level in (levels if isinstance(levels, list) else ())
+                if isinstance(level, dict) and level.get("path") == path
+            ]
+            return json.dumps(node).encode()
+    return None  # it tells of no levels, and this is not one of its
+
+
+def _precomputed(get: Get, names: list[str]) -> FileFacts | None:
+    """A neuroglancer volume by its first scale, which is the finest; or one scale of it alone."""
+    node, first = as_document(get("info")) or {}, None
+    scales = _scales(node)
+    if scales:
+        first = scales[0]
+    for up in range(1, min(_FURTHEST, len(names) - 1) + 1):
+        if first is not None:
+            break
+        node = as_document(get("../" * up + "info")) or {}
+        key, scales = "/".join(names[-up:]), []
+        first = next((scale for scale in _scales(node) if scale.get("key") == key), None)
+    if first is None:
+        return None
+    sizes, voxels = _three(first.get("size")), _three(first.get("resolution"))
+    told = "file: precomputed info" if voxels else None
+    return FileFacts(
+        format="precomputed",
+        size_x=int(sizes[0]) if sizes else None,
+        size_y=int(sizes[1]) if sizes else None,
+        size_z=int(sizes[2]) if sizes else None,
+        dtype=str(node.get("data_type"))[:20] if "data_type" in node else None,
+        voxel_x_nm=float(voxels[0]) if voxels else None,
+        voxel_y_nm=float(voxels[1]) if voxels else None,
+        voxel_z_nm=float(voxels[2]) if voxels else None,
+        voxel_source=dict.fromkeys("zyx", told) if told else {},
+        compression=str(first["encoding"])[:40] if "encoding" in first else None,
+        levels=len(scales) or None,
+    )
+
+
+def _scales(node: dict[str, Any]) -> list[dict[str, Any]]:
+    told = node.get("scales")
+    return [s for s in told if isinstance(s, dict)] if isinstance(told, list) else []
+
+
+def _three(value: object) -> list[float]:
+    """Three positive numbers, or none."""
+    good = isinstance(value, list) and len(value) == 3
+    items: list[Any] = value if isinstance(value, list) and good else []
+    return items if all(type(n) in {int, float} and 0 < n < 1e15 for n in items) else []

@@ -1,0 +1,78 @@
+"""What failed of a copy, counted: there may be a million objects, and one verdict."""
+
+from __future__ import annotations
+
+import errno
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from imgcrawl.download.errors import FetchError
+from imgcrawl.records.errors import FULL_DISK
+from imgcrawl.records.items import Missing, one_verdict
+from imgcrawl.records.outcomes import Outcome
+
+# After these nothing else of the copy will come in this run.
+_HOPELESS = (Outcome.DISK_FULL, Outcome.INTERRUPTED, Outcome.HOST_DOWN)
+
+
+@dataclass(slots=True)
+class CopyFailures:
+    """Outcomes by their number, and the first failure of each."""
+
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    first: dict[Outcome, tuple[str, FetchError]] = field(default_factory=dict)
+    refused: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.outcomes)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether going on gains nothing."""
+        return any(outcome in self.outcomes for outcome in _HOPELESS)
+
+    def add(self, key: str, error: FetchError) -> None:
+        """An object, or what all of them depend on, did not come."""
+        self.outcomes[error.outcome] += 1
+        self.first.setdefault(error.outcome, (key, error))
+
+    def refuse(self, key: str, problem: str) -> None:
+        """An object whose name cannot be used."""
+        words = f"{key[:100]!r} is no name to store it under: {problem}"
+        self.add(key, FetchError(Outcome.BAD_URL, words, tries=0))
+
+    def stop(self) -> None:
+        """The run is being stopped."""
+        if Outcome.INTERRUPTED not in self.outcomes:
+            words = "the run was stopped; the next one goes on from here"
+            self.add("", FetchError(Outcome.INTERRUPTED, words, tries=0))
+
+    def verdict(self, there: int, url: str, *, complete: bool) -> Missing:
+        """One for the record: what ended it first, then what leaves most hope.
+
+        there: objects that are stored; complete: whether all that there are have been listed
+        """
+        each = {
+            outcome: Missing(outcome, error.message, url, error.status, error.tries)
+            for outcome, (_, error) in self.first.items()
+        }
+        ended = [each[outcome] for outcome in _HOPELESS if outcome in each]
+        chosen = (ended or [one_verdict([*each.values()])])[0]
+        counts = Counter({o: n for o, n in self.outcomes.items() if self.first[o][0]})
+        if not counts:
+            return chosen
+        words = ", ".join(f"{n:,} {outcome}" for outcome, n in counts.most_common())
+        key, error = next(pair for pair in self.first.values() if pair[0])
+        number = f"{counts.total():,} of {'' if complete else 'at least '}"
+        message = f"{number}{there + counts.total():,} objects: {words}; first: {key[:200]!r}"
+        return replace(chosen, message=f"{message} ({error.message})")
+
+
+def disk_error(error: OSError) -> FetchError:
+    """What the disk of OUT, or a folder that is copied, says."""
+    outcome = Outcome.BAD_URL
+    if error.errno in FULL_DISK:
+        outcome = Outcome.DISK_FULL
+    elif error.errno == errno.ENOENT:
+        outcome = Outcome.NOT_FOUND
+    return FetchError(outcome, f"it cannot be stored ({error.strerror or error})", tries=0)

@@ -1,0 +1,192 @@
+"""The objects that the documents of a store promise: for servers that list nothing.
+
+An array's document gives the grid of its chunks and how their names are made; which of them are
+there only asking can tell, since a chunk of nothing but the fill value need not be.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from itertools import product
+from math import ceil, prod
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.download.errors import FetchError
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.volumes.copy.listing import problem_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from typing import TypeAlias
+
+    Read: TypeAlias = Callable[[str], Awaitable[bytes | None]]
+
+DOCUMENTS = (
+    ".zgroup", ".zattrs", ".zarray", ".zmetadata", "zarr.json", "attributes.json", "info",
+)  # fmt: skip
+MAX_CHUNKS = 50_000_000  # of one array; each is a request
+MAX_FOLDERS = 2_000
+_MAX_SHARD_BITS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkGrid:
+    """The chunks of one array: `counts` by axis, and how `key` names one of them."""
+
+    counts: tuple[int, ...]
+    key: Callable[[tuple[int, ...]], str]
+
+    def names(self) -> Iterator[str]:
+        """The name of every chunk. Raises FetchError for more than anybody would ask for."""
+        if prod(self.counts) > MAX_CHUNKS:
+            words = f"an array of {prod(self.counts):,} chunks, on a server that lists none"
+            raise FetchError(Outcome.TOO_LARGE, words, tries=0)
+        return map(self.key, product(*map(range, self.counts)))
+
+
+async def grids_below(read: Read, start: str) -> list[tuple[str, ChunkGrid]]:
+    """The arrays in a folder and below, as its documents tell: ("s0/", its grid).
+
+    read: the bytes of a document by its name, None where there is none
+    Raises FetchError for documents that cannot be understood, and what `read` raises.
+    """
+    found: list[tuple[str, ChunkGrid]] = []
+    folders, seen = [start], {start}
+    while folders:
+        folder = folders.pop()
+        below: list[str] = []
+        for name in DOCUMENTS:
+            body = await read(folder + name)
+            node = as_document(body)
+            if node is None:
+                continue
+            try:
+                found += [(folder + path, grid) for path, grid in _grids(name, node)]
+                below += _children(name, node)
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+                words = f"{folder}{name} cannot be understood: {type(error).__name__} {error}"
+                raise FetchError(Outcome.CORRUPT, words[:300], 200) from error
+        for path in below:
+            child = f"{folder}{path}/"
+            if problem_of(f"{folder}{path}") is None and child not in seen:
+                seen.add(child)
+                folders.append(child)
+        if len(seen) > MAX_FOLDERS:
+            words = f"more than {MAX_FOLDERS:,} folders, on a server that lists none"
+            raise FetchError(Outcome.TOO_LARGE, words, tries=0)
+    return found
+
+
+def as_document(body: bytes | None) -> dict[str, Any] | None:
+    """The JSON object that a body is; None for anything else, such as a page that says "no"."""
+    try:
+        node = json.loads(body or b"")
+    except (ValueError, RecursionError):
+        return None
+    return node if isinstance(node, dict) else None
+
+
+def _grids(name: str, node: dict[str, Any]) -> list[tuple[str, ChunkGrid]]:
+    match name:
+        case ".zarray":
+            joint = "/" if node.get("dimension_separator") == "/" else "."
+            return [("", _grid(node["shape"], node["chunks"], lambda at: _joined(at, joint)))]
+        case "zarr.json" if node.get("node_type") == "array":
+            return [("", _v3(node))]
+        case "attributes.json" if "dimensions" in node:
+            return [("", _grid(node["dimensions"], node["blockSize"], lambda at: _joined(at, "/")))]
+        case "info" if isinstance(node.get("scales"), list):
+            return [each for scale in node["scales"] for each in _precomputed(scale)]
+    return []
+
+
+def _v3(node: dict[str, Any]) -> ChunkGrid:
+    if node["chunk_grid"]["name"] != "regular":
+        raise ValueError("its grid of chunks is not regular")
+    encoding = node.get("chunk_key_encoding") or {}
+    style = encoding.get("name", "default")
+    joint = (encoding.get("configuration") or {}).get("separator")
+    if joint not in {"/", "."}:
+        joint = "." if style == "v2" else "/"
+
+    def key(at: tuple[int, ...]) -> str:
+        if style == "v2":
+            return _joined(at, joint)
+        return joint.join(["c", *map(str, at)])
+
+    return _grid(node["shape"], node["chunk_grid"]["configuration"]["chunk_shape"], key)
+
+
+def _grid(shape: list[int], chunk: list[int], key: Callable[[tuple[int, ...]], str]) -> ChunkGrid:
+    if len(shape) != len(chunk) or not all(type(side) is int for side in [*shape, *chunk]):
+        raise ValueError("its shape and its chunks do not fit")
+    if any(side < 0 for side in shape) or any(side < 1 for side in chunk):
+        raise ValueError("its shape or its chunks are none")
+    return ChunkGrid(tuple(-(-side // step) for side, step in zip(shape, chunk, strict=True)), key)
+
+
+def _joined(at: tuple[int, ...], joint: str) -> str:
+    return joint.join(map(str, at)) or "0"
+
+
+def _precomputed(scale: dict[str, Any]) -> Iterator[tuple[str, ChunkGrid]]:
+    """A scale of a neuroglancer volume: files of shards, or chunks named by their bounds."""
+    key, size = str(scale["key"]).strip("/"), scale["size"]
+    if problem_of(key) is not None:
+        raise ValueError(f"the scale {key[:80]!r} leads elsewhere")
+    if shards := scale.get("sharding"):
+        bits = int(shards["shard_bits"])
+        if not 0 <= bits <= _MAX_SHARD_BITS:
+            raise ValueError(f"{bits} bits of shards")
+        yield (
+            f"{key}/",
+            ChunkGrid((1 << bits,), lambda at: f"{at[0]:0{ceil(bits / 4) or 1}x}.shard"),
+        )
+        return
+    offset = scale.get("voxel_offset") or [0, 0, 0]
+    for chunk in scale["chunk_sizes"][:1]:
+
+        def name(at: tuple[int, ...], chunk: list[int] = chunk) -> str:
+            bounds = [
+                (low + n * step, low + min((n + 1) * step, side))
+                for n, step, side, low in zip(at, chunk, size, offset, strict=True)
+            ]
+            return "_".join(f"{low}-{high}" for low, high in bounds)
+
+        yield f"{key}/", _grid(size, chunk, name)
+
+
+def _children(name: str, node: dict[str, Any]) -> list[str]:
+    """The folders below that a document speaks of."""
+    found: list[object] = []
+    own = node.get("attributes") if name == "zarr.json" else node
+    own = own if isinstance(own, dict) else {}
+    if name in {".zattrs", "zarr.json", "attributes.json"}:
+        for holder in (own, own.get("ome")):
+            found += _told(holder)
+    consolidated = node.get("consolidated_metadata") if name == "zarr.json" else node
+    if name in {".zmetadata", "zarr.json"} and isinstance(consolidated, dict):
+        paths = consolidated.get("metadata")
+        for path in paths if isinstance(paths, dict) else ():
+            found.append(re.sub(r"(^|/)\.z\w+$", "", path))
+    return [each.strip("/") for each in found if isinstance(each, str) and each.strip("/")]
+
+
+def _told(holder: object) -> list[object]:
+    """Levels, labels, and the first picture of bioformats2raw."""
+    if not isinstance(holder, dict):
+        return []
+    found: list[object] = []
+    for scales in holder.get("multiscales") or ():
+        levels = scales.get("datasets") if isinstance(scales, dict) else None
+        found += [level.get("path") for level in levels or () if isinstance(level, dict)]
+    labels = holder.get("labels")
+    if isinstance(labels, list):
+        found += labels
+    if "bioformats2raw.layout" in holder:
+        found.append("0")
+    if holder.get("multiscales"):
+        found.append("labels")
+    return found

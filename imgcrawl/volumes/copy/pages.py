@@ -1,0 +1,147 @@
+"""What a copy consists of: as its bucket lists it, as its folder holds it, or as it must be."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urlsplit
+
+from imgcrawl.download.errors import FetchError
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.volumes.copy.grid import grids_below
+from imgcrawl.volumes.copy.listing import (
+    PAGE,
+    ListedObject,
+    NoListingError,
+    list_bucket,
+    places,
+    walk,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from imgcrawl.records.volume import Copy
+    from imgcrawl.volumes.copy.fetch import ObjectFetcher
+    from imgcrawl.volumes.copy.grid import ChunkGrid, Read
+
+logger = logging.getLogger(__name__)
+
+
+def local_folder(url: str) -> Path | None:
+    """The folder of this machine that a URL stands for; None for one that is elsewhere."""
+    parts = urlsplit(url)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+
+class CopyObjects:
+    """The objects of one copy.
+
+    complete: whether all of them have been named
+    computed: by the documents, since nobody lists them
+    """
+
+    def __init__(self, objects: ObjectFetcher, copy: Copy) -> None:
+        self._objects, self._address = objects, copy.address
+        self._parts = [f"{part.strip('/')}/" for part in copy.parts] or [""]
+        self._refusal: FetchError | None = None
+        self._probe: asyncio.Task[bool] | None = None
+        self.complete = self.computed = False
+
+    @property
+    def nothing(self) -> Outcome:
+        """What it comes to where there is nothing."""
+        refused = self._refusal is not None and self._refusal.outcome is Outcome.FORBIDDEN
+        return Outcome.FORBIDDEN if refused else Outcome.NOT_FOUND
+
+    @property
+    def why_nothing(self) -> str:
+        """The same in words, to be put behind others."""
+        if self._refusal is None:
+            return ""
+        return f" that is a document of Zarr, N5 or neuroglancer, and {self._refusal.message}"
+
+    async def read(self, read: Read) -> AsyncIterator[list[ListedObject]]:
+        """A page after the other. `read` gives documents by name. Raises FetchError, OSError."""
+        folder = local_folder(self._address.url)
+        if folder is not None:
+            async for page in self._walked(folder):
+                yield page
+            self.complete = True
+            return
+        async for page in self._listed():
+            yield page
+        if not self.complete:
+            self.computed = True
+            async for page in self._promised(read):
+                yield page
+            self.complete = True
+
+    def url_of(self, key: str) -> str | None:
+        """Where to ask for an object that was not listed; None where the list is beyond doubt."""
+        if local_folder(self._address.url) is not None:
+            return None
+        return self._address.url + quote(key, safe="/")
+
+    async def is_absent(self, error: FetchError) -> bool:
+        """Whether an answer says that there is no such object.
+
+        Some buckets answer 403 for that: one is asked once for what cannot be there.
+        """
+        if error.status in {404, 410}:
+            return True
+        if error.status not in {401, 403}:
+            return False
+        if self._probe is None:
+            self._probe = asyncio.create_task(self._forbids_absence())
+        return await self._probe
+
+    async def _forbids_absence(self) -> bool:
+        url = f"{self._address.url}no-such-object-{secrets.token_hex(8)}"
+        try:
+            return (await self._objects.ask(url)).status in {401, 403}
+        except FetchError:
+            return False
+
+    async def _walked(self, folder: Path) -> AsyncIterator[list[ListedObject]]:
+        for part in self._parts:
+            if not (folder / part).is_dir():
+                raise FetchError(Outcome.NOT_FOUND, f"{folder / part} is no folder", tries=0)
+            found = walk(folder / part)
+            while (page := await asyncio.to_thread(next, found, None)) is not None:
+                yield [
+                    ListedObject(part + each.key, each.url, each.size, each.etag) for each in page
+                ]
+
+    async def _listed(self) -> AsyncIterator[list[ListedObject]]:
+        for place in places(self._address):
+            try:
+                for part in self._parts:
+                    async for page in list_bucket(self._objects.ask, place, self._address, part):
+                        yield page
+            except NoListingError as error:
+                self._refusal = error
+            else:
+                self.complete = True
+                return
+        if self._refusal is not None and self._refusal.outcome is Outcome.FORBIDDEN:
+            words = "%s does not list its objects (%s): they are asked for by their documents."
+            logger.warning(words, self._address.shown, self._refusal.message)
+
+    async def _promised(self, read: Read) -> AsyncIterator[list[ListedObject]]:
+        found: dict[str, ChunkGrid] = {}
+        for part in self._parts:
+            found |= await grids_below(read, part)
+        for folder, grid in found.items():
+            keys = self._objects_of(folder, grid)
+            while page := list(islice(keys, PAGE)):
+                yield page
+
+    def _objects_of(self, folder: str, grid: ChunkGrid) -> Iterator[ListedObject]:
+        for name in grid.names():
+            key = folder + name
+            yield ListedObject(key, self._address.url + quote(key, safe="/"))

@@ -1,0 +1,1 @@
+"""Boxes cut out of a volume."""

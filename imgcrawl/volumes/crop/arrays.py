@@ -1,0 +1,218 @@
+"""Opening an array with tensorstore: guarded, few connections, no patience of its own.
+
+tensorstore asks for the chunks. The documents that describe an array are asked for elsewhere too,
+by the crawl's own downloader, which obeys robots.txt: a volume whose documents may not be fetched
+never gets here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import OrderedDict
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import unquote, urlsplit
+from weakref import WeakKeyDictionary
+
+from imgcrawl.download.errors import FetchError
+from imgcrawl.download.limits import TransferLimits
+from imgcrawl.download.resolver import Resolver
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.volumes.crop.blocks import BlockSide
+from imgcrawl.volumes.crop.endpoint import Endpoint, locate
+
+if TYPE_CHECKING:
+    from scrapy.crawler import Crawler
+
+    from imgcrawl.records.volume import Level, Zyx
+
+CHUNK_BYTES = 1 << 30  # of one chunk: it is in memory as a whole, however small the box
+INDEX_BYTES = 16 << 20  # of the indices of shards that are kept
+KEPT = 16  # arrays that stay open: their documents need not be fetched again
+PATIENCE = 10.0  # seconds of silence of one connection, at most
+SLOWEST = 64  # bytes a second: below is silence
+AXES = ("c", "z", "y", "x")
+
+
+@dataclass(frozen=True, slots=True)
+class ArraySource:
+    """An open array.
+
+    array:  a tensorstore whose axes are c, z, y, x
+    first:  of each axis, where a chunk of the grid begins
+    chunk:  of each axis, the voxels of a chunk
+    shard:  of each axis, the voxels of what is stored as one object
+    fill:   the value of what is not stored
+    """
+
+    array: Any
+    place: Endpoint
+    first: tuple[int, ...]
+    chunk: tuple[int, ...]
+    shard: tuple[int, ...]
+    fill: Any
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether an object holds more than one chunk."""
+        return self.shard != self.chunk
+
+    def sides(self, origin: Zyx, shape: Zyx) -> tuple[BlockSide, ...]:
+        """A box, all channels, along each axis. Raises FetchError where it lies outside."""
+        domain = self.array.domain
+        start = (int(domain[0].inclusive_min), *origin)
+        stop = (int(domain[0].exclusive_max), *(o + n for o, n in zip(origin, shape, strict=True)))
+        for axis, a, b, there in zip(AXES, start, stop, domain, strict=True):
+            if not there.inclusive_min <= a < b <= there.exclusive_max:
+                words = (
+                    f"{axis} {a} to {b} lies outside of the array, "
+                    f"which has {there.inclusive_min} to {there.exclusive_max}"
+                )
+                raise FetchError(Outcome.CORRUPT, words, tries=0)
+        return tuple(map(BlockSide, start, stop, self.first, self.chunk))
+
+
+class OpenArrays:
+    """What a crawl has open: a context a host, and the arrays asked for last."""
+
+    _of: ClassVar[WeakKeyDictionary[Crawler, OpenArrays]] = WeakKeyDictionary()
+
+    def __init__(self, crawler: Crawler) -> None:
+        self._settings = crawler.settings
+        self._resolver = Resolver()
+        self._contexts: dict[str, Any] = {}
+        self._open: OrderedDict[tuple[object, ...], asyncio.Task[tuple[Any, Endpoint]]] = (
+            OrderedDict()
+        )
+        self.absence: dict[str, asyncio.Task[bool]] = {}  # by volume: whether 403 means absent
+
+    @classmethod
+    def of(cls, crawler: Crawler) -> OpenArrays:
+        """Those of a crawl, which end with it."""
+        if crawler not in cls._of:
+            cls._of[crawler] = cls(crawler)
+        return cls._of[crawler]
+
+    async def array(self, crawler: Crawler, level: Level) -> tuple[Any, Endpoint]:
+        """An array as it is stored, opened once for all that ask.
+
+        Raises FetchError of its address, or ValueError in tensorstore's words.
+        """
+        key = (level.address.url, level.driver, level.scale, level.sha256)
+        task = self._open.get(key)
+        if task is None or (task.done() and (task.cancelled() or task.exception())):
+            task = self._open[key] = asyncio.create_task(self._opened(crawler, level))
+        self._open.move_to_end(key)
+        if len(self._open) > KEPT:
+            self._open.popitem(last=False)
+        return await asyncio.shield(task)
+
+    async def place(self, crawler: Crawler, level: Level) -> Endpoint:
+        """Where the store of a level is asked for. Raises FetchError."""
+        return await locate(crawler, level.address.url, self._resolver)
+
+    async def _opened(self, crawler: Crawler, level: Level) -> tuple[Any, Endpoint]:
+        place = await self.place(crawler, level)
+        ts = await asyncio.to_thread(
+            tensorstore, TransferLimits.from_settings(self._settings).silence
+        )
+        spec: dict[str, Any] = {
+            "driver": level.driver,
+            "kvstore": _kvstore(place),
+            "fill_missing_data_reads": False,
+            "recheck_cached_data": False,
+            # A chunk is read once, the indices of its shard with every block that it has chunks of.
+            "metadata_cache_pool": "cache_pool#indices",
+        }
+        if level.driver == "neuroglancer_precomputed":
+            spec["scale_index"] = level.scale or 0
+        context = self._context(ts, urlsplit(place.url).netloc)
+        return await ts.open(spec, read=True, open=True, context=context), place
+
+    def _context(self, ts: Any, host: str) -> Any:
+        if host not in self._contexts:
+            connections = max(1, self._settings.getint("VOLUME_CONNECTIONS", 8))
+            self._contexts[host] = ts.Context(
+                {
+                    "http_request_concurrency": {"limit": connections},
+                    # It would wait for half a minute between tries, knowing no Retry-After.
+                    "http_request_retries": {"max_retries": 0},
+                    "file_io_concurrency": {"limit": connections},
+                    "cache_pool": {"total_bytes_limit": 0},
+                    "cache_pool#indices": {"total_bytes_limit": INDEX_BYTES},
+                }
+            )
+        return self._contexts[host]
+
+
+def tensorstore(silence: float) -> Any:
+    """The module, imported when it is first needed: that takes a tenth of a second, and 30 MB.
+
+    silence: seconds until a connection on which nothing comes is given up, 0 for never
+    """
+    if silence > 0:
+        seconds = str(max(1, round(min(silence, PATIENCE))))
+        # Read once, when the first request is made.
+        os.environ.setdefault("TENSORSTORE_CURL_LOW_SPEED_TIME_SECONDS", seconds)
+        os.environ.setdefault("TENSORSTORE_CURL_LOW_SPEED_LIMIT_BYTES", str(SLOWEST))
+        os.environ.setdefault("TENSORSTORE_CURL_CONNECT_TIMEOUT_SECONDS", seconds)
+    import tensorstore as ts  # noqa: PLC0415
+
+    return ts
+
+
+def arranged(array: Any, place: Endpoint, level: Level, time: int) -> ArraySource:
+    """An array as it is stored, seen as c, z, y, x at one time.
+
+    Raises FetchError (corrupt) where it is not what the level says.
+    """
+    if array.rank != len(level.axes) or array.dtype.name != level.dtype:
+        raise _changed(level, f"has {array.rank} axes of {array.dtype.name}")
+    layout = array.chunk_layout
+    grid = layout.grid_origin or (0,) * array.rank
+    read, written = layout.read_chunk.shape, layout.write_chunk.shape
+    sizes = [
+        (int(first or 0), int(chunk or shard or side), int(shard or chunk or side))
+        for first, chunk, shard, side in zip(
+            grid, read or array.shape, written or array.shape, array.shape, strict=True
+        )
+    ]
+    if (size := array.dtype.numpy_dtype.itemsize * prod(s[1] for s in sizes)) > CHUNK_BYTES:
+        raise FetchError(Outcome.TOO_LARGE, f"its chunks have {size:,} bytes each", tries=0)
+    fill = 0 if array.fill_value is None else array.fill_value.item()
+    names = ["c" if name == "channel" else name for name in level.axes]
+    for at in reversed(range(len(names))):
+        if names[at] in AXES:
+            continue
+        index = time if names[at] == "t" else 0
+        there = array.domain[at]
+        if not (names[at] == "t" or there.size == 1) or not 0 <= index < there.size:
+            raise _changed(level, f"has {there.size} along its axis {names[at]}, not {index}")
+        array = array[(slice(None),) * at + (there.inclusive_min + index,)]
+        del names[at], sizes[at]
+    for name in AXES:
+        if name not in names:
+            array = array[None]
+            names.insert(0, name)
+            sizes.insert(0, (0, 1, 1))
+    order = [names.index(name) for name in AXES]
+    first, chunk, shard = zip(*(sizes[at] for at in order), strict=True)
+    return ArraySource(array.transpose(order), place, first, chunk, shard, fill)
+
+
+def _changed(level: Level, words: str) -> FetchError:
+    return FetchError(
+        Outcome.CORRUPT, f"the array {level.name} {words}: not what its documents say", tries=0
+    )
+
+
+def _kvstore(place: Endpoint) -> dict[str, Any]:
+    if place.is_local:
+        return {"driver": "file", "path": _path(place.url)}
+    return {"driver": "http", "base_url": place.asked, "headers": list(place.headers)}
+
+
+def _path(url: str) -> str:
+    return unquote(urlsplit(url).path)

@@ -1,0 +1,158 @@
+"""Reading blocks, and telling chunks that are not there from chunks that could not be had.
+
+What is not there is filled with the array's fill value, and counted. What is there and could not
+be read is never filled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.download.downloader import Downloader
+from imgcrawl.download.errors import FetchError
+from imgcrawl.download.limits import TransferLimits
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.records.volume import Chunks
+from imgcrawl.volumes.crop.arrays import OpenArrays, arranged
+from imgcrawl.volumes.crop.read_errors import ReadErrors, is_absent, is_forbidden
+from imgcrawl.volumes.crop.tasks import gather_or_cancel
+
+if TYPE_CHECKING:
+    import numpy as np
+    from scrapy.crawler import Crawler
+
+    from imgcrawl.records.volume import Level
+    from imgcrawl.volumes.crop.arrays import ArraySource
+    from imgcrawl.volumes.crop.blocks import Block, BlockPlan
+
+
+class _NotThere(Exception):  # noqa: N818 - an answer more than an error
+    """A chunk of what was read is not there, or is said to be forbidden."""
+
+    def __init__(self, *, forbidden: bool) -> None:
+        super().__init__()
+        self.forbidden = forbidden
+
+
+async def opened(crawler: Crawler, level: Level, time: int) -> ArraySource:
+    """The array of a level at one time. Raises FetchError."""
+    stores = OpenArrays.of(crawler)
+    tried = 0
+    while True:
+        doctor = ReadErrors(crawler, level, await stores.place(crawler, level))
+        await doctor.ready()
+        try:
+            array, place = await stores.array(crawler, level)
+        except ValueError as error:
+            tried += 1
+            await doctor.examine(error, tried)
+            if is_absent(error):
+                words = f"there is no array {level.name} at {level.address.shown}"
+                raise FetchError(Outcome.NOT_FOUND, words, tries=tried) from error
+        else:
+            return arranged(array, place, level, time)
+
+
+class BlockReader:
+    """Reads the blocks of one box. `chunks`: those of the blocks that are done with."""
+
+    def __init__(
+        self, crawler: Crawler, level: Level, source: ArraySource, blocks: BlockPlan
+    ) -> None:
+        self._crawler = crawler
+        self._level = level
+        self._source = source
+        self._blocks = blocks
+        self._doctor = ReadErrors(crawler, level, source.place)
+        self._deadline = TransferLimits.from_settings(crawler.settings).deadline
+        self._at_once = asyncio.Semaphore(2 * crawler.settings.getint("VOLUME_CONNECTIONS", 8))
+        self._has_gaps = False
+        self.chunks = Chunks()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the run is being stopped."""
+        return Downloader.of(self._crawler).stopping
+
+    async def read(self, block: Block) -> tuple[np.ndarray[Any, Any], Chunks]:
+        """The voxels of a block, and how many chunks they came from.
+
+        Raises FetchError; forbidden: where a chunk is, and the store tells absence otherwise.
+        """
+        # Where one chunk is missing others are: a whole read would be in vain, as often as not.
+        if not self._has_gaps:
+            try:
+                return await self._voxels(block), Chunks(present=block.chunks)
+            except _NotThere:
+                self._has_gaps = True
+        return await self._read_chunks(block)
+
+    async def _read_chunks(self, block: Block) -> tuple[np.ndarray[Any, Any], Chunks]:
+        import numpy as np  # noqa: PLC0415
+
+        whole = np.full(block.shape, self._source.fill, self._source.array.dtype.numpy_dtype)
+        counted = Chunks()
+
+        async def read(chunk: Block) -> None:
+            async with self._at_once:
+                try:
+                    voxels = await self._voxels(chunk)
+                except _NotThere as answer:
+                    if answer.forbidden and not await self._absence_is_forbidden():
+                        counted.forbidden += 1
+                    else:
+                        counted.missing += 1
+                    return
+            counted.present += 1
+            whole[_within(chunk, block)] = voxels
+
+        await gather_or_cancel(read(chunk) for chunk in self._blocks.chunks(block))
+        self._has_gaps = counted.present < block.chunks
+        if counted.forbidden:
+            raise self._forbidden(counted)
+        return whole, counted
+
+    async def _voxels(self, block: Block) -> np.ndarray[Any, Any]:
+        """The voxels of a block all of whose chunks are there. Raises _NotThere or FetchError."""
+        region = tuple(slice(a, b) for a, b in zip(block.start, block.stop, strict=True))
+        tried = 0
+        while True:
+            await self._doctor.ready()
+            try:
+                async with asyncio.timeout(self._deadline or None):
+                    voxels: np.ndarray[Any, Any] = await self._source.array[region].read()
+                    return voxels
+            except TimeoutError:
+                words = f"a block of {block.chunks} chunks took more than {self._deadline:g} s"
+                raise FetchError(Outcome.TIMEOUT, words) from None
+            except ValueError as error:
+                if is_absent(error) or is_forbidden(error):
+                    raise _NotThere(forbidden=is_forbidden(error)) from None
+                tried += 1
+                await self._doctor.examine(error, tried)
+
+    async def _absence_is_forbidden(self) -> bool:
+        """Whether 403 means absence in this store, asked once for all its boxes."""
+        known = OpenArrays.of(self._crawler).absence
+        key = self._level.address.url
+        task = known.get(key)
+        if task is None or (task.done() and (task.cancelled() or task.exception())):
+            task = known[key] = asyncio.create_task(self._doctor.absence_is_forbidden())
+        return await asyncio.shield(task)
+
+    def _forbidden(self, counted: Chunks) -> FetchError:
+        all_told = replace(self.chunks) + counted
+        words = (
+            f"{all_told.forbidden} chunks are forbidden (HTTP 403), of those read so far "
+            f"({all_told.present} present, {all_told.missing} missing): not filled with zeros"
+        )
+        return FetchError(Outcome.FORBIDDEN, words, 403)
+
+
+def _within(chunk: Block, block: Block) -> tuple[slice, ...]:
+    return tuple(
+        slice(a - first, b - first)
+        for a, b, first in zip(chunk.start, chunk.stop, block.start, strict=True)
+    )

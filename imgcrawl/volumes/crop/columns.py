@@ -1,0 +1,74 @@
+"""The columns of a crop or a copied level in metadata.csv, by the names that files have theirs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from imgcrawl.microscopy.facts import FileFacts
+
+if TYPE_CHECKING:
+    from imgcrawl.records.items import Metadata
+    from imgcrawl.records.volume import Level, Zyx
+    from imgcrawl.volumes.crop.provenance import Provenance
+
+_FROM = {
+    "zarr": "volume: Zarr v2",
+    "zarr3": "volume: Zarr v3",
+    "n5": "volume: N5",
+    "neuroglancer_precomputed": "volume: precomputed info",
+}
+
+
+def columns(citation: Provenance) -> Metadata:
+    """What is known of a stored crop; a column without a value is left out.
+
+    ``volume`` is the source as a person writes it, ``metadata_sha256`` that of its documents.
+    """
+    crop, level = citation.crop, citation.crop.level
+    facts = _facts(level, crop.shape, _FROM[level.driver]).columns()
+    facts.pop("format")
+    own = {
+        "axes": "czyx" if level.channels > 1 else "zyx",
+        "volume": level.address.shown,
+        "level": level.name,
+        **{f"origin_{a}": first for a, first in zip("zyx", crop.origin, strict=True)},
+        "time": crop.time if level.times > 1 else None,
+        "seed": crop.seed,
+        "draw": crop.draw,
+        "chunks_present": citation.chunks.present,
+        "chunks_missing": citation.chunks.missing,
+        "chunks_forbidden": citation.chunks.forbidden,
+        "voxels_sha256": citation.voxels_sha256,
+        "metadata_sha256": level.sha256,
+    }
+    return {name: value for name, value in (facts | own).items() if value is not None}
+
+
+def columns_of_level(level: Level, kind: str) -> Metadata:
+    """What is known of a level that is copied as it is, by the names that files have theirs.
+
+    kind: of its picture, which told the voxel size: "OME-Zarr 0.4"
+    """
+    facts = replace(
+        _facts(level, level.shape, f"volume: {kind}"),
+        size_t=level.times if level.times > 1 else None,
+        compression=level.encoding or None,
+    ).columns()
+    return {name: value for name, value in facts.items() if value not in (None, "")}
+
+
+def _facts(level: Level, shape: Zyx, source: str) -> FileFacts:
+    names = zip("zyx", level.voxel_nm, strict=True)
+    return FileFacts(
+        format="",
+        size_z=shape[0],
+        size_y=shape[1],
+        size_x=shape[2],
+        size_c=level.channels if level.channels > 1 else None,
+        dtype=level.dtype,
+        voxel_z_nm=level.voxel_nm[0],
+        voxel_y_nm=level.voxel_nm[1],
+        voxel_x_nm=level.voxel_nm[2],
+        voxel_source={axis: source for axis, size in names if size is not None},
+    )

@@ -1,0 +1,255 @@
+"""Cubes: read from their volumes, and stored as files or folders that people open.
+
+A crop is stored in this order: its description (``NAME.crop.json``), then the cube itself under
+its final name by one rename. So a cube is never there without its description, which has the
+digest of the cube: after a kill the next run takes over what matches, and makes the rest again from
+the voxels that it has on the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.download.errors import FetchError
+from imgcrawl.records.errors import FULL_DISK
+from imgcrawl.records.items import Missing, Stored
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.storage.digests import bytes_of
+from imgcrawl.storage.scrapy_stores import upload
+from imgcrawl.text.times import utc_now
+from imgcrawl.volumes.crop import provenance as citations
+from imgcrawl.volumes.crop import writing
+from imgcrawl.volumes.crop.columns import columns
+from imgcrawl.volumes.crop.digests import result_sha256, voxels_sha256
+from imgcrawl.volumes.crop.parts import CropParts, forget
+from imgcrawl.volumes.crop.provenance import SUFFIX, Provenance, ProvenanceFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scrapy.crawler import Crawler
+
+    from imgcrawl.crawl.run import Run
+    from imgcrawl.records.items import Result, VolumeItem
+    from imgcrawl.records.volume import Crop, Raw
+    from imgcrawl.storage.directory import OutputDirectory
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _CropMade:
+    """A cube in its format, not yet under its final name."""
+
+    path: Path
+    citation: Provenance
+
+
+class VolumeCrops:
+    """The cubes of one run.
+
+    store: Scrapy's store of files, asked for once and only where OUT is not on this machine
+    """
+
+    def __init__(self, crawler: Crawler, run: Run, store: Callable[[], Any]) -> None:
+        self._crawler = crawler
+        self._run = run
+        self._open_store = store
+        self._under_way: list[CropParts] = []
+
+    async def store(self, item: VolumeItem, crop: Crop) -> Result:
+        """Read and store a cube, or take over what a killed run had stored of it."""
+        url = _url(item, crop)
+        if self._run.stopping:
+            return Missing(Outcome.INTERRUPTED, "the run was stopped", url)
+        if item.found is not None:
+            adopted = await asyncio.to_thread(self._adopted, item.found, item, crop)
+            if adopted is not None:
+                forget(self._run.out.parts, item.record_id)
+                return self._stored(item, adopted)
+        try:
+            citations.check_crop(crop)
+            writing.check(crop.format, crop.level.dtype)
+        except ValueError as error:
+            return Missing(Outcome.BAD_URL, str(error), url)
+        try:
+            return self._stored(item, await self._make(item, crop))
+        except FetchError as error:
+            return Missing(error.outcome, error.message, url, error.status, error.tries)
+        except (OSError, ValueError) as error:
+            if not _is_full(error):
+                raise
+            return Missing(Outcome.DISK_FULL, str(error), url)
+
+    async def _make(self, item: VolumeItem, crop: Crop) -> Provenance:
+        """Read a crop and store it. Raises FetchError, and OSError or ValueError of the disk."""
+        start = await asyncio.to_thread(writing.start, crop)
+        parts = CropParts.of(self._run.out.parts, item.record_id, crop, start)
+        await asyncio.to_thread(parts.prepare, item.record_id)
+        self._under_way.append(parts)
+        try:
+            await asyncio.to_thread(self._check_room)
+            raw = await asyncio.to_thread(parts.complete)
+            if raw is None:
+                raw = await self._read(item, parts)
+            if not raw.chunks.present:
+                words = "%s: none of its %s chunks is there: it is all fill value"
+                logger.warning(words, item.path, f"{raw.chunks.missing:,}")
+            made = await asyncio.to_thread(self._written, item, crop, raw)
+            await self._put(made, item.path)
+        finally:
+            self._under_way.remove(parts)
+        forget(self._run.out.parts, item.record_id)
+        return made.citation
+
+    def _check_room(self) -> None:
+        """Raise OSError where the disk cannot hold the crops that are under way. Blocks."""
+        if not self._crawler.settings.getbool("CHECK_FREE_DISK"):
+            return
+        needed = sum(map(self._to_come, self._under_way))
+        free = self._run.out.free_bytes()
+        if needed > free:
+            words = f"{needed / 1e9:,.2f} GB are needed, and {free / 1e9:,.2f} GB are free"
+            raise OSError(errno.ENOSPC, words)
+
+    def _to_come(self, parts: CropParts) -> int:
+        """The bytes that a crop will take of the disk beside what it has."""
+        copies = 1 if parts.crop.format == "npy" else 2  # the voxels, and the result made of them
+        there = parts.allocated()
+        with suppress(FileNotFoundError):  # of what is being renamed, too
+            there += bytes_of(self._partial(parts.raw))
+        return max(0, copies * citations.bytes_of(parts.crop) - there)
+
+    def _partial(self, raw: Path) -> Path:
+        """Where a result lies until it is complete."""
+        return self._run.out.partial / raw.name
+
+    async def _read(self, item: VolumeItem, parts: CropParts) -> Raw:
+        """The voxels, from where the last run had stopped. Raises FetchError."""
+        from imgcrawl.volumes.crop.read import read_crop  # noqa: PLC0415 - numpy, 30 MB
+
+        files = self._run.counts.files
+
+        def progress(done: int, size: int) -> None:
+            files[item.record_id] = done, size
+
+        try:
+            raw = await read_crop(
+                self._crawler, parts.crop, parts.raw, start=parts.start, progress=progress
+            )
+        except FetchError as error:
+            if not error.outcome.retryable:
+                forget(self._run.out.parts, item.record_id)
+            raise
+        finally:
+            files.pop(item.record_id, None)
+        await asyncio.to_thread(parts.keep, raw)
+        return raw
+
+    def _written(self, item: VolumeItem, crop: Crop, raw: Raw) -> _CropMade:
+        """The cube in its format, with what it came to. Blocks."""
+        target = self._partial(Path(raw.path))
+        _remove(target)
+        try:
+            path = writing.write(raw, crop, target)
+            file = ProvenanceFile(name=item.path, bytes=bytes_of(path), sha256=result_sha256(path))
+            voxels = voxels_sha256(raw)
+            made = {"file": file, "made_at": utc_now()}
+            return _CropMade(path, citations.verify(item, crop, raw.chunks, voxels, **made))
+        except BaseException:
+            _remove(target)  # the disk is full, as likely as not
+            raise
+
+    async def _put(self, made: _CropMade, name: str) -> None:
+        """Give a cube and its description their places, the description first."""
+        text = citations.write(made.citation)
+        await asyncio.to_thread(self._run.out.write, name + SUFFIX, lambda file: file.write(text))
+        if self._run.files.local:
+            await asyncio.to_thread(_place, made.path, self._run.out.root / name, self._run.out)
+        else:
+            await asyncio.to_thread(self._upload, made.path, name)
+
+    def _upload(self, made: Path, name: str) -> None:
+        """A cube into the object store, file by file; its description, too. Blocks."""
+        upload(self._store, self._run.out.root / (name + SUFFIX), name + SUFFIX)
+        files = sorted(path for path in made.rglob("*") if path.is_file()) or [made]
+        for path in files:
+            below = path.relative_to(made).as_posix()
+            upload(self._store, path, name if below == "." else f"{name}/{below}")
+        _remove(made)
+
+    @cached_property
+    def _store(self) -> Any:
+        return self._open_store()
+
+    def _adopted(self, found: Path, item: VolumeItem, crop: Crop) -> Provenance | None:
+        """What a killed run stored but did not come to write down, if it is this crop. Blocks."""
+        try:
+            citation = citations.read_file(found.with_name(found.name + SUFFIX))
+            of_disk = ProvenanceFile(
+                name=item.path, bytes=bytes_of(found), sha256=result_sha256(found)
+            )
+        except (OSError, ValueError):
+            return None
+        is_it = citation.crop == crop and citation.file == of_disk
+        return citation if is_it and citation.record_id == item.record_id else None
+
+    @staticmethod
+    def _stored(item: VolumeItem, citation: Provenance) -> Stored:
+        """The verdict on a crop that is there; its item gets the columns."""
+        assert item.crop is not None
+        item.metadata = item.metadata | columns(citation)
+        return Stored(
+            file_name=item.path,
+            url=_url(item, item.crop),
+            final_url=item.crop.level.address.url,
+            sha256=citation.file.sha256,
+            bytes=citation.file.bytes,
+            format=writing.WORDS[item.crop.format],
+            width=item.crop.shape[2],
+            height=item.crop.shape[1],
+            downloaded_at=citation.made_at,
+            source="original",
+            tries=1,
+        )
+
+
+def _url(item: VolumeItem, crop: Crop) -> str:
+    return item.urls[0] if item.urls else crop.level.address.url
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether the disk is full; tensorstore says it in words only."""
+    full = {os.strerror(number) for number in FULL_DISK}
+    is_errno = isinstance(error, OSError) and error.errno in FULL_DISK
+    return is_errno or any(words in str(error) for words in full)
+
+
+def _place(made: Path, final: Path, out: OutputDirectory) -> None:
+    """Rename a complete cube to its final name, in the place of what is there. Blocks."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    if final.is_dir():
+        # A folder that is not empty cannot be renamed over.
+        old = out.partial / f"{made.name}.old"
+        _remove(old)
+        final.rename(old)
+        made.rename(final)
+        _remove(old)
+    else:
+        made.replace(final)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,69 @@
+"""Which blocks of a box are on the disk already: a line each, in a file beside the voxels.
+
+A process that is killed leaves what it has written to the system, so that a line that is there
+means a block that is there: the voxels are written first.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.records.volume import Chunks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MAX_BYTES = 1 << 28  # what is longer was not written here
+
+
+class CropJournal:
+    """The finished blocks of one file. `done`: their chunks by number."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_name(f"{path.name}.blocks")
+        self.done: dict[int, Chunks] = {}
+
+    def begin(self, plan: dict[str, Any], blocks: int, *, keep: bool) -> None:
+        """Read what is there of the same plan, or start anew. Raises OSError.
+
+        keep: whether the file with the voxels is what the journal is about
+        """
+        first = json.dumps(plan, sort_keys=True)
+        if keep and self._path.is_file() and self._path.stat().st_size <= _MAX_BYTES:
+            self.done = _read(self._path.read_bytes(), first, blocks)
+        lines = [first, *(_line(number, chunks) for number, chunks in self.done.items())]
+        # Anew each time: behind a line that was cut off, the next would be lost with it.
+        whole = self._path.with_name(f"{self._path.name}.new")
+        whole.write_text("".join(f"{line}\n" for line in lines))
+        whole.replace(self._path)
+
+    def add(self, number: int, chunks: Chunks) -> None:
+        """A block has been written: note it. Raises OSError."""
+        # Not created: the file may have been taken away meanwhile, and this be a late thread.
+        with self._path.open("r+") as file:
+            file.seek(0, 2)
+            file.write(f"{_line(number, chunks)}\n")
+
+    def remove(self) -> None:
+        """All is there."""
+        self._path.unlink(missing_ok=True)
+
+
+def _line(number: int, chunks: Chunks) -> str:
+    return f"{number} {chunks.present} {chunks.missing}"
+
+
+def _read(body: bytes, first: str, blocks: int) -> dict[int, Chunks]:
+    head, *lines = body.decode(errors="replace").split("\n")
+    if head != first:
+        return {}
+    done: dict[int, Chunks] = {}
+    for line in lines[:-1]:  # behind the last newline is nothing, or a line that was cut off
+        words = line.split(" ")
+        if len(words) != 3 or not all(word.isascii() and word.isdigit() for word in words):
+            return done
+        number, present, missing = map(int, words)
+        if number < blocks:
+            done[number] = Chunks(present, missing)
+    return done

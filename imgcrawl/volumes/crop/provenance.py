@@ -1,0 +1,185 @@
+"""``NAME.crop.json``: what a stored crop is, so that anyone can cite it and make it again."""
+
+from __future__ import annotations
+
+import json
+import math
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+import imgcrawl
+from imgcrawl.records.volume import Chunks, Crop
+from imgcrawl.volumes.crop.writing.place import origin_nm, size_nm
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imgcrawl.records.items import VolumeItem
+
+SCHEMA = 1  # of the file; raised when an older imgcrawl could misread it
+SUFFIX = ".crop.json"
+MAX_BYTES = 1 << 20
+
+_MAX_SIDE = 1 << 40  # voxels
+_MAX_CUBE = 1 << 50  # bytes
+# numpy's names and their bytes; numpy itself is not imported for them
+_TYPES = {f"{kind}{bits}": bits // 8 for kind in ("int", "uint") for bits in (8, 16, 32, 64)}
+_TYPES |= {"bool": 1, "float16": 2, "float32": 4, "float64": 8, "complex64": 8, "complex128": 16}
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Text = Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+class _ProvenanceModel(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class ProvenanceFile(_ProvenanceModel):
+    """What was stored: its name below OUT, and the figures by which it is known again.
+
+    sha256: of a folder as `imgcrawl.volumes.crop.digests.result_sha256` has it
+    """
+
+    name: Text
+    bytes: Annotated[int, Field(ge=0)]
+    sha256: Sha256
+
+
+class Provenance(_ProvenanceModel):
+    """A crop, where it came from, and what it came to.
+
+    voxels_sha256: of the voxels alone, in the order c, z, y, x, little-endian, whatever the format
+    url:           where people would look for the volume
+    """
+
+    record_id: Text
+    url: str
+    crop: Crop
+    chunks: Chunks
+    voxels_sha256: Sha256
+    file: ProvenanceFile
+    made_at: str
+
+    @model_validator(mode="after")
+    def _can_be_fetched(self) -> Self:
+        check_crop(self.crop)
+        return self
+
+
+def check_crop(crop: Crop) -> None:
+    """Raise ValueError for a crop that lies outside its level, or cannot be at all."""
+    level = crop.level
+    if level.dtype not in _TYPES:
+        raise ValueError(f"there is no type {level.dtype[:40]!r} of voxels")
+    if len(set(level.axes)) != len(level.axes) or not set("yx") <= set(level.axes):
+        raise ValueError("its axes are none of a volume")
+    sides = (*level.shape, *level.chunk, *crop.shape, level.channels, level.times)
+    if not all(0 < side <= _MAX_SIDE for side in sides):
+        raise ValueError("sizes are whole numbers of voxels, one at least")
+    if not all(abs(first) <= _MAX_SIDE for first in (*level.offset, *crop.origin)):
+        raise ValueError("its origin is nowhere")
+    told = zip("zyx", level.offset, level.shape, crop.origin, crop.shape, strict=True)
+    for axis, low, size, first, wanted in told:
+        if not (low <= first and first + wanted <= low + size):
+            raise ValueError(
+                f"the crop has {axis} {first} to {first + wanted}, its level {low} to {low + size}"
+            )
+    if not 0 <= crop.time < level.times:
+        raise ValueError(f"time {crop.time} of {level.times}")
+    if bytes_of(crop) > _MAX_CUBE:
+        raise ValueError("a crop of more bytes than any disk has")
+    if any(voxel is not None and voxel <= 0 for voxel in level.voxel_nm):
+        raise ValueError("voxel sizes are above 0")
+    address = urlsplit(level.address.url)
+    known = address.hostname if address.scheme in {"http", "https"} else address.scheme == "file"
+    if not known or not address.path.endswith("/") or address.query or address.fragment:
+        raise ValueError("its url is no folder of a store: https://host/path/")
+
+
+def bytes_of(crop: Crop) -> int:
+    """How many bytes its voxels have."""
+    return math.prod(crop.shape) * crop.level.channels * _TYPES.get(crop.level.dtype, 8)
+
+
+def write(citation: Provenance) -> str:
+    """The text of the file: what `read` reads, and the same again for people."""
+    crop, level = citation.crop, citation.crop.level
+    shown: dict[str, Any] = {
+        "source": level.address.shown,
+        "level": level.name,
+        "axes": "czyx" if level.channels > 1 else "zyx",
+        "origin": crop.origin,
+        "shape": crop.shape,
+        "dtype": level.dtype,
+        "unit": "nanometer",
+        "voxel": level.voxel_nm,
+        "origin_nm": origin_nm(crop),
+        "size_nm": size_nm(crop),
+        "metadata_sha256": level.sha256,
+        "seed": crop.seed,
+        "draw": crop.draw,
+        "format": crop.format,
+    }
+    versions = {"imgcrawl": imgcrawl.__version__, "tensorstore": version("tensorstore")}
+    told = {"schema": SCHEMA, "versions": versions, "for_people": shown}
+    return json.dumps(told | citation.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+
+
+def read(text: str | bytes) -> Provenance:
+    """What a file says. Raises ValueError with what is wrong with it.
+
+    What stands there `for_people` may say anything, and is not read.
+    """
+    if len(text) > MAX_BYTES:
+        raise ValueError(f"{len(text):,} bytes: the description of a crop is far shorter")
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"no JSON: {error}") from error
+    if not isinstance(told, dict) or "schema" not in told:
+        raise ValueError("not the description of a crop: it has no schema")
+    schema = told.pop("schema")
+    if schema is True or schema != SCHEMA:
+        raise ValueError(
+            f"it has schema {str(schema)[:20]}, and imgcrawl {imgcrawl.__version__} reads "
+            f"{SCHEMA}: use the version that wrote it"
+        )
+    for name in ("versions", "for_people"):
+        told.pop(name, None)
+    try:
+        return Provenance.model_validate_json(json.dumps(told))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"]))[:80]
+        words = str(problem["msg"]).removeprefix("Value error, ")
+        raise ValueError(f"{where}: {words}" if where else words) from None
+
+
+def read_file(path: Path) -> Provenance:
+    """What the file at a path says. Raises ValueError with its name and what is wrong with it."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1)
+        return read(text)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def verify(item: VolumeItem, crop: Crop, chunks: Chunks, voxels: str, **made: Any) -> Provenance:
+    """The citation of an item's crop.
+
+    voxels: their SHA-256; made: `file` and `made_at`
+    """
+    return Provenance(
+        record_id=item.record_id,
+        url=item.urls[0] if item.urls else crop.level.address.url,
+        crop=crop,
+        chunks=chunks,
+        voxels_sha256=voxels,
+        **made,
+    )

@@ -1,0 +1,170 @@
+"""What a read that failed means: asked of the server once more, by the crawl's own downloader.
+
+tensorstore says little of why, knows no Retry-After and follows no redirect. The downloader knows
+all that, and its patience (retries with backoff, pauses, the breaker) is the one that counts.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from scrapy import Request
+from scrapy.http.request import NO_CALLBACK
+
+from imgcrawl.download.bodies import BodySink
+from imgcrawl.download.downloader import Downloader
+from imgcrawl.download.errors import FetchError
+from imgcrawl.records.outcomes import Outcome, of_status
+
+if TYPE_CHECKING:
+    from scrapy.crawler import Crawler
+    from scrapy.http import Headers, Response
+
+    from imgcrawl.records.volume import Level
+    from imgcrawl.volumes.crop.endpoint import Endpoint
+
+logger = logging.getLogger(__name__)
+
+ROUNDS = 4  # of reading what the downloader finds nothing wrong with
+DAMAGED_ROUNDS = 2  # of reading what does not decode
+LOOK = 4 << 20  # bytes of an object that are fetched to see how it does; a shard has gigabytes
+# Seconds of silence. With RETRY_TIMES as it is, a server that hangs is given up within a minute:
+# tensorstore's limit once, then five tries of these, and the pauses between them.
+PATIENCE = 7.0
+NOWHERE = "imgcrawl-is-there-anything-here"  # a key that no store has
+_DOCUMENTS = {
+    "zarr": ".zarray",
+    "zarr3": "zarr.json",
+    "n5": "attributes.json",
+    "neuroglancer_precomputed": "info",
+}
+_RANGE = re.compile(r"range .* was ignored by server", re.IGNORECASE)
+_CUT = re.compile(r"not enough data|truncated|unexpected end|premature|too short", re.IGNORECASE)
+_BEYOND = re.compile(
+    r'"[\w.-]{1,40}" is not registered|filters are not supported'
+    r'|(?<="encoding": )Expected one of [^:]{1,120}, but received: "[^"]{1,40}"'
+)
+_DAMAGED = ("FAILED_PRECONDITION", "DATA_LOSS", "INVALID_ARGUMENT", "OUT_OF_RANGE")
+
+
+def is_absent(error: ValueError) -> bool:
+    """Whether tensorstore says that there is no such object."""
+    return str(error).startswith("NOT_FOUND")
+
+
+def is_forbidden(error: ValueError) -> bool:
+    """Whether tensorstore says that an object may not be read."""
+    return str(error).startswith(("PERMISSION_DENIED", "UNAUTHENTICATED"))
+
+
+class ReadErrors:
+    """Says what is wrong with one store."""
+
+    def __init__(self, crawler: Crawler, level: Level, place: Endpoint) -> None:
+        self._crawler = crawler
+        self._level = level
+        self._place = place
+
+    async def ready(self) -> None:
+        """Wait until the host may be asked. Raises FetchError: interrupted, host_down."""
+        downloader = Downloader.of(self._crawler)
+        if downloader.stopping:
+            words = "the run was stopped before all of the box was read"
+            raise FetchError(Outcome.INTERRUPTED, words, tries=0)
+        if self._place.is_local:
+            return
+        key = downloader.get_slot_key(Request(self._place.url))
+        while (host := downloader.hosts.get(key)) is not None:
+            if error := downloader.hosts.given_up(key):
+                raise error
+            wait = host.wait(monotonic())
+            if wait <= 0:
+                return
+            await downloader.sleep(wait)
+
+    async def examine(self, error: ValueError, tried: int) -> None:
+        """Return where trying again may help, after `tried` tries; raise FetchError elsewhere."""
+        words = self._words(error)
+        logger.debug("Reading %s failed, for the %d. time: %s", self._level.name, tried, words)
+        if beyond := _BEYOND.search(words):
+            why = f"its chunks are encoded in a way that is not known here ({beyond[0]})"
+            help_ = "copy it as it is, without box, size and format"
+            raise FetchError(Outcome.CORRUPT, f"{why}: {help_}", tries=tried)
+        url = self._place.failed_url(str(error))
+        if not self._place.is_local:
+            await self._ask(url or f"{self._place.url}{_DOCUMENTS[self._level.driver]}")
+        if _RANGE.search(words):
+            host = self._place.url.split("/")[2]
+            raise FetchError(
+                Outcome.HTTP_ERROR, f"{host} does not honour ranges, which a sharded volume needs"
+            )
+        if str(error).startswith(_DAMAGED):
+            if tried >= DAMAGED_ROUNDS or self._place.is_local:
+                outcome = Outcome.TRUNCATED if _CUT.search(words) else Outcome.CORRUPT
+                raise FetchError(outcome, words, tries=tried)
+        elif tried >= ROUNDS or self._place.is_local:
+            raise FetchError(Outcome.SERVER_ERROR, words, tries=tried)
+
+    async def absence_is_forbidden(self) -> bool:
+        """Whether the store answers 403 for what is not there, as some buckets do."""
+        if self._place.is_local:
+            return False
+        response = await self._get(f"{self._place.url}{NOWHERE}")
+        return response.status in {401, 403}
+
+    async def _ask(self, url: str) -> None:
+        """Raise FetchError unless `url` can be had."""
+        response = await self._get(url)
+        status = response.status
+        where = _short(url)
+        if "redirect_urls" in response.request.meta if response.request else False:
+            words = f"{where} redirects to {response.url}: type the address it redirects to"
+            raise FetchError(Outcome.REDIRECTS, words)
+        # 416: an empty object has no first byte.
+        if not 200 <= status < 300 and status not in {404, 410, 416}:
+            tries = 1 + int(response.meta.get("retry_times", 0))
+            raise FetchError(of_status(status), f"HTTP {status} for {where}", status, tries)
+
+    async def _get(self, url: str) -> Response:
+        silence = self._crawler.settings.getfloat("DOWNLOAD_TIMEOUT") or PATIENCE
+        request = Request(
+            url,
+            headers={"Range": f"bytes=0-{LOOK - 1}"},
+            callback=NO_CALLBACK,
+            dont_filter=True,
+            meta={
+                "dont_cache": True,
+                "media": True,
+                "sink": _NullSink(),
+                "download_timeout": min(silence, PATIENCE),
+            },
+        )
+        response: Response = await self._crawler.engine.download_async(request)
+        return response
+
+    def _words(self, error: ValueError) -> str:
+        """The error in one line, with the host's own name and without the spec at its end."""
+        words = self._place.named(str(error)).partition(" [tensorstore_spec=")[0]
+        words = words.partition(" [source locations")[0]
+        return "".join(c if c.isprintable() else "?" for c in words)[:500]
+
+
+class _NullSink(BodySink):
+    """Takes a body of any length and keeps none of it."""
+
+    def begin(self, status: int, headers: Headers) -> None:
+        self._taken = 0
+
+    def write(self, data: bytes | bytearray) -> None:
+        self._taken += len(data)
+
+    def end(self) -> None:
+        """Nothing is left to do."""
+
+
+def _short(url: str) -> str:
+    """A URL without its query, which may carry a signature."""
+    return url.partition("?")[0]

@@ -1,0 +1,93 @@
+"""From the voxels of a crop on the disk to a file or folder that other programs open.
+
+One module a format. Each writes in constant memory, and is imported when it is needed only.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imgcrawl.records.volume import Crop, Format, Raw
+
+WORDS: dict[Format, str] = {
+    "ome-zarr": "OME-Zarr",
+    "tiff": "OME-TIFF",
+    "precomputed": "precomputed",
+    "npy": "NPY",
+}
+EXTENSIONS: dict[Format, str] = {
+    "ome-zarr": ".ome.zarr",
+    "tiff": ".ome.tif",
+    "precomputed": ".precomputed",
+    "npy": ".npy",
+}
+
+_SMALL = frozenset({"int8", "int16", "int32", "uint8", "uint16", "uint32", "float32"})
+_WIDE = _SMALL | {"int64", "uint64"}
+_ANY = _WIDE | {"bool", "float16", "float64", "complex64", "complex128"}
+_HOLDS: dict[Format, frozenset[str]] = {
+    "ome-zarr": _ANY,
+    "tiff": _SMALL | {"float64", "complex64", "complex128"},  # what the OME schema has words for
+    "precomputed": _WIDE,
+    "npy": _ANY,
+}
+
+
+def check(format_: Format, dtype: str) -> None:
+    """Raise ValueError where a format cannot hold a type, with those that can.
+
+    dtype: numpy's name
+    """
+    if dtype in _HOLDS[format_]:
+        return
+    others = [name for name, types in _HOLDS.items() if dtype in types]
+    if not others:
+        raise ValueError(f"voxels of type {dtype} cannot be stored in any format here")
+    raise ValueError(
+        f"{WORDS[format_]} cannot hold {dtype}: type format={' or format='.join(others)}"
+    )
+
+
+def start(crop: Crop) -> int:
+    """Where the voxels begin in the file that they are read into.
+
+    Not at its first byte where that file is to become the result.
+    """
+    if crop.format != "npy":
+        return 0
+    from imgcrawl.volumes.crop.writing import npy  # noqa: PLC0415 - numpy
+
+    return len(npy.header((crop.level.channels, *crop.shape), crop.level.dtype))
+
+
+def write(raw: Raw, crop: Crop, target: Path) -> Path:
+    """Write the voxels in the format of the crop. Blocks: call it in a thread.
+
+    raw:    whose voxels begin at `start(crop)`
+    target: a file or folder that is not there yet
+    Where the result lies: at `target`, or where `raw` was if that is the result now.
+    Raises ValueError for a type that the format cannot hold, and OSError.
+    """
+    # Each brings a library that a crawl of pictures does not need.
+    check(crop.format, raw.dtype)
+    match crop.format:
+        case "ome-zarr":
+            from imgcrawl.volumes.crop.writing import ome_zarr  # noqa: PLC0415
+
+            ome_zarr.write(raw, crop, target)
+        case "tiff":
+            from imgcrawl.volumes.crop.writing import tiff  # noqa: PLC0415
+
+            tiff.write(raw, crop, target)
+        case "precomputed":
+            from imgcrawl.volumes.crop.writing import precomputed  # noqa: PLC0415
+
+            precomputed.write(raw, crop, target)
+        case "npy":
+            from imgcrawl.volumes.crop.writing import npy  # noqa: PLC0415
+
+            npy.finish(raw)
+            return Path(raw.path)
+    return target

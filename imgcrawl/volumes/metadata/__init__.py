@@ -1,0 +1,1 @@
+"""What describes a volume: documents, levels, voxel sizes, multiscales."""

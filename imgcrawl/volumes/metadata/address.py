@@ -1,0 +1,272 @@
+"""Where a volume is, as people and neuroglancer write it: buckets, web servers, local folders."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urlsplit
+
+from imgcrawl.download.errors import FetchError
+from imgcrawl.download.schemes import require_http
+from imgcrawl.records.volume import VolumeAddress
+from imgcrawl.text.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from imgcrawl.records.volume import Driver
+
+# Prefixes, and the formats at the end of neuroglancer's newer "gs://bucket/path/|format:". Where
+# the version is not told, the documents tell it.
+_FORMATS: dict[str, Driver | None] = {
+    "precomputed": "neuroglancer_precomputed",
+    "neuroglancer-precomputed": "neuroglancer_precomputed",
+    "zarr": None,
+    "zarr2": "zarr",
+    "zarr3": "zarr3",
+    "n5": "n5",
+}
+_SCHEMES = ("s3", "gs", "https", "http", "file")
+_DOCUMENTS = frozenset(
+    {"info", "zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata", "attributes.json"}
+)
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]\Z")
+_STORE = re.compile(r"(?i)\.(zarr|n5)\Z")
+_MAX_LENGTH = 4_000  # characters: the names of chunks come behind it
+_HOSTS = (  # of buckets: as a part of the host's name, or as the first folder
+    ("s3", re.compile(r"(?P<bucket>.+)\.s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com\Z")),
+    ("s3", re.compile(r"s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com\Z")),
+    ("gs", re.compile(r"(?P<bucket>.+)\.storage\.googleapis\.com\Z")),
+    ("gs", re.compile(r"storage\.(?:googleapis|cloud\.google)\.com\Z")),
+)
+_EXAMPLES = "s3://bucket/a.zarr, gs://bucket/path, https://host/path or a local folder"
+
+
+def parse_address(text: str, *, s3_url: str, gcs_url: str, local: bool = True) -> VolumeAddress:
+    """The folder that a text names.
+
+    s3_url, gcs_url: what s3://bucket/ and gs://bucket/ stand for, with {bucket} in it
+    local:           whether folders of this computer may be named: by a user, never by a source
+    Raises ValueError that says what to type instead.
+    """
+    text = text.strip()
+    _check_text(text)
+    location, *pipes = text.split("|")
+    driver: Driver | None = None
+    if match := re.match(r"([a-z0-9]+)://(?=[a-z0-9+]+://|[/~.])", location):
+        if match[1] in _FORMATS:
+            driver, location = _FORMATS[match[1]], location[match.end() :]
+        elif match[1] not in _SCHEMES:
+            raise ValueError(_unknown(match[1]))
+    location = _plain(location)
+    inner = ""
+    for pipe in filter(None, (pipe.strip() for pipe in pipes)):
+        driver, inner = _pipe(pipe)
+    scheme, has_scheme, rest = location.partition("://")
+    scheme = scheme.lower() if has_scheme else "file"
+    match scheme:
+        case "s3":
+            found = _in_bucket("s3", rest, s3_url, driver)
+        case "gs":
+            found = _in_bucket("gs", rest, gcs_url, driver)
+        case "http" | "https":
+            found = _on_web(location, driver)
+        case "file" if local:
+            found = _on_disk(location, driver)
+        case "file":
+            raise ValueError(f"{text} is a folder of this computer; a source may not name one")
+        case _:
+            raise ValueError(_unknown(scheme))
+    return within(found, inner)
+
+
+def _plain(location: str) -> str:
+    """An address without what neuroglancer writes of the way in which it is asked for."""
+    way, has_plus, rest = location.partition("+")
+    if not has_plus or "://" in way:
+        return location
+    if way == "middleauth":
+        raise ValueError(f"{location} needs a login, and none is kept here")
+    if way == "s3" and rest.startswith(("http://", "https://")):
+        return rest  # a server of buckets of its own: the bucket is the first folder
+    if way == "gs" and rest.startswith("xml://"):
+        return f"gs{rest.removeprefix('xml')}"
+    return location
+
+
+def within(address: VolumeAddress, path: str) -> VolumeAddress:
+    """A folder within another, its name encoded as URLs have it.
+
+    Raises ValueError for a path that leads out of it, or cannot be one.
+    """
+    path = path.strip("/")
+    if not path:
+        return address
+    _check_parts(path)
+    shown = f"{address.shown.rstrip('/')}/{path}"
+    return VolumeAddress(shown, f"{address.url}{quote(path)}/", address.driver)
+
+
+def names(address: VolumeAddress) -> list[str]:
+    """The folders on the way to an address, below its bucket or host."""
+    return [unquote(part) for part in _root_and_path(address)[1].split("/") if part]
+
+
+def parent(address: VolumeAddress) -> VolumeAddress | None:
+    """The folder above; None above a bucket or a host."""
+    root, path = _root_and_path(address)
+    if not path.strip("/"):
+        return None
+    above = path.strip("/").rpartition("/")[0]
+    shown = address.shown.rstrip("/").rpartition("/")[0]
+    return VolumeAddress(shown, f"{root}{above}/" if above else root, address.driver)
+
+
+def store_of(address: VolumeAddress) -> tuple[VolumeAddress, str]:
+    """The store that a folder lies in, and the path of the folder within it.
+
+    A store is the first folder on the way that is called .zarr or .n5; without one it is the
+    folder itself, and the path is "".
+    """
+    parts = names(address)
+    place = next((n for n, part in enumerate(parts) if _STORE.search(part)), len(parts) - 1)
+    store = address
+    for _ in parts[place + 1 :]:
+        store = parent(store) or store
+    return store, "/".join(parts[place + 1 :])
+
+
+def name_of(address: VolumeAddress) -> str:
+    """What a folder is called; a bucket or a host where it is none."""
+    parts = names(address)
+    return parts[-1] if parts else address.shown.rstrip("/").rpartition("/")[2] or "volume"
+
+
+def bucket_listing(address: VolumeAddress) -> str | None:
+    """Where the folders and files right below an address are listed; None where it is no bucket."""
+    if not address.shown.startswith(("s3://", "gs://")):
+        return None
+    bucket, _, key = address.shown.partition("://")[2].rstrip("/").partition("/")
+    root = address.url.removesuffix(f"{quote(key)}/") if key else address.url
+    if not bucket or (key and root == address.url):
+        return None
+    prefix = quote(f"{key}/", safe="") if key else ""
+    return f"{root}?list-type=2&delimiter=%2F&max-keys=1000&prefix={prefix}"
+
+
+def _root_and_path(address: VolumeAddress) -> tuple[str, str]:
+    """What stands before the folders of an address, and the folders as its URL has them."""
+    scheme, _, rest = address.url.partition("://")
+    if address.shown.startswith(("s3://", "gs://")):
+        key = address.shown.partition("://")[2].rstrip("/").partition("/")[2]
+        path = f"{quote(key)}/" if key else ""
+        return address.url.removesuffix(path), path
+    host, _, path = rest.partition("/")
+    return f"{scheme}://{host}/", path
+
+
+def _pipe(pipe: str) -> tuple[Driver | None, str]:
+    """Format and path of ``zarr2:path/``."""
+    name, _, path = pipe.partition(":")
+    if name not in _FORMATS:
+        words = did_you_mean(name, _FORMATS)
+        raise ValueError(f"|{name}: cannot be read; of {', '.join(_FORMATS)} it is none{words}")
+    return _FORMATS[name], path.strip("/")
+
+
+def _in_bucket(scheme: str, rest: str, template: str, driver: Driver | None) -> VolumeAddress:
+    bucket, _, key = rest.partition("/")
+    if not _BUCKET.match(bucket) or ".." in bucket:
+        raise ValueError(f"{bucket!r} cannot be a bucket; type {scheme}://bucket/path")
+    if "{bucket}" not in template:
+        setting = "S3_URL" if scheme == "s3" else "GCS_URL"
+        raise ValueError(f"the setting {setting} must have {{bucket}} in it")
+    if "://{bucket}." in template and "." in bucket:
+        # A certificate for *.host is none for a name with more dots in it.
+        template = f"{template.replace('{bucket}.', '', 1).rstrip('/')}/{{bucket}}/"
+    key = _without_document(key)
+    _check_parts(key)
+    if "?" in key or "#" in key:
+        raise ValueError(f"{scheme}://{rest}: type the folder alone, without ? and #")
+    base = template.replace("{bucket}", bucket).rstrip("/") + "/"
+    shown = f"{scheme}://{bucket}/{key}".rstrip("/")
+    return VolumeAddress(shown, f"{base}{quote(key)}/" if key else base, driver)
+
+
+def _on_web(location: str, driver: Driver | None) -> VolumeAddress:
+    try:
+        require_http(location)
+    except FetchError as error:
+        raise ValueError(f"{location}: {error.message}; type {_EXAMPLES}") from error
+    parts = urlsplit(location)
+    if "@" in parts.netloc:
+        raise ValueError(f"an address with a name or password in it ({parts.hostname}) is not read")
+    if parts.fragment.startswith("!"):
+        raise ValueError(
+            "a link of neuroglancer: type scrapy crawl neuroglancer -a url='...' for it"
+        )
+    if parts.query or parts.fragment:
+        raise ValueError(
+            f"{location}: the names of chunks come behind the address; "
+            "type the folder alone, without ? and #"
+        )
+    path = _without_document(parts.path.strip("/"))
+    _check_parts(unquote(path))
+    bucket = _as_bucket(parts.hostname or "", unquote(path))
+    # In a bucket the encoding is one only, so that the key can be told from the address.
+    path = quote(unquote(path)) if bucket else quote(path, safe="/%:@!$&'()*+,;=~")
+    url = f"{parts.scheme}://{parts.netloc}/{path}"
+    return VolumeAddress(bucket or url.rstrip("/"), f"{url.rstrip('/')}/", driver)
+
+
+def _as_bucket(host: str, path: str) -> str | None:
+    """The s3:// or gs:// form of an address, where the host is known to serve buckets."""
+    for scheme, pattern in _HOSTS:
+        if match := pattern.match(host):
+            bucket = match.groupdict().get("bucket")
+            whole = f"{bucket}/{path}" if bucket else path
+            return f"{scheme}://{whole}".rstrip("/") if whole.strip("/") else None
+    return None
+
+
+def _on_disk(location: str, driver: Driver | None) -> VolumeAddress:
+    text = location
+    if location.lower().startswith("file://"):
+        text = unquote(location[len("file://") :].removeprefix("localhost"))
+    _check_text(text)
+    try:
+        path = Path(text).expanduser().resolve()
+        if path.name in _DOCUMENTS and path.is_file():
+            path = path.parent
+        is_folder = path.is_dir()
+    except (OSError, RuntimeError) as error:
+        raise ValueError(f"{text} cannot be read: {error}") from error
+    if not is_folder:
+        raise ValueError(f"there is no folder {text}; type {_EXAMPLES}")
+    return VolumeAddress(str(path), path.as_uri().rstrip("/") + "/", driver)
+
+
+def _without_document(path: str) -> str:
+    """The folder, where somebody pasted the address of a document in it."""
+    folder, _, last = path.rstrip("/").rpartition("/")
+    return folder if last in _DOCUMENTS and folder else path.rstrip("/")
+
+
+def _check_text(text: str) -> None:
+    if not text:
+        raise ValueError(f"an address is missing; type {_EXAMPLES}")
+    if len(text) > _MAX_LENGTH:
+        raise ValueError(f"an address of {len(text):,} characters")
+    if not text.isprintable():
+        raise ValueError(f"an address with a control character in it: {text[:100]!r}")
+
+
+def _check_parts(path: str) -> None:
+    for part in path.split("/") if path else ():
+        if part in {"", ".", ".."} or not part.isprintable() or "\\" in part:
+            raise ValueError(f"{path[:200]!r} is no path: type folders as in a/b/c")
+
+
+def _unknown(scheme: str) -> str:
+    if scheme == "graphene":
+        return "graphene:// is a segmentation kept by a server of its own; type the image's address"
+    return f"{scheme}:// cannot be read; type {_EXAMPLES}{did_you_mean(scheme, _SCHEMES)}"

@@ -1,0 +1,108 @@
+"""Groups of N5: which levels they have, in whichever of three ways that is said.
+
+Sources: the README of N5, n5-viewer and OpenOrganelle. N5 counts from x; what comes out does not.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.microscopy.units import positive
+from imgcrawl.records.errors import SourceError
+from imgcrawl.volumes.metadata.levels import Calibration, array_calibration
+
+if TYPE_CHECKING:
+    from imgcrawl.microscopy.zarr_documents import ZarrArray
+    from imgcrawl.records.volume import Nanometres
+    from imgcrawl.volumes.metadata.documents import VolumeDocuments
+
+_LEVEL = re.compile(r"s\d{1,2}\Z")
+_MAX_LEVELS = 64
+
+
+async def n5_datasets(
+    documents: VolumeDocuments, group: dict[str, Any], where: str
+) -> list[tuple[str, dict[str, Any]]]:
+    """The levels of a group: path, and what the group says of it.
+
+    A group names them as multiscales (OpenOrganelle), or has them as s0, s1, ... with or without
+    a list of factors. Raises SourceError for paths that are none.
+    """
+    multiscales = group.get("multiscales")
+    first = multiscales[0] if isinstance(multiscales, list) and multiscales else None
+    told = first.get("datasets") if isinstance(first, dict) else None
+    if isinstance(told, list) and told:
+        found = []
+        for dataset in told[:_MAX_LEVELS]:
+            path = dataset.get("path") if isinstance(dataset, dict) else None
+            if not isinstance(path, str) or not _LEVEL.match(path):
+                raise SourceError(f"{where} names a level whose path is none.")
+            found.append((path, {**_with_factors(group, int(path[1:])), **dataset}))
+        return found
+    found = []
+    for number in range(_MAX_LEVELS):
+        if await documents.read(f"s{number}/attributes.json") is None:
+            break
+        found.append((f"s{number}", _with_factors(group, number)))
+    return found
+
+
+def _with_factors(group: dict[str, Any], number: int) -> dict[str, Any]:
+    """A group's attributes as one level of it has them: its own factors in place of the list.
+
+    The list is called scales (n5-viewer) or downsamplingFactors (BigDataViewer, neuroglancer).
+    """
+    lists = (group.get(name) for name in ("downsamplingFactors", "scales"))
+    factors = next((f for f in lists if isinstance(f, list) and f and isinstance(f[0], list)), [])
+    told = {name: value for name, value in group.items() if name != "downsamplingFactors"}
+    if number < len(factors):
+        told["downsamplingFactors"] = factors[number]
+    return told
+
+
+def n5_calibration(
+    node: dict[str, Any],
+    above: dict[str, Any],
+    array: ZarrArray,
+    where: str,
+    *,
+    finest: Nanometres | None = None,
+) -> Calibration:
+    """What is known of a level: its own words, or those of the group, times its factors.
+
+    finest: the voxel size of s0 (z, y, x), where that is known. By convention a size is that of
+            s0, even where a level repeats it; some write that of the level, and the two of them
+            tell which it is.
+    """
+    for holder in (node, above):
+        transform = holder.get("transform")
+        if isinstance(transform, dict) and isinstance(transform.get("scale"), list):
+            shift = transform.get("translate")
+            return array_calibration(array, where, shift if isinstance(shift, list) else ())
+    told = array_calibration(array, where)
+    factors = node.get("downsamplingFactors") or above.get("downsamplingFactors")
+    sizes = [positive(f) or 1.0 for f in factors] if isinstance(factors, list) else []
+    if len(sizes) != len(array.shape):
+        return told
+    by_axis = dict(zip(told.axes, sizes[::-1], strict=True))
+    scaled = told.scaled(by_axis)
+    is_own = any(name in node for name in ("resolution", "pixelResolution"))
+    if is_own and finest is not None and _is_scaled(told, finest, by_axis):
+        scaled = told
+    # A coarse voxel's middle is that of those it stands for.
+    scaled.origin = {
+        axis: nm / by_axis.get(axis, 1.0) * (by_axis.get(axis, 1.0) - 1) / 2
+        for axis, nm in scaled.voxel.items()
+    }
+    return scaled
+
+
+def _is_scaled(told: Calibration, finest: Nanometres, factors: dict[str, float]) -> bool:
+    """Whether a size is that of the finest level times the factors."""
+    known = {axis: nm for axis, nm in zip("zyx", finest, strict=True) if nm is not None}
+    return known.keys() == told.voxel.keys() and all(
+        math.isclose(told.voxel[axis], nm * factors.get(axis, 1.0), rel_tol=1e-3)
+        for axis, nm in known.items()
+    )

@@ -1,0 +1,105 @@
+"""Neuroglancer's precomputed volumes: the document called info.
+
+Source: src/datasource/precomputed/volume.md of neuroglancer. Its sizes count x, y, z.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.microscopy.units import nanometres
+from imgcrawl.records.errors import SourceError
+from imgcrawl.records.volume import Level, Multiscale
+from imgcrawl.text.redact import printable
+from imgcrawl.volumes.metadata.levels import check_sizes
+
+if TYPE_CHECKING:
+    from imgcrawl.records.volume import VolumeAddress, Zyx
+
+_TYPES = frozenset(
+    {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)} | {"float32"}
+)
+_KEY = re.compile(r"[\w.+=-]+(?:/[\w.+=-]+){0,8}\Z", re.ASCII)
+_MAX_SCALES = 64
+_MAX_OFFSET = 1 << 40
+_VOLUME = "neuroglancer_multiscale_volume"
+
+
+def read_info(info: dict[str, Any], address: VolumeAddress, sha256: str) -> Multiscale:
+    """The volume that an info document describes. Raises SourceError for what is none."""
+    where = address.shown
+    kind = info.get("@type", _VOLUME)
+    if kind != _VOLUME:
+        raise SourceError(f"{where} is no volume, but {printable(str(kind), 60)}.")
+    scales = info.get("scales")
+    if not isinstance(scales, list) or not 0 < len(scales) <= _MAX_SCALES:
+        raise SourceError(f"{where}/info has no scales.")
+    dtype, channels = info.get("data_type"), info.get("num_channels", 1)
+    if (
+        not isinstance(dtype, str)
+        or dtype not in _TYPES
+        or type(channels) is not int
+        or not 0 < channels <= 1 << 16
+    ):
+        words = printable(f"{dtype!r} in {channels!r} channels", 80)
+        raise SourceError(f"{where} has voxels that cannot be read here: {words}.")
+    levels = [
+        _level(scale, number, address, dtype=dtype, channels=channels, sha256=sha256)
+        for number, scale in enumerate(scales)
+    ]
+    return Multiscale(address, "precomputed", tuple(levels), info.get("type") == "segmentation")
+
+
+def middle_chunk(level: Level) -> str:
+    """Where the chunk in the middle of a scale is asked for, if chunks are objects of their own."""
+    ranges = []
+    for offset, side, chunk in zip(level.offset, level.shape, level.chunk, strict=True):
+        start = side // 2 // chunk * chunk
+        ranges.append(f"{offset + start}-{offset + min(start + chunk, side)}")
+    return f"{level.address.url}{level.name}/{'_'.join(reversed(ranges))}"
+
+
+def _level(
+    scale: object, number: int, address: VolumeAddress, *, dtype: str, channels: int, sha256: str
+) -> Level:
+    told = scale if isinstance(scale, dict) else {}
+    where = f"{address.shown}, scale {number}"
+    key = told.get("key")
+    if not isinstance(key, str) or not _KEY.match(key) or {".", ".."} & set(key.split("/")):
+        raise SourceError(f"{where} has a key that is none: {printable(str(key), 80)!r}.")
+    chunks = told.get("chunk_sizes")
+    chunk = _three(chunks[0] if isinstance(chunks, list) and chunks else None, 1, where)
+    shape = _three(told.get("size"), 1, where)
+    check_sizes(where, (*shape, channels), (*chunk, channels))
+    offset = told.get("voxel_offset", [0, 0, 0])
+    resolution = told.get("resolution")
+    steps = resolution if isinstance(resolution, list) and len(resolution) == 3 else [None] * 3
+    x, y, z = (nanometres(step, "nm") for step in steps)
+    encoding = told.get("encoding")
+    return Level(
+        name=key,
+        address=address,
+        driver="neuroglancer_precomputed",
+        axes=("x", "y", "z", "channel"),
+        shape=shape,
+        dtype=dtype,
+        chunk=chunk,
+        sha256=sha256,
+        scale=number,
+        offset=_three(offset, -_MAX_OFFSET, where),
+        channels=channels,
+        voxel_nm=(z, y, x),
+        # Origins count the offset in, so that voxel 0 is where nothing is shifted.
+        translation_nm=(0.0 if z else None, 0.0 if y else None, 0.0 if x else None),
+        encoding=printable(encoding, 40) if isinstance(encoding, str) else "",
+    )
+
+
+def _three(value: object, least: int, where: str) -> Zyx:
+    """x, y, z of a document as z, y, x."""
+    numbers = [n for n in value if type(n) is int] if isinstance(value, list) else []
+    if len(numbers) != 3 or min(numbers) < least or max(numbers) > _MAX_OFFSET:
+        raise SourceError(f"{where}: {printable(str(value), 80)} are no three numbers of voxels.")
+    x, y, z = numbers
+    return z, y, x

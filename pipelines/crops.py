@@ -1,0 +1,46 @@
+"""Reads boxes out of chunked volumes: every `VolumeItem` that has a crop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.records.items import Item, Stored, VolumeItem
+from pipelines.base import RunPipeline
+
+if TYPE_CHECKING:
+    from scrapy.crawler import Crawler
+
+    from imgcrawl.volumes.crop.crops import VolumeCrops
+
+
+class CropsPipeline(RunPipeline):
+    """The voxels as they are, in the format asked for; below OUT, or where FILES_STORE says."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self._turns = asyncio.Semaphore(crawler.settings.getint("VOLUMES_AT_ONCE"))
+        self._crops: VolumeCrops | None = None
+
+    async def process_item(self, item: Item) -> Item:
+        """Store a crop that has no result yet, and give it one."""
+        if not isinstance(item, VolumeItem) or item.crop is None:
+            return item
+        if item.result is None:
+            async with self._turns:
+                item.result = await self._made().store(item, item.crop)
+        elif item.held and (known := self._run.known(item)) and isinstance(item.result, Stored):
+            item.metadata = item.metadata | known.metadata  # learnt while it was read, and kept
+        return item
+
+    def _made(self) -> VolumeCrops:
+        if self._crops is None:
+            from imgcrawl.volumes.crop.crops import VolumeCrops  # noqa: PLC0415 - most crawls have no volumes
+
+            self._crops = VolumeCrops(self._crawler, self._run, self._store)
+        return self._crops
+
+    def _store(self) -> Any:
+        from pipelines.files import FilesPipeline  # noqa: PLC0415 - the few who have a store
+
+        return FilesPipeline.from_crawler(self._crawler).store

@@ -1,0 +1,219 @@
+"""Microscopy on the web: EBI's mirror of EMPIAR and its API, EPFL's page, nginx, a bucket.
+
+The index of ``/ebi/empiar/world_availability/ENTRY/data/`` is Apache's, as ftp.ebi.ac.uk serves it:
+a first row that sorts, an absolute link to the parent, sizes rounded to two digits. It leaves out
+one slice, which is there all the same (seen on one of EBI's backends, October 2026).
+"""
+
+from __future__ import annotations
+
+import html
+from functools import lru_cache
+from urllib.parse import quote
+
+from aiohttp import web
+
+from replicas import large, pictures
+from replicas.bucket import answer
+from replicas.dm3 import Blob, write_dm
+
+SLICES = 24
+OMITTED = 17  # is not in the index
+WIDTH, HEIGHT = 550, 540  # a tenth of the real ones
+STEM = "F57-8_test1_3VBSED"
+DATE = "2023-11-01 10:00"
+
+_HEAD = (
+    '<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 3.2 Final//EN">\n<html>\n <head><title>Index of {0}'
+    "</title></head>\n <body>\n<h1>Index of {0}</h1>\n  <table>\n"
+    '   <tr><th valign="top"><img src="/icons/blank.gif" alt="[ICO]"></th>'
+    '<th><a href="?C=N;O=D">Name</a></th><th><a href="?C=M;O=A">Last modified</a></th>'
+    '<th><a href="?C=S;O=A">Size</a></th><th><a href="?C=D;O=A">Description</a></th></tr>\n'
+    '   <tr><th colspan="5"><hr></th></tr>\n'
+    '<tr><td valign="top"><img src="/icons/back.gif" alt="[PARENTDIR]"></td>'
+    '<td><a href="{1}">Parent Directory</a></td><td>&nbsp;</td>'
+    '<td align="right">  - </td><td>&nbsp;</td></tr>\n'
+)
+_ROW = (
+    '<tr><td valign="top"><img src="/icons/unknown.gif" alt="[   ]"></td><td><a href="{0}">{1}</a>'
+    f'</td><td align="right">{DATE}  </td><td align="right">{{2:>4}}</td><td>&nbsp;</td></tr>\n'
+)
+
+
+def slice_name(number: int) -> str:
+    """The name of a slice of EMPIAR-11759."""
+    return f"{STEM}_slice_{number:04}.dm3"
+
+
+def _tree() -> dict[str, dict[str, str]]:
+    """Directory -> name -> size as the index words it; a name with a slash is a directory."""
+    slices = {slice_name(n): "293K" for n in range(SLICES)}
+    return {
+        "": {"11759.xml": "6.2K", "data/": "-"},
+        "data/": slices | {"trakem2/": "-", f"{STEM}.xml": "8.1K"},
+        "data/trakem2/": {"stack overview.tif": "27K", "project (1).xml": "1.0K"},
+    }
+
+
+def _body(name: str) -> tuple[bytes, str]:
+    if name.endswith((".tif", ".tiff")):
+        picture = pictures.any_kind("tiff", len(name), (96, 72))
+        assert picture is not None
+        return picture, "image/tiff"
+    if name.endswith(".xml"):
+        return b'<?xml version="1.0"?><entry name="replica"/>', "application/xml"
+    return _slice(name), "application/octet-stream"
+
+
+@lru_cache(maxsize=SLICES)
+def _slice(name: str) -> bytes:
+    """A DM3 with the tags of EMPIAR-11759: a thumbnail first, a date in the German way.
+
+    Its sides are a tenth of the real ones; the record has others, as the real record has.
+    """
+    pixels = b"".join(large.content(name, 0, WIDTH * HEIGHT))
+    side = {"Origin": 0.0, "Scale": 0.007998250424861908, "Units": "\u00b5m"}
+    tags = {
+        "DataBar": {
+            "Acquisition Date": "11.06.2018",
+            "Acquisition Time (OS)": 1.3173222436078186e17,
+        },
+        "Microscope Info": {"Voltage": 1900.0, "Indicated Magnification": 2159.0},
+        "SBFSEM": {"Record": {"Slice thickness": 50.0, "Base file name": "C:\\Users\\Somebody"}},
+        "Session Info": {"Detector": "3VBSED"},
+    }
+    image = {
+        "Calibrations": {"Dimension": {"0": side, "1": side}},
+        "Data": Blob(10, pixels),
+        "DataType": 6,
+        "Dimensions": {"0": WIDTH, "1": HEIGHT},
+        "PixelDepth": 1,
+    }
+    thumbnail = {
+        "Data": Blob(5, bytes(4 * 19 * 19)),
+        "DataType": 23,
+        "Dimensions": {"0": 19, "1": 19},
+        "PixelDepth": 4,
+    }
+    return write_dm(
+        {
+            "ImageList": {
+                "0": {"ImageData": thumbnail, "ImageTags": {}},
+                "1": {"ImageData": image, "ImageTags": tags},
+            },
+            "Thumbnails": {"0": {"ImageIndex": 0}},
+        }
+    )
+
+
+async def ebi(request: web.Request, path: str) -> web.StreamResponse:
+    """``empiar/world_availability/11759/...`` and ``api/entry/EMPIAR-11759/``."""
+    if path.startswith("api/entry/"):
+        return _api(path.removeprefix("api/entry/").strip("/"))
+    root = "empiar/world_availability/11759/"
+    if not path.startswith(root):
+        return web.Response(status=404, text="<h1>404</h1>", content_type="text/html")
+    rest = path.removeprefix(root)
+    tree = _tree()
+    if rest in tree:
+        here = f"/ebi/{root}{rest}".rstrip("/")
+        shown = {n: s for n, s in tree[rest].items() if n != slice_name(OMITTED)}
+        rows = "".join(_ROW.format(quote(n), html.escape(n), s) for n, s in shown.items())
+        parent = here.rpartition("/")[0] + "/"
+        end = '   <tr><th colspan="5"><hr></th></tr>\n</table>\n</body></html>\n'
+        text = _HEAD.format(here, parent) + rows + end
+        return web.Response(text=text, content_type="text/html")
+    folder, slash, name = rest.rpartition("/")
+    if name in tree.get(folder + slash, {}):
+        return _ranged(request, *_body(name))
+    return web.Response(status=404, text="<h1>404</h1>", content_type="text/html")
+
+
+def _api(entry: str) -> web.Response:
+    """The record of an entry; sizes are text, pixels in ångström, and the API knows all slices."""
+    if entry not in {"EMPIAR-11759", "11759"}:
+        return web.json_response({"detail": "Not found."}, status=404)
+    imageset = {
+        "name": "Developing retina in zebrafish 55 hpf larval eye.",
+        "directory": "data",
+        "category": "reconstructed volumes",
+        "header_format": "DM3",
+        "data_format": "DM3",
+        "num_images_or_tilt_series": SLICES,
+        "frames_per_image": 1,
+        "voxel_type": "UNSIGNED BYTE",
+        "image_width": "5628",
+        "image_height": "5632",
+        "pixel_width": 80.0,
+        "pixel_height": 80.0,
+        "details": "The resolution is 8nm/px in xy and 50nm per section (z).",
+    }
+    record = {
+        "title": "Developing retina in zebrafish 55 hpf larval eye.",
+        "status": "REL",
+        "release_date": "2024-01-15",
+        "entry_doi": "10.6019/EMPIAR-11759",
+        "experiment_type": "SBF-SEM",
+        "dataset_size": "1.2 GB",
+        "authors": [{"author": {"name": "Replica A", "order_id": 0, "author_orcid": None}}],
+        "imagesets": [imageset],
+    }
+    return web.json_response({"EMPIAR-11759": record})
+
+
+EPFL_FILES = ("volumedata.tif", "training.tif", "testing.tif")
+
+
+async def epfl(request: web.Request, path: str) -> web.StreamResponse:
+    """The page of the EM dataset: a raw space in the paths, each file linked three times."""
+    folder = "documents/groups/c/cv/cvlab-unit/www/data/ ElectronMicroscopy_Hippocampus/"
+    if path == "labs/cvlab/data/data-em/":
+        links = "".join(
+            f'<p><a href="/epfl/{folder}{name}">{name}</a> '
+            f'<a href="/epfl/{folder.replace("/ E", "/%20E")}{name}">download</a>'
+            f'<a href=" /epfl/{folder}{name}\n">again</a>'
+            for name in EPFL_FILES
+        )
+        text = (
+            "<!doctype html><title>Data EM - CVLAB</title><a href='/epfl/labs/cvlab/'>CVLAB</a>"
+            "<article id='post-2138'><h3 id='data'>The data</h3>The resolution of each voxel is "
+            f"approximately 5x5x5nm.{links}<a href='mailto:x@example.org'>mail</a></article>"
+        )
+        return web.Response(text=text, content_type="text/html")
+    if path.startswith(folder) and path.removeprefix(folder) in EPFL_FILES:
+        return _ranged(request, *_body(path))
+    return web.Response(status=404, text="<h1>404</h1>", content_type="text/html")
+
+
+async def nginx(request: web.Request, path: str) -> web.StreamResponse:
+    """An autoindex: exact sizes, in a ``<pre>``."""
+    if path in {"", "deep/"}:
+        names = ["a b.tif", "c.tif"] if path else ["../", "deep/", "x&y.tif", "caf\xe9.tif"]
+        lines = "".join(
+            f'<a href="{quote(n)}">{html.escape(n)}</a>{" " * 20}01-Nov-2023 10:00{" " * 15}'
+            f"{'-' if n.endswith('/') else len(_body(n)[0])}\n"
+            for n in names
+        )
+        text = f"<html><head><title>Index of /{path}</title></head><body><pre>{lines}</pre></body>"
+        return web.Response(text=text, content_type="text/html")
+    name = path.rpartition("/")[2]
+    if name.endswith(".tif"):
+        return _ranged(request, *_body(name))
+    return web.Response(status=404, text="<h1>404</h1>", content_type="text/html")
+
+
+async def bucket(request: web.Request, path: str) -> web.StreamResponse:
+    """A bucket whose lists have two keys a page."""
+    keys = [f"set/s0/{n}.tif" for n in range(5)]
+    return answer(request, "", {key: _body(key)[0] for key in keys}, path, longest=2)
+
+
+def _ranged(request: web.Request, body: bytes, kind: str) -> web.Response:
+    """A small file, or a range of it."""
+    headers = {"Accept-Ranges": "bytes", "ETag": f'"{len(body):x}"'}
+    asked = request.http_range
+    if asked.start is None or asked.start < 0 or asked.start >= len(body):
+        return web.Response(body=body, content_type=kind, headers=headers)
+    part = body[asked]
+    headers["Content-Range"] = f"bytes {asked.start}-{asked.start + len(part) - 1}/{len(body)}"
+    return web.Response(body=part, status=206, content_type=kind, headers=headers)
