@@ -66,7 +66,7 @@ def test_tables_in_tables_are_read_once(piece: str) -> None:
 
 
 MANY = """
-from imgcrawl.lists.links import read_links
+from imgcrawl.sources.web.links import read_links
 tag = "<a" + BLANK + BLANK.join(f"a{i}=1" for i in range(400_000)) + ">"
 image = '<img src="data:' + "a/b" * 9999 + '">'
 page = "<a href=a.tif>a</a>" + tag + image + "<a href=b.tif>b</a>"

@@ -7,7 +7,7 @@ import json
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-from tests.test_replica import ask
+from tests.replicas.test_server import ask
 
 if TYPE_CHECKING:
     from replicas.process import ReplicaProcess
