@@ -682,7 +682,7 @@ def test_what_a_store_keeps_packed_is_kept_unpacked(crawl: Crawler) -> None:
 MANY = """
 import sys
 from aiohttp import web
-from imgcrawl.replica.bucket import md5 as _md5
+from replicas.bucket import md5 as _md5
 
 count = int(sys.argv[1])
 keys = sorted(f"v/{n:06}" for n in range(count))
