@@ -19,7 +19,7 @@ from imgcrawl.records.items import Missing, Stored
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.storage.digests import bytes_of, digests_of
 from imgcrawl.text.times import utc_now
-from imgcrawl.volumes.copy.documents import CopyDocuments
+from imgcrawl.volumes.copy.documents import CopyDocuments, SharedDocuments
 from imgcrawl.volumes.copy.facts import facts_of
 from imgcrawl.volumes.copy.failures import CopyFailures, disk_error
 from imgcrawl.volumes.copy.fetch import ObjectFetcher, copied
@@ -49,7 +49,7 @@ class VolumeCopies:
         self.crawler, self.run, self.shelf = crawler, run, shelf
         self.workers = 2 * max(1, crawler.settings.getint("VOLUME_CONNECTIONS"))
         self.turns = asyncio.Semaphore(self.workers)
-        self.above: dict[tuple[str, str], asyncio.Task[dict[str, bytes]]] = {}
+        self.documents = SharedDocuments(shelf)
 
     async def copy(self, item: VolumeItem, copy: Copy) -> Result:
         """Bring a copy to its end, or as far as it goes."""
@@ -81,7 +81,9 @@ class VolumeCopy:
         listed = item.metadata.get("listed_size")
         self._expected = listed if isinstance(listed, int) else None
         self._pages = CopyObjects(self._objects, copy)
-        self._documents = CopyDocuments(copies, self._objects, copy.address, folder)
+        self._documents = CopyDocuments(
+            copies.documents, self._objects, copy.address, out.root, folder
+        )
 
     async def result(self) -> Result:
         """The verdict on the record."""

@@ -14,8 +14,11 @@ from imgcrawl.volumes.copy.grid import DOCUMENTS, as_document
 from imgcrawl.volumes.copy.pages import local_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
     from imgcrawl.records.volume import VolumeAddress
-    from imgcrawl.volumes.copy.copy import VolumeCopies
+    from imgcrawl.storage.objects import ObjectStorage
     from imgcrawl.volumes.copy.fetch import ObjectFetcher
 
 _STORE = re.compile(r"(?i).+\.(zarr|n5|precomputed)")  # nothing above such a folder is part of it
@@ -43,19 +46,64 @@ def folders_above(url: str, target: str) -> list[tuple[str, str]]:
     return found
 
 
+class SharedDocuments:
+    """The documents of folders above copies: fetched once in a run, and stored where they belong.
+
+    Each run fetches them anew, since a group may have got more levels.
+    """
+
+    def __init__(self, storage: ObjectStorage) -> None:
+        self._storage = storage
+        self._tasks: dict[tuple[str, str], asyncio.Task[dict[str, bytes]]] = {}
+
+    async def fetch(
+        self, objects: ObjectFetcher, names: Iterable[str], url: str, folder: str
+    ) -> dict[str, bytes]:
+        """Return the documents of the folder at `url` by name, stored in `folder` below OUT.
+
+        Raises FetchError and OSError.
+        """
+        task = self._tasks.get((url, folder))
+        if task is None or (task.done() and (task.cancelled() or task.exception())):
+            task = asyncio.create_task(self._store(objects, names, url, folder))
+            self._tasks[url, folder] = task
+        return await asyncio.shield(task)
+
+    async def _store(
+        self, objects: ObjectFetcher, names: Iterable[str], url: str, folder: str
+    ) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        for name in names:
+            body, _ = await _fetch_body(objects, url, name)
+            if body is not None and as_document(body) is not None:
+                file = objects.new_file()
+                await asyncio.to_thread(file.write_bytes, body)
+                await asyncio.to_thread(self._storage.put, file, f"{folder}/{name}")
+                found[name] = body
+        return found
+
+
 class CopyDocuments:
-    """Of one copy. What is no JSON object is no document, whatever it is called."""
+    """The documents of one copy: its own, and those of the folders above it.
+
+    A body that is not a JSON object is not a document, whatever its name.
+    """
 
     def __init__(
-        self, copies: VolumeCopies, objects: ObjectFetcher, address: VolumeAddress, folder: str
+        self,
+        shared: SharedDocuments,
+        objects: ObjectFetcher,
+        address: VolumeAddress,
+        out: Path,
+        folder: str,
     ) -> None:
-        self._copies, self._objects = copies, objects
-        self._address, self._folder = address, folder
+        self._shared, self._objects = shared, objects
+        self._address, self._out, self._folder = address, out, folder
         self._names = _OF.get(address.driver or "", DOCUMENTS)
         self._bodies: dict[str, bytes] = {}
 
     def own(self, parts: tuple[str, ...]) -> list[str]:
-        """The names that documents may have in the copy's own folders, from the top down."""
+        """Return the names that documents may have in the copy's own folders, top folder first."""
         folders = {"": None}
         for part in parts:
             steps = part.strip("/").split("/")
@@ -63,33 +111,15 @@ class CopyDocuments:
         return [folder + name for folder in folders for name in self._names]
 
     async def fetch_above(self) -> None:
-        """Those of the folders above: asked for once in a run, and put where they belong.
-
-        They are asked for anew by each run, since a group may have got more levels. Raises
-        FetchError and OSError.
-        """
+        """Fetch the documents of the folders above. Raises FetchError and OSError."""
         for up, (url, folder) in enumerate(folders_above(self._address.url, self._folder), 1):
-            above = self._copies.above
-            task = above.get((url, folder))
-            if task is None or (task.done() and (task.cancelled() or task.exception())):
-                task = above[url, folder] = asyncio.create_task(self._bring_above(url, folder))
-            for name, body in (await asyncio.shield(task)).items():
+            found = await self._shared.fetch(self._objects, self._names, url, folder)
+            for name, body in found.items():
                 self._bodies["../" * up + name] = body
-
-    async def _bring_above(self, url: str, folder: str) -> dict[str, bytes]:
-        found: dict[str, bytes] = {}
-        for name in self._names:
-            body, _ = await self._body(url, name)
-            if body is not None and as_document(body) is not None:
-                file = self._objects.new_file()
-                await asyncio.to_thread(file.write_bytes, body)
-                await asyncio.to_thread(self._copies.shelf.put, file, f"{folder}/{name}")
-                found[name] = body
-        return found
 
     async def fetch(self, key: str) -> tuple[FetchedObject, str | None] | None:
         """One of its own, in a file, with its ETag; None where there is none. Raises FetchError."""
-        body, etag = await self._body(self._address.url, key)
+        body, etag = await _fetch_body(self._objects, self._address.url, key)
         if body is None or as_document(body) is None:
             return None
         self._bodies[key] = body
@@ -102,12 +132,16 @@ class CopyDocuments:
         """A document by its name relative to the copy ("../.zattrs"), as it was copied. Blocks."""
         if name in self._bodies or name.startswith("../"):
             return self._bodies.get(name)
-        return document_at(self._copies.run.out.root / self._folder / name, MAX_DOCUMENT)
+        return document_at(self._out / self._folder / name, MAX_DOCUMENT)
 
-    async def _body(self, base: str, name: str) -> tuple[bytes | None, str | None]:
-        folder = local_folder(base)
-        if folder is not None:
-            return await asyncio.to_thread(document_at, folder / name, MAX_DOCUMENT), None
-        found, response = await self._objects.document(base + quote(name, safe="/"))
-        etag = (response.headers.get("ETag") or b"").decode("latin-1")
-        return found, etag.removeprefix("W/").strip('"') or None
+
+async def _fetch_body(
+    objects: ObjectFetcher, base: str, name: str
+) -> tuple[bytes | None, str | None]:
+    """Return the body and the ETag of a document, None for what is absent. Raises FetchError."""
+    folder = local_folder(base)
+    if folder is not None:
+        return await asyncio.to_thread(document_at, folder / name, MAX_DOCUMENT), None
+    found, response = await objects.document(base + quote(name, safe="/"))
+    etag = (response.headers.get("ETag") or b"").decode("latin-1")
+    return found, etag.removeprefix("W/").strip('"') or None
