@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from imgcrawl.arguments import ListArguments
 from imgcrawl.lists.columns import MIRRORS, Columns
 from imgcrawl.lists.opening import is_url, split_member
-from imgcrawl.lists.reader import LOOKED_AT, find_columns, reading
+from imgcrawl.lists.reader import LOOKED_AT, find_columns, open_rows
 from imgcrawl.lists.rows import MalformedRow, Row, excerpt
 from imgcrawl.records.errors import ArgumentError
 from imgcrawl.text.filenames import format_layout, layout_fields
@@ -66,7 +66,7 @@ class UrlsArguments(ListArguments):
     def _can_be_meant(self) -> UrlsArguments:
         if self.list != "-" and not is_url(self.list):
             try:
-                with reading(*split_member(self.list)) as rows:
+                with open_rows(*split_member(self.list)) as rows:
                     first = list(islice(rows, LOOKED_AT))
                 find_columns(first, self.columns(), self.list)
             except ArgumentError as error:
@@ -88,7 +88,7 @@ class UrlsSpider(UrlListSpider[UrlsArguments]):
     async def records(self) -> AsyncIterator[SpiderOutput]:
         """A record for each row."""
         path, member = await self.local(self.args.list)
-        with reading(path, member) as rows:
+        with open_rows(path, member) as rows:
             first = list(islice(rows, LOOKED_AT))
             columns = find_columns(first, self.args.columns(), self.args.list)
             named = {r: getattr(columns, r) for r in Columns.__slots__ if getattr(columns, r)}

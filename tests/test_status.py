@@ -106,7 +106,7 @@ def test_what_is_no_dataset_and_what_is_damaged(tmp_path: Path) -> None:
         (out / "summary.json").write_text(text)
         damaged = read_status(out)
         assert damaged.worst_status == 1
-        assert "summary.json cannot be read" in damaged.in_words()
+        assert "summary.json cannot be read" in damaged.describe()
 
 
 def test_a_look_at_a_killed_run_keeps_no_other_out(tmp_path: Path) -> None:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from typing import TYPE_CHECKING
 
-from imgcrawl.dataset.command import OutCommand
-from imgcrawl.dataset.ledger import Ledger
-from imgcrawl.dataset.linkrot import COLUMNS, Report, report, rows
-from imgcrawl.storage.directory import LEDGER, LINKROT
-from imgcrawl.text.csv_cells import safe_cell
+from imgcrawl.dataset.linkrot import LinkRot, write_link_rot
+from imgcrawl.dataset.out_command import OutCommand
+from imgcrawl.storage.directory import LINKROT
 
 if TYPE_CHECKING:
-    from typing import IO
-
     from rich.console import Console
 
     from imgcrawl.storage.directory import OutputDirectory
@@ -22,18 +17,18 @@ if TYPE_CHECKING:
 SHOWN = 10  # groups of a kind on the terminal; linkrot.csv has all
 
 
-class Command(OutCommand[Report]):
+class Command(OutCommand[LinkRot]):
     """Prints what is gone, and writes all of it to linkrot.csv."""
 
     def short_desc(self) -> str:
         """What ``scrapy`` prints beside it."""
         return "Report which links of a dataset are gone, by host, class, split and reason"
 
-    def work_on(self, out: OutputDirectory) -> Report:
+    def process(self, out: OutputDirectory) -> LinkRot:
         """Report on one OUT."""
-        return write_report(out)
+        return write_link_rot(out)
 
-    def tell(self, found: Report, place: str) -> None:
+    def print_result(self, found: LinkRot, place: str) -> None:
         """Show the worst."""
         from rich.console import Console  # noqa: PLC0415 - every command is imported to list them
 
@@ -41,24 +36,7 @@ class Command(OutCommand[Report]):
         sys.stdout.write(f"\nAll of it is in {place}/{LINKROT}\n")
 
 
-def write_report(out: OutputDirectory) -> Report:
-    """Write linkrot.csv. Raises OutputError where the ledger of OUT cannot be read."""
-    ledger = Ledger(out.root / LEDGER)
-    try:
-        found = report(ledger)
-    finally:
-        ledger.close()
-
-    def write(file: IO[str]) -> None:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        writer.writerows([safe_cell(cell) for cell in row] for row in rows(found))
-
-    out.write(LINKROT, write)
-    return found
-
-
-def show(console: Console, found: Report) -> None:
+def show(console: Console, found: LinkRot) -> None:
     """Print the figures, of each kind the groups with most links gone."""
     from rich.markup import escape  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from imgcrawl.dataset.command import OutCommand
+from imgcrawl.dataset.out_command import OutCommand
 from imgcrawl.dataset.rebuild import RebuildCounts, rebuild
 from imgcrawl.storage.directory import FAILURES, METADATA
 
@@ -20,11 +20,11 @@ class Command(OutCommand[RebuildCounts]):
         """What ``scrapy`` prints beside it."""
         return "Make metadata.csv and failures.csv again from a dataset's ledger"
 
-    def work_on(self, out: OutputDirectory) -> RebuildCounts:
+    def process(self, out: OutputDirectory) -> RebuildCounts:
         """Rebuild one OUT."""
         return rebuild(out)
 
-    def tell(self, found: RebuildCounts, place: str) -> None:
+    def print_result(self, found: RebuildCounts, place: str) -> None:
         """Say how many rows there are."""
         stored, missing = found.stored, sum(found.outcomes.values()) - found.stored
         sys.stdout.write(

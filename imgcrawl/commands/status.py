@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
-from imgcrawl.dataset.status import Status, find_outs, read_status
+from imgcrawl.dataset.status import RunStatus, find_outs, read_status
 from imgcrawl.records.exit_status import ExitStatus
 from imgcrawl.text.redact import printable
 from imgcrawl.text.sizes import format_size
@@ -59,9 +59,9 @@ class Command(ScrapyCommand):
         self.exitcode = worst.worst_status if worst else ExitStatus.COMPLETE
 
 
-def as_text(status: Status) -> str:
+def as_text(status: RunStatus) -> str:
     """One dataset in one or two lines."""
-    lines = [f"{printable(status.out, 4096)}: {status.in_words()}"]
+    lines = [f"{printable(status.out, 4096)}: {status.describe()}"]
     if status.ended_at is not None:
         last = "" if status.state == "ended" else "the run before: "
         lines.append(

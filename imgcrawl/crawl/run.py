@@ -101,7 +101,7 @@ class Run:
         if not item.held or (before is not None and before.metadata != item.metadata):
             now = before.last_try_at if item.held and before else utc_now()
             was = type(before.result) if before else None
-            self.recorder.record(LedgerEntry.of(item, result, now), was=was)
+            self.recorder.record(LedgerEntry.from_item(item, result, now), was=was)
         if isinstance(result, Missing) and result.outcome is Outcome.DISK_FULL:
             self.fail(f"The disk of {self.out.root} is full. Free some space and run again.")
         if isinstance(result, Stored) and not item.held and item.quota in self.quotas:

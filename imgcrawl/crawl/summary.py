@@ -100,7 +100,7 @@ def summarize(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict
 
 def _by_host(run: Run) -> dict[str, dict[str, int]]:
     hosts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for url, outcome in run.ledger.failures_by_host():
+    for url, outcome in run.ledger.failed_urls():
         try:
             host = urlsplit(url).hostname or ""
         except ValueError:

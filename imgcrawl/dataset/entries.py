@@ -1,4 +1,4 @@
-"""What the ledger holds of a record, and of a class of records: rows in, objects out."""
+"""Rows of the ledger as objects: one of a record, one of a class that has a quota."""
 
 from __future__ import annotations
 
@@ -45,17 +45,35 @@ class LedgerEntry:
     quota: str | None = None
 
     @classmethod
-    def of(cls, item: Item, result: Result, now: str) -> LedgerEntry:
-        """The entry of an item that has its result."""
+    def from_item(cls, item: Item, result: Result, now: str) -> LedgerEntry:
+        """Return the entry of an item that has its result. now: UTC, ISO 8601."""
         kept = item.to_json()
         return cls(item.record_id, result, now, item.path, item.metadata, kept, item.quota)
 
+    @classmethod
+    def from_row(cls, row: sqlite3.Row) -> LedgerEntry:
+        """Return the entry that a row of the table ``records`` holds.
+
+        Raises OutputError for a row that no run has written: a ledger may come from somebody else,
+        and the files that it names are read, removed and put into object stores.
+        """
+        try:
+            entry = _read_row(row)
+            _require_inside(entry)
+        except (LookupError, RuntimeError, TypeError, ValueError) as error:
+            shown = printable(f"{row['record_id']!s}")
+            raise OutputError(
+                f"The ledger has a record {shown!r} that cannot be read ({printable(str(error))}). "
+                "Move the ledger away to start anew, or choose another directory with -a out=DIR."
+            ) from error
+        return entry
+
     def to_item(self) -> Item:
-        """The item as its spider made it, to be tried again."""
+        """Return the item as its spider made it, to try it again."""
         return from_json(self.record_id, self.item, self.metadata)
 
     def row(self) -> tuple[Any, ...]:
-        """The values of RECORD_COLUMNS."""
+        """Return the values of RECORD_COLUMNS."""
         result = self.result
         if isinstance(result, Stored):
             status, message = None, None
@@ -83,28 +101,10 @@ class LedgerEntry:
         )
 
 
-def entry_of(row: sqlite3.Row) -> LedgerEntry:
-    """The entry that a row of the table ``records`` holds.
-
-    Raises OutputError for a row that no run has written: a ledger may have come from others, and
-    what it names is read, removed and put into object stores.
-    """
-    try:
-        entry = _entry_of(row)
-        _require_inside(entry)
-    except (LookupError, RuntimeError, TypeError, ValueError) as error:
-        shown = printable(f"{row['record_id']!s}")
-        raise OutputError(
-            f"The ledger has a record {shown!r} that cannot be read ({printable(str(error))}). "
-            "Move the ledger away to start anew, or choose another directory with -a out=DIR."
-        ) from error
-    return entry
-
-
 def _require_inside(entry: LedgerEntry) -> None:
-    """Raise ValueError for names of what is stored that lead out of OUT.
+    """Raise ValueError if the path or file name of a stored record leads out of OUT.
 
-    What is missing may have any: it is what its source said, and made safe before it is used.
+    A missing record may have any path: it is its source's, and made safe before it is used.
     """
     if isinstance(entry.result, Stored):
         for name in (entry.path, entry.result.file_name):
@@ -114,7 +114,7 @@ def _require_inside(entry: LedgerEntry) -> None:
         raise TypeError("its columns are no table")
 
 
-def _entry_of(row: sqlite3.Row) -> LedgerEntry:
+def _read_row(row: sqlite3.Row) -> LedgerEntry:
     result: Result
     if row["outcome"] == Outcome.STORED:
         stored = {name: row[name] for name in STORED_COLUMNS}
@@ -142,17 +142,17 @@ def _entry_of(row: sqlite3.Row) -> LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class ClassCount:
-    """A class that has a quota: what is wanted of it, and what became of its candidates."""
+    """A class that has a quota: the records wanted of it, and the outcomes of its candidates."""
 
     key: str
     label: str
     wanted: int
     stored: int
-    listed: int | None  # candidates in its list, where that is known
+    listed: int | None  # candidates in its list; None if unknown
     missing: dict[str, int]  # by reason
     note: str
 
     @property
     def short(self) -> int:
-        """How many are missing."""
+        """Number of records that are still wanted."""
         return max(0, self.wanted - self.stored)

@@ -1,7 +1,7 @@
 """The ledger: every promised record and its outcome, in one SQLite file.
 
-It is the truth from which ``metadata.csv`` and ``failures.csv`` can be made again. Writes come in
-batches, each one transaction: an entry is there whole or not at all, whatever kills the process.
+``metadata.csv`` and ``failures.csv`` can be made again from it. Writes come in batches, each one
+transaction: an entry is complete or absent, however the process ends.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING
 
-from imgcrawl.dataset.entries import RECORD_COLUMNS, ClassCount, LedgerEntry, entry_of
+from imgcrawl.dataset.entries import RECORD_COLUMNS, ClassCount, LedgerEntry
 from imgcrawl.dataset.schema import connect
 from imgcrawl.records.errors import OutputError
 from imgcrawl.records.items import Stored
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 class Ledger:
-    """An open ledger. Not for use from two threads: each opens its own.
+    """An open ledger, for one thread: each other thread opens its own.
 
-    Raises OutputError where the file is not a ledger, or is one of a later version.
+    Raises OutputError if the file is not a ledger, or has a later schema.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,30 +40,30 @@ class Ledger:
             ) from error
 
     def get(self, record_id: str) -> LedgerEntry | None:
-        """The entry of one record."""
+        """Return the entry of one record, or None."""
         row = self._db.execute("SELECT * FROM records WHERE record_id = ?", (record_id,)).fetchone()
-        return entry_of(row) if row else None
+        return LedgerEntry.from_row(row) if row else None
 
     def owner(self, path: str) -> str | None:
-        """The record whose final name (without extension) is `path`."""
+        """Return the id of the record whose file name without extension is `path`, or None."""
         row = self._db.execute("SELECT record_id FROM records WHERE path = ?", (path,)).fetchone()
         return row[0] if row else None
 
     def forget(self, record_id: str) -> None:
-        """Take a record out that is promised no longer."""
+        """Delete a record that is no longer promised."""
         self._db.execute("DELETE FROM records WHERE record_id = ?", (record_id,))
 
     def forget_unreadable(self) -> None:
-        """The source is about to be read again: what could not be read of it, may be now."""
+        """Delete the unreadable pieces of the source, which is about to be read again."""
         self._db.execute("DELETE FROM unreadable")
 
     def unreadable(self) -> Iterator[tuple[str, str, str]]:
-        """(where, problem, when) of the pieces of the source that are no records."""
+        """Yield (place, problem, time) of each piece of the source that could not be read."""
         rows = self._db.execute("SELECT * FROM unreadable ORDER BY place")
         return (tuple(row) for row in rows)
 
     def n_unreadable(self) -> int:
-        """How many pieces of the source are no records."""
+        """Return the number of pieces of the source that could not be read."""
         return int(self._db.execute("SELECT count(*) FROM unreadable").fetchone()[0])
 
     def write(
@@ -83,12 +83,12 @@ class Ledger:
             self._db.executemany("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?)", unreadable)
 
     def of_bytes(self, sha256: str) -> list[LedgerEntry]:
-        """The records whose bytes were these, stored or not."""
+        """Return the records, stored or not, whose bytes have this digest (hexadecimal)."""
         rows = self._db.execute("SELECT * FROM records WHERE sha256 = ?", (sha256,))
-        return [entry_of(row) for row in rows]
+        return [LedgerEntry.from_row(row) for row in rows]
 
     def same_bytes(self) -> Iterator[LedgerEntry]:
-        """The stored records whose bytes others have too, the same ones next to each other."""
+        """Yield the stored records that share their bytes with others, grouped by digest."""
         # The index has them in order: sorting whole rows would take memory as the dataset grows.
         several = self._db.execute(
             "SELECT sha256 FROM records WHERE sha256 IS NOT NULL GROUP BY sha256"
@@ -100,7 +100,7 @@ class Ledger:
                 yield from sorted(group, key=lambda entry: entry.record_id)
 
     def values(self, column: str) -> Iterator[tuple[str, str]]:
-        """(record, value) of the stored records that have a column of the dataset's own."""
+        """Yield (record id, value) of the stored records that have this dataset column."""
         if column not in self.columns():
             return iter(())
         rows = self._db.execute(
@@ -111,8 +111,8 @@ class Ledger:
         return ((str(row[0]), str(row[1])) for row in rows)
 
     def of_url(self, url: str) -> LedgerEntry | None:
-        """A record that was asked of this URL, a stored one where there is one."""
-        # Nearly always there is none, which the index alone can tell.
+        """Return a record requested from this URL, preferably a stored one, or None."""
+        # Nearly always there is none: the index alone answers that.
         if self._db.execute("SELECT 1 FROM records WHERE url = ?", (url,)).fetchone() is None:
             return None
         row = self._db.execute(
@@ -120,17 +120,17 @@ class Ledger:
             " LIMIT 1",
             (url,),
         ).fetchone()
-        return entry_of(row) if row else None
+        return LedgerEntry.from_row(row) if row else None
 
     def of_quota(self, key: str) -> list[LedgerEntry]:
-        """The stored records of a class that has a quota."""
+        """Return the stored records of a class that has a quota."""
         rows = self._db.execute(
             "SELECT * FROM records WHERE quota = ? AND outcome = 'stored'", (key,)
         )
-        return [entry_of(row) for row in rows]
+        return [LedgerEntry.from_row(row) for row in rows]
 
     def write_quotas(self, quotas: Iterable[Quota]) -> None:
-        """Note what is wanted of classes."""
+        """Write the quotas of classes."""
         rows = ((q.key, q.label, q.wanted, q.listed, q.note or None) for q in quotas)
         with self._transaction():
             self._db.executemany(
@@ -141,7 +141,7 @@ class Ledger:
             )
 
     def classes(self) -> Iterator[ClassCount]:
-        """Each class that has a quota, and what became of its candidates."""
+        """Yield the counts of each class that has a quota."""
         for key, label, wanted, listed, note in self._db.execute(
             "SELECT key, label, wanted, listed, note FROM quotas ORDER BY key"
         ).fetchall():
@@ -154,19 +154,19 @@ class Ledger:
             yield ClassCount(key, label or "", wanted, stored, listed, dict(counts), note or "")
 
     def captures(self, url: str, since: str) -> str | None:
-        """What the Wayback Machine answered of a URL, if that was after `since` (ISO 8601)."""
+        """Return the Wayback Machine's answer about a URL if later than `since` (ISO 8601)."""
         row = self._db.execute(
             "SELECT answer FROM captures WHERE url = ? AND asked_at > ?", (url, since)
         ).fetchone()
         return row[0] if row else None
 
     def write_captures(self, url: str, answer: str, now: str) -> None:
-        """Keep what the Wayback Machine answered of a URL."""
+        """Write the Wayback Machine's answer about a URL."""
         row = (utf8(url), answer, now)
         self._db.execute("INSERT OR REPLACE INTO captures VALUES (?, ?, ?)", row)
 
     def counts(self, *, promised: bool = False) -> dict[Outcome, int]:
-        """How many records ended in which way; with `promised`, without candidates of quotas."""
+        """Return the number of records by outcome; `promised` leaves out candidates of quotas."""
         where = "WHERE quota IS NULL" if promised else ""
         rows = self._db.execute(f"SELECT outcome, count(*) FROM records {where} GROUP BY outcome")  # noqa: S608 - a constant
         try:
@@ -177,24 +177,24 @@ class Ledger:
             ) from error
 
     def stored_bytes(self) -> int:
-        """The bytes of all stored files."""
+        """Return the total size of all stored files in bytes."""
         row = self._db.execute("SELECT sum(bytes) FROM records WHERE outcome = 'stored'")
         return int(row.fetchone()[0] or 0)
 
     def entries(
         self, outcomes: Iterable[Outcome], after: str = "", limit: int = -1
     ) -> Iterator[LedgerEntry]:
-        """Entries of the given outcomes with an id above `after`, in the order of their ids."""
+        """Yield entries of the given outcomes with an id above `after`, in order of their ids."""
         words = [str(outcome) for outcome in outcomes]
         rows = self._db.execute(
             f"SELECT * FROM records WHERE outcome IN ({', '.join('?' * len(words))})"  # noqa: S608 - question marks
             " AND record_id > ? ORDER BY record_id LIMIT ?",
             (*words, after, limit),
         )
-        return map(entry_of, rows)
+        return map(LedgerEntry.from_row, rows)
 
     def count_values(self, column: str) -> dict[str, int]:
-        """How many stored records have which value of a dataset's own column, most first."""
+        """Return the number of stored records by value of a dataset column, most first."""
         rows = self._db.execute(
             "SELECT json_extract(metadata, '$.' || json_quote(?)) AS value, count(*) AS n"
             " FROM records WHERE outcome = 'stored' AND value IS NOT NULL"
@@ -203,37 +203,37 @@ class Ledger:
         )
         return {str(value): count for value, count in rows}
 
-    def failures_by_host(self) -> Iterator[tuple[str, str]]:
-        """(URL, outcome) of every missing record."""
+    def failed_urls(self) -> Iterator[tuple[str, str]]:
+        """Yield (URL, outcome) of every missing record."""
         rows = self._db.execute("SELECT url, outcome FROM records WHERE outcome != 'stored'")
         return ((row["url"] or "", row["outcome"]) for row in rows)
 
     def bookmarks(self) -> dict[str, str]:
-        """The bookmarks that were committed."""
+        """Return the committed bookmarks by key."""
         return dict(self._db.execute("SELECT key, value FROM bookmarks").fetchall())
 
     def columns(self) -> list[str]:
-        """The dataset's own columns, sorted."""
+        """Return the names of the dataset's own columns, sorted."""
         return [row[0] for row in self._db.execute("SELECT name FROM columns ORDER BY name")]
 
     def add_columns(self, names: Iterable[str]) -> None:
-        """Make columns known for good."""
+        """Add columns of the dataset's own."""
         with self._transaction():
             self._db.executemany(
                 "INSERT OR IGNORE INTO columns VALUES (?)", ((name,) for name in names)
             )
 
     def state(self, name: str) -> str | None:
-        """A fact about the ledger itself."""
+        """Return a property of the ledger itself, or None."""
         row = self._db.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
         return row[0] if row else None
 
     def set_state(self, name: str, value: str) -> None:
-        """Note a fact about the ledger itself."""
+        """Set a property of the ledger itself."""
         self._db.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (name, value))
 
     def close(self) -> None:
-        """Close the file, and leave no journal beside it."""
+        """Close the file and leave no journal beside it."""
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
 

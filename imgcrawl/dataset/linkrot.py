@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import csv
 from collections import Counter, defaultdict
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from imgcrawl.dataset.class_columns import class_of, split_of
+from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.records.items import Missing, Stored
 from imgcrawl.records.outcomes import Outcome
+from imgcrawl.storage.directory import LEDGER, LINKROT
+from imgcrawl.text.csv_cells import safe_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imgcrawl.dataset.ledger import Ledger
+    from imgcrawl.storage.directory import OutputDirectory
 
 COLUMNS = ("by", "key", "links", "alive", "gone", "share_gone", "from_wayback", "reasons")
 # What says nothing of a link: it was there, was never asked, or cannot have been one.
@@ -22,7 +27,7 @@ _NOT_ASKED = {Outcome.INTERRUPTED, Outcome.DISK_FULL, Outcome.ROBOTS, Outcome.OP
 
 
 @dataclass(slots=True)
-class LinkRotTable:
+class LinkCounts:
     """The links of one host, class or split, or all."""
 
     alive: int = 0
@@ -45,12 +50,26 @@ class LinkRotTable:
         return self.gone / self.links if self.links else 0.0
 
 
-Report = dict[str, dict[str, LinkRotTable]]
+LinkRot = dict[str, dict[str, LinkCounts]]
 
 
-def report(ledger: Ledger) -> Report:
+def write_link_rot(out: OutputDirectory) -> LinkRot:
+    """Write linkrot.csv and return its counts. Raises OutputError if the ledger is unreadable."""
+    with closing(Ledger(out.root / LEDGER)) as ledger:
+        found = count_links(ledger)
+
+    def write(file: IO[str]) -> None:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows([safe_cell(cell) for cell in row] for row in _rows(found))
+
+    out.write(LINKROT, write)
+    return found
+
+
+def count_links(ledger: Ledger) -> LinkRot:
     """By ("all", "host", "class", "split") -> key -> what became of its links."""
-    found: Report = {by: defaultdict(LinkRotTable) for by in ("all", "split", "class", "host")}
+    found: LinkRot = {by: defaultdict(LinkCounts) for by in ("all", "split", "class", "host")}
     for entry in ledger.entries(Outcome):
         result = entry.result
         url = result.url
@@ -68,20 +87,20 @@ def report(ledger: Ledger) -> Report:
     return found
 
 
-def rows(found: Report) -> Iterator[tuple[object, ...]]:
+def _rows(found: LinkRot) -> Iterator[tuple[object, ...]]:
     """The rows of linkrot.csv: each group with most gone first, then the reasons of all."""
     for by, groups in found.items():
         for key, rot in sorted(groups.items(), key=lambda pair: (-pair[1].gone, pair[0])):
             reasons = "; ".join(f"{reason} {n}" for reason, n in rot.reasons.most_common())
             figures = rot.links, rot.alive, rot.gone, f"{rot.share:.4f}", rot.wayback
             yield by, key, *figures, reasons
-    everything = found["all"].get("all", LinkRotTable())
+    everything = found["all"].get("all", LinkCounts())
     for reason, n in everything.reasons.most_common():
         share = f"{n / everything.links:.4f}" if everything.links else ""
         yield "reason", reason, everything.links, "", n, share, "", ""
 
 
-def _count(rot: LinkRotTable, result: Stored | Missing) -> None:
+def _count(rot: LinkCounts, result: Stored | Missing) -> None:
     if isinstance(result, Missing) and result.outcome is not Outcome.DUPLICATE:
         rot.reasons[result.outcome.value] += 1
     elif isinstance(result, Stored) and result.source == "wayback":

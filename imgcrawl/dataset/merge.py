@@ -32,7 +32,7 @@ Keyed: TypeAlias = tuple[str, list[str]]  # what a row is ordered by, and its ce
 
 
 @dataclass(frozen=True, slots=True)
-class MergedOut:
+class MergeInput:
     """An OUT that is merged with others.
 
     columns: what each of its rows gets besides, the same for all of them
@@ -58,7 +58,7 @@ _TABLES = (
 )
 
 
-def merge_tables(parts: Sequence[MergedOut], target: Path) -> None:
+def merge_tables(parts: Sequence[MergeInput], target: Path) -> None:
     """Write metadata.csv, failures.csv and, where a part has one, classes.csv of all parts.
 
     target: the folder they are written to, each as a whole or not at all. ``file_name`` becomes
@@ -79,7 +79,7 @@ def merge_tables(parts: Sequence[MergedOut], target: Path) -> None:
             (target / table.name).unlink(missing_ok=True)
 
 
-def _merge(table: _Table, parts: Sequence[MergedOut], target: Path) -> None:
+def _merge(table: _Table, parts: Sequence[MergeInput], target: Path) -> None:
     constant = list(dict.fromkeys(name for part in parts for name in part.columns))
     sources = [_Source(table, part, target, constant) for part in parts]
     own = sorted({name for source in sources for name in source.own})
@@ -101,7 +101,7 @@ def _merge(table: _Table, parts: Sequence[MergedOut], target: Path) -> None:
 class _Source:
     """One table of one part, its columns by the names that they have in the merged one."""
 
-    def __init__(self, table: _Table, part: MergedOut, target: Path, constant: list[str]) -> None:
+    def __init__(self, table: _Table, part: MergeInput, target: Path, constant: list[str]) -> None:
         self.path = part.root / table.name
         self._part = part
         self._table = table

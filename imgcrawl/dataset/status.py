@@ -28,7 +28,7 @@ _LONGEST = 64 << 20  # bytes of a summary.json; those of a hundred thousand clas
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class RunStatus:
     """What is known of one OUT. Counts and times are those of the last run that ended."""
 
     out: str
@@ -56,7 +56,7 @@ class Status:
         kind = self._kind()
         return (self.exit_status or 0) if kind == "interrupted" else int(_EXIT[kind])
 
-    def in_words(self) -> str:
+    def describe(self) -> str:
         """How it went, for people."""
         match self.state:
             case "running":
@@ -70,7 +70,7 @@ class Status:
 
     def as_json(self) -> dict[str, Any]:
         """All of it, with the words."""
-        return asdict(self) | {"in_words": self.in_words()}
+        return asdict(self) | {"in_words": self.describe()}
 
     def _kind(self) -> str:
         if self.state == RUNNING:
@@ -100,13 +100,13 @@ def find_outs(root: Path) -> Iterator[Path]:
         below[:] = sorted(name for name in below if not name.startswith("."))
 
 
-def read_status(root: Path) -> Status:
+def read_status(root: Path) -> RunStatus:
     """How the last run into one OUT went; files that cannot be read are said, not raised."""
     shown = str(root)
     try:
         running, process = holder_of(root)
     except OSError as error:
-        return Status(shown, UNKNOWN, error=f"cannot be looked into ({error.strerror})")
+        return RunStatus(shown, UNKNOWN, error=f"cannot be looked into ({error.strerror})")
     state = RUNNING if running else KILLED if process is not None else ENDED
     try:
         known = _known(json.loads(_read_summary(root)))
@@ -117,7 +117,7 @@ def read_status(root: Path) -> Status:
         words = printable(f"{type(error).__name__}: {error}")
         known = {"error": f"{SUMMARY} cannot be read ({words})"}
         state = UNKNOWN if state == ENDED else state
-    return Status(shown, state, process=process, last_write_at=_last_write(root), **known)
+    return RunStatus(shown, state, process=process, last_write_at=_last_write(root), **known)
 
 
 def _read_summary(root: Path) -> bytes:

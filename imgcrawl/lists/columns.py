@@ -36,7 +36,9 @@ class Columns:
     sha256: str | None = None
 
 
-def guess(names: Iterable[str], first: dict[str, Any], given: dict[str, str]) -> Columns | None:
+def guess_columns(
+    names: Iterable[str], first: dict[str, Any], given: dict[str, str]
+) -> Columns | None:
     """The columns of a list by their names, and by what its first row has in them.
 
     given: those that the user names; None where there is no URL to be found.

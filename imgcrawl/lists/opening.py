@@ -36,7 +36,7 @@ def split_member(name: str) -> tuple[str, str]:
 
 
 @contextmanager
-def opened(name: str, member: str = "") -> Iterator[IO[bytes]]:
+def open_list(name: str, member: str = "") -> Iterator[IO[bytes]]:
     """The bytes of a list, decompressed on the way (gzip, bzip2, xz, zstd, a member of a zip).
 
     name: a path, or ``-`` for standard input; what it is compressed with is seen from its bytes

@@ -8,11 +8,11 @@ import tempfile
 from contextlib import ExitStack, contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
-from imgcrawl.lists.columns import Columns, guess, looks_like_url
+from imgcrawl.lists.columns import Columns, guess_columns, looks_like_url
 from imgcrawl.lists.delimited import read_delimited
 from imgcrawl.lists.json_records import read_json
 from imgcrawl.lists.lines import lines
-from imgcrawl.lists.opening import DAMAGE, opened
+from imgcrawl.lists.opening import DAMAGE, open_list
 from imgcrawl.lists.parquet import read_parquet
 from imgcrawl.lists.rows import MalformedRow, Row, excerpt
 from imgcrawl.records.errors import ArgumentError
@@ -26,13 +26,13 @@ DELIMITERS = "\t,;|"
 
 
 @contextmanager
-def reading(name: str, member: str = "") -> Iterator[Iterator[Row | MalformedRow]]:
-    """The rows of a list, a path or ``-``; see `opened`, and use it likewise.
+def open_rows(name: str, member: str = "") -> Iterator[Iterator[Row | MalformedRow]]:
+    """The rows of a list, a path or ``-``; see `open_list`, and use it likewise.
 
     Text with one URL a line gives the column ``url``. Raises ArgumentError for what is no list.
     """
     with ExitStack() as stack:
-        file = stack.enter_context(opened(name, member))
+        file = stack.enter_context(open_list(name, member))
         head = _peek(file)
         if head.startswith(b"PAR1"):
             yield read_parquet(_seekable(file, stack), name)
@@ -68,14 +68,14 @@ def _delimiter(head: bytes) -> str:
         cells = [cell.strip(' "\r') for cell in first.split(delimiter)]
         if len(cells) < 2:
             continue
-        named = guess(cells, {}, {})
+        named = guess_columns(cells, {}, {})
         if delimiter == "\t" or named or not looks_like_url(cells[0]):
             return delimiter
         if sum(map(looks_like_url, cells)) == 1 and " " not in first.split("?")[0]:
             rest = [cell for cell in cells if not looks_like_url(cell)]
             if all(cell.isalnum() for cell in rest):
                 return delimiter
-    named = guess([first.strip(' "\r')], {}, {})
+    named = guess_columns([first.strip(' "\r')], {}, {})
     return "," if named and not looks_like_url(first) else ""
 
 
@@ -101,7 +101,7 @@ def find_columns(rows: list[Row | MalformedRow], given: dict[str, str], name: st
     for row in read:
         names = list(row.fields)
         try:
-            columns = guess(names, row.fields, given)
+            columns = guess_columns(names, row.fields, given)
         except KeyError as error:
             have = ", ".join(names)
             raise ArgumentError(f"{name} has no column {error.args[0]!r}; it has: {have}") from None

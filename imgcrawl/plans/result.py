@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import imgcrawl
-from imgcrawl.dataset.merge import MergedOut, merge_tables
+from imgcrawl.dataset.merge import MergeInput, merge_tables
 from imgcrawl.dataset.rebuild import rebuild_at
 from imgcrawl.plans.display import printable
 from imgcrawl.plans.state import CrawlPhase, CrawlState, exit_status
@@ -144,7 +144,7 @@ def consolidate(
             "missing": found.missing,
             "bytes": found.bytes,
         }
-        parts.append(MergedOut(crawl.name, crawl.out, {COLUMN: crawl.name}))
+        parts.append(MergeInput(crawl.name, crawl.out, {COLUMN: crawl.name}))
     summary = write_summary(
         target, plan, standings, started_at=started_at, signum=signum, figures=figures
     )

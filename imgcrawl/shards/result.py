@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.dataset.merge import MergedOut, merge_tables
+from imgcrawl.dataset.merge import MergeInput, merge_tables
 from imgcrawl.dataset.rebuild import rebuild_at
 from imgcrawl.records.errors import OutputError
 from imgcrawl.records.exit_status import ExitStatus
@@ -47,7 +47,7 @@ def write_result(
             summaries[k] = {**summaries.get(k, {}), **_from_ledger(folder)}
     for folder in folders.values():
         _show(folder)
-    merge_tables([MergedOut(folder.name, folder) for folder in folders.values()], out)
+    merge_tables([MergeInput(folder.name, folder) for folder in folders.values()], out)
     for folder in folders.values():
         _hide(folder)
     summary = _summed(

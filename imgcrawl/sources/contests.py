@@ -20,8 +20,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.lists.columns import looks_like_url
-from imgcrawl.lists.opening import opened
-from imgcrawl.lists.reader import reading
+from imgcrawl.lists.opening import open_list
+from imgcrawl.lists.reader import open_rows
 from imgcrawl.lists.rows import MalformedRow, Row, excerpt
 from imgcrawl.records.errors import ArgumentError
 
@@ -83,7 +83,7 @@ class LabelMap:
         labels = cls()
         db = labels._db
         db.execute("BEGIN")
-        with reading(name, member) as rows:
+        with open_rows(name, member) as rows:
             for row in rows:
                 if isinstance(row, MalformedRow):
                     continue
@@ -107,7 +107,7 @@ class LabelMap:
 
 def read_images(name: str, member: str, labels: LabelMap) -> Iterator[ContestImage | MalformedRow]:
     """The images of a split with their labels, as they stand in the file."""
-    with reading(name, member) as rows:
+    with open_rows(name, member) as rows:
         for row in rows:
             if isinstance(row, MalformedRow):
                 yield row
@@ -120,7 +120,7 @@ def read_images(name: str, member: str, labels: LabelMap) -> Iterator[ContestIma
 def check_contest(name: str, member: str = "") -> None:
     """Raise ArgumentError, with the first record, for a file without images that have URLs."""
     first: Row | MalformedRow | None = None
-    with reading(name, member) as rows:
+    with open_rows(name, member) as rows:
         for row, _ in zip(rows, range(LOOKED_AT), strict=False):
             if isinstance(row, Row):
                 bare = _bare_keys(row.fields)
@@ -142,7 +142,7 @@ def read_label_map(name: str) -> dict[str, str]:
     Raises ArgumentError for a file without these.
     """
     names: dict[str, str] = {}
-    with reading(name) as rows:
+    with open_rows(name) as rows:
         for row in rows:
             if isinstance(row, Row):
                 bare = _bare_keys(row.fields)
@@ -164,7 +164,7 @@ def last_part(url: str) -> str:
 
 def is_there(name: str) -> None:
     """Raise ArgumentError for a list that cannot be opened."""
-    with opened(name):
+    with open_list(name):
         pass
 
 

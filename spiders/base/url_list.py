@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imgcrawl.lists.opening import is_url, split_member
-from imgcrawl.lists.uniques import UniqueNames
+from imgcrawl.lists.unique_names import UniqueNames
 from imgcrawl.lists.url_words import url_words
 from imgcrawl.records.items import ImageItem, Unreadable
 from spiders.base.dataset import A, DatasetSpider

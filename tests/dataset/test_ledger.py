@@ -21,7 +21,7 @@ def entry(record_id: str, result: Result, **metadata: object) -> LedgerEntry:
     item = ImageItem(
         record_id, [f"http://example.org/{record_id}"], f"images/{record_id}", metadata
     )
-    return LedgerEntry.of(item, result, NOW)
+    return LedgerEntry.from_item(item, result, NOW)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_an_entry_holds_what_a_new_try_needs(ledger: Ledger) -> None:
     item = ImageItem(
         "a", ["http://u/1", "http://u/2"], "images/a", {"x": [1]}, [Document("d/a.json", "{}")]
     )
-    ledger.write([LedgerEntry.of(item, Missing(Outcome.TIMEOUT), NOW)])
+    ledger.write([LedgerEntry.from_item(item, Missing(Outcome.TIMEOUT), NOW)])
     found = ledger.get("a")
     assert found is not None
     assert found.to_item() == item

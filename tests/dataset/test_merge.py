@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from imgcrawl.dataset.entries import LedgerEntry
 from imgcrawl.dataset.ledger import Ledger
-from imgcrawl.dataset.merge import MergedOut, merge_tables
+from imgcrawl.dataset.merge import MergeInput, merge_tables
 from imgcrawl.dataset.tables import (
     CLASS_COLUMNS,
     FAILURE_COLUMNS,
@@ -100,7 +100,7 @@ def test_shards_merged_are_what_one_run_writes(
         parts = []
         for n, entries in enumerate(shards):
             root = make(Path(room, f"shard={n}"), entries, ended=ended[n])
-            parts.append(MergedOut(f"{n}", root))
+            parts.append(MergeInput(f"{n}", root))
         target = Path(room)
         merge_tables(parts, target)
         single = make(Path(room, "single"), whole)
@@ -120,8 +120,8 @@ def test_columns_of_parts_stand_before_the_datasets_own(tmp_path: Path) -> None:
     one = make(tmp_path / "one", [stored("a", "images/a.jpg", sex="male", dataset="theirs")])
     two = make(tmp_path / "two", [stored("a", "images/a.jpg", age=5), lost("b")])
     parts = [
-        MergedOut("one", one, {"dataset": "=one", "licence": "CC0"}),
-        MergedOut("two", two, {"dataset": "two"}),
+        MergeInput("one", one, {"dataset": "=one", "licence": "CC0"}),
+        MergeInput("two", two, {"dataset": "two"}),
     ]
     merge_tables(parts, tmp_path / "all")
     rows = read(tmp_path / "all" / "metadata.csv")
@@ -142,7 +142,7 @@ def test_names_that_look_like_formulas_still_name_their_files(tmp_path: Path) ->
     root = make(tmp_path / "all" / "=part", entries)
     for name in ("-a.jpg", "'-b.jpg", "c.jpg"):
         (root / name).write_bytes(b"")
-    merge_tables([MergedOut("p", root)], tmp_path / "all")
+    merge_tables([MergeInput("p", root)], tmp_path / "all")
     names = [row["file_name"] for row in read(tmp_path / "all" / "metadata.csv")]
     assert names == ["'=part/-a.jpg", "'=part/'-b.jpg", "'=part/c.jpg"]
     for name in names:
@@ -155,7 +155,7 @@ def test_parts_that_are_not_there_or_were_cut_cost_nothing_else(tmp_path: Path) 
     table = (cut / "metadata.csv").read_bytes()
     (cut / "metadata.csv").write_bytes(table[: table.rindex(b"http")])
     (cut / "failures.csv").write_bytes(b"")
-    parts = [MergedOut("no", tmp_path / "no"), MergedOut("whole", whole), MergedOut("cut", cut)]
+    parts = [MergeInput("no", tmp_path / "no"), MergeInput("whole", whole), MergeInput("cut", cut)]
     merge_tables(parts, tmp_path / "all")
     rows = read(tmp_path / "all" / "metadata.csv")
     assert [row["record_id"] for row in rows] == ["a", "b", "d"]
@@ -174,10 +174,10 @@ def test_classes_are_merged_and_go_when_no_part_has_any(tmp_path: Path) -> None:
     for name, keys in (("one", "ac"), ("two", "b")):
         rows = [[key, *[""] * (len(CLASS_COLUMNS) - 1)] for key in keys]
         write(tmp_path / name / "classes.csv", CLASS_COLUMNS, rows)
-    parts = [MergedOut(name, tmp_path / name) for name in ("one", "two")]
+    parts = [MergeInput(name, tmp_path / name) for name in ("one", "two")]
     merge_tables(parts, tmp_path)
     assert [row["class"] for row in read(tmp_path / "classes.csv")] == ["a", "b", "c"]
-    merge_tables([MergedOut("none", tmp_path / "none")], tmp_path)
+    merge_tables([MergeInput("none", tmp_path / "none")], tmp_path)
     assert not (tmp_path / "classes.csv").exists()
 
 
@@ -185,7 +185,7 @@ def test_a_table_is_replaced_as_a_whole_or_not_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = make(tmp_path / "one", [stored("a", "a.jpg")])
-    merge_tables([MergedOut("one", root)], tmp_path)
+    merge_tables([MergeInput("one", root)], tmp_path)
     before = (tmp_path / "metadata.csv").read_bytes()
 
     def full(*_: object, **__: object) -> None:
@@ -193,7 +193,7 @@ def test_a_table_is_replaced_as_a_whole_or_not_at_all(
 
     monkeypatch.setattr("heapq.merge", full)
     with pytest.raises(OSError, match="No space"):
-        merge_tables([MergedOut("one", root)], tmp_path)
+        merge_tables([MergeInput("one", root)], tmp_path)
     assert (tmp_path / "metadata.csv").read_bytes() == before
     assert not list(tmp_path.glob(".*"))
 
@@ -208,7 +208,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, *, in_order: bool) -
     def peak(count: int) -> int:
         for part in "ab":
             write(tmp_path / f"{count}{part}" / "metadata.csv", FIXED_COLUMNS, rows(count))
-        parts = [MergedOut(part, tmp_path / f"{count}{part}") for part in "ab"]
+        parts = [MergeInput(part, tmp_path / f"{count}{part}") for part in "ab"]
         tracemalloc.start()
         merge_tables(parts, tmp_path / f"{count}")
         found = tracemalloc.get_traced_memory()[1]
@@ -221,5 +221,5 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, *, in_order: bool) -
 
 def test_long_cells_pass(tmp_path: Path) -> None:
     root = make(tmp_path / "one", [stored("a", "a.jpg", caption="x" * 500_000)])
-    merge_tables([MergedOut("one", root)], tmp_path)
+    merge_tables([MergeInput("one", root)], tmp_path)
     assert len(read(tmp_path / "metadata.csv")[0]["caption"]) == 500_000

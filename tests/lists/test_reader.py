@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from imgcrawl.lists.columns import Columns
 from imgcrawl.lists.lines import MAX_LINE, lines
 from imgcrawl.lists.opening import split_member
-from imgcrawl.lists.reader import find_columns, reading
+from imgcrawl.lists.reader import find_columns, open_rows
 from imgcrawl.lists.rows import MalformedRow, Row
 from imgcrawl.records.errors import ArgumentError
 
@@ -73,7 +73,7 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
 
 
 def read(path: Path, member: str = "") -> list[Row | MalformedRow]:
-    with reading(str(path), member) as found:
+    with open_rows(str(path), member) as found:
         return list(found)
 
 

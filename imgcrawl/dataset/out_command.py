@@ -34,11 +34,11 @@ class OutCommand(ScrapyCommand, Generic[T]):
         """How to type it."""
         return "OUT"
 
-    def work_on(self, out: OutputDirectory) -> T:
+    def process(self, out: OutputDirectory) -> T:
         """Do it. Raises OutputError where the ledger cannot be read."""
         raise NotImplementedError
 
-    def tell(self, found: T, place: str) -> None:
+    def print_result(self, found: T, place: str) -> None:
         """Say what came of it; `place` as it was typed, without a slash at its end."""
         raise NotImplementedError
 
@@ -50,7 +50,7 @@ class OutCommand(ScrapyCommand, Generic[T]):
         assert self.settings is not None
         try:
             with opened(args[0], self.settings) as out:
-                found = self.work_on(out)
+                found = self.process(out)
         except (ArgumentError, OutputError, sqlite3.DatabaseError) as error:
             words = str(error)
             if isinstance(error, sqlite3.DatabaseError):
@@ -59,4 +59,4 @@ class OutCommand(ScrapyCommand, Generic[T]):
             usage = isinstance(error, ArgumentError)
             self.exitcode = ExitStatus.USAGE if usage else ExitStatus.FAILED
             return
-        self.tell(found, args[0].rstrip("/"))
+        self.print_result(found, args[0].rstrip("/"))
