@@ -9,6 +9,7 @@ import sys
 from typing import IO, TYPE_CHECKING
 
 from imgcrawl.progress.channel import receive
+from imgcrawl.storage.directory import LOG, OLD_LOG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
     from imgcrawl.plans.file import PlannedCrawl
     from imgcrawl.progress.channel import Message
-
-LOG = "crawl.log"
-OLD_LOG = "crawl.log.1"  # that of the run before
 
 
 class CrawlChild:

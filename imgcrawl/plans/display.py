@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from scrapy.utils.log import configure_logging
 
-from imgcrawl.plans.child import LOG
 from imgcrawl.plans.state import CrawlPhase
+from imgcrawl.storage.directory import LOG
 from imgcrawl.text.sizes import format_size
 
 if TYPE_CHECKING:

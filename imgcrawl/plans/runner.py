@@ -11,12 +11,13 @@ from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.plans.child import LOG, CrawlChild
+from imgcrawl.plans.child import CrawlChild
 from imgcrawl.plans.display import LogLines, PlanDisplay
 from imgcrawl.plans.result import consolidate, in_words, open_target, write_summary
 from imgcrawl.plans.state import CrawlPhase, CrawlState
 from imgcrawl.progress.terminal import is_watched
 from imgcrawl.records.errors import OutputError
+from imgcrawl.storage.directory import LOG
 from imgcrawl.text.times import utc_now
 
 if TYPE_CHECKING:

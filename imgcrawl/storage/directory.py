@@ -26,6 +26,10 @@ ATTRIBUTION = "attribution.txt"
 CLASSES = "classes.csv"
 DUPLICATES = "duplicates.csv"
 LINKROT = "linkrot.csv"
+VERIFY = "verify.csv"
+LOG = "crawl.log"  # of a crawl of a plan, and OLD_LOG of the one before
+OLD_LOG = "crawl.log.1"
+SUMS = "SHA256SUMS"
 LOCK = ".lock"
 PARTIAL = ".partial"
 PARTS = ".parts"
@@ -38,7 +42,7 @@ _IN_PLACE = (
 _FOLDERS = frozenset({PARTIAL, PARTS, ARCHIVES})
 # What no folder of a dataset may be called.
 _OWN = {METADATA, FAILURES, LEDGER, SUMMARY, ATTRIBUTION, CLASSES, DUPLICATES, LINKROT}
-_OWN |= {"licenses", "sizes", "manifests"}
+_OWN |= {VERIFY, SUMS.casefold(), LOG, OLD_LOG, "licenses", "sizes", "manifests"}
 
 
 def plain_folder(name: str) -> str:
@@ -56,6 +60,17 @@ def plain_folder(name: str) -> str:
     if plain.split("/")[0].casefold() in _OWN:
         raise ValueError(f"{plain} has its own meaning in out: type another name")
     return plain
+
+
+def is_own(name: str) -> bool:
+    """Return whether a file below OUT is one that a run writes of itself, and no record's.
+
+    Derived sizes and the manifests of volumes belong to records.
+    """
+    first = name.partition("/")[0]
+    if name in _IN_PLACE or first in _FOLDERS or name in _OWN or name == SUMS:
+        return True
+    return first == "licenses"
 
 
 def holder_of(root: Path) -> tuple[bool, int | None]:

@@ -1,0 +1,110 @@
+"""``scrapy verify OUT``: every stored file held against the ledger."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from imgcrawl.dataset.files import LocalFiles
+from imgcrawl.dataset.out_command import OutCommand
+from imgcrawl.dataset.verify import Problem, Verification, VerifyFigures
+from imgcrawl.records.exit_status import ExitStatus
+from imgcrawl.storage.directory import SUMS, VERIFY
+from imgcrawl.text.sizes import format_size
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from imgcrawl.storage.directory import OutputDirectory
+
+
+class Command(OutCommand[VerifyFigures]):
+    """Checks every stored file against the ledger, and writes verify.csv."""
+
+    def short_desc(self) -> str:
+        """Return what ``scrapy`` prints beside it."""
+        return "Check every stored file of a dataset: is it there, and are its bytes the ledger's?"
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        super().add_options(parser)
+        parser.add_argument("--quick", action="store_true", help="presence and size only")
+        parser.add_argument(
+            "--sha256sums", action="store_true", help=f"write {SUMS}, for sha256sum --check"
+        )
+
+    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        """Verify the one OUT; exit status 0 all good, 3 something is not."""
+        self._opts = opts
+        super().run(args, opts)
+
+    def work_on(self, out: OutputDirectory) -> VerifyFigures:
+        """Verify one OUT."""
+        return Verification(
+            out,
+            LocalFiles(out.root),
+            read_manifest,
+            quick=self._opts.quick,
+            sums=self._opts.sha256sums,
+            threads=len(os.sched_getaffinity(0)) + 2,  # some wait for the disk
+            progress=_Progress(),
+        ).run()
+
+    def tell(self, found: VerifyFigures, place: str) -> None:
+        """Print the figures, and where the rows are."""
+        lines = [format_figures(found, place, quick=self._opts.quick)]
+        if self._opts.sha256sums:
+            lines.append(f"{place}/{SUMS} is for: cd {place} && sha256sum --check {SUMS}")
+        sys.stdout.write("\n".join(lines) + "\n")
+        if found.problems:
+            self.exitcode = ExitStatus.SOME_MISSING
+
+
+def format_figures(found: VerifyFigures, place: str, *, quick: bool) -> str:
+    """Return the figures for people."""
+    checked = "presence and size" if quick else "presence, size and SHA-256"
+    head = f"{found.files:,} files ({format_size(found.bytes)}) in {place}: {checked} checked"
+    if found.unhashed and not quick:
+        head += f", of {found.unhashed:,} without a SHA-256 in the ledger presence and size only"
+    if not found.problems:
+        return f"{head}. All good."
+    counts = ", ".join(
+        f"{found.problems[kind]:,} {kind}" for kind in Problem if found.problems[kind]
+    )
+    advice = ""
+    if set(found.problems) != {Problem.EXTRA}:
+        advice = " With --repair the next crawl fetches these records again."
+    if found.problems[Problem.EXTRA]:
+        advice += " Extra files belong to no record; they are left as they are."
+    return f"{head}.\nNot good: {counts}; each has its row in {place}/{VERIFY}.{advice}"
+
+
+def read_manifest(path: Path) -> Iterator[tuple[str, int, str]]:
+    """Yield (key, bytes, SHA-256) of the objects of a copied volume. Raises OSError."""
+    from imgcrawl.volumes.copy.object_table import read_table  # noqa: PLC0415 - few ask for it
+
+    for kept in read_table(path):
+        yield kept.key, kept.bytes, kept.sha256
+
+
+class _Progress:
+    """A line on standard error: redrawn at a terminal, once a minute elsewhere."""
+
+    def __init__(self) -> None:
+        self._watched = sys.stderr.isatty()
+        self._every = 0.5 if self._watched else 60.0
+        self._next = time.monotonic() + self._every
+
+    def __call__(self, figures: VerifyFigures) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + self._every
+        text = f"{figures.files:,} files, {format_size(figures.bytes)}, "
+        text += f"{figures.problems.total():,} not good"
+        sys.stderr.write(f"\r\033[K{text}" if self._watched else f"{text}\n")
+        sys.stderr.flush()
