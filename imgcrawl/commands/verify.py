@@ -42,7 +42,7 @@ class Command(OutCommand[VerifyFigures]):
         self._opts = opts
         super().run(args, opts)
 
-    def work_on(self, out: OutputDirectory) -> VerifyFigures:
+    def process(self, out: OutputDirectory) -> VerifyFigures:
         """Verify one OUT."""
         return Verification(
             out,
@@ -54,7 +54,7 @@ class Command(OutCommand[VerifyFigures]):
             progress=_Progress(),
         ).run()
 
-    def tell(self, found: VerifyFigures, place: str) -> None:
+    def print_result(self, found: VerifyFigures, place: str) -> None:
         """Print the figures, and where the rows are."""
         lines = [format_figures(found, place, quick=self._opts.quick)]
         if self._opts.sha256sums:
