@@ -1,1 +1,1 @@
-"""What lies in an OUT: ledger, tables, duplicates, link rot, merging, status."""
+"""The files of an OUT directory: ledger, tables, duplicates, link rot, merging, status."""

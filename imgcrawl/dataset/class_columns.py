@@ -1,4 +1,4 @@
-"""Which of a record's columns are its class and its split."""
+"""The columns of a record that name its class and its split."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ SPLIT_COLUMNS = ("split", "subset")
 
 
 def class_of(metadata: Metadata) -> str:
-    """The class of a record; empty where it has none."""
+    """Return the class of a record, or an empty string."""
     return _first(metadata, CLASS_COLUMNS)
 
 
 def split_of(metadata: Metadata) -> str:
-    """The split of a record; empty where it has none."""
+    """Return the split of a record, or an empty string."""
     return _first(metadata, SPLIT_COLUMNS)
 
 

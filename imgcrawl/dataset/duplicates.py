@@ -1,4 +1,7 @@
-"""duplicates.csv: pictures that are there several times, and across what. Nothing is removed."""
+"""duplicates.csv: groups of equal or similar pictures, across classes and splits or within one.
+
+Nothing is removed.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,10 @@ _BAND = 16  # bits; of four bands at least one is the same where three bits diff
 
 
 def write_duplicates(out: OutputDirectory, ledger: Ledger) -> None:
-    """Write the groups of stored records with the same bytes, and of those that look the same.
+    """Write the groups of stored records with equal bytes, and of those that look the same.
 
-    The latter where ``phash`` is among the columns. No file where there are none.
+    Similar pictures are found if ``phash`` is among the columns. Without any group there is no
+    file.
     """
     near = near_groups(ledger.values("phash"))
     if not near and next(ledger.same_bytes(), None) is None:
@@ -49,9 +53,10 @@ def write_duplicates(out: OutputDirectory, ledger: Ledger) -> None:
 
 
 def near_groups(hashes: Iterable[tuple[str, str]]) -> list[list[str]]:
-    """Records whose 64-bit hashes (hexadecimal) differ by three bits or less, in groups.
+    """Return groups of records whose 64-bit hashes differ by three bits or less.
 
-    hashes: (record, hash) pairs. Being near is passed on: a group may be wider than three bits.
+    hashes: (record id, hash in hexadecimal) pairs. Nearness is transitive: two records of a group
+    may differ by more than three bits.
     """
     values = {record: int(text, 16) for record, text in hashes}
     bands: defaultdict[tuple[int, int], list[str]] = defaultdict(list)

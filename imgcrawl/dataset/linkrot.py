@@ -1,4 +1,4 @@
-"""What has become of a dataset's links: how many are gone, by host, class, split and reason."""
+"""linkrot.csv: how many of a dataset's links are gone, by host, class, split and reason."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from imgcrawl.storage.directory import OutputDirectory
 
 COLUMNS = ("by", "key", "links", "alive", "gone", "share_gone", "from_wayback", "reasons")
-# What says nothing of a link: it was there, was never asked, or cannot have been one.
+# Outcomes that say nothing about a link: it was not requested, or was alive and not stored.
 _NOT_ASKED = {Outcome.INTERRUPTED, Outcome.DISK_FULL, Outcome.ROBOTS, Outcome.OPTED_OUT}
 
 
 @dataclass(slots=True)
 class LinkCounts:
-    """The links of one host, class or split, or all."""
+    """The links of one host, class or split, or all links, by what became of them."""
 
     alive: int = 0
     wayback: int = 0  # gone, and stored from the archive
@@ -36,17 +36,17 @@ class LinkCounts:
 
     @property
     def gone(self) -> int:
-        """Links that lead to the picture no more."""
+        """Number of links that no longer lead to the picture."""
         return self.reasons.total() + self.wayback
 
     @property
     def links(self) -> int:
-        """All that were tried."""
+        """Number of links that were tried."""
         return self.alive + self.gone
 
     @property
     def share(self) -> float:
-        """The part that is gone, 0 to 1."""
+        """Fraction of links that are gone, 0 to 1."""
         return self.gone / self.links if self.links else 0.0
 
 
@@ -68,7 +68,7 @@ def write_link_rot(out: OutputDirectory) -> LinkRot:
 
 
 def count_links(ledger: Ledger) -> LinkRot:
-    """By ("all", "host", "class", "split") -> key -> what became of its links."""
+    """Return the counts by kind ("all", "split", "class", "host") and key."""
     found: LinkRot = {by: defaultdict(LinkCounts) for by in ("all", "split", "class", "host")}
     for entry in ledger.entries(Outcome):
         result = entry.result
@@ -88,7 +88,7 @@ def count_links(ledger: Ledger) -> LinkRot:
 
 
 def _rows(found: LinkRot) -> Iterator[tuple[object, ...]]:
-    """The rows of linkrot.csv: each group with most gone first, then the reasons of all."""
+    """Yield the rows of linkrot.csv: the groups, most gone first, then the reasons of all."""
     for by, groups in found.items():
         for key, rot in sorted(groups.items(), key=lambda pair: (-pair[1].gone, pair[0])):
             reasons = "; ".join(f"{reason} {n}" for reason, n in rot.reasons.most_common())

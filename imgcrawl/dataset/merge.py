@@ -1,7 +1,7 @@
-"""Several OUTs' tables made into one: of shards of a dataset, or of many datasets.
+"""Merge the tables of several OUTs: of the shards of a dataset, or of many datasets.
 
-Rows are streamed: memory does not grow with their number. Cells stay as they are, since whoever
-wrote them made them safe already.
+Rows are streamed: memory does not grow with their number. Cells are copied as they are: their
+writer has already made them safe for spreadsheets.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeAlias
 
-from imgcrawl.dataset.tables import CLASS_COLUMNS, FAILURE_COLUMNS, FIXED_COLUMNS
+from imgcrawl.dataset.tables import CLASSES_COLUMNS, FAILURE_COLUMNS, FIXED_COLUMNS
 from imgcrawl.storage.directory import CLASSES, FAILURES, METADATA
 from imgcrawl.text.csv_cells import safe_cell
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 _FILE_NAME = "file_name"
 _LONGEST_CELL = 1 << 30  # bytes; the csv module's own limit is 128 KiB, and a caption may be longer
 
-Keyed: TypeAlias = tuple[str, list[str]]  # what a row is ordered by, and its cells
+KeyedRow: TypeAlias = tuple[str, list[str]]  # the key that rows are ordered by, and the cells
 
 
 @dataclass(frozen=True, slots=True)
 class MergeInput:
-    """An OUT that is merged with others.
+    """An OUT to merge with others.
 
-    columns: what each of its rows gets besides, the same for all of them
+    columns: constant columns, by name, that each of its rows is given
     """
 
     name: str
@@ -48,27 +48,27 @@ class _Table:
     name: str
     fixed: tuple[str, ...]
     key: str  # the column that rows are ordered by
-    always: bool  # whether it is there even where no part has one
+    always: bool  # whether to write it even if no part has one
 
 
 _TABLES = (
     _Table(METADATA, FIXED_COLUMNS, "record_id", always=True),
     _Table(FAILURES, FAILURE_COLUMNS, "record_id", always=True),
-    _Table(CLASSES, CLASS_COLUMNS, "class", always=False),
+    _Table(CLASSES, CLASSES_COLUMNS, "class", always=False),
 )
 
 
 def merge_tables(parts: Sequence[MergeInput], target: Path) -> None:
-    """Write metadata.csv, failures.csv and, where a part has one, classes.csv of all parts.
+    """Write metadata.csv, failures.csv and, if a part has one, classes.csv of all parts.
 
     target: the folder they are written to, each as a whole or not at all. ``file_name`` becomes
     relative to it.
 
-    Columns: the fixed ones, those that the parts name, the datasets' own, sorted; one of these that
-    a part names too is marked with an underscore. Rows are in the order of their ids whatever order
-    a part has them in; ids that several parts have stay, each with its own row. A part without a
+    Columns: the fixed ones, the parts' constant ones, the datasets' own, sorted; an own column with
+    the name of a constant one gets an underscore. Rows are in the order of their ids, whatever
+    their order in a part; an id that several parts have keeps all of its rows. A part without a
     table adds nothing. Each part holds a file open: several hundred are the most.
-    Raises OSError where a table cannot be read or written.
+    Raises OSError if a table cannot be read or written.
     """
     target.mkdir(parents=True, exist_ok=True)
     for table in _TABLES:
@@ -88,7 +88,7 @@ def _merge(table: _Table, parts: Sequence[MergeInput], target: Path) -> None:
     temporary.unlink(missing_ok=True)  # a link that lies there is not written through
     try:
         with ExitStack() as open_files, temporary.open("w", encoding="utf-8", newline="") as file:
-            streams = [open_files.enter_context(_Ordered(source, columns)) for source in sources]
+            streams = [open_files.enter_context(_SortedRows(source, columns)) for source in sources]
             writer = csv.writer(file)
             writer.writerow(safe_cell(name) for name in columns)
             rows = heapq.merge(*(stream.rows for stream in streams), key=itemgetter(0))
@@ -99,7 +99,7 @@ def _merge(table: _Table, parts: Sequence[MergeInput], target: Path) -> None:
 
 
 class _Source:
-    """One table of one part, its columns by the names that they have in the merged one."""
+    """One table of one part, its columns under their names in the merged table."""
 
     def __init__(self, table: _Table, part: MergeInput, target: Path, constant: list[str]) -> None:
         self.path = part.root / table.name
@@ -107,14 +107,16 @@ class _Source:
         self._table = table
         relative = os.path.relpath(part.root.absolute(), target.absolute())
         self._prefix = "" if relative == os.curdir else f"{Path(relative).as_posix()}/"
-        with _reading(self.path) as rows:
+        with _open_rows(self.path) as rows:
             header = next(rows, [])
         taken = {*table.fixed, *constant}
-        self._names = [name if name in table.fixed else _free(name, taken) for name in header]
+        self._names = [
+            name if name in table.fixed else _unused_name(name, taken) for name in header
+        ]
         self.own = set(self._names) - set(table.fixed)
 
-    def rows(self, columns: list[str]) -> Iterator[Keyed]:
-        """The rows as they come, each with its key and a cell for each of `columns`."""
+    def rows(self, columns: list[str]) -> Iterator[KeyedRow]:
+        """Yield the rows in the order of the file, each with its key and a cell per column."""
         width = len(self._names)
         place = {name: n for n, name in enumerate(self._names)}
         key = place.get(self._table.key)
@@ -125,25 +127,25 @@ class _Source:
         place.update((name, width + n) for n, name in enumerate(self._part.columns))
         order = [place.get(name, width + len(extra)) for name in columns]
         name_at = place.get(_FILE_NAME)
-        with _reading(self.path) as rows:
+        with _open_rows(self.path) as rows:
             next(rows, None)
             for row in rows:
                 if len(row) != width:
                     row = [*row[:width], *[""] * (width - len(row))]
                 if name_at is not None and self._prefix and row[name_at]:
-                    row[name_at] = self._moved(row[name_at])
+                    row[name_at] = self._relocated(row[name_at])
                 full = [*row, *extra, ""]
-                yield _bare(row[key]), [full[n] for n in order]
+                yield _unescaped(row[key]), [full[n] for n in order]
 
-    def _moved(self, cell: str) -> str:
-        name = _bare(cell)
+    def _relocated(self, cell: str) -> str:
+        name = _unescaped(cell)
         if name != cell and (self._part.root / cell).exists():
             name = cell  # the apostrophe is its own
         return safe_cell(self._prefix + name)
 
 
-class _Ordered:
-    """The rows of a source in the order of their keys, sorted on disk where they are not."""
+class _SortedRows:
+    """The rows of a source in the order of their keys, sorted on disk if the file is not."""
 
     def __init__(self, source: _Source, columns: list[str]) -> None:
         self._sorter: sqlite3.Connection | None = None
@@ -152,7 +154,7 @@ class _Ordered:
             self.rows = source.rows(columns)
         else:
             # A run that was killed leaves rows in the order that they came in, and failures.csv
-            # ends with what could not be read of a list.
+            # ends with the rows of a list that could not be read.
             self._sorter = sqlite3.connect("")  # a file of its own, gone when it is closed
             self.rows = self._sorted(self._sorter, source.rows(columns))
 
@@ -164,7 +166,7 @@ class _Ordered:
             self._sorter.close()
 
     @staticmethod
-    def _sorted(database: sqlite3.Connection, rows: Iterator[Keyed]) -> Iterator[Keyed]:
+    def _sorted(database: sqlite3.Connection, rows: Iterator[KeyedRow]) -> Iterator[KeyedRow]:
         database.execute("CREATE TABLE t (key BLOB, n INTEGER PRIMARY KEY, cells TEXT)")
         database.executemany(
             "INSERT INTO t (key, cells) VALUES (?, ?)",
@@ -176,21 +178,21 @@ class _Ordered:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[Iterator[list[str]]]:
-    """The rows of a CSV file, whatever length its cells have."""
+def _open_rows(path: Path) -> Iterator[Iterator[list[str]]]:
+    """Open a CSV file as an iterator of its rows, which may have long cells."""
     csv.field_size_limit(_LONGEST_CELL)
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
         yield (row for row in csv.reader(file) if row)
 
 
-def _free(name: str, taken: set[str]) -> str:
+def _unused_name(name: str, taken: set[str]) -> str:
     while name in taken:
         name += "_"
     return name
 
 
-def _bare(cell: str) -> str:
-    """A cell without the apostrophe that keeps it from being a formula."""
+def _unescaped(cell: str) -> str:
+    """Return a cell without the apostrophe that keeps it from being a formula."""
     if cell.startswith("'") and safe_cell(cell[1:]) == cell:
         return cell[1:]
     return cell

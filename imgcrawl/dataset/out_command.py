@@ -1,4 +1,4 @@
-"""What the commands have in common that look into one OUT."""
+"""The base of the commands that read one OUT."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ T = TypeVar("T")
 class OutCommand(ScrapyCommand, Generic[T]):
     """A command of one argument: a folder, or the address of an object store.
 
-    It stands outside of the commands' folder, where Scrapy would take it for one.
+    Outside of the commands' folder: Scrapy would list it there as a command.
     """
 
     requires_project = True
     requires_crawler_process = False
 
     def syntax(self) -> str:
-        """How to type it."""
+        """Return the arguments, for the usage line."""
         return "OUT"
 
     def process(self, out: OutputDirectory) -> T:
-        """Do it. Raises OutputError where the ledger cannot be read."""
+        """Process one OUT and return the result. Raises OutputError if its ledger is unreadable."""
         raise NotImplementedError
 
     def print_result(self, found: T, place: str) -> None:
-        """Say what came of it; `place` as it was typed, without a slash at its end."""
+        """Print the result. place: the OUT as it was typed, without a slash at its end."""
         raise NotImplementedError
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
-        """Open the one OUT; exit status 1 where it cannot be used, 2 where it cannot be meant."""
+        """Open the OUT and process it; exit status 1 if it cannot be used, 2 if it is no OUT."""
         name = type(self).__module__.rpartition(".")[2]
         if len(args) != 1:
             raise UsageError(f"scrapy {name} takes one OUT: the folder, or s3:// or gs:// address")

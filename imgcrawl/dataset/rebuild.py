@@ -1,4 +1,4 @@
-"""The tables of an OUT made again from its ledger, and what the ledger says of its records."""
+"""Make the tables of an OUT again from its ledger, and count its records."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RebuildCounts:
-    """What is in an OUT.
+    """The records of an OUT.
 
-    outcomes: how many records ended in which way
-    missing:  of what was promised: records, pieces of the source that are none, and what classes
-              lack
-    bytes:    of what is stored
+    outcomes: number of records by outcome
+    missing:  number of promised records that are missing, unreadable pieces of the source and
+              unfilled places of quotas included
+    bytes:    total size of the stored files
     """
 
     outcomes: dict[Outcome, int]
@@ -31,16 +31,16 @@ class RebuildCounts:
 
     @property
     def stored(self) -> int:
-        """Records that are stored."""
+        """Number of stored records."""
         return self.outcomes.get(Outcome.STORED, 0)
 
 
 def rebuild(out: OutputDirectory, *, only_killed: bool = False) -> RebuildCounts:
-    """Make the tables of an OUT anew; what they come to.
+    """Write the tables of an OUT anew and return the counts of its records.
 
-    only_killed: leave tables alone that a run has brought to their end
+    only_killed: leave tables alone that a run has completed
 
-    Raises OutputError where its ledger cannot be read.
+    Raises OutputError if its ledger cannot be read.
     """
     with closing(Ledger(out.root / LEDGER)) as ledger:
         # The rows of a run that was killed are in the order that they came in.
@@ -55,6 +55,6 @@ def rebuild(out: OutputDirectory, *, only_killed: bool = False) -> RebuildCounts
 
 
 def rebuild_at(root: Path, *, only_killed: bool = False) -> RebuildCounts:
-    """`rebuild` the OUT in a folder. Raises OutputError where it is in use, too."""
+    """Lock the OUT in a folder and `rebuild` it. Raises OutputError also if it is in use."""
     with closing(OutputDirectory(root)) as out:
         return rebuild(out, only_killed=only_killed)

@@ -1,4 +1,4 @@
-"""The tables of the ledger, and how a file of an earlier version becomes one of today's."""
+"""The tables of the ledger, and the upgrade of a file of an earlier version."""
 
 from __future__ import annotations
 
@@ -51,9 +51,10 @@ _TABLES = frozenset(re.findall(r"CREATE TABLE (\w+)", _SCHEMA + _SINCE_2))
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open a ledger's file, made or brought up to date where it has to be.
+    """Open a ledger's file; create it if it is missing, upgrade it if it is of version 1.
 
-    Raises OutputError for one of a later version, sqlite3.DatabaseError for another file.
+    Raises OutputError for a ledger of a later version or with foreign tables, and
+    sqlite3.DatabaseError for another kind of file.
     """
     db = sqlite3.connect(path, isolation_level=None, timeout=30)
     db.row_factory = sqlite3.Row
@@ -78,9 +79,9 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def _require_own(db: sqlite3.Connection, path: Path) -> None:
-    """Raise OutputError unless what is in a ledger is what was made above.
+    """Raise OutputError unless a ledger holds the tables made above and nothing else.
 
-    A view or a trigger in the place of a table is a program of whoever made the file.
+    A view or a trigger in the place of a table is a program of the file's author.
     """
     found = dict(db.execute("SELECT name, type FROM sqlite_schema WHERE type != 'index'"))
     if found != dict.fromkeys(_TABLES, "table"):

@@ -1,6 +1,6 @@
-"""How the last run of each dataset went: read from the files in its OUT, without touching them.
+"""The status of the last run of each dataset, read from the files in its OUT.
 
-The ledger is not opened at all, so a run that is under way notices nothing.
+Nothing is written and the ledger is not opened: a run that is under way is not disturbed.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _LONGEST = 64 << 20  # bytes of a summary.json; those of a hundred thousand clas
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """What is known of one OUT. Counts and times are those of the last run that ended."""
+    """The status of one OUT. Counts and times are those of the last run that ended."""
 
     out: str
     state: str  # running | killed | ended | unknown
     spider: str | None = None
-    process: int | None = None  # that runs, or was killed
+    process: int | None = None  # the one that runs, or was killed
     ended_at: str | None = None  # UTC, ISO 8601
     seconds: float | None = None
     exit_status: int | None = None
@@ -47,17 +47,17 @@ class RunStatus:
 
     @property
     def severity(self) -> int:
-        """For the worst of several: 0 well or under way, then missing, interrupted, failed."""
+        """Rank among several: 0 for complete or running, then missing, interrupted, failed."""
         return _SEVERITY.index(self._kind())
 
     @property
     def worst_status(self) -> int:
-        """The exit status of ``scrapy status`` where this is the worst."""
+        """The exit status of ``scrapy status`` if this is the worst."""
         kind = self._kind()
         return (self.exit_status or 0) if kind == "interrupted" else int(_EXIT[kind])
 
     def describe(self) -> str:
-        """How it went, for people."""
+        """Return one line about the last run, for people."""
         match self.state:
             case "running":
                 return f"running now (process {self.process or 'unknown'})"
@@ -69,7 +69,7 @@ class RunStatus:
         return self.error or "no run has ended here"
 
     def as_json(self) -> dict[str, Any]:
-        """All of it, with the words."""
+        """Return all fields, and the line for people, for JSON."""
         return asdict(self) | {"in_words": self.describe()}
 
     def _kind(self) -> str:
@@ -92,7 +92,7 @@ _EXIT = {
 
 
 def find_outs(root: Path) -> Iterator[Path]:
-    """The datasets at or below a folder, in the order of their names; none is looked into."""
+    """Yield the OUTs at or below a folder, sorted by name. Their files are not read."""
     for folder, below, files in os.walk(root):
         if LEDGER in files or SUMMARY in files:
             below.clear()
@@ -101,7 +101,7 @@ def find_outs(root: Path) -> Iterator[Path]:
 
 
 def read_status(root: Path) -> RunStatus:
-    """How the last run into one OUT went; files that cannot be read are said, not raised."""
+    """Return the status of one OUT; a file that cannot be read is its error, not an exception."""
     shown = str(root)
     try:
         running, process = holder_of(root)
@@ -109,7 +109,7 @@ def read_status(root: Path) -> RunStatus:
         return RunStatus(shown, UNKNOWN, error=f"cannot be looked into ({error.strerror})")
     state = RUNNING if running else KILLED if process is not None else ENDED
     try:
-        known = _known(json.loads(_read_summary(root)))
+        known = _parse_summary(json.loads(_read_summary(root)))
     except FileNotFoundError:
         known = {}
         state = UNKNOWN if state == ENDED else state
@@ -121,7 +121,7 @@ def read_status(root: Path) -> RunStatus:
 
 
 def _read_summary(root: Path) -> bytes:
-    """The bytes of summary.json. Raises OSError, and ValueError for more than a run writes."""
+    """Return the bytes of summary.json. Raises OSError, and ValueError if it is too long."""
     with opened_plain(root / SUMMARY) as file:
         text = file.read(_LONGEST + 1)
     if len(text) > _LONGEST:
@@ -129,7 +129,7 @@ def _read_summary(root: Path) -> bytes:
     return text
 
 
-def _known(summary: Any) -> dict[str, Any]:
+def _parse_summary(summary: Any) -> dict[str, Any]:
     records, run = summary["records"], summary["this_run"]
     exit_status = summary["exit_status"]
     if not isinstance(exit_status, int):
@@ -141,7 +141,7 @@ def _known(summary: Any) -> dict[str, Any]:
         "ended_at": printable(str(summary["ended_at"])),
         "seconds": float(summary["seconds"]),
         "exit_status": exit_status,
-        "error": _shown(summary["error"]) if summary["error"] else None,
+        "error": _printable_error(summary["error"]) if summary["error"] else None,
         "stored": int(records["stored"]),
         "missing": int(records["missing"]),
         "new": int(run["outcomes"].get("stored", 0)),
@@ -149,8 +149,8 @@ def _known(summary: Any) -> dict[str, Any]:
     }
 
 
-def _shown(error: Any) -> str:
-    """What stopped a run, fit for a terminal; the text may be any source's."""
+def _printable_error(error: Any) -> str:
+    """Return the error that stopped a run, safe for a terminal: a source may have written it."""
     return printable(str(error), 2000)
 
 

@@ -1,8 +1,8 @@
-"""The tables that people read: metadata.csv, failures.csv and attribution.txt.
+"""The tables for people: metadata.csv, failures.csv, classes.csv and attribution.txt.
 
-All are views of the ledger. While a run lasts its rows are appended, so that whoever looks sees
-them; at its end both tables are written anew in the order of the record ids, which makes them the
-same whatever order the downloads finished in.
+All are views of the ledger. During a run, rows are appended to the first two, for readers who
+cannot wait; at its end all are written anew in the order of the record ids: the same whatever order
+the downloads finished in.
 """
 
 from __future__ import annotations
@@ -49,64 +49,64 @@ FAILURE_COLUMNS = (
     "last_try_at",
     "message",
 )
-CLASS_COLUMNS = (
+CLASSES_COLUMNS = (
     *("class", "label", "wanted", "stored", "short", "candidates", "tried", "failed", "note"),
 )
-# What was found out about the picture itself stands among the dataset's own columns.
+# Properties of the picture itself; they stand among the dataset's own columns.
 PICTURE_COLUMNS = ("frames", "orientation", "suspect")
 _of_picture = attrgetter(*PICTURE_COLUMNS)
 _fixed = attrgetter(*(name for name in FIXED_COLUMNS if name != "record_id"))
 
-# A hostile source could invent a column a record; beyond this many they stay in the ledger only.
+# A hostile source could invent a column per record; beyond this many they are in the ledger only.
 MAX_COLUMNS = 1000
 # A column that is new after so many rows enters the table at the end of the run: rewriting a
-# long table holds up every download.
+# long table would stop every download.
 LIVE_REWRITE_ROWS = 20_000
 _MISSING = tuple(outcome for outcome in Outcome if outcome is not Outcome.STORED)
 
 
 @lru_cache(maxsize=MAX_COLUMNS)
 def own_column(name: str) -> str:
-    """The column that a dataset's field is written to: its name, marked where ours has it."""
+    """Return the column of a dataset's field: its name, with an underscore if that is ours."""
     taken = name in FIXED_COLUMNS or name in PICTURE_COLUMNS
     return safe_cell(f"{name}_" if taken else name)[:200]
 
 
 def metadata_row(entry: LedgerEntry, columns: Iterable[str]) -> list[str]:
-    """The cells of a stored record: the fixed columns, then `columns`."""
+    """Return the cells of a stored record: the fixed columns, then `columns`."""
     stored = entry.result
     assert isinstance(stored, Stored)
     own: dict[str, Any] = {own_column(name): value for name, value in entry.metadata.items()}
     own.update(zip(PICTURE_COLUMNS, _of_picture(stored), strict=True))
     name, url, final_url, *rest = _fixed(stored)
-    urls = (_shown(url), _shown(final_url))
+    urls = (_public(url), _public(final_url))
     cells = (name, entry.record_id, *urls, *rest, *(own.get(name) for name in columns))
     return [safe_cell(value) for value in cells]
 
 
 def failure_row(entry: LedgerEntry) -> list[str]:
-    """The cells of a missing record."""
+    """Return the cells of a missing record."""
     missing = entry.result
     assert isinstance(missing, Missing)
     cells = (
         entry.record_id,
-        _shown(missing.url),
+        _public(missing.url),
         missing.outcome.value,
         missing.http_status,
         missing.tries,
         entry.last_try_at,
-        _shown(missing.message),
+        _public(missing.message),
     )
     return [safe_cell(cell) for cell in cells]
 
 
-def _shown(url: str | None) -> str | None:
-    """A URL as the tables have it, which are given away with the pictures."""
+def _public(url: str | None) -> str | None:
+    """Return a URL without secrets: tables are given away with the pictures."""
     return without_secrets(url) if url else url
 
 
 def write_metadata(out: OutputDirectory, ledger: Ledger) -> None:
-    """Make metadata.csv anew from the ledger."""
+    """Write metadata.csv anew from the ledger."""
     columns = ledger.columns()
 
     def write(file: IO[str]) -> None:
@@ -118,7 +118,7 @@ def write_metadata(out: OutputDirectory, ledger: Ledger) -> None:
 
 
 def write_failures(out: OutputDirectory, ledger: Ledger) -> None:
-    """Make failures.csv anew from the ledger."""
+    """Write failures.csv anew from the ledger."""
 
     def write(file: IO[str]) -> None:
         writer = csv.writer(file)
@@ -132,7 +132,7 @@ def write_failures(out: OutputDirectory, ledger: Ledger) -> None:
 
 
 def write_attribution(out: OutputDirectory, ledger: Ledger) -> None:
-    """Write whom the stored images are owed to, most images first, "Anonymous" last."""
+    """Write the owners of the stored images, most images first, "Anonymous" last."""
     if "attribution" not in ledger.columns():
         return
     names = sorted(ledger.count_values("attribution"), key=lambda name: name == "Anonymous")
@@ -144,14 +144,14 @@ def write_attribution(out: OutputDirectory, ledger: Ledger) -> None:
 
 
 def write_classes(out: OutputDirectory, ledger: Ledger) -> None:
-    """Write how many of each class are wanted, stored and missing, and why, if there are any."""
+    """Write the quota of each class, its stored and missing records and their reasons, if any."""
     if next(ledger.classes(), None) is None:
         out.discard(CLASSES)
         return
 
     def write(file: IO[str]) -> None:
         writer = csv.writer(file)
-        writer.writerow(CLASS_COLUMNS)
+        writer.writerow(CLASSES_COLUMNS)
         for count in ledger.classes():
             failed = [f"{reason} {n}" for reason, n in sorted(count.missing.items())]
             tried = count.stored + sum(count.missing.values())
@@ -165,7 +165,7 @@ def write_classes(out: OutputDirectory, ledger: Ledger) -> None:
 
 
 def write_all(out: OutputDirectory, ledger: Ledger) -> None:
-    """Make every table anew from the ledger."""
+    """Write every table anew from the ledger."""
     write_metadata(out, ledger)
     write_failures(out, ledger)
     write_attribution(out, ledger)
@@ -174,7 +174,7 @@ def write_all(out: OutputDirectory, ledger: Ledger) -> None:
 
 
 class LiveTables:
-    """The two tables while a run lasts: rows are appended as records end."""
+    """metadata.csv and failures.csv during a run: rows are appended as records end."""
 
     def __init__(self, out: OutputDirectory, ledger: Ledger) -> None:
         self._out = out
@@ -183,7 +183,7 @@ class LiveTables:
         self._open()
 
     def add(self, stored: list[LedgerEntry], missing: list[LedgerEntry]) -> None:
-        """Append rows for records that the ledger has already."""
+        """Append rows of records that are already in the ledger."""
         self._rows += len(stored)
         if self.learn_columns(stored) and self._rows < LIVE_REWRITE_ROWS:
             self.close()
@@ -212,7 +212,7 @@ class LiveTables:
         self._metadata, self._failures = map(csv.writer, self._files)
 
     def learn_columns(self, stored: list[LedgerEntry]) -> bool:
-        """Register columns seen for the first time; whether there were any."""
+        """Add columns seen for the first time to the ledger; return True if there were any."""
         names = {own_column(name) for entry in stored for name in entry.metadata} - self._known
         if any(isinstance(e.result, Stored) and e.result.format for e in stored):
             names |= set(PICTURE_COLUMNS) - self._known

@@ -1,4 +1,4 @@
-"""The one writer of the ledger and the tables while a run lasts."""
+"""Write the ledger and its tables during a run, in batches."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BATCH_SECONDS = 0.5
 @dataclass(slots=True)
 class _Batch:
     new: list[LedgerEntry] = field(default_factory=list)
-    again: list[LedgerEntry] = field(default_factory=list)  # their row stands in a table already
+    again: list[LedgerEntry] = field(default_factory=list)  # their row is already in a table
     bookmarks: list[tuple[str, str]] = field(default_factory=list)
     unreadable: list[tuple[str, str, str]] = field(default_factory=list)
     latest: dict[str, LedgerEntry] = field(default_factory=dict)  # by record
@@ -39,7 +39,10 @@ class _Batch:
 class LedgerWriter:
     """Collects entries into batches of half a second or 500 records, each one transaction.
 
-    `failed` is called with the error where a batch cannot be written: the run must stop.
+    The ledger is written first, then the tables that are made from it: a process that is killed
+    leaves no row without its entry.
+
+    failed: called with the error if a batch cannot be written: the run must stop
     """
 
     def __init__(
@@ -53,11 +56,11 @@ class LedgerWriter:
         self._timer: asyncio.TimerHandle | None = None
 
     def get(self, record_id: str) -> LedgerEntry | None:
-        """The entry of one record, which may be in the batch still."""
+        """Return the entry of one record, from the batch or the ledger, or None."""
         return self._batch.latest.get(record_id) or self._ledger.get(record_id)
 
     def of_bytes(self, sha256: str) -> list[LedgerEntry]:
-        """The records whose bytes were these, those of the batch included."""
+        """Return the records whose bytes have this digest, those of the batch included."""
         known = {entry.record_id: entry for entry in self._ledger.of_bytes(sha256)}
         taken = self._batch.latest
         known |= {id_: taken[id_] for id_ in known.keys() & taken.keys()}
@@ -65,7 +68,7 @@ class LedgerWriter:
         return [entry for entry in known.values() if entry.result.sha256 == sha256]
 
     def of_url(self, url: str) -> LedgerEntry | None:
-        """A record that was asked of this URL, a stored one where there is one."""
+        """Return a record requested from this URL, preferably a stored one, or None."""
         taken = self._batch.latest
         known = [taken[id_] for id_ in self._batch.ids.get(url, ())]
         if (entry := self._ledger.of_url(url)) is not None:
@@ -73,7 +76,7 @@ class LedgerWriter:
         return max(known, key=lambda entry: entry.result.outcome is Outcome.STORED, default=None)
 
     def record(self, entry: LedgerEntry, *, was: type[Stored | Missing] | None) -> None:
-        """Take an entry. `was` is what the ledger has had of this record until now."""
+        """Add an entry to the batch. was: the class of this record's result until now."""
         same = was is type(entry.result)
         self._batch.latest[entry.record_id] = entry
         for key in (entry.result.url, entry.result.sha256):
@@ -86,7 +89,7 @@ class LedgerWriter:
             self._schedule()
 
     def unreadable(self, where: str, problem: str, now: str) -> None:
-        """Take a piece of the source that is no record."""
+        """Add a piece of the source that could not be read. now: UTC, ISO 8601."""
         self._batch.unreadable.append((utf8(where), utf8(problem), now))
         if len(self._batch.unreadable) >= BATCH_RECORDS:
             self._try_flush()
@@ -94,18 +97,18 @@ class LedgerWriter:
             self._schedule()
 
     def forget_missing(self, record_id: str) -> None:
-        """Forget a record of an earlier run that was missing, where there is one."""
+        """Delete a record of an earlier run if it is missing."""
         entry = self._ledger.get(record_id)
         if entry is not None and isinstance(entry.result, Missing):
             self._ledger.forget(record_id)
 
     def bookmark(self, bookmark: Bookmark) -> None:
-        """Take a bookmark; it is committed with, or after, the entries before it."""
+        """Add a bookmark; it is committed with or after the entries before it."""
         self._batch.bookmarks.append((bookmark.key, bookmark.value))
         self._schedule()
 
     def flush(self) -> None:
-        """Write the batch: first the ledger, then the tables that are made from it."""
+        """Write the batch: first the ledger, then the tables made from it."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -116,7 +119,7 @@ class LedgerWriter:
             entries = [*batch.new, *batch.again]
             self._ledger.write(entries, batch.bookmarks, batch.unreadable)
         except Exception:
-            self._batch = batch  # not lost: the run stops, and tries once more as it ends
+            self._batch = batch  # kept: the run stops, and tries once more at its end
             raise
         again = [entry for entry in batch.again if isinstance(entry.result, Stored)]
         if batch.new or again:
@@ -128,7 +131,7 @@ class LedgerWriter:
             self._live.add(stored, missing)
 
     def close(self) -> None:
-        """Write the last batch, and the tables anew in their final order."""
+        """Write the last batch, then the tables anew in their final order."""
         self.flush()
         if self._live is not None:
             self._live.close()
@@ -142,6 +145,6 @@ class LedgerWriter:
     def _try_flush(self) -> None:
         try:
             self.flush()
-        except Exception as error:  # whatever it is, going on would lose records
+        except Exception as error:  # of any kind: going on would lose records
             logger.debug("The batch cannot be written", exc_info=True)
             self._failed(error)

@@ -1,4 +1,4 @@
-"""Which column is which: the URL, the id, the label, the caption, the digest."""
+"""Find the columns of a list: the URL, the id, the label, the caption, the digest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Names as datasets have them, likeliest first; case, "_", "-" and blanks do not count.
+# Names in datasets, likeliest first; case, "_", "-" and blanks are ignored.
 NAMES = {
     "url": (
         *("url", "imageurl", "imgurl", "originalurl", "cocourl", "flickrurl", "photourl"),
@@ -26,7 +26,7 @@ MIRRORS = ("cocourl", "flickrurl", "originalurl", "thumbnail300kurl")
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The names of the columns that mean something here; None where there is none."""
+    """The names of the columns by role; None for a role that no column has."""
 
     url: str
     id: str | None = None
@@ -39,13 +39,14 @@ class Columns:
 def guess_columns(
     names: Iterable[str], first: dict[str, Any], given: dict[str, str]
 ) -> Columns | None:
-    """The columns of a list by their names, and by what its first row has in them.
+    """Return the columns of a list by their names and the cells of a row, or None without a URL.
 
-    given: those that the user names; None where there is no URL to be found.
-    Raises KeyError with a name that is given and not there.
+    first: a row, to see which columns hold URLs
+    given: the columns that the user names, by role
+    Raises KeyError for a given name that is not a column.
     """
     names = list(names)
-    bare = {_bare(name): name for name in reversed(names)}
+    by_name = {_normalized(name): name for name in reversed(names)}
     found: dict[str, str | None] = {}
     for role, known in NAMES.items():
         if role in given:
@@ -53,7 +54,7 @@ def guess_columns(
                 raise KeyError(given[role])
             found[role] = given[role]
         else:
-            found[role] = next((bare[name] for name in known if name in bare), None)
+            found[role] = next((by_name[name] for name in known if name in by_name), None)
     urls = [name for name in names if looks_like_url(first.get(name))]
     if "url" not in given and urls and found["url"] not in urls:
         found["url"] = urls[0]
@@ -65,16 +66,16 @@ def guess_columns(
 
 
 def is_header(cells: list[str]) -> bool:
-    """Whether the first line of a table names its columns: a URL in it is data."""
+    """Return True if the first line of a table names its columns: no cell is a URL."""
     return not any(map(looks_like_url, cells))
 
 
 def looks_like_url(value: Any) -> bool:
-    """Whether a cell begins as the URL of a picture does."""
+    """Return True if a cell, or the first value in it, begins as a web address does."""
     if isinstance(value, list):
         value = value[0] if value else ""
     return isinstance(value, str) and bool(re.match(r"\s*https?://\S", value, re.IGNORECASE))
 
 
-def _bare(name: str) -> str:
+def _normalized(name: str) -> str:
     return re.sub(r"[\s_-]+", "", name).lower()

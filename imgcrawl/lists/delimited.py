@@ -1,4 +1,4 @@
-"""CSV, TSV and their kin (RFC 4180), with or without a header."""
+"""Read CSV, TSV and similar tables (RFC 4180), with or without a header."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from imgcrawl.lists.rows import MalformedRow, Row, excerpt
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_LINES = 50  # of one record with line breaks in its cells
+MAX_LINES = 50  # of one record whose cells hold line breaks
 
 
 def read_delimited(file: IO[bytes], delimiter: str) -> Iterator[Row | MalformedRow]:
-    """The rows of a table; the first line is its header, unless it holds a URL.
+    """Yield the rows of a table; the first line is its header, unless it holds a URL.
 
-    Without a header the columns are ``column_1`` and so on. A quote that is never closed costs
-    its own line and no other. Numbers are those of lines.
+    Without a header the columns are ``column_1`` and so on. A quote that is never closed spoils
+    only its own line. Rows are numbered by their lines.
     """
     header: list[str] | None = None
     for number, record in _records(file):
@@ -46,7 +46,7 @@ def read_delimited(file: IO[bytes], delimiter: str) -> Iterator[Row | MalformedR
 
 
 def _records(file: IO[bytes]) -> Iterator[tuple[int, str | MalformedRow]]:
-    """Lines, joined where a quoted cell runs over several."""
+    """Yield (line number, text) of each record; lines are joined if a quoted cell spans them."""
     stream = lines(file)
     ahead: deque[tuple[int, str] | MalformedRow] = deque()
     while (first := ahead.popleft() if ahead else next(stream, None)) is not None:
@@ -58,7 +58,7 @@ def _records(file: IO[bytes]) -> Iterator[tuple[int, str | MalformedRow]]:
             yield number, text
             continue
         ahead.extend(islice(stream, MAX_LINES - len(ahead)))
-        joined = _joined(text, ahead)
+        joined = _join_quoted(text, ahead)
         if joined is None:
             problem = "a quote that is not closed"
             yield number, MalformedRow(number, f"line {number}", problem, excerpt(text))
@@ -69,8 +69,8 @@ def _records(file: IO[bytes]) -> Iterator[tuple[int, str | MalformedRow]]:
             yield number, text
 
 
-def _joined(text: str, ahead: deque[tuple[int, str] | MalformedRow]) -> tuple[int, str] | None:
-    """How many of the lines ahead close the quote, and the text of them all."""
+def _join_quoted(text: str, ahead: deque[tuple[int, str] | MalformedRow]) -> tuple[int, str] | None:
+    """Return how many of the lines ahead it takes to close the quote, and the text; or None."""
     for taken, line in enumerate(ahead, 1):
         if isinstance(line, MalformedRow) or len(text) > MAX_LINE:
             return None

@@ -1,4 +1,4 @@
-"""A list of ids: one a line, from a file or standard input."""
+"""Read a list of ids, one per line, from a file or standard input."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def read_ids(name: str, parse: Callable[[str], str]) -> list[str]:
-    """The ids in a file (``-``: standard input), each once, in order.
+    """Return the ids in a file (``-``: standard input), each once, in order.
 
-    The first word of each line counts, so a CSV column with or without its header word ``isic_id``
-    will do; empty lines and those that begin with ``#`` are passed over. `parse` normalises an id
-    or raises ValueError. Raises ArgumentError with the first offending line.
+    Only the first cell of each line is read, so a CSV file with or without a header such as
+    ``isic_id`` works; empty lines and those that begin with ``#`` are skipped. `parse` normalises
+    an id or raises ValueError. Raises ArgumentError with the first offending line.
     """
     found: dict[str, None] = {}
     where = "standard input" if name == "-" else name

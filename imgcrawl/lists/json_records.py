@@ -1,7 +1,7 @@
-"""Records in JSON of any size: arrays in an object, one array, or a record a line.
+"""Read records in JSON of any size: arrays in an object, one array, or one record per line.
 
-Read with the standard library's C scanner a record at a time: memory stays constant, and what is
-broken costs itself and nothing after it, which no event parser can do.
+Records are decoded one at a time with the standard library's C scanner: memory stays constant, and
+a broken record spoils nothing after it, which no event parser can do.
 """
 
 from __future__ import annotations
@@ -17,43 +17,43 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CHUNK = 1 << 18
-MAX_RECORD = 1 << 20  # characters; a longer one is junk
-_HEAD = 64 << 10  # characters by which lines are told from a document
-MAX_VALUE = 64 << 20  # characters of a table that is not made of records, such as a COCO `info`
+MAX_RECORD = 1 << 20  # characters; a longer one is malformed
+_HEAD = 64 << 10  # characters, to distinguish lines from a document
+MAX_VALUE = 64 << 20  # characters of a value that is no array of records, such as a COCO `info`
 
 _DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"[\s,]*")
-# Where the next record may begin, after one that cannot be read. No stretch of blanks is looked at
-# twice, however long it is.
+# Where the next record may begin, after one that cannot be read. The quantifiers are possessive: a
+# long stretch of blanks is scanned once.
 _NEXT = re.compile(r"\{(?=\s*+\")|(?<=\})\s*+(?=\])")
 
 
 def read_json(file: IO[bytes]) -> Iterator[Row | MalformedRow]:
-    """Every record, an object, of every array, with the name of its array as `table`.
+    """Yield every record (an object) of every array, with the name of its array as `table`.
 
     Values of the top object that are no arrays are rows of one field, in the table ``""``.
-    Numbers count the records of a table.
+    Records are numbered from 1 in each table.
     """
     return _Reader(file).read()
 
 
 class _Reader:
-    """Decoded text with a place in it; what lies before the place is forgotten."""
+    """A position in decoded text; the text before it is dropped."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._text = ""
         self._at = 0
-        self._passed = 0  # characters that are forgotten
+        self._passed = 0  # characters that were dropped
         self._ended = False
         self._rest = b""
         self._damage = ""
 
     def read(self) -> Iterator[Row | MalformedRow]:
-        """All rows."""
-        if self._look() == "\ufeff":
+        """Yield all rows."""
+        if self._peek() == "\ufeff":
             self._at += 1
-        first = self._look()
+        first = self._peek()
         if first == "[":
             self._at += 1
             yield from self._array("")
@@ -68,14 +68,14 @@ class _Reader:
             )
 
     def _is_document(self) -> bool:
-        """Whether the top object holds arrays of records, and is no record itself."""
+        """Return True if the top object holds arrays of records and is no record itself."""
         while len(self._text) - self._at < _HEAD and self._more():
             pass
         head = self._text[self._at :]
         try:
             value, end = _DECODER.raw_decode(head)
         except (ValueError, RecursionError):
-            # Longer than the head, as documents are, or broken: then see what the next line is.
+            # Longer than the head, as documents are, or broken: the next line decides.
             line, _, rest = head.partition("\n")
             is_lines = line.rstrip().endswith("}") and rest.lstrip().startswith("{")
             return not is_lines and re.search(r"\"\s*:\s*\[\s*[{\[]", head) is not None
@@ -83,23 +83,23 @@ class _Reader:
         return holds and not head[end:].lstrip().startswith("{")
 
     def _document(self) -> Iterator[Row | MalformedRow]:
-        while (char := self._look()) not in {"}", ""}:
+        while (char := self._peek()) not in {"}", ""}:
             if char != '"':
-                yield self._junk(0, "no name of a table")
+                yield self._malformed(0, "no name of a table")
                 if not self._resync():
                     return
                 continue
             try:
                 name, end = _DECODER.raw_decode(self._text, self._at)
             except ValueError:
-                yield self._junk(0, "no name of a table")
+                yield self._malformed(0, "no name of a table")
                 return
             self._at = end
-            if self._look() != ":":
-                yield self._junk(0, "no value of a table")
+            if self._peek() != ":":
+                yield self._malformed(0, "no value of a table")
                 return
             self._at += 1
-            if self._look() == "[":
+            if self._peek() == "[":
                 self._at += 1
                 yield from self._array(name)
             else:
@@ -111,7 +111,7 @@ class _Reader:
 
     def _array(self, table: str, closing: str = "]") -> Iterator[Row | MalformedRow]:
         number = 0
-        while (char := self._look()) != "":
+        while (char := self._peek()) != "":
             if char == closing:
                 self._at += 1
                 return
@@ -134,29 +134,29 @@ class _Reader:
             )
 
     def _value(self, limit: int, number: int = 0) -> tuple[Any] | MalformedRow:
-        """The next value in a tuple of its own, or why there is none; the place moves past it."""
+        """Decode the next value and move past it; return it in a tuple, or a MalformedRow."""
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
             except (ValueError, RecursionError) as error:
                 have = len(self._text) - self._at
-                # Twice as much each time: what is long is not decoded again for each chunk.
+                # Twice as much each time: a long value is not decoded again for each chunk.
                 if have < limit and self._may_be_cut(error) and self._more(size=max(CHUNK, have)):
                     continue
-                return self._junk(number, f"broken JSON ({getattr(error, 'msg', error)})")
+                return self._malformed(number, f"broken JSON ({getattr(error, 'msg', error)})")
             if end == len(self._text) and not isinstance(value, (dict, list, str)) and self._more():
-                continue  # a number may go on
+                continue  # a number may continue
             self._at = end
             return (value,)
 
     def _may_be_cut(self, error: Exception) -> bool:
-        """Whether an error may be for want of text: it is at the end of what there is."""
-        near = getattr(error, "pos", 0)
-        unended = "Unterminated" in getattr(error, "msg", "")
-        return unended or near >= len(self._text) - 16
+        """Return True if an error may be due to missing text: it is at the end of the text."""
+        position = getattr(error, "pos", 0)
+        unterminated = "Unterminated" in getattr(error, "msg", "")
+        return unterminated or position >= len(self._text) - 16
 
     def _resync(self) -> bool:
-        """Go to where the next record may begin; False at the end."""
+        """Move to where the next record may begin; return False at the end."""
         self._at += 1
         while True:
             match = _NEXT.search(self._text, self._at)
@@ -168,8 +168,8 @@ class _Reader:
                 self._at = len(self._text)
                 return False
 
-    def _look(self) -> str:
-        """The next character that means something, where the place then is; "" at the end."""
+    def _peek(self) -> str:
+        """Move to the next character that is no blank or comma and return it; "" at the end."""
         while True:
             match = _SPACE.match(self._text, self._at)
             assert match is not None
@@ -180,7 +180,7 @@ class _Reader:
                 return ""
 
     def _more(self, keep: int | None = None, size: int = 0) -> bool:
-        """Read on, so many bytes or a chunk; False at the end."""
+        """Read `size` bytes more, or a chunk; return False at the end."""
         if self._ended:
             return False
         start = self._at if keep is None else keep
@@ -190,14 +190,14 @@ class _Reader:
             raw, self._damage = b"", str(error) or type(error).__name__
         data = self._rest + raw
         self._ended = not raw
-        cut = len(data) if self._ended else _whole(data)
+        cut = len(data) if self._ended else _complete_length(data)
         self._rest = data[cut:]
         self._passed += start
         self._text = self._text[start:] + data[:cut].decode("utf-8", "replace")
         self._at = 0 if keep is None else max(self._at - start, 0)
         return not self._ended or bool(data)
 
-    def _junk(self, number: int, problem: str) -> MalformedRow:
+    def _malformed(self, number: int, problem: str) -> MalformedRow:
         where = f"record {number}, " if number else ""
         text = excerpt(self._text[self._at : self._at + 200])
         return MalformedRow(number, f"{where}character {self._position():,}", problem, text)
@@ -206,8 +206,8 @@ class _Reader:
         return self._passed + self._at
 
 
-def _whole(data: bytes) -> int:
-    """How many bytes are whole characters of UTF-8: a chunk may end within one."""
+def _complete_length(data: bytes) -> int:
+    """Return the length in bytes without an incomplete UTF-8 character at the end."""
     for back in range(1, min(4, len(data)) + 1):
         byte = data[-back]
         if byte >= 0xC0:

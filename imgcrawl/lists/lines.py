@@ -1,4 +1,4 @@
-"""A text file line by line, whatever is in it, in constant memory."""
+"""Read a text file of any content line by line, in constant memory."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from imgcrawl.lists.rows import MalformedRow, excerpt
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_LINE = 64 << 10  # bytes; a longer one is junk, and is passed over unread
+MAX_LINE = 64 << 10  # bytes; a longer one is malformed, and is skipped
 
 
 def lines(file: IO[bytes]) -> Iterator[tuple[int, str] | MalformedRow]:
-    """(number from 1, line without its end) of each line that is not blank.
+    """Yield (number from 1, line without its end) of each line that is not blank.
 
-    UTF-8, with or without a mark; a line that is not is read as Latin-1, as the lists of the
-    2000s are. A line with a NUL, or longer than 64 kB, is junk.
+    Lines are UTF-8, with or without a byte order mark; a line that is not is read as Latin-1, as
+    the lists of the 2000s are. A line with a NUL, or longer than 64 KiB, is malformed.
     """
     number = 0
     for raw in iter(partial(file.readline, MAX_LINE), b""):
@@ -39,7 +39,7 @@ def lines(file: IO[bytes]) -> Iterator[tuple[int, str] | MalformedRow]:
 
 
 def decoded(line: bytes) -> str:
-    """UTF-8, or else Latin-1, which takes anything."""
+    """Decode a line as UTF-8, or else as Latin-1, which has a character for every byte."""
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError:
@@ -47,7 +47,7 @@ def decoded(line: bytes) -> str:
 
 
 def _skip(file: IO[bytes]) -> int:
-    """Pass over the rest of a line; its length."""
+    """Skip the rest of a line and return its length in bytes."""
     length = 0
     for rest in iter(partial(file.readline, MAX_LINE), b""):
         length += len(rest)

@@ -1,4 +1,4 @@
-"""Opens a list, wherever it lies and however it is compressed, as a stream of bytes."""
+"""Open a list, compressed or not, as a stream of bytes."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from imgcrawl.text.suggest import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What a reader may raise on bytes that are not what they began as.
+# What a reader may raise on damaged data.
 DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 def is_url(name: str) -> bool:
-    """Whether a list is to be downloaded first."""
+    """Return True if a list has to be downloaded first."""
     return name.startswith(("http://", "https://"))
 
 
 def split_member(name: str) -> tuple[str, str]:
-    """``a.zip#b/c.json`` as its archive and the member of it; other names as they are."""
+    """Split ``a.zip#b/c.json`` into archive and member; any other name has the member ""."""
     base, hash_, member = name.partition("#")
     return (base, member) if hash_ and base.lower().endswith(".zip") else (name, "")
 
 
 @contextmanager
 def open_list(name: str, member: str = "") -> Iterator[IO[bytes]]:
-    """The bytes of a list, decompressed on the way (gzip, bzip2, xz, zstd, a member of a zip).
+    """Open a list as decompressed bytes (gzip, bzip2, xz, zstd, a member of a zip).
 
-    name: a path, or ``-`` for standard input; what it is compressed with is seen from its bytes
-    member: of a zip; without it, its only file, or its only one that is no accompanying text
-    Raises ArgumentError for what cannot be opened.
+    name: a path, or ``-`` for standard input; its first bytes tell the compression
+    member: of a zip; by default its only file, README, .md and .pdf apart
+    Raises ArgumentError if it cannot be opened.
     """
     with _raw(name) as raw:
         head = raw.peek(6)[:6]

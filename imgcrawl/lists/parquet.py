@@ -1,4 +1,4 @@
-"""Parquet: rows in batches, whatever the size of the file."""
+"""Read Parquet of any size, in batches of rows."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from imgcrawl.records.errors import ArgumentError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BATCH = 1000  # rows in memory at once, beside one compressed page a column
+BATCH = 1000  # rows in memory at once, besides one compressed page per column
 
 
 def read_parquet(file: IO[bytes], name: str) -> Iterator[Row | MalformedRow]:
-    """The rows of a Parquet file. Raises ArgumentError for a file that is none."""
+    """Yield the rows of a Parquet file. Raises ArgumentError for another kind of file."""
     import pyarrow as pa  # noqa: PLC0415 - 30 MB, for one of many kinds
     import pyarrow.parquet as pq  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Any list of pictures as rows: what kind of list it is, is seen from its first bytes."""
+"""Read any list of pictures as rows; its first bytes tell its format."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from imgcrawl.records.errors import ArgumentError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LOOKED_AT = 100  # rows, of which one must have a URL
+LOOKED_AT = 100  # first rows, of which one must have a URL
 HEAD = 8 << 10
 DELIMITERS = "\t,;|"
 
 
 @contextmanager
 def open_rows(name: str, member: str = "") -> Iterator[Iterator[Row | MalformedRow]]:
-    """The rows of a list, a path or ``-``; see `open_list`, and use it likewise.
+    """Open a list, a path or ``-``, as an iterator of its rows; see `open_list`.
 
-    Text with one URL a line gives the column ``url``. Raises ArgumentError for what is no list.
+    Text with one URL per line gives the column ``url``. Raises ArgumentError if it is no list.
     """
     with ExitStack() as stack:
         file = stack.enter_context(open_list(name, member))
@@ -42,7 +42,7 @@ def open_rows(name: str, member: str = "") -> Iterator[Iterator[Row | MalformedR
             raise ArgumentError(f"{name} is empty.")
         if text[:1] == b"<":
             raise ArgumentError(f"{name} is a web page, not a list: {excerpt(text)}")
-        yield _undamaged(_rows(file, head, text), name)
+        yield _until_damage(_rows(file, head, text), name)
 
 
 def _rows(file: IO[bytes], head: bytes, text: bytes) -> Iterator[Row | MalformedRow]:
@@ -53,7 +53,7 @@ def _rows(file: IO[bytes], head: bytes, text: bytes) -> Iterator[Row | Malformed
 
 
 def _plain(file: IO[bytes]) -> Iterator[Row | MalformedRow]:
-    """One URL a line; what begins with ``#`` is a remark."""
+    """Yield one URL per line; a line that begins with ``#`` is a comment."""
     for line in lines(file):
         if isinstance(line, MalformedRow):
             yield line
@@ -62,7 +62,7 @@ def _plain(file: IO[bytes]) -> Iterator[Row | MalformedRow]:
 
 
 def _delimiter(head: bytes) -> str:
-    """What parts the columns; empty where each line is one URL, which may hold commas."""
+    """Return the delimiter of the columns, or "" if each line is one URL, with commas or not."""
     first = head.decode("utf-8", "replace").lstrip("\ufeff").lstrip().split("\n", 1)[0]
     for delimiter in DELIMITERS:
         cells = [cell.strip(' "\r') for cell in first.split(delimiter)]
@@ -79,8 +79,8 @@ def _delimiter(head: bytes) -> str:
     return "," if named and not looks_like_url(first) else ""
 
 
-def _undamaged(rows: Iterator[Row | MalformedRow], name: str) -> Iterator[Row | MalformedRow]:
-    """The rows up to where a compressed file is damaged, and the damage."""
+def _until_damage(rows: Iterator[Row | MalformedRow], name: str) -> Iterator[Row | MalformedRow]:
+    """Yield rows; where a compressed file is damaged, a MalformedRow is the last one."""
     number = 0
     try:
         for row in rows:
@@ -92,10 +92,10 @@ def _undamaged(rows: Iterator[Row | MalformedRow], name: str) -> Iterator[Row | 
 
 
 def find_columns(rows: list[Row | MalformedRow], given: dict[str, str], name: str) -> Columns:
-    """Which column of a list is which, from its first rows.
+    """Return the columns of a list by role, from its first rows.
 
     given: the columns that the user names, by role (url, id, label, caption, md5, sha256)
-    Raises ArgumentError, with the first offending line, where there is no URL.
+    Raises ArgumentError, with the first offending line, if there is no URL.
     """
     read = [row for row in rows if isinstance(row, Row)]
     for row in read:

@@ -1,4 +1,4 @@
-"""What every reader of a list gives: rows, and what is no row."""
+"""The rows that every reader of a list yields, and those that cannot be read."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ MAX_EXCERPT = 120  # characters
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record of a list, with its fields as the list names them.
+    """One record of a list, its fields under the list's own names.
 
-    number: from 1, of the line or record, whatever junk came before
-    table:  the array that it stood in, where a file has several
+    number: of the line or record, from 1, malformed ones included
+    table:  the name of its array, if the file has several
     """
 
     number: int
@@ -23,7 +23,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class MalformedRow:
-    """What cannot be read: where it stands, what is wrong with it, and how it begins."""
+    """A piece of a list that cannot be read: its place, its problem and its beginning."""
 
     number: int
     where: str  # "line 12"
@@ -35,7 +35,7 @@ class MalformedRow:
 
 
 def excerpt(text: str | bytes) -> str:
-    """The beginning of a text, fit to be shown: in one line, without control characters."""
+    """Return the beginning of a text in one line, without control characters."""
     if isinstance(text, bytes):
         text = text[: 4 * MAX_EXCERPT].decode("utf-8", "replace")
     shown = "".join(c if c.isprintable() else "\N{MIDDLE DOT}" for c in text[: MAX_EXCERPT + 1])

@@ -1,4 +1,4 @@
-"""Names that are given once, in constant memory."""
+"""Make names unique, in constant memory."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import sqlite3
 
 
 class UniqueNames:
-    """Makes a name that was given before another one, in the same way in every run.
+    """Numbers repeated names, in the same way in every run.
 
-    The names are in a temporary file of SQLite's own, beyond what its cache holds.
+    Names beyond SQLite's cache are in its own temporary file.
     """
 
     def __init__(self) -> None:
@@ -17,7 +17,7 @@ class UniqueNames:
         self._db.execute("BEGIN")
 
     def name(self, name: str) -> str:
-        """The name itself the first time, ``name~2`` the second, and so on."""
+        """Return the name itself the first time, ``name~2`` the second time, and so on."""
         row = self._db.execute(
             "INSERT INTO names VALUES (?, 1)"
             " ON CONFLICT (name) DO UPDATE SET n = n + 1 RETURNING n",
@@ -26,7 +26,7 @@ class UniqueNames:
         return name if row[0] == 1 else f"{name}~{row[0]}"
 
     def __contains__(self, name: str) -> bool:
-        """Whether the name was given before."""
+        """Return True if the name was given before."""
         query = "SELECT 1 FROM names WHERE name = ?"
         text = name.encode("utf-8", "backslashreplace").decode()
         return self._db.execute(query, (text,)).fetchone() is not None

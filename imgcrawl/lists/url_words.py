@@ -1,4 +1,4 @@
-"""What a URL itself says of a picture that is lost: its host, and words in its path."""
+"""Describe a lost picture by its URL: the host and the words in its path."""
 
 from __future__ import annotations
 
@@ -22,31 +22,14 @@ _COMMON = {
     "https",
     "www",
 }
-_PLACES = {
-    "images",
-    "image",
-    "img",
-    "imgs",
-    "upload",
-    "uploads",
-    "photos",
-    "photo",
-    "pictures",
-    "pics",
-    "media",
-    "static",
-    "public",
-    "content",
-    "files",
-    "file",
-    "data",
-    "com",
-    "cache",
+_FOLDERS = {
+    *("images", "image", "img", "imgs", "upload", "uploads", "photos", "photo", "pictures", "pics"),
+    *("media", "static", "public", "content", "files", "file", "data", "com", "cache"),
 }
 
 
 def url_words(url: str) -> str:
-    """``url: www.example.org: oak dining table``; empty for what is no URL."""
+    """Return a text such as ``url: www.example.org: oak dining table``; "" if it is no URL."""
     try:
         parts = urlsplit(without_secrets(url))
         host = parts.hostname or ""
@@ -63,9 +46,9 @@ def url_words(url: str) -> str:
 
 
 def _is_word(word: str) -> bool:
-    """Whether letters may be a word: no code of mixed case, and none that says nothing."""
+    """Return True if letters may be a word: no code of mixed case, no common folder name."""
     low = word.lower()
-    if low in _COMMON or low in _PLACES or len(word) > 24:
+    if low in _COMMON or low in _FOLDERS or len(word) > 24:
         return False
     plain = word in {low, word.upper(), word.capitalize()}
     return plain and (not word.isascii() or re.search("[aeiouy]", low) is not None)

@@ -14,7 +14,7 @@ from imgcrawl.dataset.entries import LedgerEntry
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.dataset.merge import MergeInput, merge_tables
 from imgcrawl.dataset.tables import (
-    CLASS_COLUMNS,
+    CLASSES_COLUMNS,
     FAILURE_COLUMNS,
     FIXED_COLUMNS,
     LiveTables,
@@ -172,8 +172,8 @@ def test_nothing_to_merge_leaves_tables_with_a_header(tmp_path: Path) -> None:
 
 def test_classes_are_merged_and_go_when_no_part_has_any(tmp_path: Path) -> None:
     for name, keys in (("one", "ac"), ("two", "b")):
-        rows = [[key, *[""] * (len(CLASS_COLUMNS) - 1)] for key in keys]
-        write(tmp_path / name / "classes.csv", CLASS_COLUMNS, rows)
+        rows = [[key, *[""] * (len(CLASSES_COLUMNS) - 1)] for key in keys]
+        write(tmp_path / name / "classes.csv", CLASSES_COLUMNS, rows)
     parts = [MergeInput(name, tmp_path / name) for name in ("one", "two")]
     merge_tables(parts, tmp_path)
     assert [row["class"] for row in read(tmp_path / "classes.csv")] == ["a", "b", "c"]
