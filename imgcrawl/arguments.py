@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from imgcrawl.records.errors import ArgumentError
-from imgcrawl.records.outcomes import retry_outcomes
+from imgcrawl.records.retry import retry_outcomes
 from imgcrawl.storage.address import BucketAddress, is_address
 from imgcrawl.text.suggest import did_you_mean
 

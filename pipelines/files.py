@@ -14,20 +14,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from scrapy.pipelines.files import FilesPipeline as ScrapyFilesPipeline
 
 from imgcrawl.crawl.lifecycle import require_dataset, run_of
-from imgcrawl.download.errors import FetchError
 from imgcrawl.download.partial_file import PartialFile
 from imgcrawl.download.ranged import LargeFile
 from imgcrawl.download.schemes import require_http
 from imgcrawl.microscopy.merge import examine, merged, misnamed
-from imgcrawl.pictures.errors import BadImage
-from imgcrawl.records.errors import FULL_DISK
+from imgcrawl.records.errors import FULL_DISK, RecordMissing
 from imgcrawl.records.items import FileItem, Item, Missing, Result, Stored, one_verdict
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.storage.digests import check_digests, digest
 from imgcrawl.storage.local import LOCAL_STORES, LocalFilesStore
 from imgcrawl.storage.origin import Origin
 from imgcrawl.storage.scrapy_stores import upload
-from imgcrawl.text.times import utc_now
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,10 +76,8 @@ class FilesPipeline(ScrapyFilesPipeline):
         for number, url in enumerate(item.urls):
             try:
                 return await self._fetch(item, url, "mirror" if number else "original")
-            except FetchError as error:
-                missing = Missing(error.outcome, error.message, url, error.status, error.tries)
-            except BadImage as error:
-                missing = Missing(error.outcome, str(error), url, 200, 1)
+            except RecordMissing as error:
+                missing = Missing.of(error, url)
             except OSError as error:
                 if error.errno not in FULL_DISK:
                     raise
@@ -91,7 +86,7 @@ class FilesPipeline(ScrapyFilesPipeline):
         return one_verdict(failures)
 
     async def _fetch(self, item: FileItem, url: str, source: str) -> Stored:
-        """Download one URL of an item. Raises FetchError or BadImage."""
+        """Download one URL of an item. Raises RecordMissing."""
         require_http(url)
         name = hashlib.sha256(item.record_id.encode()).hexdigest()[:16]
         part = PartialFile.opened(self._run.out.parts / f"{name}.part", url)
@@ -104,9 +99,8 @@ class FilesPipeline(ScrapyFilesPipeline):
         try:
             sha256 = await file.fetch()
             part.finish()
-            await asyncio.to_thread(check_digests, part.path, item.digests)
-            facts = await asyncio.to_thread(examine, part.path, item.path)
-        except (FetchError, BadImage) as error:
+            facts = await asyncio.to_thread(_checked, part.path, item)
+        except RecordMissing as error:
             if part.validator and error.outcome.retryable:
                 part.close()  # the next run goes on from here
             else:
@@ -118,17 +112,7 @@ class FilesPipeline(ScrapyFilesPipeline):
         size = part.path.stat().st_size
         origin = Origin(url, file.final_url, source)
         await self._keep(part.path, item.path, origin)
-        stored = Stored(
-            file_name=item.path,
-            url=url,
-            final_url=file.final_url,
-            sha256=sha256,
-            bytes=size,
-            downloaded_at=utc_now(),
-            source=source,
-            tries=file.tries,
-        )
-        return self._described(item, stored, facts)
+        return self._described(item, origin.stored(item.path, sha256, size, file.tries), facts)
 
     @staticmethod
     def _described(item: FileItem, stored: Stored, facts: FileFacts | None) -> Stored:
@@ -158,11 +142,20 @@ class FilesPipeline(ScrapyFilesPipeline):
         if origin is None:
             return None
         try:
-            await asyncio.to_thread(check_digests, found, item.digests)
-            facts = await asyncio.to_thread(examine, found, item.path)
-        except BadImage:
+            facts = await asyncio.to_thread(_checked, found, item)
+        except RecordMissing:
             return None
         sha256, size = await asyncio.to_thread(digest, found)
-        stored = Stored(item.path, origin.url, origin.final_url, sha256, size)
-        stored = replace(stored, downloaded_at=utc_now(), source=origin.source, tries=1)
-        return self._described(item, stored, facts)
+        return self._described(item, origin.stored(item.path, sha256, size, tries=1), facts)
+
+
+def _checked(file: Path, item: FileItem) -> FileFacts | None:
+    """Return what a complete file says of itself, if it is of a kind that is read here. Blocks.
+
+    Raises RecordMissing (status 200) for a file that is not what its source or its name promises.
+    """
+    try:
+        check_digests(file, item.digests)
+        return examine(file, item.path)
+    except RecordMissing as error:
+        raise RecordMissing(error.outcome, error.message, status=200) from error

@@ -22,11 +22,9 @@ from scrapy.pipelines.images import ImagesPipeline as ScrapyImagesPipeline
 
 from imgcrawl.crawl.lifecycle import require_dataset, run_of
 from imgcrawl.crawl.shared_requests import SharedRequests
-from imgcrawl.download.errors import FetchError
 from imgcrawl.download.schemes import require_http
-from imgcrawl.pictures.check import BadImage
 from imgcrawl.pictures.placeholders import known_address
-from imgcrawl.records.errors import FULL_DISK
+from imgcrawl.records.errors import FULL_DISK, RecordMissing
 from imgcrawl.records.items import ImageItem, Item, Missing, Result, Stored, one_verdict
 from imgcrawl.records.outcomes import Outcome, of_status
 from imgcrawl.storage.local import LOCAL_STORES, LocalFilesStore
@@ -96,13 +94,13 @@ class ImagesPipeline(ScrapyImagesPipeline):
     def get_media_requests(self, item: Item, info: MediaPipeline.SpiderInfo) -> list[Request]:
         """A request for each URL: the same picture, best first.
 
-        Raises FetchError for an address that no request can be made of.
+        Raises RecordMissing for an address that no request can be made of.
         """
         requests = []
         for url in item.urls:
             require_http(url)
             if what := known_address(url):
-                raise FetchError(Outcome.PLACEHOLDER, f"the address of a placeholder ({what})")
+                raise RecordMissing(Outcome.PLACEHOLDER, f"the address of a placeholder ({what})")
             spool = f"{self._partial}/{next(self._numbers)}.body"
             meta = {"media": True, "spool": spool, "dont_cache": True, "digests": item.digests}
             headers = {"Accept-Encoding": "identity"}
@@ -162,8 +160,8 @@ class ImagesPipeline(ScrapyImagesPipeline):
             origin = Origin(item.urls[0], there.final_url or item.urls[0], str(there.source))
             name = partial(self.file_path, Request(item.urls[0]), item=item)
             kept = await self._pictures.keep(body, item.digests, name, origin, self.spiderinfo)
-        except BadImage as error:
-            return Missing(error.outcome, str(error), item.urls[0], 200)
+        except RecordMissing as error:
+            return Missing.of(error, item.urls[0], status=200, tries=0)
         except FileNotFoundError:
             return None
         await self._sizes.make(item, kept, self.spiderinfo, body)
@@ -194,8 +192,8 @@ class ImagesPipeline(ScrapyImagesPipeline):
         failures: list[Missing] = []
         try:
             requests = self.get_media_requests(item, self.spiderinfo)
-        except FetchError as error:
-            return Missing(error.outcome, error.message, item.urls[0], tries=0)
+        except RecordMissing as error:
+            return Missing.of(error, item.urls[0], tries=0)
         for number, request in enumerate(requests):
             result = await self._fetch(request, item, number)
             if isinstance(result, Stored):
@@ -210,9 +208,9 @@ class ImagesPipeline(ScrapyImagesPipeline):
             attempt = request.copy() if number_of_try else request
             try:
                 response = await self.crawler.engine.download_async(attempt)
-            except FetchError as error:
+            except RecordMissing as error:
                 tries += error.tries
-                return Missing(error.outcome, error.message, url, error.status, tries)
+                return Missing.of(error, url, tries=tries)
             except IgnoreRequest as error:  # of a middleware that is not ours
                 return Missing(Outcome.HTTP_ERROR, str(error), url, None, tries + 1)
             tries += 1 + int(response.meta.get("retry_times", 0))
@@ -223,8 +221,8 @@ class ImagesPipeline(ScrapyImagesPipeline):
             origin = Origin(url, response.url, "mirror" if number else "original")
             try:
                 kept = await self._keep(response, attempt, item, origin)
-            except BadImage as error:
-                result = Missing(error.outcome, str(error), url, 200, tries)
+            except RecordMissing as error:
+                result = Missing.of(error, url, status=200, tries=tries)
                 if not error.outcome.transient or self._run.stopping:
                     break
             else:
@@ -234,7 +232,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
     async def _keep(
         self, response: Response, request: Request, item: ImageItem, origin: Origin
     ) -> CheckedPicture:
-        """Check a response and store its body. Raises BadImage for one that is no picture."""
+        """Check a response and store its body. Raises RecordMissing for one that is no picture."""
         body: bytes | Path = response.body
         if "spooled" in response.flags:
             body = Path(request.meta["spool"])
@@ -252,7 +250,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
             return None
         try:
             kept = await self._pictures.examine(found, f"{item.path}{found.suffix}")
-        except BadImage:
+        except RecordMissing:
             return None
         await self._sizes.make(item, kept, self.spiderinfo)
         return kept.stored(origin, 1)

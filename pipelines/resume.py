@@ -16,7 +16,8 @@ from scrapy.exceptions import DropItem
 
 from imgcrawl.pictures.sniff import EXTENSIONS
 from imgcrawl.records.items import Item, Missing, Stored
-from imgcrawl.records.outcomes import Outcome, retry_outcomes
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.records.retry import retry_outcomes
 from imgcrawl.text.filenames import safe_path
 from pipelines.base import RunPipeline
 

@@ -13,8 +13,7 @@ from scrapy import Request
 from scrapy.exceptions import NotConfigured
 from scrapy.http.request import NO_CALLBACK
 
-from imgcrawl.download.errors import FetchError
-from imgcrawl.pictures.check import BadImage
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.items import ImageItem, Item, Missing, Result, Stored
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.sources.wayback import WaybackCapture, cdx_url, parse_cdx
@@ -130,7 +129,7 @@ class WaybackPipeline(ImagesPipeline):
             kept = await self._keep(response, request.replace(meta=meta), item, origin)
         except _UnansweredError as error:
             return _not_so(str(error))
-        except (FetchError, BadImage) as error:
+        except RecordMissing as error:
             return _not_so(str(error))
         return kept.stored(origin, 1)
 
@@ -145,7 +144,7 @@ class WaybackPipeline(ImagesPipeline):
             try:
                 request = Request(url, meta=dict(meta), callback=NO_CALLBACK)
                 response = await self.crawler.engine.download_async(request)
-            except FetchError as error:
+            except RecordMissing as error:
                 if not error.outcome.transient:
                     raise _UnansweredError(error.message) from error
                 trouble = error.message

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from imgcrawl.arguments import SpiderArguments
-from imgcrawl.download.errors import FetchError
 from imgcrawl.microscopy.zarr_documents import MAX_DOCUMENT
-from imgcrawl.records.errors import SourceError
+from imgcrawl.records.errors import NoAnswerError, SourceError
 from imgcrawl.records.items import Expects, Missing, VolumeItem
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.volumes.crop.provenance import Provenance, bytes_of, check_crop, read_file
@@ -103,9 +102,9 @@ class RecropSpider(DatasetSpider[RecropArguments]):
                 break
             try:
                 levels = (await read_multiscale(self._document, place)).levels
+            except NoAnswerError:
+                raise
             except SourceError as error:
-                if isinstance(error.__cause__, FetchError):
-                    raise
                 problem = problem or f"{error}"
             else:
                 same = (cited.scale, cited.address.url)

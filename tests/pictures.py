@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from imgcrawl.pictures.check import BadImage, CheckLevel, ImageFacts, PixelLimits, check_image
+from imgcrawl.pictures.check import CheckLevel, ImageFacts, PixelLimits, check_image
+from imgcrawl.records.errors import RecordMissing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -163,16 +164,16 @@ def gif_of(screen: tuple[int, int], extent: tuple[int, int, int, int]) -> bytes:
 
 def refusal(
     source: bytes | Path, level: CheckLevel = CheckLevel.DECODE, limits: PixelLimits = LIMITS
-) -> BadImage:
-    with pytest.raises(BadImage) as caught:
+) -> RecordMissing:
+    with pytest.raises(RecordMissing) as caught:
         check_image(source, level, limits)
     return caught.value
 
 
 def verdict(
     source: bytes, level: CheckLevel = CheckLevel.DECODE, limits: PixelLimits = LIMITS
-) -> ImageFacts | BadImage:
+) -> ImageFacts | RecordMissing:
     try:
         return check_image(source, level, limits)
-    except BadImage as bad:
+    except RecordMissing as bad:
         return bad

@@ -7,7 +7,8 @@ import pytest
 from imgcrawl.arguments import parse_arguments
 from imgcrawl.commands.spiders import as_markdown, as_text
 from imgcrawl.records.errors import ArgumentError
-from imgcrawl.records.outcomes import Outcome, of_status, retry_outcomes
+from imgcrawl.records.outcomes import Outcome, of_status
+from imgcrawl.records.retry import retry_outcomes
 from spiders.dynamic_page import DynamicPageSpider
 from spiders.empiar import EmpiarSpider
 from spiders.imagenet import ImagenetSpider

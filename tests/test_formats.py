@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from imgcrawl.pictures import jpeg, tiff
-from imgcrawl.pictures.check import BadImage, CheckLevel, check_image
+from imgcrawl.pictures.check import CheckLevel, check_image
 from imgcrawl.pictures.sniff import EXTENSIONS
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from tests.pictures import (
     CHECKING,
@@ -122,7 +123,7 @@ def test_damage_to_jpegs(
     for seed in range(30):
         image = picture(seed % 5, (320, 240)).convert(mode)
         found = verdict(damage(saved("JPEG", image, quality=90), dice))
-        if isinstance(found, BadImage):
+        if isinstance(found, RecordMissing):
             noticed += 1
             assert found.outcome is (refused or Outcome.CORRUPT)
         else:
@@ -138,7 +139,7 @@ def test_flipped_bytes_are_mostly_noticed_and_never_by_the_header() -> None:
         data = flipped(saved("JPEG", picture(seed % 5, (320, 240)), quality=90), dice)
         assert check_image(data, CheckLevel.HEADER).suspect is None
         found = verdict(data)
-        if isinstance(found, BadImage):
+        if isinstance(found, RecordMissing):
             noticed += 1
             assert found.outcome is Outcome.CORRUPT
         else:

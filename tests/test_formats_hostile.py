@@ -16,8 +16,9 @@ from PIL import Image, ImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from imgcrawl.pictures import tiff
-from imgcrawl.pictures.check import BadImage, CheckLevel, PixelLimits, check_image
+from imgcrawl.pictures.check import CheckLevel, PixelLimits, check_image
 from imgcrawl.pictures.sniff import EXTENSIONS
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from tests.pictures import (
     EVERY_LEVEL,
@@ -187,10 +188,10 @@ def test_pixels_of_a_tiff_beyond_its_end() -> None:
 
 
 def outcome_of(data: bytes) -> None:
-    """Check at every level; anything but facts and BadImage fails the test."""
+    """Check at every level; anything but facts and RecordMissing fails the test."""
     for level in CheckLevel:
         found = verdict(data, level)
-        if isinstance(found, BadImage):
+        if isinstance(found, RecordMissing):
             assert found.message.isprintable()
             if level is CheckLevel.OFF:
                 assert found.outcome not in {Outcome.CORRUPT, Outcome.TRUNCATED}
@@ -316,7 +317,7 @@ def test_threads_do_not_disturb_each_other() -> None:
 
     def words(data: bytes) -> str:
         found = verdict(data)
-        return found.message if isinstance(found, BadImage) else repr(found)
+        return found.message if isinstance(found, RecordMissing) else repr(found)
 
     bodies = [data for data, _ in jobs]
     with ThreadPoolExecutor(4) as threads:

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcrawl.pictures.check import BadImage, CheckLevel, check_image
+from imgcrawl.pictures.check import CheckLevel, check_image
 from imgcrawl.pictures.sniff import excerpt, sniff
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.text.redact import printable
 
@@ -54,7 +55,7 @@ def test_what_is_no_picture(body: bytes, what: str) -> None:
     kind = sniff(body)
     assert (kind.format, kind.extension, kind.what) == (None, "", what)
     for level in CheckLevel:
-        with pytest.raises(BadImage) as caught:
+        with pytest.raises(RecordMissing) as caught:
             check_image(body, level)
         assert caught.value.outcome is (Outcome.NOT_IMAGE if body else Outcome.EMPTY)
         assert not body or str(caught.value).startswith(what)

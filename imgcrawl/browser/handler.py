@@ -14,10 +14,9 @@ from imgcrawl.browser.chromium import launch_options
 from imgcrawl.browser.proxy import REFUSED, GuardProxy
 from imgcrawl.download.address_guard import AddressGuard
 from imgcrawl.download.downloader import Downloader
-from imgcrawl.download.errors import FetchError
 from imgcrawl.download.handler import HttpHandler
 from imgcrawl.download.robots import RobotsTxtMiddleware
-from imgcrawl.records.errors import SourceError
+from imgcrawl.records.errors import RecordMissing, SourceError
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class BrowserHandler(HttpHandler):
         await self._browser.close()
 
     async def download_request(self, request: Request) -> Response:
-        """The answer to a request; of a page, what it has become. Raises FetchError."""
+        """The answer to a request; of a page, what it has become. Raises RecordMissing."""
         if not request.meta.get("playwright"):
             return await super().download_request(request)
         self._guard.check_host(urlparse_cached(request).hostname or "")
@@ -60,7 +59,7 @@ class BrowserHandler(HttpHandler):
                 return opened.result()
             stopped.result()
             message = f"the page was not finished after {deadline:g} s"
-            raise FetchError(Outcome.TIMEOUT, message)
+            raise RecordMissing(Outcome.TIMEOUT, message)
         finally:
             opened.cancel()
             stopped.cancel()
@@ -77,12 +76,12 @@ class _Browser:
         self._proxy: GuardProxy | None = None
 
     async def open(self, request: Request) -> Response:
-        """What a page has become. Raises FetchError."""
+        """What a page has become. Raises RecordMissing."""
         from playwright.async_api import Error  # noqa: PLC0415 - not before it is needed
 
         if request.meta.get("proxy"):
             message = "the browser is led through no proxy but its own; unset the proxy variables"
-            raise FetchError(Outcome.REFUSED, message, tries=0)
+            raise RecordMissing(Outcome.REFUSED, message, tries=0)
         async with self._lock:
             if self._handler is None:
                 await self._start()
@@ -92,7 +91,7 @@ class _Browser:
             response: Response = await self._handler.download_request(request)
         except RuntimeError as error:  # scrapy-playwright's for what is saved and not shown
             message = f"{host} sent a file in place of a page, and the browser saves none"
-            raise FetchError(Outcome.CORRUPT, message) from error
+            raise RecordMissing(Outcome.CORRUPT, message) from error
         except Error as error:
             raise self._proxy.refused.get(host) or _in_words(error, host) from error
         host = urlparse_cached(response).hostname or ""
@@ -145,7 +144,7 @@ class _Browser:
         if robots is not None:
             try:
                 await robots.process_request(Request(request.url))
-            except FetchError:
+            except RecordMissing:
                 return True
         return False
 
@@ -164,7 +163,7 @@ def _in_words(error: Exception, host: str) -> Exception:
         outcome = Outcome.TIMEOUT
     elif "ERR_CERT" in words or "ERR_SSL" in words:
         outcome = Outcome.TLS
-    return FetchError(outcome, f"the page of {host} did not come ({words.partition(' at ')[0]})")
+    return RecordMissing(outcome, f"the page of {host} did not come ({words.partition(' at ')[0]})")
 
 
 _NO_SANDBOX = """'{"chromium_sandbox": false}'"""

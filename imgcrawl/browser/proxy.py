@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 import aiohappyeyeballs
 
 from imgcrawl.download.address_guard import BlockedAddressError
-from imgcrawl.download.errors import FetchError
 from imgcrawl.download.resolver import Resolver
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class GuardProxy:
         self._timeout = timeout
         self._resolver = Resolver()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.refused: dict[str, FetchError] = {}
+        self.refused: dict[str, RecordMissing] = {}
 
     async def start(self) -> str:
         """Listen; the proxy's URL."""
@@ -94,8 +94,8 @@ class GuardProxy:
             url = urlsplit(f"//{target}" if method == b"CONNECT" else target)
             host, port = url.hostname or "", url.port or 80
             there, to_there = await self._connect(host, port)
-        except (FetchError, ValueError) as error:
-            if isinstance(error, FetchError) and len(self.refused) < MAX_REFUSED:
+        except (RecordMissing, ValueError) as error:
+            if isinstance(error, RecordMissing) and len(self.refused) < MAX_REFUSED:
                 self.refused[host] = error
             writer.write(_REFUSAL)
             await writer.drain()
@@ -116,10 +116,12 @@ class GuardProxy:
     async def _connect(
         self, host: str, port: int
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A connection to where the guard allows. Raises FetchError."""
+        """A connection to where the guard allows. Raises RecordMissing."""
         self._guard.check_host(host)
         if self._left <= 0:
-            raise FetchError(Outcome.TOO_LARGE, "the page wants more than a page should", tries=0)
+            raise RecordMissing(
+                Outcome.TOO_LARGE, "the page wants more than a page should", tries=0
+            )
         try:
             async with asyncio.timeout(self._timeout):
                 found = await self._resolver.resolve(host, port)
@@ -135,14 +137,14 @@ class GuardProxy:
                 return await asyncio.open_connection(sock=connected, limit=HEAD_SIZE)
         except BlockedAddressError as error:
             message = f"{host} is not a public address"
-            raise FetchError(Outcome.BLOCKED_ADDRESS, message, tries=0) from error
+            raise RecordMissing(Outcome.BLOCKED_ADDRESS, message, tries=0) from error
         except TimeoutError as error:
             message = f"{host} took no connection within {self._timeout:g} s"
-            raise FetchError(Outcome.TIMEOUT, message) from error
+            raise RecordMissing(Outcome.TIMEOUT, message) from error
         except (socket.gaierror, UnicodeError) as error:
-            raise FetchError(Outcome.DNS, f"{host} has no address") from error
+            raise RecordMissing(Outcome.DNS, f"{host} has no address") from error
         except OSError as error:
-            raise FetchError(Outcome.REFUSED, f"{host} took no connection") from error
+            raise RecordMissing(Outcome.REFUSED, f"{host} took no connection") from error
 
     async def _answer(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One answer: a browser that kept the connection would ask it for other hosts too."""

@@ -24,8 +24,9 @@ from imgcrawl.crawl.lifecycle import require_dataset, run_of
 from imgcrawl.crawl.wayback_queue import WaybackQueue
 from imgcrawl.records.errors import ImgcrawlError, OutputError
 from imgcrawl.records.items import Bookmark, Document, Expects, Item, Missing, Stored, Unreadable
-from imgcrawl.records.outcomes import Outcome, retry_outcomes
+from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.quotas import Quota
+from imgcrawl.records.retry import retry_outcomes
 from imgcrawl.text.redact import utf8
 from imgcrawl.text.sizes import format_size
 

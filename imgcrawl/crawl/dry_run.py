@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
 
-from imgcrawl.download.errors import FetchError
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.items import Expects, Item, Unreadable, VolumeItem
 from imgcrawl.text.sizes import parse_size
 
@@ -100,7 +100,7 @@ class DryRun:
     async def _fetch(self, request: Request) -> Response | None:
         try:
             return await self._crawler.engine.download_async(request)
-        except FetchError as error:
+        except RecordMissing as error:
             _print(f"{'':>14}  {request.url}: {error.message}")
             return None
 

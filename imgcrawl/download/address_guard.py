@@ -11,7 +11,7 @@ import socket
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, TypeAlias
 
-from imgcrawl.download.errors import FetchError
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -70,9 +70,11 @@ class AddressGuard:
         return cls(networks)
 
     def check(self, address: str) -> None:
-        """Raise FetchError (blocked_address) unless `address` may be connected to."""
+        """Raise RecordMissing (blocked_address) unless `address` may be connected to."""
         if not self._may(_parse(address)):
-            raise FetchError(Outcome.BLOCKED_ADDRESS, f"{address} is not a public address", tries=0)
+            raise RecordMissing(
+                Outcome.BLOCKED_ADDRESS, f"{address} is not a public address", tries=0
+            )
 
     def check_host(self, host: str) -> None:
         """`check` a host of a URL where it is an address in any spelling; a name passes.
@@ -82,7 +84,7 @@ class AddressGuard:
         address = literal_address(host)
         if address is not None and not self._may(address):
             spelt = "" if host == str(address) else f" ({address})"
-            raise FetchError(
+            raise RecordMissing(
                 Outcome.BLOCKED_ADDRESS, f"{host}{spelt} is not a public address", tries=0
             )
 

@@ -1,4 +1,4 @@
-"""What went wrong with a transfer, in words: aiohttp's exceptions as FetchError.
+"""What went wrong with a transfer, in words: aiohttp's exceptions as RecordMissing.
 
 The messages name the host, never the path or the query of a URL: those may carry signatures.
 """
@@ -13,7 +13,8 @@ import aiohttp
 from aiohttp.http_exceptions import ContentLengthError, TransferEncodingError
 
 from imgcrawl.download.address_guard import BlockedAddressError
-from imgcrawl.download.errors import FetchError, UnknownHost
+from imgcrawl.download.errors import UnknownHost
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -24,13 +25,13 @@ _NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NON
 _UNREACHABLE = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES}
 
 
-def fetch_error(error: Exception, host: str, limits: TransferLimits) -> FetchError:
-    """The FetchError for what aiohttp, or the making of a request, raised.
+def fetch_error(error: Exception, host: str, limits: TransferLimits) -> RecordMissing:
+    """The RecordMissing for what aiohttp, or the making of a request, raised.
 
     host: as in the URL; limits: that the transfer was under
     """
     match error:
-        case FetchError():
+        case RecordMissing():
             return error
         case aiohttp.ConnectionTimeoutError():
             return _timeout(f"{host} took no connection within {limits.silence:g} s")
@@ -44,77 +45,85 @@ def fetch_error(error: Exception, host: str, limits: TransferLimits) -> FetchErr
             return _not_whole(error, host)
         case aiohttp.ClientHttpProxyError():
             message = f"the proxy answered HTTP {error.status} for {host}"
-            return FetchError(Outcome.REFUSED, message)
+            return RecordMissing(Outcome.REFUSED, message)
         case aiohttp.ClientResponseError():
             words = _first_words(error.message)
-            return FetchError(Outcome.CONNECTION_LOST, f"{host} sent malformed HTTP ({words})")
+            return RecordMissing(Outcome.CONNECTION_LOST, f"{host} sent malformed HTTP ({words})")
         case aiohttp.ServerDisconnectedError():
             words = f"{host} closed the connection without an answer"
-            return FetchError(Outcome.CONNECTION_LOST, words)
+            return RecordMissing(Outcome.CONNECTION_LOST, words)
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
-            return FetchError(Outcome.BAD_URL, f"no address of {host} (malformed URL)", tries=0)
+            return RecordMissing(Outcome.BAD_URL, f"no address of {host} (malformed URL)", tries=0)
         case OSError():
             words = error.strerror or type(error).__name__
-            return FetchError(Outcome.CONNECTION_LOST, f"the connection to {host} broke ({words})")
+            return RecordMissing(
+                Outcome.CONNECTION_LOST, f"the connection to {host} broke ({words})"
+            )
         case ValueError():
             # yarl, idna and aiohttp refuse hosts, ports and headers that way.
             words = _first_words(str(error))
-            return FetchError(
+            return RecordMissing(
                 Outcome.BAD_URL, f"no request to {host} can be made ({words})", tries=0
             )
         case _:
             words = _first_words(str(error)) or type(error).__name__
-            return FetchError(Outcome.CONNECTION_LOST, f"the transfer from {host} broke ({words})")
+            return RecordMissing(
+                Outcome.CONNECTION_LOST, f"the transfer from {host} broke ({words})"
+            )
 
 
-def _timeout(words: str) -> FetchError:
-    return FetchError(Outcome.TIMEOUT, words)
+def _timeout(words: str) -> RecordMissing:
+    return RecordMissing(Outcome.TIMEOUT, words)
 
 
-def _not_connected(error: aiohttp.ClientConnectorError, host: str) -> FetchError:
+def _not_connected(error: aiohttp.ClientConnectorError, host: str) -> RecordMissing:
     if isinstance(error, aiohttp.ClientProxyConnectionError):
         host = f"the proxy {error.host}"
     cause = error.os_error
     match error:
         case aiohttp.ClientConnectorCertificateError():
             words = getattr(error.certificate_error, "verify_message", "") or "not valid"
-            return FetchError(Outcome.TLS, f"the certificate of {host} does not hold: {words}")
+            return RecordMissing(Outcome.TLS, f"the certificate of {host} does not hold: {words}")
         case aiohttp.ClientSSLError():
             words = getattr(cause, "reason", None) or cause.strerror or "failed"
-            return FetchError(Outcome.TLS, f"no TLS with {host}: {words}")
+            return RecordMissing(Outcome.TLS, f"no TLS with {host}: {words}")
         case aiohttp.ClientConnectorDNSError():
             return _not_found(cause, host)
     if isinstance(cause, BlockedAddressError):
         message = f"{host} leads to {cause.address}, which is not a public address"
-        return FetchError(Outcome.BLOCKED_ADDRESS, message, tries=0)
+        return RecordMissing(Outcome.BLOCKED_ADDRESS, message, tries=0)
     words = cause.strerror or str(cause)
     if cause.errno == errno.ETIMEDOUT:
         return _timeout(f"{host} took no connection ({words})")
     if cause.errno in _UNREACHABLE:
-        return FetchError(Outcome.REFUSED, f"{host} refused the connection ({words})")
-    return FetchError(Outcome.CONNECTION_LOST, f"no connection to {host} ({words})")
+        return RecordMissing(Outcome.REFUSED, f"{host} refused the connection ({words})")
+    return RecordMissing(Outcome.CONNECTION_LOST, f"no connection to {host} ({words})")
 
 
-def _not_found(cause: OSError, host: str) -> FetchError:
+def _not_found(cause: OSError, host: str) -> RecordMissing:
     if isinstance(cause, socket.gaierror) and cause.errno in _NO_SUCH_NAME:
         return UnknownHost(Outcome.DNS, f"there is no host {host}")
     words = cause.strerror or str(cause) or "no answer"
-    return FetchError(Outcome.DNS, f"{host} cannot be looked up ({words})")
+    return RecordMissing(Outcome.DNS, f"{host} cannot be looked up ({words})")
 
 
-def _not_whole(error: aiohttp.ClientPayloadError, host: str) -> FetchError:
+def _not_whole(error: aiohttp.ClientPayloadError, host: str) -> RecordMissing:
     cause = error.__cause__
     if not str(error).endswith(repr(cause)):
         # aiohttp tells only in the text that the connection was not closed but lost.
         message = f"the connection to {host} was lost in the middle of the body"
-        return FetchError(Outcome.CONNECTION_LOST, message)
+        return RecordMissing(Outcome.CONNECTION_LOST, message)
     match cause:
         case ContentLengthError():
-            return FetchError(Outcome.TRUNCATED, f"{host} ended the body early: {_numbers(cause)}")
+            return RecordMissing(
+                Outcome.TRUNCATED, f"{host} ended the body early: {_numbers(cause)}"
+            )
         case TransferEncodingError() if "Not enough data" in cause.message:
-            return FetchError(Outcome.TRUNCATED, f"{host} ended the body in the middle of a chunk")
+            return RecordMissing(
+                Outcome.TRUNCATED, f"{host} ended the body in the middle of a chunk"
+            )
     words = _first_words(getattr(cause, "message", str(error)))
-    return FetchError(Outcome.CONNECTION_LOST, f"{host} sent malformed HTTP ({words})")
+    return RecordMissing(Outcome.CONNECTION_LOST, f"{host} sent malformed HTTP ({words})")
 
 
 def _numbers(cause: ContentLengthError) -> str:

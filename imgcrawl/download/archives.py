@@ -19,10 +19,10 @@ from scrapy import Request, signals
 from scrapy.http import Response, TextResponse
 from scrapy.http.request import NO_CALLBACK
 
-from imgcrawl.download.errors import FetchError
 from imgcrawl.download.limits import TransferLimits
 from imgcrawl.download.schemes import ARCHIVE_SCHEMES
 from imgcrawl.download.zip_reader import ZipArchive
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome, of_status
 from imgcrawl.storage.directory import ARCHIVES
 
@@ -67,7 +67,7 @@ class ArchiveMiddleware:
         return cls(crawler)
 
     async def process_request(self, request: Request) -> Response | None:
-        """The bytes of a member as a response. Raises FetchError, as the archive failed to come.
+        """The bytes of a member as a response. Raises RecordMissing, as the archive failed to come.
 
         Meta ``spool`` and the limits of size mean what they mean for any request.
         """
@@ -94,7 +94,7 @@ class ArchiveMiddleware:
             task = self._archives[url] = asyncio.create_task(self._obtain(url))
         try:
             return await asyncio.shield(task)
-        except FetchError as error:
+        except RecordMissing as error:
             raise error.again() from None
 
     async def _obtain(self, url: str) -> ZipArchive:
@@ -102,7 +102,7 @@ class ArchiveMiddleware:
         if path.exists():
             try:
                 return await asyncio.to_thread(ZipArchive, path, _name(url))
-            except FetchError:
+            except RecordMissing:
                 logger.info("The archive %s of %s is damaged", path, _name(url))
         part = path.with_suffix(f".{os.getpid()}.part")
         await asyncio.to_thread(_make_room, path)
@@ -133,9 +133,9 @@ class ArchiveMiddleware:
         response = await self._crawler.engine.download_async(request)
         if response.status != 200:
             message = f"the archive {_name(url)} answers HTTP {response.status}"
-            raise FetchError(of_status(response.status), message, response.status)
+            raise RecordMissing(of_status(response.status), message, response.status)
         if "spooled" not in response.flags:
-            raise FetchError(Outcome.EMPTY, f"the archive {_name(url)} is empty", 200)
+            raise RecordMissing(Outcome.EMPTY, f"the archive {_name(url)} is empty", 200)
         size = await asyncio.to_thread(os.path.getsize, part)
         seconds = time.monotonic() - start
         logger.info("The archive %s is here: %.1f MB in %.0f s", _name(url), size / 1e6, seconds)

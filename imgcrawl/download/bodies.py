@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class BodySink:
-    """Takes the body of one answer as it comes. Each method may raise FetchError to end it."""
+    """Takes the body of one answer as it comes. Each method may raise RecordMissing to end it."""
 
     def begin(self, status: int, headers: Headers) -> None:
         """The headers of a 2xx answer have come; a request that is tried again begins anew."""
@@ -34,7 +34,7 @@ class BodySink:
 class BodySpool:
     """The file that a long body goes to, written in a thread.
 
-    `write` and `close` raise FetchError (disk_full) where the disk does not take it.
+    `write` and `close` raise RecordMissing (disk_full) where the disk does not take it.
     """
 
     def __init__(self, path: Path) -> None:

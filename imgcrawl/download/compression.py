@@ -10,7 +10,7 @@ from scrapy.downloadermiddlewares.httpcompression import (
 from scrapy.exceptions import IgnoreRequest
 from scrapy.utils.httpobj import urlparse_cached
 
-from imgcrawl.download.errors import FetchError
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class HttpCompressionMiddleware(ScrapyHttpCompressionMiddleware):
     def process_response(
         self, request: Request, response: Response, spider: Spider | None = None
     ) -> Request | Response:
-        """The response, decoded. Raises FetchError: too_large (a bomb), corrupt.
+        """The response, decoded. Raises RecordMissing: too_large (a bomb), corrupt.
 
         An error page that cannot be decoded stays as it is: its status is what counts.
         """
@@ -44,10 +44,10 @@ class HttpCompressionMiddleware(ScrapyHttpCompressionMiddleware):
             return super().process_response(request, response)
         except IgnoreRequest:
             words = f"what {host} sent unpacks to more than is allowed"
-            raise FetchError(Outcome.TOO_LARGE, words, response.status, tries) from None
+            raise RecordMissing(Outcome.TOO_LARGE, words, response.status, tries) from None
         except Exception as error:  # each decoder has its own
             if response.status >= 300:
                 return response
             encoding = b", ".join(response.headers.getlist("Content-Encoding")).decode("latin-1")
             words = f"what {host} sent as {encoding} cannot be unpacked"
-            raise FetchError(Outcome.CORRUPT, words, response.status, tries) from error
+            raise RecordMissing(Outcome.CORRUPT, words, response.status, tries) from error

@@ -18,7 +18,6 @@ from scrapy.utils.asyncio import call_later
 from scrapy.utils.httpobj import urlparse_cached
 
 from imgcrawl.download.address_guard import AddressGuard
-from imgcrawl.download.errors import FetchError
 from imgcrawl.download.host_health import (
     UNREACHABLE,
     Admission,
@@ -26,7 +25,7 @@ from imgcrawl.download.host_health import (
     HostHealth,
     HostHealthRegistry,
 )
-from imgcrawl.records.errors import ArgumentError
+from imgcrawl.records.errors import ArgumentError, RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -112,7 +111,7 @@ class Downloader(ScrapyDownloader):
             self._fail_queue(slot, _interrupted)
 
     async def sleep(self, seconds: float) -> None:
-        """Wait, outside of any slot. Raises FetchError (interrupted) once the run is stopped."""
+        """Wait, outside of any slot. Raises RecordMissing (interrupted) once the run is stopped."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), seconds)
         if self.stopping:
@@ -176,10 +175,10 @@ class Downloader(ScrapyDownloader):
             response = await super()._download(slot, request)
         except NotSupported as error:
             scheme = urlparse_cached(request).scheme
-            raise FetchError(
+            raise RecordMissing(
                 Outcome.BAD_URL, f"{scheme}: addresses are not fetched", tries=0
             ) from error
-        except FetchError as error:
+        except RecordMissing as error:
             if error.outcome in UNREACHABLE:
                 self.hosts.failed(key, error)
             else:
@@ -187,7 +186,7 @@ class Downloader(ScrapyDownloader):
             raise
         else:
             if response.status == 429:
-                self.hosts.limited(key, FetchError(Outcome.RATE_LIMITED, "HTTP 429"))
+                self.hosts.limited(key, RecordMissing(Outcome.RATE_LIMITED, "HTTP 429"))
             else:
                 self.hosts.answered(key)
             return response
@@ -201,7 +200,7 @@ class Downloader(ScrapyDownloader):
         self.hosts.forget_idle()
 
     @staticmethod
-    def _fail_queue(slot: Slot, error: Callable[[], FetchError]) -> None:
+    def _fail_queue(slot: Slot, error: Callable[[], RecordMissing]) -> None:
         while slot.queue:
             _, waiting = slot.queue.popleft()
             waiting.errback(error())
@@ -217,5 +216,7 @@ def workers_at_once(settings: BaseSettings) -> int:
     return max(1, settings.getint("SHARD_WORKERS"))
 
 
-def _interrupted() -> FetchError:
-    return FetchError(Outcome.INTERRUPTED, "the run was stopped before this was fetched", tries=0)
+def _interrupted() -> RecordMissing:
+    return RecordMissing(
+        Outcome.INTERRUPTED, "the run was stopped before this was fetched", tries=0
+    )

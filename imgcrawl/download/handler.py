@@ -22,9 +22,9 @@ from imgcrawl.download.address_guard import AddressGuard
 from imgcrawl.download.aiohttp_errors import fetch_error
 from imgcrawl.download.bodies import BodySpool
 from imgcrawl.download.downloader import Downloader
-from imgcrawl.download.errors import FetchError
 from imgcrawl.download.limits import TransferLimits
 from imgcrawl.download.resolver import Resolver
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ OPEN_FILES = 8192  # idle connections to many hosts outnumber the usual 1,024
 
 
 class HttpHandler(BaseDownloadHandler):
-    """Fetches a URL as Scrapy has it. Raises FetchError for everything that is no answer.
+    """Fetches a URL as Scrapy has it. Raises RecordMissing for everything that is no answer.
 
     Request meta: download_timeout, download_deadline, download_maxsize, spool_threshold (see
     `TransferLimits`), proxy, and
@@ -79,7 +79,7 @@ class HttpHandler(BaseDownloadHandler):
             await self._proxied.close()
 
     async def download_request(self, request: Request) -> Response:
-        """The answer to a request, whatever its status. Raises FetchError."""
+        """The answer to a request, whatever its status. Raises RecordMissing."""
         limits = self._limits.of(request)
         host = urlparse_cached(request).hostname or ""
         self._guard.check_host(host)
@@ -146,7 +146,7 @@ class HttpHandler(BaseDownloadHandler):
             sink.write(chunk)
             if Downloader.of(self.crawler).stopping:
                 message = f"the run was stopped in the middle of a file of {host}"
-                raise FetchError(Outcome.INTERRUPTED, message)
+                raise RecordMissing(Outcome.INTERRUPTED, message)
         sink.end()
         return _response(request, answer, b"", spooled=True)
 
@@ -167,7 +167,7 @@ class HttpHandler(BaseDownloadHandler):
                     body = bytearray()
                 if stoppable and Downloader.of(self.crawler).stopping:
                     message = f"the run was stopped in the middle of a file of {host}"
-                    raise FetchError(Outcome.INTERRUPTED, message)
+                    raise RecordMissing(Outcome.INTERRUPTED, message)
             if spool is None or received <= limits.spool_threshold:
                 return _response(request, answer, bytes(body))
             await spool.write(body)
@@ -229,7 +229,7 @@ def _allow_many_files() -> None:
 def _require_room(size: int, limits: TransferLimits, host: str) -> None:
     if not limits.allows(size):
         message = f"more than {limits.maxsize:,} bytes from {host}"
-        raise FetchError(Outcome.TOO_LARGE, message)
+        raise RecordMissing(Outcome.TOO_LARGE, message)
 
 
 async def _start_of_body(answer: aiohttp.ClientResponse, limits: TransferLimits) -> bytes:

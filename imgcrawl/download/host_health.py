@@ -13,7 +13,8 @@ from enum import Enum, auto
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from imgcrawl.download.errors import FetchError, UnknownHost
+from imgcrawl.download.errors import UnknownHost
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class HostHealth:
         """Seconds until something may be sent again; 0 where that does not depend on time."""
         return max(self.paused_until, self.cooling_until) - now if not self.probing else 0.0
 
-    def failed(self, error: FetchError, now: float) -> None:
+    def failed(self, error: RecordMissing, now: float) -> None:
         """The host did not answer."""
         self.touched = now
         self.failures += 1
@@ -124,7 +125,7 @@ class HostHealthRegistry:
         host = self._host(key)
         host.paused_until = max(host.paused_until, self._clock() + seconds)
 
-    def failed(self, key: str, error: FetchError) -> None:
+    def failed(self, key: str, error: RecordMissing) -> None:
         """A host did not answer."""
         self._host(key).failed(error, self._clock())
 
@@ -134,7 +135,7 @@ class HostHealthRegistry:
         if host is not None and host.paused_until > self._clock():
             self._host(key).paused_until = host.paused_until
 
-    def limited(self, key: str, error: FetchError) -> None:
+    def limited(self, key: str, error: RecordMissing) -> None:
         """A host answered only to say: too many requests. A probe that hears so has failed."""
         host = self._hosts.get(key)
         if host is not None and host.probing:
@@ -146,13 +147,13 @@ class HostHealthRegistry:
         if host is not None:
             host.probing = False
 
-    def given_up(self, key: str) -> FetchError | None:
+    def given_up(self, key: str) -> RecordMissing | None:
         """The error for requests to a host that is given up; None where it is not."""
         host = self._hosts.get(key)
         if host is None or host.admits(now := self._clock()) is not Admission.NEVER:
             return None
         until = datetime.now().astimezone() + timedelta(seconds=host.down_until - now)
-        return FetchError(
+        return RecordMissing(
             Outcome.HOST_DOWN,
             f"{key} did not answer {host.failures} times in a row (last: {host.last}); "
             f"given up until {until:%H:%M}",

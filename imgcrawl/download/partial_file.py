@@ -68,7 +68,7 @@ class PartialFile:
         return gaps
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
-        """Write bytes to their place. Raises FetchError (disk_full)."""
+        """Write bytes to their place. Raises RecordMissing (disk_full)."""
         with to_disk():
             view = memoryview(data)
             while view:

@@ -16,9 +16,9 @@ from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
 
 from imgcrawl.download.bodies import BodySink
-from imgcrawl.download.errors import FetchError
 from imgcrawl.download.partial_file import PIECE, PartialFile
 from imgcrawl.pictures.sniff import sniff
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome, of_status
 from imgcrawl.text.sizes import parse_size
 
@@ -35,7 +35,7 @@ HASHED_AT_ONCE = 64 << 20
 _TEXTS = (".html", ".htm", ".xml", ".xhtml", ".txt", ".csv", ".json", ".md", ".svg")
 
 
-class _ChangedError(FetchError):
+class _ChangedError(RecordMissing):
     """What is asked for is not the file any more whose beginning is there."""
 
 
@@ -67,7 +67,7 @@ class LargeFile:
         self._hashed = 0
 
     async def fetch(self) -> str:
-        """Bring all of the file into the part; its SHA-256. Raises FetchError."""
+        """Bring all of the file into the part; its SHA-256. Raises RecordMissing."""
         for _ in range(RESTARTS + 1):
             try:
                 await self._fetch()
@@ -78,7 +78,7 @@ class LargeFile:
             await self._hash(self._part.size or 0)
             return self.digest.hexdigest()
         message = f"it changed {RESTARTS + 1} times while it was downloaded"
-        raise FetchError(Outcome.TRUNCATED, message, tries=self.tries)
+        raise RecordMissing(Outcome.TRUNCATED, message, tries=self.tries)
 
     async def _fetch(self) -> None:
         part = self._part
@@ -90,7 +90,7 @@ class LargeFile:
         free = shutil.disk_usage(part.path.parent).free
         if part.size - part.received > free:
             words = f"it needs {part.size - part.received:,} bytes, and {free:,} are free"
-            raise FetchError(Outcome.DISK_FULL, words, tries=self.tries)
+            raise RecordMissing(Outcome.DISK_FULL, words, tries=self.tries)
         pending = deque(part.missing())
         over = asyncio.Event()
         hashing = asyncio.create_task(self._follow(over))
@@ -112,7 +112,7 @@ class LargeFile:
             await self._piece(*pending.popleft())
 
     async def _piece(self, start: int, end: int) -> None:
-        """Ask for bytes [start, end). Raises FetchError."""
+        """Ask for bytes [start, end). Raises RecordMissing."""
         part = self._part
         headers = {"Accept-Encoding": "identity", "Range": f"bytes={start}-{end - 1}"}
         if part.validator:
@@ -130,7 +130,7 @@ class LargeFile:
         request = Request(part.url, headers=headers, meta=meta, callback=NO_CALLBACK)
         try:
             response: Response = await self._crawler.engine.download_async(request)
-        except FetchError as error:
+        except RecordMissing as error:
             self.tries += error.tries
             error.tries = self.tries
             if part.validator and not isinstance(error, _ChangedError):
@@ -141,15 +141,15 @@ class LargeFile:
         if response.status == 416 and part.size is not None:
             raise _ChangedError(Outcome.HTTP_ERROR, "it is shorter now")
         if response.status == 416 and start == 0:
-            raise FetchError(Outcome.EMPTY, "it has no bytes", 416, self.tries)
+            raise RecordMissing(Outcome.EMPTY, "it has no bytes", 416, self.tries)
         if response.status not in {200, 206}:
             words = f"HTTP {response.status}"
-            raise FetchError(of_status(response.status), words, response.status, self.tries)
+            raise RecordMissing(of_status(response.status), words, response.status, self.tries)
         self._whole = response.status == 200
         if self._whole:
             part.size = sink.at
             if not part.size:
-                raise FetchError(Outcome.EMPTY, "it has no bytes", 200, self.tries)
+                raise RecordMissing(Outcome.EMPTY, "it has no bytes", 200, self.tries)
         part.add(start, sink.at)
         self._sinks.discard(sink)
 
@@ -174,7 +174,7 @@ class LargeFile:
             while start < end:
                 data = file.read(min(1 << 20, end - start))
                 if not data:
-                    raise FetchError(Outcome.TRUNCATED, "the part is shorter than it should be")
+                    raise RecordMissing(Outcome.TRUNCATED, "the part is shorter than it should be")
                 self.digest.update(data)
                 start += len(data)
             self._hashed = start
@@ -200,9 +200,9 @@ class PieceSink(BodySink):
         self._closed = True
 
     def begin(self, status: int, headers: Headers) -> None:
-        """The headers have come. Raises FetchError where the body is not what was asked for."""
+        """The headers have come. Raises RecordMissing where the body is not what was asked for."""
         if self._closed:
-            raise FetchError(Outcome.INTERRUPTED, "nobody waits for it any more")
+            raise RecordMissing(Outcome.INTERRUPTED, "nobody waits for it any more")
         self.at = self._noted = self.start
         self._since = monotonic()
         validator = _validator(headers)
@@ -210,7 +210,9 @@ class PieceSink(BodySink):
         if status == 206:
             start, total = _content_range(headers)
             if start != self.start:
-                raise FetchError(Outcome.HTTP_ERROR, "another range came than was asked for", 206)
+                raise RecordMissing(
+                    Outcome.HTTP_ERROR, "another range came than was asked for", 206
+                )
             if part.size is None:
                 part.size, part.validator = total, validator
                 self._end = min(self._end, total)
@@ -223,13 +225,13 @@ class PieceSink(BodySink):
             part.size = parse_size((headers.get("Content-Length") or b"").decode("latin-1"))
 
     def write(self, data: bytes | bytearray) -> None:
-        """A stretch of the body. Raises FetchError."""
+        """A stretch of the body. Raises RecordMissing."""
         if self._closed:
-            raise FetchError(Outcome.INTERRUPTED, "nobody waits for it any more")
+            raise RecordMissing(Outcome.INTERRUPTED, "nobody waits for it any more")
         if self.at == 0:
             self._refuse_page(bytes(data[:4096]))
         if 0 <= self._end < self.at + len(data):
-            raise FetchError(Outcome.HTTP_ERROR, "more came than was asked for", 206)
+            raise RecordMissing(Outcome.HTTP_ERROR, "more came than was asked for", 206)
         self._part.write(self.at, data)
         self.at += len(data)
         if self._end >= 0 and self.at - self._noted >= NOTED_EVERY:
@@ -238,18 +240,18 @@ class PieceSink(BodySink):
         self._tell(self.at - self.start)
         seconds = monotonic() - self._since
         if seconds > SLOW_AFTER and (self.at - self.start) / seconds < SLOW:
-            raise FetchError(Outcome.TIMEOUT, f"less than {SLOW} bytes a second")
+            raise RecordMissing(Outcome.TIMEOUT, f"less than {SLOW} bytes a second")
 
     def end(self) -> None:
-        """The body is over. Raises FetchError where it is not whole."""
+        """The body is over. Raises RecordMissing where it is not whole."""
         if 0 <= self._end != self.at:
-            raise FetchError(Outcome.TRUNCATED, "less came than was asked for", 206)
+            raise RecordMissing(Outcome.TRUNCATED, "less came than was asked for", 206)
 
     def _refuse_page(self, head: bytes) -> None:
         kind = sniff(head)
         name = re.split(r"[?#]", self._part.url)[0].lower()
         if kind.what.startswith(("an HTML", "HTML")) and not name.endswith(_TEXTS):
-            raise FetchError(Outcome.NOT_IMAGE, f"no file but {kind.what}", 200)
+            raise RecordMissing(Outcome.NOT_IMAGE, f"no file but {kind.what}", 200)
 
 
 def _validator(headers: Headers) -> str | None:
@@ -261,9 +263,9 @@ def _validator(headers: Headers) -> str | None:
 
 
 def _content_range(headers: Headers) -> tuple[int, int]:
-    """Where the range begins, and how long the whole is. Raises FetchError for neither."""
+    """Where the range begins, and how long the whole is. Raises RecordMissing for neither."""
     text = (headers.get("Content-Range") or b"").decode("latin-1")
     match = re.fullmatch(r"\s*bytes\s+(\d{1,18})-(\d{1,18})/(\d{1,18})\s*", text)
     if not match or int(match[2]) >= int(match[3]):
-        raise FetchError(Outcome.HTTP_ERROR, f"a range that cannot be read: {text[:80]!r}", 206)
+        raise RecordMissing(Outcome.HTTP_ERROR, f"a range that cannot be read: {text[:80]!r}", 206)
     return int(match[1]), int(match[3])

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 from scrapy.downloadermiddlewares.redirect import RedirectMiddleware as ScrapyRedirectMiddleware
 from scrapy.exceptions import IgnoreRequest
 
-from imgcrawl.download.errors import FetchError
 from imgcrawl.download.schemes import ARCHIVE_SCHEMES, require_http
 from imgcrawl.pictures.placeholders import known_address
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class RedirectMiddleware(ScrapyRedirectMiddleware):
     ) -> Request | Response:
         """The request that a redirect asks for.
 
-        Raises FetchError: redirects (a circle, or too many), bad_url (no address to fetch),
+        Raises RecordMissing: redirects (a circle, or too many), bad_url (no address to fetch),
         placeholder (a picture is sent for to where "photo unavailable" lies: it is not fetched).
         """
         try:
@@ -46,7 +46,7 @@ class RedirectMiddleware(ScrapyRedirectMiddleware):
     ) -> Request:
         try:
             require_http(url)
-        except FetchError as error:
+        except RecordMissing as error:
             message = f"{_host(source_request)} redirects to {error.message}"
             raise _error(Outcome.BAD_URL, message, source_request, response) from None
         if source_request.meta.get("media") and (what := known_address(url)):
@@ -77,9 +77,9 @@ class RedirectMiddleware(ScrapyRedirectMiddleware):
 
 def _error(
     outcome: Outcome, message: str, request: Request, response: Response | None = None
-) -> FetchError:
+) -> RecordMissing:
     tries = 1 + int(request.meta.get("retry_times", 0))
-    return FetchError(outcome, message, response.status if response else None, tries)
+    return RecordMissing(outcome, message, response.status if response else None, tries)
 
 
 def _host(request: Request) -> str:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from scrapy.exceptions import NotConfigured
 
 from imgcrawl.download.downloader import Downloader
-from imgcrawl.download.errors import FetchError, UnknownHost
+from imgcrawl.download.errors import UnknownHost
 from imgcrawl.download.schemes import ARCHIVE_SCHEMES
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ RETRY_AFTER_MAX = 300.0  # seconds; a host that asks for more is taken at its wo
 class RetryMiddleware:
     """Takes the place of Scrapy's own, which tries again at once and knows no Retry-After.
 
-    When the tries are used up the response is handed on as it is, or the FetchError raised.
+    When the tries are used up the response is handed on as it is, or the RecordMissing raised.
     """
 
     def __init__(self, crawler: Crawler) -> None:
@@ -52,7 +53,7 @@ class RetryMiddleware:
         return cls(crawler)
 
     async def process_response(self, request: Request, response: Response) -> Request | Response:
-        """Another request for a status that may pass. Raises FetchError (interrupted)."""
+        """Another request for a status that may pass. Raises RecordMissing (interrupted)."""
         if response.status not in self._statuses or "cached" in response.flags:
             return response
         downloader = Downloader.of(self._crawler)
@@ -66,13 +67,13 @@ class RetryMiddleware:
             # Where the whole host pauses, the request waits in its queue.
             return await self._again(request, reason, backs_off=wish is None)
         if response.status == 429:
-            error = FetchError(Outcome.RATE_LIMITED, f"{slot_key} asks for fewer requests")
+            error = RecordMissing(Outcome.RATE_LIMITED, f"{slot_key} asks for fewer requests")
             downloader.hosts.failed(slot_key, error)
         return response
 
     async def process_exception(self, request: Request, exception: Exception) -> Request | None:
-        """Another request for a failure that may pass. Raises FetchError (interrupted)."""
-        if not isinstance(exception, FetchError):
+        """Another request for a failure that may pass. Raises RecordMissing (interrupted)."""
+        if not isinstance(exception, RecordMissing):
             return None
         exception.tries += request.meta.get("retry_times", 0)
         # An archive was tried often enough on its own account.
@@ -100,7 +101,7 @@ class RetryMiddleware:
             try:
                 # Spread over the whole time, so that those who failed together do not return so.
                 await Downloader.of(self._crawler).sleep(uniform(0, longest))  # noqa: S311
-            except FetchError as error:
+            except RecordMissing as error:
                 error.tries = retries + 1
                 raise
         again = request.copy()

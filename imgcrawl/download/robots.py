@@ -18,7 +18,7 @@ from scrapy.utils.httpobj import urlparse_cached
 from scrapy.utils.misc import build_from_crawler
 
 from imgcrawl.download.downloader import Downloader
-from imgcrawl.download.errors import FetchError
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome, of_status
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class _Policy:
     """What was found out about a host; all is allowed where there is neither."""
 
     parser: RobotParser | None = None
-    refusal: FetchError | None = None
+    refusal: RecordMissing | None = None
     until: float = inf
 
 
@@ -63,7 +63,7 @@ class RobotsTxtMiddleware(ScrapyRobotsTxtMiddleware):
         self._policies: OrderedDict[str, asyncio.Task[_Policy]] = OrderedDict()
 
     async def process_request(self, request: Request, spider: Spider | None = None) -> None:
-        """Raise FetchError where the request may not be made: robots, or as robots.txt failed."""
+        """Raise RecordMissing for a request that may not be made: robots, or no robots.txt."""
         if request.meta.get("dont_obey_robotstxt"):
             return
         policy = await self._policy(request)
@@ -75,7 +75,7 @@ class RobotsTxtMiddleware(ScrapyRobotsTxtMiddleware):
             self._stats.inc_value("robotstxt/forbidden")
             url = urlparse_cached(request)
             message = f"robots.txt of {url.hostname} does not allow {url.path or '/'}"
-            raise FetchError(Outcome.ROBOTS, message, tries=0)
+            raise RecordMissing(Outcome.ROBOTS, message, tries=0)
 
     async def _policy(self, request: Request) -> _Policy:
         """The policy of the request's host, asked for once for all that wait for it."""
@@ -105,16 +105,16 @@ class RobotsTxtMiddleware(ScrapyRobotsTxtMiddleware):
                     },
                 )
             )
-        except FetchError as error:
+        except RecordMissing as error:
             if error.outcome in _NO_POLICY:
                 return _Policy()
             # Not remembered: the breaker sees to it that a dead host is not asked too often.
-            return _Policy(refusal=FetchError(error.outcome, error.message, tries=0), until=0.0)
+            return _Policy(refusal=RecordMissing(error.outcome, error.message, tries=0), until=0.0)
         status = response.status
         self._stats.inc_value(f"robotstxt/response_status_count/{status}")
         if status >= 500 or status == 429:
             words = f"robots.txt of {host} answers HTTP {status}, so nothing else is asked for"
-            refusal = FetchError(of_status(status), words, status, tries=0)
+            refusal = RecordMissing(of_status(status), words, status, tries=0)
             return _Policy(refusal=refusal, until=monotonic() + REFUSAL_TIME)
         if not 200 <= status < 300:
             return _Policy()

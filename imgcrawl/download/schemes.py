@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from imgcrawl.download.errors import FetchError
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 MAX_URL_LENGTH = 8_000  # characters; RFC 9110 asks for that much to be supported, and few do more
@@ -21,7 +21,7 @@ _PLAIN = re.compile(r"https?://([a-z0-9.-]+)(?::[1-5]?\d{1,4})?/[!-~]*")
 
 
 def require_http(url: str) -> None:
-    """Raise FetchError (bad_url) for an address of which no request can be made here."""
+    """Raise RecordMissing (bad_url) for an address of which no request can be made here."""
     if len(url) > MAX_URL_LENGTH:
         raise _bad(f"an address of {len(url):,} characters")
     if (plain := _PLAIN.fullmatch(url)) and _is_name(plain[1]):
@@ -49,5 +49,5 @@ def _is_name(host: str) -> bool:
     return len(host) <= _MAX_NAME and all(0 < len(label) <= _MAX_LABEL for label in labels)
 
 
-def _bad(message: str) -> FetchError:
-    return FetchError(Outcome.BAD_URL, message, tries=0)
+def _bad(message: str) -> RecordMissing:
+    return RecordMissing(Outcome.BAD_URL, message, tries=0)

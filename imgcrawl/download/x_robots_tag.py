@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from scrapy.exceptions import NotConfigured
 from scrapy.utils.httpobj import urlparse_cached
 
-from imgcrawl.download.errors import FetchError
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ class OptOutMiddleware:
         return cls(crawler)
 
     def process_response(self, request: Request, response: Response) -> Response:
-        """Raise FetchError (opted_out) for media that are not to be had."""
+        """Raise RecordMissing (opted_out) for media that are not to be had."""
         if request.meta.get("media") and b"X-Robots-Tag" in response.headers:
             values = (v.decode("latin-1") for v in response.headers.getlist("X-Robots-Tag"))
             if said := directives(values, self._agent) & OPT_OUTS:
                 host = urlparse_cached(request).hostname
-                raise FetchError(
+                raise RecordMissing(
                     Outcome.OPTED_OUT,
                     f"{host} says X-Robots-Tag: {', '.join(sorted(said))}",
                     response.status,

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-from imgcrawl.download.errors import FetchError, to_disk
+from imgcrawl.download.errors import to_disk
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class ZipMember:
 
 
 class ZipArchive:
-    """An open ZIP file. Raises FetchError (corrupt) where it is none.
+    """An open ZIP file. Raises RecordMissing (corrupt) where it is none.
 
     name: for messages. `read` is called by one thread at a time, under `lock`.
     """
@@ -60,7 +61,7 @@ class ZipArchive:
         try:
             self._zip = ZipFile(path)
         except _DAMAGE as error:
-            raise FetchError(Outcome.CORRUPT, f"{name} is no ZIP archive: {error}") from error
+            raise RecordMissing(Outcome.CORRUPT, f"{name} is no ZIP archive: {error}") from error
         self._by_last_part: dict[str, ZipInfo | None] = {}
         for info in self._zip.infolist():
             last = info.filename.rpartition("/")[2]
@@ -77,7 +78,7 @@ class ZipArchive:
     def read(self, member: str, limits: TransferLimits) -> ZipMember | None:
         """A member by its full name, or by the last part of it; None where there is none.
 
-        Raises FetchError: corrupt (damaged, encrypted, a bomb), too_large, disk_full.
+        Raises RecordMissing: corrupt (damaged, encrypted, a bomb), too_large, disk_full.
         """
         info = self._zip.NameToInfo.get(member)
         if info is None:
@@ -92,7 +93,7 @@ class ZipArchive:
             with to_disk(), spool.open("wb") as file:
                 for chunk in self._chunks(info):
                     file.write(chunk)
-        except FetchError:
+        except RecordMissing:
             spool.unlink(missing_ok=True)
             raise
         return ZipMember(b"", spooled=True)
@@ -105,7 +106,7 @@ class ZipArchive:
             raise self._corrupt(f"a member is compressed by method {info.compress_type}")
         if not limits.allows(size):
             message = f"a member of {size:,} bytes in {self._name}"
-            raise FetchError(Outcome.TOO_LARGE, message)
+            raise RecordMissing(Outcome.TOO_LARGE, message)
         if size > BOMB_SIZE and ratio > BOMB_RATIO:
             raise self._corrupt(f"a member would unpack {ratio:,.0f}-fold to {size:,} bytes")
 
@@ -118,5 +119,5 @@ class ZipArchive:
         except _DAMAGE as error:
             raise self._corrupt(str(error) or type(error).__name__) from error
 
-    def _corrupt(self, words: str) -> FetchError:
-        return FetchError(Outcome.CORRUPT, f"{self._name}: {words}")
+    def _corrupt(self, words: str) -> RecordMissing:
+        return RecordMissing(Outcome.CORRUPT, f"{self._name}: {words}")

@@ -13,8 +13,8 @@ from imgcrawl.microscopy.tiff_facts import describe_tiff
 from imgcrawl.pictures import jpeg
 from imgcrawl.pictures import pillow as raster
 from imgcrawl.pictures.endings import has_end
-from imgcrawl.pictures.errors import BadImage
 from imgcrawl.pictures.sniff import HEAD_BYTES, excerpt, sniff
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.text.redact import printable
 
@@ -39,13 +39,13 @@ def describe(
     name:    quoted in messages
     walk:    count the pages of a TIFF, which takes a read for each
     private: names of persons and paths of users too
-    Raises BadImage (`empty`, `not_image`, `truncated`, `corrupt`, `too_large`), and OSError where
-    bytes cannot be read.
+    Raises RecordMissing (`empty`, `not_image`, `truncated`, `corrupt`, `too_large`), and OSError
+    where bytes cannot be read.
     """
     cached = ranges if isinstance(ranges, CachedRanges) else CachedRanges(ranges)
     head = cached.read(0, HEAD_BYTES)
     if not head:
-        raise BadImage(Outcome.EMPTY, "no bytes at all")
+        raise RecordMissing(Outcome.EMPTY, "no bytes at all")
     if dm.layout(head) is not None:
         return describe_dm(cached, private=private)
     kind = sniff(head)
@@ -55,7 +55,7 @@ def describe(
         return _picture(kind.format, cached)
     what = f"named {suffix}, but {kind.what}" if (suffix := _suffix(name)) else kind.what
     words = excerpt(cached.read(0, 16 * HEAD_BYTES))
-    raise BadImage(Outcome.NOT_IMAGE, f"{what}: {words}" if words else what)
+    raise RecordMissing(Outcome.NOT_IMAGE, f"{what}: {words}" if words else what)
 
 
 def _suffix(name: str) -> str:
@@ -78,15 +78,15 @@ def _picture(format_: str, cached: CachedRanges) -> FileFacts:
                 width, height = raster.stored_size(image)
                 mode = image.mode
             if len(data) == size and has_end(format_, data) is False:
-                raise BadImage(Outcome.TRUNCATED, f"the {format_} stops before its end")
-    except BadImage as bad:
+                raise RecordMissing(Outcome.TRUNCATED, f"the {format_} stops before its end")
+    except RecordMissing as bad:
         # The fault may be that of the cut made here, and then nothing is known of the file.
         if len(data) == length and size != length:
             words = f"its first {length:,} bytes do not tell: {bad.message}"
-            raise BadImage(Outcome.TOO_LARGE, words) from bad
+            raise RecordMissing(Outcome.TOO_LARGE, words) from bad
         raise
     if not (0 < width < _MAX_SIDE and 0 < height < _MAX_SIDE):
-        raise BadImage(Outcome.CORRUPT, f"a {format_} of {width} x {height} pixels")
+        raise RecordMissing(Outcome.CORRUPT, f"a {format_} of {width} x {height} pixels")
     return FileFacts(
         format=format_,
         size_y=height,

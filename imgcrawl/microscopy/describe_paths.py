@@ -14,7 +14,6 @@ import aiohttp
 
 from imgcrawl.download.address_guard import AddressGuard
 from imgcrawl.download.aiohttp_errors import fetch_error
-from imgcrawl.download.errors import FetchError
 from imgcrawl.download.limits import TransferLimits
 from imgcrawl.download.schemes import require_http
 from imgcrawl.microscopy.describe import describe
@@ -22,7 +21,7 @@ from imgcrawl.microscopy.facts import FileFacts
 from imgcrawl.microscopy.ranges import CachedRanges, CallableRanges, FileRanges
 from imgcrawl.microscopy.zarr_documents import MAX_DOCUMENT, document_at
 from imgcrawl.microscopy.zarr_facts import describe_zarr
-from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.errors import RecordMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -97,7 +96,7 @@ def _local(path: Path, *, private: bool) -> tuple[int | None, FileFacts]:
 def _described(name: str, read: Callable[[], tuple[int | None, FileFacts]]) -> DescribedFile:
     try:
         size, facts = read()
-    except (BadImage, FetchError, OSError, ValueError) as error:
+    except (RecordMissing, OSError, ValueError) as error:
         return DescribedFile(name, None, None, f"{error}" or type(error).__name__)
     return DescribedFile(name, size, facts)
 

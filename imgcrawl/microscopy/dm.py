@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, TypeAlias, Union
 
 from imgcrawl.microscopy.ranges import CachedRanges
-from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -88,16 +88,16 @@ def layout(head: bytes) -> DmLayout | None:
 def read_tags(ranges: ByteRanges) -> tuple[DmLayout, Tags]:
     """The tree of tags; nameless ones are called by their place in the group: "0", "1".
 
-    Raises BadImage (`not_image`, `truncated`, `corrupt`, `too_large`).
+    Raises RecordMissing (`not_image`, `truncated`, `corrupt`, `too_large`).
     """
     cached = ranges if isinstance(ranges, CachedRanges) else CachedRanges(ranges)
     head = cached.read(0, HEADER_BYTES)
     if not head:
-        raise BadImage(Outcome.EMPTY, "no bytes at all")
+        raise RecordMissing(Outcome.EMPTY, "no bytes at all")
     found = layout(head)
     if found is None:
         cut = len(head) < HEADER_BYTES and head[:3] == b"\0\0\0" and head[3:4] in {b"\3", b"\4"}
-        raise BadImage(
+        raise RecordMissing(
             *(
                 (Outcome.TRUNCATED, "the DM file stops within its header")
                 if cut
@@ -204,7 +204,7 @@ class _Walk:
             _corrupt(f"an array of {length:,} bytes")
         size = self._ranges.size
         if size is not None and self._at > size:
-            raise BadImage(
+            raise RecordMissing(
                 Outcome.TRUNCATED, f"an array reaches to byte {self._at:,} of {size:,} bytes"
             )
 
@@ -215,10 +215,12 @@ class _Walk:
     def _take(self, length: int) -> bytes:
         self._read += length
         if self._read > _MAX_NAMES:
-            raise BadImage(Outcome.TOO_LARGE, f"more than {_MAX_NAMES:,} bytes of tags")
+            raise RecordMissing(Outcome.TOO_LARGE, f"more than {_MAX_NAMES:,} bytes of tags")
         data = self._ranges.read(self._at, length)
         if len(data) < length:
-            raise BadImage(Outcome.TRUNCATED, f"the tags stop at byte {self._at + len(data):,}")
+            raise RecordMissing(
+                Outcome.TRUNCATED, f"the tags stop at byte {self._at + len(data):,}"
+            )
         self._at += length
         return data
 
@@ -245,4 +247,4 @@ def _text(raw: bytes) -> str:
 
 
 def _corrupt(words: str) -> NoReturn:
-    raise BadImage(Outcome.CORRUPT, f"damaged DM tags: {words}")
+    raise RecordMissing(Outcome.CORRUPT, f"damaged DM tags: {words}")

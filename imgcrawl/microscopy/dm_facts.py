@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from imgcrawl.microscopy.dm import LazyTag, Tags, Value, read_tags
 from imgcrawl.microscopy.facts import Extra, FileFacts, VoxelSizes
 from imgcrawl.microscopy.units import c_time, filetime, iso_date, nanometres, number, positive
-from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.text.redact import printable
 
@@ -66,7 +66,7 @@ def describe_dm(ranges: ByteRanges, *, private: bool = False) -> FileFacts:
     """What a DM3 or DM4 file says of its picture.
 
     private: names of persons and paths of users too
-    Raises BadImage (`not_image`, `truncated`, `corrupt`, `too_large`).
+    Raises RecordMissing (`not_image`, `truncated`, `corrupt`, `too_large`).
     """
     layout, tags = read_tags(ranges)
     image = _picture(tags)
@@ -107,7 +107,7 @@ def _picture(tags: Tags) -> Tags:
         if isinstance(image, dict) and _group(image, "ImageData")
     }
     if not images:
-        raise BadImage(Outcome.CORRUPT, "the DM file holds no image")
+        raise RecordMissing(Outcome.CORRUPT, "the DM file holds no image")
     thumbnails = {
         str(_int(_at(thumbnail, "ImageIndex")))
         for thumbnail in _group(tags, "Thumbnails").values()
@@ -131,20 +131,20 @@ def _sides(data: Tags) -> list[int]:
     sides = [*sides, 1] if len(sides) == 1 else sides
     if not sides or len(sides) > 8 or not all(0 < side < _MAX_SIDE for side in sides):
         shown = " x ".join(map(str, sides[:8])) or "no dimensions"
-        raise BadImage(Outcome.CORRUPT, f"a DM image of {shown}")
+        raise RecordMissing(Outcome.CORRUPT, f"a DM image of {shown}")
     return sides
 
 
 def _check_pixels(pixels: Value | None, sides: list[int], depth: int | None) -> None:
-    """Raise BadImage where there are fewer bytes of pixels than the dimensions ask for."""
+    """Raise RecordMissing where there are fewer bytes of pixels than the dimensions ask for."""
     count = math.prod(sides)
     needed = count * (depth or 0)
     if isinstance(pixels, LazyTag) and pixels.nbytes < needed:
         words = f"{pixels.nbytes:,} bytes of pixels where {needed:,} are needed"
-        raise BadImage(Outcome.CORRUPT, words)
+        raise RecordMissing(Outcome.CORRUPT, words)
     # An array short enough to have been read; of shorts it has become text.
     if isinstance(pixels, tuple) and len(pixels) < count and depth is not None:
-        raise BadImage(Outcome.CORRUPT, f"{len(pixels):,} pixels where {count:,} are needed")
+        raise RecordMissing(Outcome.CORRUPT, f"{len(pixels):,} pixels where {count:,} are needed")
 
 
 def _axes(data: Tags, sides: list[int]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from imgcrawl.microscopy.describe import describe
 from imgcrawl.microscopy.facts import FileFacts, conflicts
 from imgcrawl.microscopy.ranges import FileRanges
-from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.errors import RecordMissing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,13 +22,13 @@ READ = {".dm3", ".dm4", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".gif", ".bmp"
 def examine(file: Path, name: str) -> FileFacts | None:
     """What a file says of itself; None for a kind that is not read here. Blocks.
 
-    name: what it is to be called. Raises BadImage for a file with the name of a format that it
+    name: what it is to be called. Raises RecordMissing for a file with the name of a format that it
     cannot be read as.
     """
     try:
         with FileRanges(file) as ranges:
             return describe(ranges, name=name)
-    except BadImage:
+    except RecordMissing:
         if PurePosixPath(name).suffix.lower() in READ:
             raise
         return None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class CachedRanges:
     """Other ranges, read in whole blocks of which the last used are kept.
 
     fetched: bytes asked of the ranges so far
-    budget:  how many that may be at most; what wants more raises BadImage (`too_large`)
+    budget:  how many that may be at most; what wants more raises RecordMissing (`too_large`)
     """
 
     def __init__(
@@ -201,5 +201,5 @@ class RangesFile(io.RawIOBase):
         return len(data)
 
 
-def _too_much(budget: int) -> BadImage:
-    return BadImage(Outcome.TOO_LARGE, f"the headers take more than {budget:,} bytes")
+def _too_much(budget: int) -> RecordMissing:
+    return RecordMissing(Outcome.TOO_LARGE, f"the headers take more than {budget:,} bytes")

@@ -16,7 +16,7 @@ from imgcrawl.microscopy.facts import Extra, FileFacts, VoxelSizes
 from imgcrawl.microscopy.ranges import CachedRanges, RangesFile
 from imgcrawl.microscopy.tiff_pages import MAX_PAGES, count_pages, starts_beyond
 from imgcrawl.microscopy.units import iso_date, nanometres, number, positive
-from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.text.redact import printable
 
@@ -58,7 +58,7 @@ def describe_tiff(ranges: ByteRanges, *, walk: bool = True, private: bool = Fals
 
     walk:    count the pages; a read for each, without it only what the first page says
     private: names of persons too
-    Raises BadImage (`not_image`, `truncated`, `corrupt`, `too_large`).
+    Raises RecordMissing (`not_image`, `truncated`, `corrupt`, `too_large`).
     """
     cached = ranges if isinstance(ranges, CachedRanges) else CachedRanges(ranges)
     head = cached.read(0, 16)
@@ -75,7 +75,10 @@ def describe_tiff(ranges: ByteRanges, *, walk: bool = True, private: bool = Fals
 
 
 def _first_page(cached: CachedRanges, head: bytes) -> _Page:
-    """Read page 0. Whatever tifffile raises becomes BadImage; a failed read is raised as it was."""
+    """Read page 0.
+
+    Whatever tifffile raises becomes RecordMissing; a failed read is raised as it was.
+    """
     import tifffile  # noqa: PLC0415 - brings numpy, which other formats can do without
 
     # It logs each odd tag; what matters is raised or read here.
@@ -90,11 +93,11 @@ def _first_page(cached: CachedRanges, head: bytes) -> _Page:
     except Exception as error:
         if file.failure is not None:
             raise file.failure from error
-        if isinstance(error, BadImage):
+        if isinstance(error, RecordMissing):
             raise
         outcome = Outcome.TRUNCATED if starts_beyond(head, size) else Outcome.CORRUPT
         words = printable(str(error)) or type(error).__name__
-        raise BadImage(outcome, f"no TIFF that can be read: {words}") from error
+        raise RecordMissing(outcome, f"no TIFF that can be read: {words}") from error
     if file.failure is not None:
         raise file.failure
     _check(page, tiff.pages.first, size)
@@ -119,21 +122,21 @@ def _read_page(page: TiffPage) -> _Page:
 
 
 def _check(page: _Page, raw: TiffPage, size: int | None) -> None:
-    """Raise BadImage for dimensions that are none, and for pixels outside of the file."""
+    """Raise RecordMissing for dimensions that are none, and for pixels outside of the file."""
     sides = (page.width, page.height, page.depth, page.samples)
     if not all(0 < side < _MAX_SIDE for side in sides):
-        raise BadImage(Outcome.CORRUPT, f"a TIFF of {page.width} x {page.height} pixels")
+        raise RecordMissing(Outcome.CORRUPT, f"a TIFF of {page.width} x {page.height} pixels")
     offsets, counts = raw.dataoffsets, raw.databytecounts
     if not offsets:
-        raise BadImage(Outcome.CORRUPT, "a TIFF page without pixels")
+        raise RecordMissing(Outcome.CORRUPT, "a TIFF page without pixels")
     try:
         end = max(int(at) + int(n) for at, n in zip(offsets, counts, strict=False))
     except (TypeError, ValueError) as error:  # a tag may be of any type, text too
-        raise BadImage(Outcome.CORRUPT, "a TIFF page that does not say where its pixels are") from (
-            error
-        )
+        raise RecordMissing(
+            Outcome.CORRUPT, "a TIFF page that does not say where its pixels are"
+        ) from (error)
     if size is not None and end > size:
-        raise BadImage(Outcome.TRUNCATED, f"pixels reach to byte {end:,} of {size:,} bytes")
+        raise RecordMissing(Outcome.TRUNCATED, f"pixels reach to byte {end:,} of {size:,} bytes")
 
 
 def _facts(page: _Page, kind: str, voxels: VoxelSizes, **more: Any) -> FileFacts:

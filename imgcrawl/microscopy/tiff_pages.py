@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ def count_pages(ranges: ByteRanges, head: bytes, most: int) -> int | None:
             return None
         raw = ranges.read(offset, entries.size)
         if len(raw) < entries.size:
-            raise BadImage(Outcome.TRUNCATED, f"page {len(seen)} lies behind the end")
+            raise RecordMissing(Outcome.TRUNCATED, f"page {len(seen)} lies behind the end")
         (count,) = entries.unpack(raw)
         link = ranges.read(offset + entries.size + count * (20 if big else 12), long.size)
         if len(link) < long.size:
-            raise BadImage(Outcome.TRUNCATED, f"page {len(seen)} reaches behind the end")
+            raise RecordMissing(Outcome.TRUNCATED, f"page {len(seen)} reaches behind the end")
         seen.add(offset)
         (offset,) = long.unpack(link)
     return len(seen)

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.pictures.errors import BadImage
 from imgcrawl.pictures.sniff import HEAD_BYTES, excerpt, sniff
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.text.redact import printable
 
@@ -65,7 +65,7 @@ class ZarrDocuments:
         self._consolidated: dict[str, Any] | None = None
 
     def read(self, name: str) -> dict[str, Any] | None:
-        """A document; None where there is none. Raises BadImage for what is no JSON object."""
+        """A document; None where there is none. Raises RecordMissing for what is no JSON object."""
         if name not in self._known:
             body = self._get(name)
             known = None if body is None else parse_document(name, body)
@@ -93,11 +93,11 @@ class ZarrDocuments:
 
 
 def parse_document(name: str, body: bytes) -> dict[str, Any]:
-    """A document's JSON object. Raises BadImage that says what came in its place."""
+    """A document's JSON object. Raises RecordMissing that says what came in its place."""
     if not body:
-        raise BadImage(Outcome.EMPTY, f"{name} is empty")
+        raise RecordMissing(Outcome.EMPTY, f"{name} is empty")
     if len(body) > MAX_DOCUMENT:
-        raise BadImage(Outcome.TOO_LARGE, f"{name} has {len(body):,} bytes")
+        raise RecordMissing(Outcome.TOO_LARGE, f"{name} has {len(body):,} bytes")
     try:
         found = json.loads(body)
     # Numbers too long to convert are ValueErrors, as are bytes that are no text.
@@ -106,11 +106,11 @@ def parse_document(name: str, body: bytes) -> dict[str, Any]:
         if kind.what == "JSON":
             cut = isinstance(error, json.JSONDecodeError) and error.pos >= len(body.rstrip()) - 1
             outcome = Outcome.TRUNCATED if cut else Outcome.CORRUPT
-            raise BadImage(outcome, f"{name}: {printable(str(error))}") from error
+            raise RecordMissing(outcome, f"{name}: {printable(str(error))}") from error
         words = f"{name} is {kind.what}: {excerpt(body)}".removesuffix(": ")
-        raise BadImage(Outcome.NOT_IMAGE, words) from error
+        raise RecordMissing(Outcome.NOT_IMAGE, words) from error
     if not isinstance(found, dict):
-        raise BadImage(Outcome.CORRUPT, f"{name} is no JSON object")
+        raise RecordMissing(Outcome.CORRUPT, f"{name} is no JSON object")
     return found
 
 
@@ -228,7 +228,7 @@ def _n5_calibration(node: dict[str, Any], group: dict[str, Any], count: int) -> 
 def _shape(value: object) -> tuple[int, ...]:
     shape = _sides(value)
     if not shape:
-        raise BadImage(Outcome.CORRUPT, "an array whose shape is none")
+        raise RecordMissing(Outcome.CORRUPT, "an array whose shape is none")
     return shape
 
 

@@ -19,7 +19,7 @@ from imgcrawl.microscopy.zarr_documents import (
     v2_array,
     v3_array,
 )
-from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -37,12 +37,12 @@ def describe_zarr(get: Get) -> FileFacts:
     """What an array, or a group of levels, says of itself.
 
     get: the bytes of a document (".zattrs", "s0/.zarray", "zarr.json"), None where there is none
-    Raises BadImage (`not_image`, `empty`, `corrupt`), and what `get` raises.
+    Raises RecordMissing (`not_image`, `empty`, `corrupt`), and what `get` raises.
     """
     documents = ZarrDocuments(get)
     facts = _v3(documents, "") or _v2(documents, "") or _n5(documents)
     if facts is None:
-        raise BadImage(Outcome.NOT_IMAGE, "no Zarr or N5 metadata")
+        raise RecordMissing(Outcome.NOT_IMAGE, "no Zarr or N5 metadata")
     return facts
 
 
@@ -90,7 +90,7 @@ def _level_v2(documents: ZarrDocuments, path: str) -> ZarrArray | None:
 
 
 def _nothing() -> NoReturn:
-    raise BadImage(Outcome.NOT_IMAGE, "a group that holds no picture of its own")
+    raise RecordMissing(Outcome.NOT_IMAGE, "a group that holds no picture of its own")
 
 
 def _multiscales(attributes: dict[str, Any]) -> dict[str, Any] | None:
@@ -103,14 +103,14 @@ def _pyramid(scales: dict[str, Any], level: Callable[[str], ZarrArray | None]) -
     """The facts of a group of levels: of its first level, which is the finest."""
     datasets = [each for each in _list(scales.get("datasets")) if isinstance(each, dict)]
     if not datasets or len(datasets) > _MAX_LEVELS:
-        raise BadImage(Outcome.CORRUPT, f"a multiscale picture of {len(datasets):,} levels")
+        raise RecordMissing(Outcome.CORRUPT, f"a multiscale picture of {len(datasets):,} levels")
     path = datasets[0].get("path")
     # A path goes into a URL or a file's name: it must not climb out of the group.
     if not isinstance(path, str) or not _PATH.match(path) or ".." in path.split("/"):
-        raise BadImage(Outcome.CORRUPT, "a level whose path is none")
+        raise RecordMissing(Outcome.CORRUPT, "a level whose path is none")
     array = level(path)
     if array is None:
-        raise BadImage(Outcome.CORRUPT, f"the metadata of level {path} are missing")
+        raise RecordMissing(Outcome.CORRUPT, f"the metadata of level {path} are missing")
     axes, units = _axes(scales.get("axes"), len(array.shape))
     outer, inner = _scale(scales, len(axes)), _scale(datasets[0], len(axes))
     voxels = VoxelSizes()
@@ -124,7 +124,9 @@ def _axes(axes: object, count: int) -> tuple[list[str], list[object]]:
     """Names and units of the axes; in the first versions they were fixed, or names only."""
     told = _list(axes) or list(_AXES[-count:] if count <= len(_AXES) else ())
     if len(told) != count:
-        raise BadImage(Outcome.CORRUPT, f"{len(told):,} axes of an array of {count} dimensions")
+        raise RecordMissing(
+            Outcome.CORRUPT, f"{len(told):,} axes of an array of {count} dimensions"
+        )
     names = [each.get("name") if isinstance(each, dict) else each for each in told]
     units = [each.get("unit") if isinstance(each, dict) else None for each in told]
     return [str(name).lower() for name in names], units
@@ -175,10 +177,10 @@ def _pyramid_n5(
     datasets = [each for each in _list(scales.get("datasets")) if isinstance(each, dict)]
     path = datasets[0].get("path") if datasets else None
     if not isinstance(path, str) or not _N5_SCALE.match(path):
-        raise BadImage(Outcome.CORRUPT, "a level whose path is none")
+        raise RecordMissing(Outcome.CORRUPT, "a level whose path is none")
     first = documents.read(f"{path}/attributes.json")
     if first is None:
-        raise BadImage(Outcome.CORRUPT, f"the metadata of level {path} are missing")
+        raise RecordMissing(Outcome.CORRUPT, f"the metadata of level {path} are missing")
     above = {**node, **_dict(datasets[0])}
     return _with_levels(_plain(n5_array(first, above), "N5"), len(datasets))
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from imgcrawl.pictures import gif, jpeg, tiff
 from imgcrawl.pictures import pillow as raster
 from imgcrawl.pictures.endings import has_end
-from imgcrawl.pictures.errors import BadImage
 from imgcrawl.pictures.sniff import HEAD_BYTES, FileKind, excerpt, sniff
 from imgcrawl.pictures.source import as_data
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from imgcrawl.pictures.source import Data, Source
 
-__all__ = ["BadImage", "CheckLevel", "ImageFacts", "PixelLimits", "check_image"]
+__all__ = ["CheckLevel", "ImageFacts", "PixelLimits", "RecordMissing", "check_image"]
 
 # A frame of one pixel costs time too: each after the first counts as this many at least.
 _FRAME_COST = 50_000
@@ -100,8 +100,8 @@ def check_image(
 ) -> ImageFacts:
     """Check a picture in memory or in a file.
 
-    Raises BadImage (`empty`, `not_image`, `truncated`, `corrupt`, `too_large`, `too_small`), and
-    OSError for a file that cannot be read. With the level `off`, damage raises nothing.
+    Raises RecordMissing (`empty`, `not_image`, `truncated`, `corrupt`, `too_large`, `too_small`),
+    and OSError for a file that cannot be read. With the level `off`, damage raises nothing.
     """
     with as_data(source) as data:
         kind = sniff(data[:HEAD_BYTES])
@@ -110,17 +110,17 @@ def check_image(
         try:
             check = _check_jpeg if kind.format == "JPEG" else _check_raster
             return check(_Picture(kind.format, kind.extension, source, data), level, limits)
-        except BadImage as bad:
+        except RecordMissing as bad:
             if level is CheckLevel.OFF and bad.outcome in _DAMAGE:
                 return ImageFacts(kind.format, kind.extension)
             raise
 
 
-def _no_picture(kind: FileKind, data: Data) -> BadImage:
+def _no_picture(kind: FileKind, data: Data) -> RecordMissing:
     if not data:
-        return BadImage(Outcome.EMPTY, "no bytes at all")
+        return RecordMissing(Outcome.EMPTY, "no bytes at all")
     words = excerpt(data[: 16 * HEAD_BYTES])
-    return BadImage(Outcome.NOT_IMAGE, f"{kind.what}: {words}" if words else kind.what)
+    return RecordMissing(Outcome.NOT_IMAGE, f"{kind.what}: {words}" if words else kind.what)
 
 
 def _check_jpeg(picture: _Picture, level: CheckLevel, limits: PixelLimits) -> ImageFacts:
@@ -144,7 +144,7 @@ def _check_jpeg(picture: _Picture, level: CheckLevel, limits: PixelLimits) -> Im
 
 
 def _decode_jpeg(picture: _Picture, header: jpeg.JpegHeader, limits: PixelLimits) -> str | None:
-    """Decode all; what makes the picture suspect. Raises BadImage where nothing reads it."""
+    """Decode all; what makes the picture suspect. Raises RecordMissing where nothing reads it."""
     pixels = header.width * header.height
     if pixels > limits.max_decode_pixels:
         return f"not decoded: {pixels:,} pixels"
@@ -157,8 +157,8 @@ def _decode_jpeg(picture: _Picture, header: jpeg.JpegHeader, limits: PixelLimits
     try:
         with raster.opened("JPEG", picture.source) as image:
             image.load()
-    except BadImage as bad:
-        raise BadImage(Outcome.CORRUPT, bad.message) from bad  # the end was seen to be there
+    except RecordMissing as bad:
+        raise RecordMissing(Outcome.CORRUPT, bad.message) from bad  # the end was seen to be there
     return words if jpeg.tells_of_damage(words) else None
 
 
@@ -172,12 +172,12 @@ def _check_raster(picture: _Picture, level: CheckLevel, limits: PixelLimits) -> 
             if level is CheckLevel.OFF:
                 return facts
             if outline.complete is False:
-                raise BadImage(Outcome.TRUNCATED, f"the {picture.format} stops before its end")
+                raise RecordMissing(Outcome.TRUNCATED, f"the {picture.format} stops before its end")
             suspect = outline.suspect
             if level is CheckLevel.DECODE:
                 suspect = _slow(picture) or _decode_frames(image, facts, limits) or suspect
             return replace(facts, suspect=suspect)
-    except BadImage as bad:
+    except RecordMissing as bad:
         raise _judged(bad, outline) from bad
 
 
@@ -191,7 +191,7 @@ class _Outline:
 
 
 def _outline(picture: _Picture, limits: PixelLimits) -> _Outline:
-    """Measure the structure. Raises BadImage for a GIF that Pillow's guard would speak up at."""
+    """Measure the structure. Raises RecordMissing for a GIF that Pillow's guard would refuse."""
     if picture.format == "GIF":
         blocks = gif.outline(picture.data)
         most = min(limits.max_pixels, raster.pixel_guard("GIF"))
@@ -199,7 +199,7 @@ def _outline(picture: _Picture, limits: PixelLimits) -> _Outline:
         suspect = None if blocks.trailer else "the GIF has no trailer"
         outline = _Outline(blocks.frames, blocks.complete, suspect)
         if blocks.canvas[0] * blocks.canvas[1] > most:
-            raise _judged(BadImage(Outcome.CORRUPT, "a frame far outside the screen"), outline)
+            raise _judged(RecordMissing(Outcome.CORRUPT, "a frame far outside the screen"), outline)
         return outline
     if picture.format == "TIFF":
         chain = tiff.pages(picture.data)
@@ -207,12 +207,12 @@ def _outline(picture: _Picture, limits: PixelLimits) -> _Outline:
     return _Outline(None, has_end(picture.format, picture.data))
 
 
-def _judged(bad: BadImage, outline: _Outline) -> BadImage:
+def _judged(bad: RecordMissing, outline: _Outline) -> RecordMissing:
     """Pillow's refusal, with the outcome that the structure of the file calls for."""
     if outline.complete is None or bad.outcome not in _DAMAGE:
         return bad
     outcome = Outcome.CORRUPT if outline.complete else Outcome.TRUNCATED
-    return BadImage(outcome, bad.message)
+    return RecordMissing(outcome, bad.message)
 
 
 def _raster_facts(picture: _Picture, image: ImageFile, outline: _Outline) -> ImageFacts:
@@ -255,13 +255,13 @@ def _decode_frames(image: ImageFile, facts: ImageFacts, limits: PixelLimits) -> 
 
 
 def _admit(width: int, height: int, limits: PixelLimits) -> None:
-    """Raise BadImage for a size outside the limits."""
+    """Raise RecordMissing for a size outside the limits."""
     _admit_large(width, height, limits.max_pixels)
     if width < limits.min_width or height < limits.min_height:
         least = f"{limits.min_width} x {limits.min_height}"
-        raise BadImage(Outcome.TOO_SMALL, f"{width} x {height} pixels, less than {least}")
+        raise RecordMissing(Outcome.TOO_SMALL, f"{width} x {height} pixels, less than {least}")
 
 
 def _admit_large(width: int, height: int, most: float) -> None:
     if width * height > most:
-        raise BadImage(Outcome.TOO_LARGE, f"{width} x {height} pixels, more than {most:,}")
+        raise RecordMissing(Outcome.TOO_LARGE, f"{width} x {height} pixels, more than {most:,}")

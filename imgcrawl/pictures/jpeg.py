@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imgcrawl.pictures import tiff
-from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.text.redact import printable
 
@@ -56,8 +56,8 @@ class JpegHeader:
 def read_header(data: Data) -> JpegHeader:
     """Walk the segments up to the first scan.
 
-    Raises BadImage: `truncated` where the file stops before its frame header, `corrupt` where that
-    header is missing though the end is there, or tells of what no decoder here reads.
+    Raises RecordMissing: `truncated` where the file stops before its frame header, `corrupt` where
+    that header is missing though the end is there, or tells of what no decoder here reads.
     """
     frame: bytes | None = None
     scan: int | None = None
@@ -89,14 +89,14 @@ def read_header(data: Data) -> JpegHeader:
 
 
 def check_end(data: Data, header: JpegHeader) -> None:
-    """Raise BadImage where the picture is not followed by its end marker.
+    """Raise RecordMissing where the picture is not followed by its end marker.
 
     Bytes behind the marker are allowed: cameras and editors put previews and notes there.
     """
     if header.scan is None:
         raise _unfinished(data, "no scan")
     if data[-2:] != _END and data.rfind(_END, header.scan) < 0:
-        raise BadImage(Outcome.TRUNCATED, "the JPEG stops before its end marker")
+        raise RecordMissing(Outcome.TRUNCATED, "the JPEG stops before its end marker")
 
 
 def count_scans(data: Data, header: JpegHeader) -> int:
@@ -123,20 +123,20 @@ def tells_of_damage(words: str) -> bool:
 
 def _frame(frame: bytes) -> tuple[int, int, str]:
     if len(frame) < 6:
-        raise BadImage(Outcome.CORRUPT, "the JPEG's frame header is too short")
+        raise RecordMissing(Outcome.CORRUPT, "the JPEG's frame header is too short")
     bits, components = frame[0], frame[5]
     height, width = int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big")
     if not (width and height):
-        raise BadImage(Outcome.CORRUPT, f"a JPEG of {width} x {height} pixels")
+        raise RecordMissing(Outcome.CORRUPT, f"a JPEG of {width} x {height} pixels")
     if bits != 8 or components not in _MODES:
-        raise BadImage(
+        raise RecordMissing(
             Outcome.CORRUPT,
             f"a JPEG of {components} components of {bits} bits, which Pillow does not read",
         )
     return width, height, _MODES[components]
 
 
-def _unfinished(data: Data, lack: str) -> BadImage:
+def _unfinished(data: Data, lack: str) -> RecordMissing:
     if data[-2:] == _END:
-        return BadImage(Outcome.CORRUPT, f"the JPEG has {lack}")
-    return BadImage(Outcome.TRUNCATED, f"the JPEG stops early: it has {lack}")
+        return RecordMissing(Outcome.CORRUPT, f"the JPEG has {lack}")
+    return RecordMissing(Outcome.TRUNCATED, f"the JPEG stops early: it has {lack}")

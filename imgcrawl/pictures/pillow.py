@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from imgcrawl.pictures import tiff
-from imgcrawl.pictures.errors import BadImage
 from imgcrawl.pictures.source import as_file
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.text.redact import printable
 
@@ -50,17 +50,18 @@ _ORIENTATION = 0x0112
 def opened(format_: str, source: Source) -> Iterator[ImageFile]:
     """A picture open in Pillow, its pixels not read yet.
 
-    Whatever Pillow raises here or within the block becomes BadImage: `truncated` where its words
-    say so, `too_large` where its guard objects, else `corrupt`. A disk that fails stays an OSError.
+    Whatever Pillow raises here or within the block becomes RecordMissing: `truncated` where its
+    words say so, `too_large` where its guard objects, else `corrupt`. A failing disk stays an
+    OSError.
     """
     with as_file(source) as file:
         try:
             with _plugin(format_)(file, "") as image:
                 yield image
-        except BadImage:
+        except RecordMissing:
             raise
         except Image.DecompressionBombError as error:
-            raise BadImage(Outcome.TOO_LARGE, printable(str(error))) from error
+            raise RecordMissing(Outcome.TOO_LARGE, printable(str(error))) from error
         # Decoders meet hostile bytes with a dozen classes of errors, and none is promised.
         except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.EIO:
@@ -68,7 +69,7 @@ def opened(format_: str, source: Source) -> Iterator[ImageFile]:
             words = _words(error)
             cut = "truncated" in words.lower()
             outcome = Outcome.TRUNCATED if cut else Outcome.CORRUPT
-            raise BadImage(outcome, f"does not decode as {format_}: {words}") from error
+            raise RecordMissing(outcome, f"does not decode as {format_}: {words}") from error
 
 
 @cache

@@ -3,20 +3,51 @@
 from __future__ import annotations
 
 import errno
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imgcrawl.records.outcomes import Outcome
 
 FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT})  # the disk, or the user's share of it
 
 
+class RecordMissing(Exception):  # noqa: N818 - a verdict on one record more than a fault
+    """A record cannot be had: nothing came of it, or bytes that are not what they should be.
+
+    outcome: the reason, one of the closed list
+    message: a sentence for ``failures.csv``
+    status:  the HTTP status, if there was an answer
+    tries:   how many times the address was asked, 0 if it never came to that
+    """
+
+    def __init__(
+        self, outcome: Outcome, message: str, status: int | None = None, tries: int = 1
+    ) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+        self.message = message
+        self.status = status
+        self.tries = tries
+
+    def again(self) -> RecordMissing:
+        """Return a copy: one exception raised for many records would gather their tracebacks."""
+        return RecordMissing(self.outcome, self.message, self.status, self.tries)
+
+
 class ImgcrawlError(Exception):
-    """The base of all that ends a run with words in place of a traceback."""
+    """The base of all that ends a run with a sentence in place of a traceback."""
 
 
 class ArgumentError(ImgcrawlError):
-    """Spider arguments that cannot be meant; said before any request is made (exit status 2)."""
+    """Spider arguments that make no sense; raised before any request (exit status 2)."""
 
 
 class SourceError(ImgcrawlError):
     """A source that does not answer as it must for the run to go on (exit status 1)."""
+
+
+class NoAnswerError(SourceError):
+    """A source that does not answer at all: its host, or the network, is at fault."""
 
 
 class OutputError(ImgcrawlError):
@@ -24,9 +55,9 @@ class OutputError(ImgcrawlError):
 
 
 class StoreError(OutputError):
-    """A store that does not do what was asked, in words.
+    """An object store that refuses what it was asked.
 
-    hopeless: it would not do it for any other file either (no rights, no bucket)
+    hopeless: it would refuse any other file as well (no rights, no bucket)
     """
 
     def __init__(self, message: str, *, hopeless: bool = False) -> None:

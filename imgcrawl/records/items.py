@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from imgcrawl.records.errors import RecordMissing
 
 Metadata: TypeAlias = dict[str, Any]  # flat, the source's own field names; values as JSON has them
 
@@ -62,6 +63,22 @@ class Missing:
     # Of what came, where it was a picture and still is not the record.
     sha256: str | None = None
     final_url: str | None = None
+
+    @classmethod
+    def of(
+        cls, error: RecordMissing, url: str, *, status: int | None = None, tries: int | None = None
+    ) -> Missing:
+        """Return the result of a record for which `error` was raised.
+
+        url: the address that was asked; status, tries: in place of those of the error
+        """
+        return cls(
+            outcome=error.outcome,
+            message=error.message,
+            url=url,
+            http_status=error.status if status is None else status,
+            tries=error.tries if tries is None else tries,
+        )
 
 
 Result: TypeAlias = Stored | Missing

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from imgcrawl.records.errors import ArgumentError
-
 
 class Outcome(StrEnum):
     """How a record ended. ``str(outcome)`` is the word written to the tables."""
@@ -108,27 +106,3 @@ def of_status(status: int) -> Outcome:
             return Outcome.SERVER_ERROR
         case _:
             return Outcome.HTTP_ERROR
-
-
-def retry_outcomes(text: str | None) -> frozenset[Outcome]:
-    """The outcomes that ``retry=`` names: those worth it (None), ``all``, ``none`` or a list.
-
-    Raises ArgumentError for a word that is no reason.
-    """
-    missing = frozenset(Outcome) - {Outcome.STORED}
-    match (text or "").strip().lower():
-        case "":
-            return _RETRYABLE
-        case "all":
-            return missing
-        case "none":
-            return frozenset()
-        case words:
-            chosen = {word.strip() for word in words.split(",") if word.strip()}
-            if unknown := chosen - {outcome.value for outcome in missing}:
-                known = ", ".join(sorted(outcome.value for outcome in missing))
-                raise ArgumentError(
-                    f"retry={text}: {min(unknown)} is no reason for a missing record. "
-                    f"Type all, none, or some of: {known}"
-                )
-            return frozenset(Outcome(word) for word in chosen)

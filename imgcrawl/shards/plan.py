@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from imgcrawl.records.errors import ArgumentError
-from imgcrawl.records.outcomes import retry_outcomes
+from imgcrawl.records.retry import retry_outcomes
 from imgcrawl.storage.directory import LEDGER
 
 PLAN = "shards.json"

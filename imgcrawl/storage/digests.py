@@ -8,7 +8,7 @@ import re
 import stat
 from typing import TYPE_CHECKING
 
-from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check_digests(source: bytes | Path, expected: dict[str, str]) -> None:
-    """Raise BadImage (corrupt) for bytes that are not those the source promised.
+    """Raise RecordMissing (corrupt) for bytes that are not those the source promised.
 
     expected: by algorithm of hashlib, in hexadecimal
     """
@@ -24,7 +24,7 @@ def check_digests(source: bytes | Path, expected: dict[str, str]) -> None:
         found, _ = digest(source, algorithm)
         if found != wanted.lower():
             words = f"its {algorithm} is {found}, and the source says {wanted}"
-            raise BadImage(Outcome.CORRUPT, words)
+            raise RecordMissing(Outcome.CORRUPT, words)
 
 
 def digest(source: bytes | Path, algorithm: str = "sha256") -> tuple[str, int]:

@@ -8,6 +8,9 @@ import os
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
+from imgcrawl.records.items import Stored
+from imgcrawl.text.times import utc_now
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -27,6 +30,22 @@ class Origin:
     def is_plain(self) -> bool:
         """Whether the record's first URL answered by itself, as it mostly does."""
         return self.source == "original" and self.final_url == self.url
+
+    def stored(self, file_name: str, sha256: str, size: int, tries: int) -> Stored:
+        """Return the result of a record whose file came from here just now.
+
+        file_name: relative to OUT; size: bytes; tries: how many times the address was asked
+        """
+        return Stored(
+            file_name=file_name,
+            url=self.url,
+            final_url=self.final_url,
+            sha256=sha256,
+            bytes=size,
+            downloaded_at=utc_now(),
+            source=self.source,
+            tries=tries,
+        )
 
     def note(self, file: str | os.PathLike[str]) -> None:
         """Note on the file itself what its record could not tell, were the run to end here."""

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from scrapy.utils.defer import ensure_awaitable
 
-from imgcrawl.pictures.check import BadImage, CheckLevel, PixelLimits, check_image
+from imgcrawl.pictures.check import CheckLevel, PixelLimits, check_image
 from imgcrawl.pictures.placeholders import known_body
-from imgcrawl.records.items import Stored
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.storage.digests import check_digests, digest
 from imgcrawl.storage.local import LocalFilesStore
-from imgcrawl.text.times import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from scrapy.settings import BaseSettings
 
     from imgcrawl.pictures.check import ImageFacts
+    from imgcrawl.records.items import Stored
     from imgcrawl.storage.origin import Origin
 
 
@@ -69,7 +69,7 @@ class CheckedPictureStore:
         digests: those that the source promises, by algorithm of hashlib
         name:    makes the final name, given the `extension` that the bytes call for
 
-        Raises BadImage for a body that is no picture, and OSError where it cannot be written.
+        Raises RecordMissing for a body that is no picture, and OSError where it cannot be written.
         """
         if not isinstance(self._store, LocalFilesStore):
             return await self._upload(body, digests, name, info)
@@ -77,13 +77,13 @@ class CheckedPictureStore:
         return kept
 
     async def examine(self, file: Path, path: str) -> CheckedPicture:
-        """What is to be known of a file that is stored as `path` already. Raises BadImage."""
+        """What is to be known of a file that is stored as `path` already. Raises RecordMissing."""
         facts = await self.call(check_image, file, self._check_level, self._limits)
         sha256, size = await self.call(digest, file)
         return CheckedPicture(path, sha256, size, facts)
 
     async def header(self, body: bytes) -> ImageFacts:
-        """What a picture that was checked before says of itself. Raises BadImage."""
+        """What a picture that was checked before says of itself. Raises RecordMissing."""
         facts: ImageFacts = await self.call(check_image, body, CheckLevel.HEADER, self._limits)
         return facts
 
@@ -105,7 +105,7 @@ class CheckedPictureStore:
     def _check(self, body: bytes | Path, digests: dict[str, str]) -> ImageFacts:
         facts = check_image(body, self._check_level, self._limits)
         if isinstance(body, bytes) and (what := known_body(body)):
-            raise BadImage(Outcome.PLACEHOLDER, f"the bytes of a placeholder ({what})")
+            raise RecordMissing(Outcome.PLACEHOLDER, f"the bytes of a placeholder ({what})")
         check_digests(body, digests)
         return facts
 
@@ -153,22 +153,15 @@ class CheckedPicture:
     facts: ImageFacts
 
     def stored(self, origin: Origin, tries: int) -> Stored:
-        """The verdict on a record that is there."""
+        """Return the result of the picture's record."""
         facts = self.facts
-        return Stored(
-            file_name=self.path,
-            url=origin.url,
-            final_url=origin.final_url,
-            sha256=self.sha256,
-            bytes=self.size,
+        return replace(
+            origin.stored(self.path, self.sha256, self.size, tries),
             format=facts.format,
             width=facts.width,
             height=facts.height,
             mode=facts.mode,
-            downloaded_at=utc_now(),
-            source=origin.source,
             orientation=facts.orientation,
             frames=facts.frames,
             suspect=facts.suspect,
-            tries=tries,
         )

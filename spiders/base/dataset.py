@@ -12,9 +12,8 @@ from scrapy import Request, Spider
 from scrapy.http.request import NO_CALLBACK
 
 from imgcrawl.arguments import SpiderArguments, parse_arguments
-from imgcrawl.download.errors import FetchError
 from imgcrawl.pictures.sniff import excerpt, sniff
-from imgcrawl.records.errors import ArgumentError, SourceError
+from imgcrawl.records.errors import ArgumentError, NoAnswerError, RecordMissing, SourceError
 from imgcrawl.storage.address import BucketAddress, is_address, scratch_of
 from imgcrawl.storage.directory import OutputDirectory
 
@@ -79,14 +78,14 @@ class DatasetSpider(Spider, Generic[A]):
     async def fetch(self, url: str, **meta: Any) -> Response:
         """One page of the source, through all that Scrapy does for a request.
 
-        Any HTTP status is handed back. Raises SourceError where no answer came.
+        Any HTTP status is handed back. Raises NoAnswerError where no answer came.
         """
         meta = {"download_maxsize": MAX_PAGE} | meta
         request = Request(url, callback=NO_CALLBACK, meta=meta)
         try:
             return await self.crawler.engine.download_async(request)
-        except FetchError as error:
-            raise SourceError(f"{url} cannot be read: {error.message}.") from error
+        except RecordMissing as error:
+            raise NoAnswerError(f"{url} cannot be read: {error.message}.") from error
 
     async def fetch_file(self, url: str) -> str:
         """A file of the source, of any size, downloaded for as long as the run lasts; its path."""

@@ -16,9 +16,8 @@ from pydantic import Field, NonNegativeInt, field_validator
 from scrapy.http import TextResponse
 
 from imgcrawl.arguments import FileArguments
-from imgcrawl.download.errors import FetchError
 from imgcrawl.download.schemes import require_http
-from imgcrawl.records.errors import SourceError
+from imgcrawl.records.errors import RecordMissing, SourceError
 from imgcrawl.records.items import FileItem, Unreadable
 from imgcrawl.sources.web.links import PageLink, read_links, tamed
 from imgcrawl.sources.web.page_text import voxel_columns
@@ -48,7 +47,7 @@ class PageArguments(FileArguments):
     def _is_url(cls, url: str) -> str:
         try:
             require_http(url)
-        except FetchError as error:
+        except RecordMissing as error:
             raise ValueError(f"{error.message}; type an address beginning with https://") from error
         return url
 

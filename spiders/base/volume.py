@@ -9,9 +9,8 @@ from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from imgcrawl.download.errors import FetchError
 from imgcrawl.microscopy.zarr_documents import MAX_DOCUMENT
-from imgcrawl.records.errors import SourceError
+from imgcrawl.records.errors import RecordMissing, SourceError
 from imgcrawl.records.items import Expects, VolumeItem
 from imgcrawl.records.volume import Crop, size_of
 from imgcrawl.text.redact import printable
@@ -242,7 +241,7 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
         time = min(self.args.time, level.times - 1)
         try:
             voxels, _ = await read_box(self.crawler, level, origin, shape, time=time)
-        except FetchError as error:
+        except RecordMissing as error:
             where = f"{level.address.shown}, level {level.name}"
             raise SourceError(f"{where} cannot be read: {error.message}.") from error
         return voxels

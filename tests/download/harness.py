@@ -10,7 +10,7 @@ from scrapy.crawler import AsyncCrawlerRunner
 from scrapy.http.request import NO_CALLBACK
 
 from imgcrawl import settings as project
-from imgcrawl.download.errors import FetchError
+from imgcrawl.records.errors import RecordMissing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -99,7 +99,7 @@ async def outcome(crawler: Crawler, url: str, **meta: Any) -> str:
     """The status of an answer, or the outcome of a failure, as a word."""
     try:
         return str((await fetch(crawler, url, **meta)).status)
-    except FetchError as error:
+    except RecordMissing as error:
         return str(error.outcome)
 
 

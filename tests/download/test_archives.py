@@ -14,9 +14,9 @@ from scrapy import Request
 
 from imgcrawl.download.archives import member_url
 from imgcrawl.download.downloader import Downloader
-from imgcrawl.download.errors import FetchError
 from imgcrawl.download.limits import TransferLimits
 from imgcrawl.download.zip_reader import ZipArchive
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from tests.download.harness import crawl, fetch, outcome, outcomes
 from tests.download.server import Asked, Connection, Server, after, http
@@ -154,7 +154,7 @@ def opened(tmp_path: Path, data: bytes) -> ZipArchive:
 
 
 def refusal(archive: ZipArchive, member: str, limits: TransferLimits = LIMITS) -> Outcome:
-    with pytest.raises(FetchError) as failed:
+    with pytest.raises(RecordMissing) as failed:
         archive.read(member, limits)
     return failed.value.outcome
 
@@ -206,7 +206,7 @@ def test_damage_has_one_word(tmp_path_factory: Any, at: int, junk: bytes) -> Non
         archive = opened(tmp_path_factory.getbasetemp(), data)
         for name in MEMBERS:
             archive.read(name, LIMITS)
-    except FetchError as error:
+    except RecordMissing as error:
         if error.outcome not in {Outcome.CORRUPT, Outcome.TOO_LARGE}:
             raise
 

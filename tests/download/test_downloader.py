@@ -12,10 +12,10 @@ from scrapy import Request
 from scrapy.http import Headers
 
 from imgcrawl.download.downloader import Downloader
-from imgcrawl.download.errors import FetchError, UnknownHost
+from imgcrawl.download.errors import UnknownHost
 from imgcrawl.download.host_health import Admission, BreakerPolicy, HostHealthRegistry
 from imgcrawl.download.retry import retry_after
-from imgcrawl.records.errors import ArgumentError
+from imgcrawl.records.errors import ArgumentError, RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from tests.download.harness import crawl, fetch, outcome, outcomes
 from tests.download.server import Answer, Asked, Connection, Server, after, http
@@ -178,7 +178,7 @@ def test_when_the_tries_are_used_up_the_last_answer_counts() -> None:
             response = await fetch(crawler, server.url("/503"))
             assert (response.status, response.body) == (503, b"why")
             assert (response.meta["retry_times"], server.count("/503")) == (2, 3)
-            with pytest.raises(FetchError) as failed:
+            with pytest.raises(RecordMissing) as failed:
                 await fetch(crawler, server.url("/cut"))
             assert (failed.value.outcome, failed.value.tries) == (Outcome.TRUNCATED, 3)
             await fetch(crawler, server.url("/503?a"), dont_retry=True)
@@ -211,7 +211,7 @@ def test_a_dead_host_costs_a_handful_of_connections() -> None:
     async def main(crawler: Crawler) -> tuple[list[str], int, str]:
         async with Server({"*": _resets}) as server:
             ends = await outcomes(crawler, urls(server, 500))
-            with pytest.raises(FetchError) as failed:
+            with pytest.raises(RecordMissing) as failed:
                 await fetch(crawler, server.url("/later"))
             return ends, server.connections, failed.value.message
 
@@ -269,7 +269,7 @@ def test_the_health_of_a_host() -> None:
     hosts = HostHealthRegistry(
         BreakerPolicy(failures=3, cooldown=10, probes=2, down_time=600), clock
     )
-    lost = FetchError(Outcome.TIMEOUT, "silent")
+    lost = RecordMissing(Outcome.TIMEOUT, "silent")
 
     def admits(key: str = "a") -> Admission:
         host = hosts.get(key)
@@ -322,7 +322,7 @@ def test_pauses_and_memory_of_hosts() -> None:
     paused = hosts.get("a")
     assert paused is not None
     assert paused.wait(clock.now) == 50
-    hosts.failed("b", FetchError(Outcome.DNS, "no"))
+    hosts.failed("b", RecordMissing(Outcome.DNS, "no"))
     clock.now += 1000
     hosts.forget_idle()
     assert len(hosts) == 0

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scrapy import Request
 
 from imgcrawl.download.address_guard import AddressGuard
-from imgcrawl.download.errors import FetchError
 from imgcrawl.download.resolver import Resolver
 from imgcrawl.download.schemes import require_http
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from tests.download.harness import crawl, outcome
 from tests.download.server import Server, http
@@ -36,7 +36,7 @@ PRIVATE += ["64:ff9b::7f00:1", "64:ff9b:1::808:808", "2001:0:7f00:1::", "2001::f
 def blocks(guard: AddressGuard, address: str) -> bool:
     try:
         guard.check(address)
-    except FetchError as error:
+    except RecordMissing as error:
         return error.outcome is Outcome.BLOCKED_ADDRESS
     return False
 
@@ -173,7 +173,7 @@ def test_names_are_judged_by_what_they_lead_to(monkeypatch: pytest.MonkeyPatch) 
     ],
 )
 def test_what_no_request_is_made_of(url: str) -> None:
-    with pytest.raises(FetchError) as failed:
+    with pytest.raises(RecordMissing) as failed:
         require_http(url)
     assert failed.value.outcome is Outcome.BAD_URL
     assert failed.value.tries == 0
@@ -190,6 +190,6 @@ def test_what_a_request_is_made_of(url: str) -> None:
 def test_a_request_can_be_made_of_what_passes(url: str) -> None:
     try:
         require_http(url)
-    except FetchError:
+    except RecordMissing:
         return
     Request(url)

@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from imgcrawl.download.errors import FetchError
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from tests.download.harness import crawl, fetch, outcome, outcomes
 from tests.download.server import Answer, Asked, Connection, Server, http
@@ -119,7 +119,7 @@ def test_words_name_the_host_and_keep_signatures() -> None:
         async with Server({"/short": FAULTS["short"][0], "/no": FAULTS["no HTTP"][0]}) as server:
             for path in ("/short", "/no", "/silent"):
                 server.answers["/silent"] = silent
-                with pytest.raises(FetchError) as failed:
+                with pytest.raises(RecordMissing) as failed:
                     await fetch(crawler, server.url(f"{path}?X-Signature=secret"))
                 assert "127.0.0.1" in failed.value.message
                 assert "secret" not in failed.value.message

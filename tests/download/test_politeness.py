@@ -10,8 +10,8 @@ from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
 
 from imgcrawl.download.downloader import Downloader
-from imgcrawl.download.errors import FetchError
 from imgcrawl.download.x_robots_tag import directives
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from tests.download.harness import crawl, fetch, outcome, outcomes
 from tests.download.server import Answer, Asked, Connection, Server, after, http
@@ -36,7 +36,7 @@ def test_what_robots_txt_does_not_allow_is_not_fetched() -> None:
             ends = await outcomes(crawler, [server.url(path) for path in paths])
             assert ends == ["200", "robots", "200", "robots"]
             assert server.count("/robots.txt") == 1
-            with pytest.raises(FetchError) as failed:
+            with pytest.raises(RecordMissing) as failed:
                 await fetch(crawler, server.url(paths[1]))
             assert failed.value.message == "robots.txt of 127.0.0.1 does not allow /private/b"
             assert failed.value.tries == 0
@@ -69,7 +69,7 @@ def test_a_robots_txt_that_is_not_there(answer: bytes, end: str) -> None:
         async with Server(site(answer)) as server:
             result = await outcome(crawler, server.url("/a"))
             if not result.isdigit() or result != "200":
-                with pytest.raises(FetchError) as failed:
+                with pytest.raises(RecordMissing) as failed:
                     await fetch(crawler, server.url("/a"))
                 result = str(failed.value.status or failed.value.outcome)
             return result, server.count("/a"), server.count("/robots.txt")
@@ -229,7 +229,7 @@ def test_where_a_redirect_came_from_stays_known() -> None:
             assert response.url == server.url("/b")
             assert response.meta["redirect_urls"] == [server.url("/"), server.url("/a")]
             server.answers["/b"] = to("/a")
-            with pytest.raises(FetchError, match=r"circle: 127\.0\.0\.1$") as failed:
+            with pytest.raises(RecordMissing, match=r"circle: 127\.0\.0\.1$") as failed:
                 await fetch(crawler, server.url("/"))
             assert failed.value.outcome is Outcome.REDIRECTS
 

@@ -17,7 +17,7 @@ from PIL import Image
 from imgcrawl.microscopy.describe import describe
 from imgcrawl.microscopy.dm import read_tags
 from imgcrawl.microscopy.ranges import bytes_ranges
-from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from replicas.dm3 import Blob, Struct, write_dm
 
@@ -64,10 +64,10 @@ def samples() -> dict[str, bytes]:
     return found | {"ImageJ TIFF": tiff(imagej=True)}
 
 
-def verdict(data: bytes, name: str = "") -> BadImage | None:
+def verdict(data: bytes, name: str = "") -> RecordMissing | None:
     try:
         describe(bytes_ranges(data), name=name)
-    except BadImage as bad:
+    except RecordMissing as bad:
         return bad
     return None
 
@@ -186,7 +186,7 @@ def test_random_bytes(magic: bytes, noise: bytes) -> None:
 @settings(max_examples=400, deadline=2000)
 @given(damaged(("DM3", "DM4")))
 def test_damaged_tags(data: bytes) -> None:
-    with contextlib.suppress(BadImage):
+    with contextlib.suppress(RecordMissing):
         read_tags(bytes_ranges(data))
 
 

@@ -8,7 +8,7 @@ import pytest
 from imgcrawl.microscopy.dm import MAX_DEPTH, MAX_VALUE, LazyTag, read_tags
 from imgcrawl.microscopy.dm_facts import describe_dm
 from imgcrawl.microscopy.ranges import CachedRanges, CallableRanges, bytes_ranges
-from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from replicas.dm3 import Blob, PlainString, Struct, Typed, nested, write_dm
 
@@ -77,8 +77,8 @@ def described(data: bytes, *, private: bool = False) -> FileFacts:
     return describe_dm(bytes_ranges(data), private=private)
 
 
-def refused(data: bytes) -> BadImage:
-    with pytest.raises(BadImage) as caught:
+def refused(data: bytes) -> RecordMissing:
+    with pytest.raises(RecordMissing) as caught:
         described(data)
     return caught.value
 
@@ -270,6 +270,6 @@ def test_groups_that_claim_one_another() -> None:
 
 def test_far_apart_tags_spend_the_budget() -> None:
     data = write_dm({str(i): Blob(10, bytes(100_000)) for i in range(40)})
-    with pytest.raises(BadImage) as caught:
+    with pytest.raises(RecordMissing) as caught:
         read_tags(CachedRanges(bytes_ranges(data), budget=1_000_000))
     assert caught.value.outcome is Outcome.TOO_LARGE

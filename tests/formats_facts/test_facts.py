@@ -11,7 +11,7 @@ from imgcrawl.microscopy.ranges import (
     bytes_ranges,
 )
 from imgcrawl.microscopy.units import c_time, filetime, iso_date, nanometres
-from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.errors import RecordMissing
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_blocks_are_fetched_once_and_counted() -> None:
         cached.read(offset, 10)
     assert asked == [(0, 64), (64, 64), (960, 64)]
     assert (cached.requests, cached.fetched) == (3, 64 + 64 + 40)
-    with pytest.raises(BadImage):
+    with pytest.raises(RecordMissing):
         cached.read(0, 1000)
     # What ends early is the end: nothing behind it is asked for.
     assert len(CachedRanges(CallableRanges(fetch), block=64).read(900, 10**9 // 64)) == 100
@@ -143,6 +143,6 @@ def test_a_file_made_of_ranges() -> None:
     file.seek(0)
     file.read(10)
     file.seek(0)
-    with pytest.raises(BadImage):
+    with pytest.raises(RecordMissing):
         file.read(10)
-    assert isinstance(file.failure, BadImage)
+    assert isinstance(file.failure, RecordMissing)

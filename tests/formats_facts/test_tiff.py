@@ -10,7 +10,7 @@ import tifffile
 
 from imgcrawl.microscopy.ranges import CachedRanges, CallableRanges, FileRanges, bytes_ranges
 from imgcrawl.microscopy.tiff_facts import describe_tiff
-from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def described(data: bytes, *, walk: bool = True) -> FileFacts:
     return describe_tiff(bytes_ranges(data), walk=walk)
 
 
-def refused(data: bytes) -> BadImage:
-    with pytest.raises(BadImage) as caught:
+def refused(data: bytes) -> RecordMissing:
+    with pytest.raises(RecordMissing) as caught:
         described(data)
     return caught.value
 

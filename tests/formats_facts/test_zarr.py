@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imgcrawl.microscopy.zarr_facts import describe_zarr
-from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def test_bioformats2raw_nests_one_level() -> None:
         "0/s0/zarr.json": zarr3(),
     }
     assert voxels(described(v3)) == (8.0, 8.0, 8.0)
-    with pytest.raises(BadImage):
+    with pytest.raises(RecordMissing):
         described({".zattrs": layout, "0/.zattrs": layout})
 
 
@@ -240,7 +240,7 @@ def test_n5_multiscales() -> None:
     ],
 )
 def test_refused(documents: dict[str, Any], outcome: Outcome) -> None:
-    with pytest.raises(BadImage) as caught:
+    with pytest.raises(RecordMissing) as caught:
         described(documents)
     assert caught.value.outcome is outcome
 

@@ -14,7 +14,7 @@ import tifffile
 from imgcrawl.microscopy.describe import describe
 from imgcrawl.microscopy.ranges import bytes_ranges
 from imgcrawl.microscopy.zarr_documents import v3_array
-from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.sources.empiar import Imageset, missing_names, parse_entry
 from imgcrawl.sources.wayback import parse_cdx
 from imgcrawl.sources.web.links import read_links
@@ -133,7 +133,7 @@ def test_a_tiff_whose_counts_are_text_is_corrupt() -> None:
     data = bytearray(file.getvalue())
     entry = data.index(b"\x01\x17")  # StripByteCounts
     data[entry + 2 : entry + 8] = b"\x00\x02\x00\x00\x00\x04"  # four of type ASCII
-    with pytest.raises(BadImage) as caught:
+    with pytest.raises(RecordMissing) as caught:
         describe(bytes_ranges(bytes(data)))
     assert caught.value.outcome == "corrupt"
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from imgcrawl.download.downloader import Downloader
-from imgcrawl.download.errors import FetchError
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.volumes.crop import read as reading
 from tests.download import harness
@@ -46,8 +46,8 @@ def whole(store: stores.Store) -> Crop:
     return crop(level(f"{store.url}a/", "zarr", "zyx"), (0, 0, 0), SHAPE)
 
 
-def failure(store: stores.Store, path: Path, **settings: Any) -> FetchError:
-    with pytest.raises(FetchError) as caught:
+def failure(store: stores.Store, path: Path, **settings: Any) -> RecordMissing:
+    with pytest.raises(RecordMissing) as caught:
         read(whole(store), path, **{**QUICK, **settings})
     return caught.value
 
@@ -176,7 +176,7 @@ def test_a_private_address_is_not_asked(store: stores.Store, tmp_path: Path) -> 
     wanted = crop(
         level(store.url.replace("127.0.0.1", "localhost"), "zarr", "zyx"), (0, 0, 0), SHAPE
     )
-    with pytest.raises(FetchError, match="localhost leads to"):
+    with pytest.raises(RecordMissing, match="localhost leads to"):
         read(wanted, tmp_path / "raw", ALLOWED_PRIVATE_NETWORKS=[])
     assert not store.asked
 
@@ -194,21 +194,21 @@ def test_the_checked_address_is_asked_by_the_hosts_name(
     url = store.url.replace("127.0.0.1", "localhost")
     wanted = crop(level(f"{url}a/", "zarr", "zyx"), (0, 0, 0), SHAPE)
     allowed = ["127.0.0.1/32", "::1/128"]
-    with pytest.raises(FetchError, match=f"{url}a/1.1.1"):
+    with pytest.raises(RecordMissing, match=f"{url}a/1.1.1"):
         read(wanted, tmp_path / "raw", ALLOWED_PRIVATE_NETWORKS=allowed, **QUICK)
     assert hosts == {url.split("/")[2]}
 
 
 def test_no_array_and_another_array(store: stores.Store, tmp_path: Path) -> None:
     nothing = crop(level(f"{store.url}b/", "zarr", "zyx"), (0, 0, 0), SHAPE)
-    with pytest.raises(FetchError) as caught:
+    with pytest.raises(RecordMissing) as caught:
         read(nothing, tmp_path / "raw")
     assert caught.value.outcome is Outcome.NOT_FOUND
     other = crop(level(f"{store.url}a/", "zarr", "zyx", dtype="uint16"), (0, 0, 0), SHAPE)
-    with pytest.raises(FetchError, match="not what its documents say"):
+    with pytest.raises(RecordMissing, match="not what its documents say"):
         read(other, tmp_path / "raw")
     beyond = crop(level(f"{store.url}a/", "zarr", "zyx"), (0, 0, 40), (8, 8, 9))
-    with pytest.raises(FetchError, match="outside"):
+    with pytest.raises(RecordMissing, match="outside"):
         read(beyond, tmp_path / "raw")
 
 
@@ -224,7 +224,7 @@ def test_a_stopped_run_keeps_its_journal_and_goes_on(
 
         await reading.read_crop(crawler, whole(store), path, progress=stop)
 
-    with pytest.raises(FetchError) as caught:
+    with pytest.raises(RecordMissing) as caught:
         harness.crawl(main)
     assert caught.value.outcome is Outcome.INTERRUPTED
     before = {asked for asked in store.asked if not asked.endswith(".zarray")}
@@ -306,7 +306,7 @@ from tests.volumes.test_faults import *
 class Url: url = {store.url!r}
 try:
     read(whole(Url), Path({str(tmp_path / "raw")!r}), DOWNLOAD_TIMEOUT=1, **QUICK)
-except FetchError as error:
+except RecordMissing as error:
     print(error.outcome)
 """
     store.fault(lambda s, path: path == "/a/1.1.1" and not stores.waits(8))

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scrapy.http import Response
 
-from imgcrawl.download.errors import FetchError
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.volume import VolumeAddress
 from imgcrawl.storage.digests import digests_of
 from imgcrawl.volumes.copy.documents import folders_above
@@ -132,7 +132,7 @@ def test_lists_that_are_none_or_never_end() -> None:
         with pytest.raises(NoListingError):
             listed(answering(status, body))
     for text in (endless, page.format(key), page.format(""), page.format(key)[:-9]):
-        with pytest.raises(FetchError) as caught:
+        with pytest.raises(RecordMissing) as caught:
             listed(answering(200, text.encode()))
         assert not isinstance(caught.value, NoListingError)
 
@@ -287,7 +287,7 @@ def test_keys_that_documents_promise(documents: dict[str, Any], keys: list[str])
     ],
 )
 def test_documents_that_promise_nonsense(document: dict[str, Any]) -> None:
-    with pytest.raises(FetchError):
+    with pytest.raises(RecordMissing):
         promised(document)
 
 
@@ -318,12 +318,12 @@ def test_any_document_is_understood_or_refused(name: str, node: Any) -> None:
 
     try:
         grids = asyncio.run(grids_below(read, ""))
-    except FetchError:
+    except RecordMissing:
         return
     for folder, grid in grids:
         try:
             names = grid.names()
-        except FetchError:
+        except RecordMissing:
             continue
         first = next(names, None)
         assert first is None or problem_of(folder + first) is None

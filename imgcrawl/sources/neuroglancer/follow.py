@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
-from imgcrawl.download.errors import FetchError
 from imgcrawl.download.schemes import require_http
-from imgcrawl.records.errors import SourceError
+from imgcrawl.records.errors import RecordMissing, SourceError
 from imgcrawl.sources.neuroglancer.link import (
     MAX_LINK,
     RemoteState,
@@ -54,7 +53,7 @@ def _next(url: str, location: str) -> ViewerState | RemoteState:
         # The state is no part of what is asked for, and may be far longer.
         require_http(target.partition("#")[0])
         return read_link(target)
-    except FetchError as error:
+    except RecordMissing as error:
         raise SourceError(f"{url} redirects to {error.message}.") from error
     except ValueError as error:
         words = f"{url} redirects to {printable(location)}"

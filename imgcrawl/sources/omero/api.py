@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
 
-from imgcrawl.download.errors import FetchError
-from imgcrawl.records.errors import SourceError
+from imgcrawl.records.errors import RecordMissing, SourceError
 from imgcrawl.records.items import Missing
 from imgcrawl.records.outcomes import Outcome, of_status
 from imgcrawl.sources.omero.records import Pair, file_name, read_annotations
@@ -132,8 +131,8 @@ class OmeroApi:
         request = Request(url, method="HEAD", callback=NO_CALLBACK)
         try:
             response = await self._spider.crawler.engine.download_async(request)
-        except FetchError as error:
-            return Missing(error.outcome, error.message, url, error.status, error.tries)
+        except RecordMissing as error:
+            return Missing.of(error, url)
         if response.status == 405:
             return ""  # the server has no HEAD; the file itself will tell
         if refused := self._refusal(response, url, {404: Outcome.FORBIDDEN}):

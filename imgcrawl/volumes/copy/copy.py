@@ -13,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgcrawl.download.errors import FetchError
 from imgcrawl.microscopy.merge import merged
-from imgcrawl.records.items import Missing, Stored
+from imgcrawl.records.errors import RecordMissing
+from imgcrawl.records.items import Missing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.storage.digests import bytes_of, digests_of
-from imgcrawl.text.times import utc_now
+from imgcrawl.storage.origin import Origin
 from imgcrawl.volumes.copy.documents import CopyDocuments, SharedDocuments
 from imgcrawl.volumes.copy.facts import facts_of
 from imgcrawl.volumes.copy.failures import CopyFailures, disk_error
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
 
     from imgcrawl.crawl.run import Run
-    from imgcrawl.records.items import Result, VolumeItem
+    from imgcrawl.records.items import Result, Stored, VolumeItem
     from imgcrawl.records.volume import Copy
     from imgcrawl.storage.objects import ObjectStorage
     from imgcrawl.volumes.copy.fetch import FetchedObject
@@ -94,7 +94,7 @@ class VolumeCopy:
             await self._work_off()
             if not self._failures and self._pages.complete and not self._pages.computed:
                 await self._check_unlisted()
-        except FetchError as error:
+        except RecordMissing as error:
             self._failures.add("", error)
         except OSError as error:
             self._failures.add("", disk_error(error))
@@ -110,15 +110,15 @@ class VolumeCopy:
         return await self._stored(url)
 
     def _require_sense(self) -> None:
-        """Raise FetchError for a copy that cannot be meant."""
+        """Raise RecordMissing for a copy that cannot be meant."""
         for part in self._copy.parts:
             if problem := problem_of(part.strip("/")):
-                raise FetchError(Outcome.BAD_URL, f"the part {part[:80]!r}: {problem}", tries=0)
+                raise RecordMissing(Outcome.BAD_URL, f"the part {part[:80]!r}: {problem}", tries=0)
         source = local_folder(self._copy.address.url)
         target = (self._run.out.root / self._item.path).resolve()
         if source is not None and target.is_relative_to(source.resolve()):
             words = f"{source} cannot be copied into itself: choose another -a out=DIR"
-            raise FetchError(Outcome.BAD_URL, words, tries=0)
+            raise RecordMissing(Outcome.BAD_URL, words, tries=0)
 
     async def _fetch_documents(self) -> None:
         """The documents of the copy itself, so that it opens however far it comes."""
@@ -140,7 +140,7 @@ class VolumeCopy:
                     return
                 arrived, etag = found
                 await asyncio.to_thread(self._shelf.put, arrived.file, f"{self._item.path}/{key}")
-        except FetchError as error:
+        except RecordMissing as error:
             if error.outcome is not Outcome.TOO_LARGE:  # which its list may have, as any object
                 self._failures.add(key, error)
         except OSError as error:
@@ -170,7 +170,7 @@ class VolumeCopy:
                         await queue.put(wanted)
                     if self._is_over():
                         break
-            except FetchError as error:
+            except RecordMissing as error:
                 self._failures.add("its list", error)
             except OSError as error:
                 self._failures.add("its list", disk_error(error))
@@ -199,7 +199,7 @@ class VolumeCopy:
             size = wanted.size if same and wanted.size is not None else arrived.size
             if self._keep(wanted.key, arrived, size, arrived.etag or wanted.etag):
                 await asyncio.to_thread(self.manifest.flush)
-        except FetchError as error:
+        except RecordMissing as error:
             if wanted.size is None and await self._pages.is_absent(error):
                 self._absent += 1
                 self.manifest.keep(CopiedObject(wanted.key, None, None, 0, ""))
@@ -227,7 +227,7 @@ class VolumeCopy:
                 if url is not None and self.manifest.known(wanted.key):
                     try:
                         arrived = await self._objects.fetch(replace(wanted, url=url))
-                    except FetchError as error:
+                    except RecordMissing as error:
                         if error.outcome is not Outcome.NOT_FOUND:
                             raise
                     else:
@@ -248,16 +248,8 @@ class VolumeCopy:
             logger.warning(strays, folder, size - total.bytes, MANIFESTS)
         names = self._item.path.split("/")
         facts = await asyncio.to_thread(facts_of, self._documents.kept, names)
-        stored = Stored(
-            file_name=self._item.path,
-            url=url,
-            final_url=self._copy.address.url,
-            sha256=total.sha256,
-            bytes=size,
-            downloaded_at=utc_now(),
-            source="original",
-            tries=self._tries,
-        )
+        origin = Origin(url, self._copy.address.url, "original")
+        stored = origin.stored(self._item.path, total.sha256, size, self._tries)
         if facts is not None:
             # What was told had the whole picture before it, and the documents here are of a part.
             self._item.metadata = merged(facts, {}) | self._item.metadata

@@ -61,7 +61,7 @@ class SharedDocuments:
     ) -> dict[str, bytes]:
         """Return the documents of the folder at `url` by name, stored in `folder` below OUT.
 
-        Raises FetchError and OSError.
+        Raises RecordMissing and OSError.
         """
         task = self._tasks.get((url, folder))
         if task is None or (task.done() and (task.cancelled() or task.exception())):
@@ -111,14 +111,14 @@ class CopyDocuments:
         return [folder + name for folder in folders for name in self._names]
 
     async def fetch_above(self) -> None:
-        """Fetch the documents of the folders above. Raises FetchError and OSError."""
+        """Fetch the documents of the folders above. Raises RecordMissing and OSError."""
         for up, (url, folder) in enumerate(folders_above(self._address.url, self._folder), 1):
             found = await self._shared.fetch(self._objects, self._names, url, folder)
             for name, body in found.items():
                 self._bodies["../" * up + name] = body
 
     async def fetch(self, key: str) -> tuple[FetchedObject, str | None] | None:
-        """One of its own, in a file, with its ETag; None where there is none. Raises FetchError."""
+        """One of its own, in a file, with its ETag; None if there is none. Raises RecordMissing."""
         body, etag = await _fetch_body(self._objects, self._address.url, key)
         if body is None or as_document(body) is None:
             return None
@@ -138,7 +138,7 @@ class CopyDocuments:
 async def _fetch_body(
     objects: ObjectFetcher, base: str, name: str
 ) -> tuple[bytes | None, str | None]:
-    """Return the body and the ETag of a document, None for what is absent. Raises FetchError."""
+    """Return the body and the ETag of a document, None for what is absent. Raises RecordMissing."""
     folder = local_folder(base)
     if folder is not None:
         return await asyncio.to_thread(document_at, folder / name, MAX_DOCUMENT), None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgcrawl.microscopy.facts import FileFacts
 from imgcrawl.microscopy.zarr_facts import describe_zarr
-from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.volumes.copy.grid import as_document
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ def facts_of(get: Get, names: list[str]) -> FileFacts | None:
     """
     try:
         facts = describe_zarr(get)
-    except (BadImage, ValueError):
+    except (RecordMissing, ValueError):
         return _precomputed(get, names)
     for up in range(1, min(_FURTHEST, len(names) - 1) + 1):
         path, base = "/".join(names[-up:]), "../" * up
         try:
             group = describe_zarr(partial(_of_level, get, path, base))
-        except (BadImage, ValueError):
+        except (RecordMissing, ValueError):
             continue
         if group.voxel_source and facts.levels is None:
             return replace(group, format=facts.format, levels=None)

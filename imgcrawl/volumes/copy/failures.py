@@ -6,8 +6,7 @@ import errno
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from imgcrawl.download.errors import FetchError
-from imgcrawl.records.errors import FULL_DISK
+from imgcrawl.records.errors import FULL_DISK, RecordMissing
 from imgcrawl.records.items import Missing, one_verdict
 from imgcrawl.records.outcomes import Outcome
 
@@ -20,7 +19,7 @@ class CopyFailures:
     """Outcomes by their number, and the first failure of each."""
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
-    first: dict[Outcome, tuple[str, FetchError]] = field(default_factory=dict)
+    first: dict[Outcome, tuple[str, RecordMissing]] = field(default_factory=dict)
     refused: int = 0
 
     def __bool__(self) -> bool:
@@ -31,7 +30,7 @@ class CopyFailures:
         """Whether going on gains nothing."""
         return any(outcome in self.outcomes for outcome in _HOPELESS)
 
-    def add(self, key: str, error: FetchError) -> None:
+    def add(self, key: str, error: RecordMissing) -> None:
         """An object, or what all of them depend on, did not come."""
         self.outcomes[error.outcome] += 1
         self.first.setdefault(error.outcome, (key, error))
@@ -39,23 +38,20 @@ class CopyFailures:
     def refuse(self, key: str, problem: str) -> None:
         """An object whose name cannot be used."""
         words = f"{key[:100]!r} is no name to store it under: {problem}"
-        self.add(key, FetchError(Outcome.BAD_URL, words, tries=0))
+        self.add(key, RecordMissing(Outcome.BAD_URL, words, tries=0))
 
     def stop(self) -> None:
         """The run is being stopped."""
         if Outcome.INTERRUPTED not in self.outcomes:
             words = "the run was stopped; the next one goes on from here"
-            self.add("", FetchError(Outcome.INTERRUPTED, words, tries=0))
+            self.add("", RecordMissing(Outcome.INTERRUPTED, words, tries=0))
 
     def verdict(self, there: int, url: str, *, complete: bool) -> Missing:
         """One for the record: what ended it first, then what leaves most hope.
 
         there: objects that are stored; complete: whether all that there are have been listed
         """
-        each = {
-            outcome: Missing(outcome, error.message, url, error.status, error.tries)
-            for outcome, (_, error) in self.first.items()
-        }
+        each = {outcome: Missing.of(error, url) for outcome, (_, error) in self.first.items()}
         ended = [each[outcome] for outcome in _HOPELESS if outcome in each]
         chosen = (ended or [one_verdict([*each.values()])])[0]
         counts = Counter({o: n for o, n in self.outcomes.items() if self.first[o][0]})
@@ -68,11 +64,11 @@ class CopyFailures:
         return replace(chosen, message=f"{message} ({error.message})")
 
 
-def disk_error(error: OSError) -> FetchError:
+def disk_error(error: OSError) -> RecordMissing:
     """What the disk of OUT, or a folder that is copied, says."""
     outcome = Outcome.BAD_URL
     if error.errno in FULL_DISK:
         outcome = Outcome.DISK_FULL
     elif error.errno == errno.ENOENT:
         outcome = Outcome.NOT_FOUND
-    return FetchError(outcome, f"it cannot be stored ({error.strerror or error})", tries=0)
+    return RecordMissing(outcome, f"it cannot be stored ({error.strerror or error})", tries=0)

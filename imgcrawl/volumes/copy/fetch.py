@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
 
-from imgcrawl.download.errors import FetchError
 from imgcrawl.download.partial_file import PartialFile
 from imgcrawl.download.ranged import LargeFile
 from imgcrawl.pictures.sniff import sniff
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome, of_status
 from imgcrawl.storage.digests import digests_of, is_md5
 
@@ -77,14 +77,14 @@ class ObjectFetcher:
         self._has_md5s = True  # until an ETag proves to be none
 
     async def ask(self, url: str, **meta: Any) -> Response:
-        """One answer, whatever its status. Raises FetchError where none came."""
+        """One answer, whatever its status. Raises RecordMissing where none came."""
         about = {"media": True, "dont_cache": True, "download_maxsize": MAX_LISTING, **meta}
         request = Request(url, headers=_PLAIN, meta=about, callback=NO_CALLBACK)
         response: Response = await self._crawler.engine.download_async(request)
         return response
 
     async def document(self, url: str) -> tuple[bytes | None, Response]:
-        """A small body, and the answer; None for 403 and 404. Raises FetchError."""
+        """A small body, and the answer; None for 403 and 404. Raises RecordMissing."""
         response = await self.ask(url, download_maxsize=MAX_DOCUMENT)
         if response.status == 200:
             return response.body, response
@@ -97,7 +97,7 @@ class ObjectFetcher:
         return self._out.partial / f"{next(self._numbers)}.{id(self):x}.object"
 
     async def fetch(self, wanted: ListedObject) -> FetchedObject:
-        """An object, checked. Raises FetchError, and OSError where the disk does not take it."""
+        """An object, checked. Raises RecordMissing, and OSError where the disk does not take it."""
         if wanted.size is not None and wanted.size >= LARGE:
             return await self._fetch_large(wanted)
         tries, before = 0, None
@@ -152,14 +152,14 @@ class ObjectFetcher:
 
     def _problem(
         self, wanted: ListedObject, answer: _Answer, etag: str | None = None
-    ) -> FetchError | None:
+    ) -> RecordMissing | None:
         """Why what came is not what the list promises; None where it is."""
         etag = etag or answer.etag
         if wanted.size is None:
             with answer.file.open("rb") as file:
                 what = sniff(file.read(4096)).what
             if what.startswith(("an HTML", "HTML")):
-                return FetchError(Outcome.NOT_IMAGE, f"no object but {what}", 200)
+                return RecordMissing(Outcome.NOT_IMAGE, f"no object but {what}", 200)
             return None
         if is_md5(etag) and etag != wanted.etag and answer.md5 == etag:
             return None  # another by now, and whole
@@ -169,12 +169,12 @@ class ObjectFetcher:
                 return None  # the store keeps it packed, and it was unpacked on the way
             words = f"{answer.size:,} bytes came, and its list says {wanted.size:,}"
             short = answer.size < wanted.size
-            return FetchError(Outcome.TRUNCATED if short else Outcome.CORRUPT, words, 200)
+            return RecordMissing(Outcome.TRUNCATED if short else Outcome.CORRUPT, words, 200)
         if not is_md5(wanted.etag) or answer.md5 == wanted.etag or _is_encrypted(answer):
             return None
         if not self._has_md5s and etag == wanted.etag:
             return None
-        return FetchError(Outcome.CORRUPT, f"its MD5 is {answer.md5}, not {wanted.etag}", 200)
+        return RecordMissing(Outcome.CORRUPT, f"its MD5 is {answer.md5}, not {wanted.etag}", 200)
 
 
 def _weighed(file: Path, body: bytes | None, headers: Headers) -> _Answer:
@@ -197,10 +197,10 @@ def _is_encrypted(answer: _Answer) -> bool:
     )
 
 
-def _failed(response: Response) -> FetchError:
+def _failed(response: Response) -> RecordMissing:
     tries = 1 + int(response.meta.get("retry_times", 0))
     outcome, words = of_status(response.status), f"HTTP {response.status}"
-    return FetchError(outcome, words, response.status, tries)
+    return RecordMissing(outcome, words, response.status, tries)
 
 
 def copied(source: Path, target: Path) -> FetchedObject:

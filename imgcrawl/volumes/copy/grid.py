@@ -13,7 +13,7 @@ from itertools import product
 from math import ceil, prod
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.download.errors import FetchError
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.volumes.copy.listing import problem_of
 
@@ -39,10 +39,10 @@ class ChunkGrid:
     key: Callable[[tuple[int, ...]], str]
 
     def names(self) -> Iterator[str]:
-        """The name of every chunk. Raises FetchError for more than anybody would ask for."""
+        """The name of every chunk. Raises RecordMissing for more than anybody would ask for."""
         if prod(self.counts) > MAX_CHUNKS:
             words = f"an array of {prod(self.counts):,} chunks, on a server that lists none"
-            raise FetchError(Outcome.TOO_LARGE, words, tries=0)
+            raise RecordMissing(Outcome.TOO_LARGE, words, tries=0)
         return map(self.key, product(*map(range, self.counts)))
 
 
@@ -50,7 +50,7 @@ async def grids_below(read: Read, start: str) -> list[tuple[str, ChunkGrid]]:
     """The arrays in a folder and below, as its documents tell: ("s0/", its grid).
 
     read: the bytes of a document by its name, None where there is none
-    Raises FetchError for documents that cannot be understood, and what `read` raises.
+    Raises RecordMissing for documents that cannot be understood, and what `read` raises.
     """
     found: list[tuple[str, ChunkGrid]] = []
     folders, seen = [start], {start}
@@ -67,7 +67,7 @@ async def grids_below(read: Read, start: str) -> list[tuple[str, ChunkGrid]]:
                 below += _children(name, node)
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
                 words = f"{folder}{name} cannot be understood: {type(error).__name__} {error}"
-                raise FetchError(Outcome.CORRUPT, words[:300], 200) from error
+                raise RecordMissing(Outcome.CORRUPT, words[:300], 200) from error
         for path in below:
             child = f"{folder}{path}/"
             if problem_of(f"{folder}{path}") is None and child not in seen:
@@ -75,7 +75,7 @@ async def grids_below(read: Read, start: str) -> list[tuple[str, ChunkGrid]]:
                 folders.append(child)
         if len(seen) > MAX_FOLDERS:
             words = f"more than {MAX_FOLDERS:,} folders, on a server that lists none"
-            raise FetchError(Outcome.TOO_LARGE, words, tries=0)
+            raise RecordMissing(Outcome.TOO_LARGE, words, tries=0)
     return found
 
 

@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from parsel import Selector
 
-from imgcrawl.download.errors import FetchError
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome, of_status
 from imgcrawl.text.sizes import parse_size
 
@@ -69,7 +69,7 @@ class ListingAddress:
         return f"{url}&continuation-token={quote(token, safe='')}" if token else url
 
 
-class NoListingError(FetchError):
+class NoListingError(RecordMissing):
     """A server that does not list what it has."""
 
 
@@ -103,7 +103,7 @@ async def list_bucket(
 ) -> AsyncIterator[list[ListedObject]]:
     """The objects of an address (of the folder `below` in it), a page at a time.
 
-    Raises NoListingError where no list is given, FetchError where one breaks off.
+    Raises NoListingError where no list is given, RecordMissing where one breaks off.
     """
     token: str | None = None
     last, empty, first = b"", 0, True
@@ -115,7 +115,7 @@ async def list_bucket(
         ahead = max((key.encode("utf-8", "surrogatepass") for key, _, _ in keys), default=last)
         empty = 0 if keys else empty + 1
         if token and ((keys and not ahead > last) or empty > EMPTY_PAGES):
-            raise FetchError(Outcome.TRUNCATED, "its list turns in circles and has no end", 200)
+            raise RecordMissing(Outcome.TRUNCATED, "its list turns in circles and has no end", 200)
         last, first = max(ahead, last), False
         yield [
             ListedObject(relative, address.url + quote(relative, safe="/"), size, etag)
@@ -134,9 +134,9 @@ def _relative(key: str, prefix: str) -> str:
 
 
 def _read_page(body: bytes) -> tuple[list[tuple[str, int | None, str | None]], str | None]:
-    """Keys with size and ETag, and where it goes on. Raises FetchError for half of a page."""
+    """Keys with size and ETag, and where it goes on. Raises RecordMissing for half of a page."""
     if not body.rstrip().endswith(b"</ListBucketResult>"):
-        raise FetchError(Outcome.TRUNCATED, "a page of its list is cut", 200)
+        raise RecordMissing(Outcome.TRUNCATED, "a page of its list is cut", 200)
     # The parser loads nothing from elsewhere and resolves no entities.
     root = Selector(body=body, type="xml").root
     found: list[tuple[str, int | None, str | None]] = []
@@ -154,7 +154,7 @@ def _read_page(body: bytes) -> tuple[list[tuple[str, int | None, str | None]], s
     more = told.get("IsTruncated", "").strip() == "true"
     token = told.get("NextContinuationToken") or None
     if more and token is None:
-        raise FetchError(Outcome.TRUNCATED, "its list breaks off without saying where", 200)
+        raise RecordMissing(Outcome.TRUNCATED, "its list breaks off without saying where", 200)
     return found, token if more else None
 
 
@@ -162,13 +162,13 @@ def _name(node: object) -> str:
     return str(getattr(node, "tag", "")).rpartition("}")[2]
 
 
-def _refusal(response: Response, *, first: bool) -> FetchError:
+def _refusal(response: Response, *, first: bool) -> RecordMissing:
     status = response.status
     outcome = Outcome.NOT_FOUND if status == 200 else of_status(status)
     words = "no list came" if status == 200 else f"its list is refused: HTTP {status}"
     if first and not outcome.transient:
         return NoListingError(outcome, words, status)
-    return FetchError(Outcome.TRUNCATED if status == 200 else outcome, words, status)
+    return RecordMissing(Outcome.TRUNCATED if status == 200 else outcome, words, status)
 
 
 def walk(root: Path) -> Iterator[list[ListedObject]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
-from imgcrawl.download.errors import FetchError
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.volumes.copy.grid import grids_below
 from imgcrawl.volumes.copy.listing import (
@@ -48,7 +48,7 @@ class CopyObjects:
     def __init__(self, objects: ObjectFetcher, copy: Copy) -> None:
         self._objects, self._address = objects, copy.address
         self._parts = [f"{part.strip('/')}/" for part in copy.parts] or [""]
-        self._refusal: FetchError | None = None
+        self._refusal: RecordMissing | None = None
         self._probe: asyncio.Task[bool] | None = None
         self.complete = self.computed = False
 
@@ -66,7 +66,7 @@ class CopyObjects:
         return f" that is a document of Zarr, N5 or neuroglancer, and {self._refusal.message}"
 
     async def read(self, read: Read) -> AsyncIterator[list[ListedObject]]:
-        """A page after the other. `read` gives documents by name. Raises FetchError, OSError."""
+        """A page after the other. `read` gives documents by name. Raises RecordMissing, OSError."""
         folder = local_folder(self._address.url)
         if folder is not None:
             async for page in self._walked(folder):
@@ -87,7 +87,7 @@ class CopyObjects:
             return None
         return self._address.url + quote(key, safe="/")
 
-    async def is_absent(self, error: FetchError) -> bool:
+    async def is_absent(self, error: RecordMissing) -> bool:
         """Whether an answer says that there is no such object.
 
         Some buckets answer 403 for that: one is asked once for what cannot be there.
@@ -104,13 +104,13 @@ class CopyObjects:
         url = f"{self._address.url}no-such-object-{secrets.token_hex(8)}"
         try:
             return (await self._objects.ask(url)).status in {401, 403}
-        except FetchError:
+        except RecordMissing:
             return False
 
     async def _walked(self, folder: Path) -> AsyncIterator[list[ListedObject]]:
         for part in self._parts:
             if not (folder / part).is_dir():
-                raise FetchError(Outcome.NOT_FOUND, f"{folder / part} is no folder", tries=0)
+                raise RecordMissing(Outcome.NOT_FOUND, f"{folder / part} is no folder", tries=0)
             found = walk(folder / part)
             while (page := await asyncio.to_thread(next, found, None)) is not None:
                 yield [

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote, urlsplit
 from weakref import WeakKeyDictionary
 
-from imgcrawl.download.errors import FetchError
 from imgcrawl.download.limits import TransferLimits
 from imgcrawl.download.resolver import Resolver
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.volumes.crop.blocks import BlockSide
 from imgcrawl.volumes.crop.endpoint import Endpoint, locate
@@ -60,7 +60,7 @@ class ArraySource:
         return self.shard != self.chunk
 
     def sides(self, origin: Zyx, shape: Zyx) -> tuple[BlockSide, ...]:
-        """A box, all channels, along each axis. Raises FetchError where it lies outside."""
+        """A box, all channels, along each axis. Raises RecordMissing where it lies outside."""
         domain = self.array.domain
         start = (int(domain[0].inclusive_min), *origin)
         stop = (int(domain[0].exclusive_max), *(o + n for o, n in zip(origin, shape, strict=True)))
@@ -70,7 +70,7 @@ class ArraySource:
                     f"{axis} {a} to {b} lies outside of the array, "
                     f"which has {there.inclusive_min} to {there.exclusive_max}"
                 )
-                raise FetchError(Outcome.CORRUPT, words, tries=0)
+                raise RecordMissing(Outcome.CORRUPT, words, tries=0)
         return tuple(map(BlockSide, start, stop, self.first, self.chunk))
 
 
@@ -98,7 +98,7 @@ class OpenArrays:
     async def array(self, crawler: Crawler, level: Level) -> tuple[Any, Endpoint]:
         """An array as it is stored, opened once for all that ask.
 
-        Raises FetchError of its address, or ValueError in tensorstore's words.
+        Raises RecordMissing of its address, or ValueError in tensorstore's words.
         """
         key = (level.address.url, level.driver, level.scale, level.sha256)
         task = self._open.get(key)
@@ -110,7 +110,7 @@ class OpenArrays:
         return await asyncio.shield(task)
 
     async def place(self, crawler: Crawler, level: Level) -> Endpoint:
-        """Where the store of a level is asked for. Raises FetchError."""
+        """Where the store of a level is asked for. Raises RecordMissing."""
         return await locate(crawler, level.address.url, self._resolver)
 
     async def _opened(self, crawler: Crawler, level: Level) -> tuple[Any, Endpoint]:
@@ -166,7 +166,7 @@ def tensorstore(silence: float) -> Any:
 def arranged(array: Any, place: Endpoint, level: Level, time: int) -> ArraySource:
     """An array as it is stored, seen as c, z, y, x at one time.
 
-    Raises FetchError (corrupt) where it is not what the level says.
+    Raises RecordMissing (corrupt) where it is not what the level says.
     """
     if array.rank != len(level.axes) or array.dtype.name != level.dtype:
         raise _changed(level, f"has {array.rank} axes of {array.dtype.name}")
@@ -180,7 +180,7 @@ def arranged(array: Any, place: Endpoint, level: Level, time: int) -> ArraySourc
         )
     ]
     if (size := array.dtype.numpy_dtype.itemsize * prod(s[1] for s in sizes)) > CHUNK_BYTES:
-        raise FetchError(Outcome.TOO_LARGE, f"its chunks have {size:,} bytes each", tries=0)
+        raise RecordMissing(Outcome.TOO_LARGE, f"its chunks have {size:,} bytes each", tries=0)
     fill = 0 if array.fill_value is None else array.fill_value.item()
     names = ["c" if name == "channel" else name for name in level.axes]
     for at in reversed(range(len(names))):
@@ -202,8 +202,8 @@ def arranged(array: Any, place: Endpoint, level: Level, time: int) -> ArraySourc
     return ArraySource(array.transpose(order), place, first, chunk, shard, fill)
 
 
-def _changed(level: Level, words: str) -> FetchError:
-    return FetchError(
+def _changed(level: Level, words: str) -> RecordMissing:
+    return RecordMissing(
         Outcome.CORRUPT, f"the array {level.name} {words}: not what its documents say", tries=0
     )
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.download.downloader import Downloader
-from imgcrawl.download.errors import FetchError
 from imgcrawl.download.limits import TransferLimits
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.volume import Chunks
 from imgcrawl.volumes.crop.arrays import OpenArrays, arranged
@@ -37,7 +37,7 @@ class _NotThere(Exception):  # noqa: N818 - an answer more than an error
 
 
 async def opened(crawler: Crawler, level: Level, time: int) -> ArraySource:
-    """The array of a level at one time. Raises FetchError."""
+    """The array of a level at one time. Raises RecordMissing."""
     stores = OpenArrays.of(crawler)
     tried = 0
     while True:
@@ -50,7 +50,7 @@ async def opened(crawler: Crawler, level: Level, time: int) -> ArraySource:
             await doctor.examine(error, tried)
             if is_absent(error):
                 words = f"there is no array {level.name} at {level.address.shown}"
-                raise FetchError(Outcome.NOT_FOUND, words, tries=tried) from error
+                raise RecordMissing(Outcome.NOT_FOUND, words, tries=tried) from error
         else:
             return arranged(array, place, level, time)
 
@@ -79,7 +79,7 @@ class BlockReader:
     async def read(self, block: Block) -> tuple[np.ndarray[Any, Any], Chunks]:
         """The voxels of a block, and how many chunks they came from.
 
-        Raises FetchError; forbidden: where a chunk is, and the store tells absence otherwise.
+        Raises RecordMissing; forbidden: where a chunk is, and the store tells absence otherwise.
         """
         # Where one chunk is missing others are: a whole read would be in vain, as often as not.
         if not self._has_gaps:
@@ -115,7 +115,7 @@ class BlockReader:
         return whole, counted
 
     async def _voxels(self, block: Block) -> np.ndarray[Any, Any]:
-        """The voxels of a block all of whose chunks are there. Raises _NotThere or FetchError."""
+        """The voxels of a block whose chunks are all there. Raises _NotThere or RecordMissing."""
         region = tuple(slice(a, b) for a, b in zip(block.start, block.stop, strict=True))
         tried = 0
         while True:
@@ -126,7 +126,7 @@ class BlockReader:
                     return voxels
             except TimeoutError:
                 words = f"a block of {block.chunks} chunks took more than {self._deadline:g} s"
-                raise FetchError(Outcome.TIMEOUT, words) from None
+                raise RecordMissing(Outcome.TIMEOUT, words) from None
             except ValueError as error:
                 if is_absent(error) or is_forbidden(error):
                     raise _NotThere(forbidden=is_forbidden(error)) from None
@@ -142,13 +142,13 @@ class BlockReader:
             task = known[key] = asyncio.create_task(self._doctor.absence_is_forbidden())
         return await asyncio.shield(task)
 
-    def _forbidden(self, counted: Chunks) -> FetchError:
+    def _forbidden(self, counted: Chunks) -> RecordMissing:
         all_told = replace(self.chunks) + counted
         words = (
             f"{all_told.forbidden} chunks are forbidden (HTTP 403), of those read so far "
             f"({all_told.present} present, {all_told.missing} missing): not filled with zeros"
         )
-        return FetchError(Outcome.FORBIDDEN, words, 403)
+        return RecordMissing(Outcome.FORBIDDEN, words, 403)
 
 
 def _within(chunk: Block, block: Block) -> tuple[slice, ...]:

@@ -14,16 +14,16 @@ import logging
 import os
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.download.errors import FetchError
-from imgcrawl.records.errors import FULL_DISK
+from imgcrawl.records.errors import FULL_DISK, RecordMissing
 from imgcrawl.records.items import Missing, Stored
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.storage.digests import bytes_of
+from imgcrawl.storage.origin import Origin
 from imgcrawl.storage.scrapy_stores import upload
 from imgcrawl.text.times import utc_now
 from imgcrawl.volumes.crop import provenance as citations
@@ -83,15 +83,15 @@ class VolumeCrops:
             return Missing(Outcome.BAD_URL, str(error), url)
         try:
             return self._stored(item, await self._make(item, crop))
-        except FetchError as error:
-            return Missing(error.outcome, error.message, url, error.status, error.tries)
+        except RecordMissing as error:
+            return Missing.of(error, url)
         except (OSError, ValueError) as error:
             if not _is_full(error):
                 raise
             return Missing(Outcome.DISK_FULL, str(error), url)
 
     async def _make(self, item: VolumeItem, crop: Crop) -> Provenance:
-        """Read a crop and store it. Raises FetchError, and OSError or ValueError of the disk."""
+        """Read a crop and store it. Raises RecordMissing, and OSError or ValueError of the disk."""
         start = await asyncio.to_thread(writing.start, crop)
         parts = CropParts.of(self._run.out.parts, item.record_id, crop, start)
         await asyncio.to_thread(parts.prepare, item.record_id)
@@ -134,7 +134,7 @@ class VolumeCrops:
         return self._run.out.partial / raw.name
 
     async def _read(self, item: VolumeItem, parts: CropParts) -> Raw:
-        """The voxels, from where the last run had stopped. Raises FetchError."""
+        """The voxels, from where the last run had stopped. Raises RecordMissing."""
         from imgcrawl.volumes.crop.read import read_crop  # noqa: PLC0415 - numpy, 30 MB
 
         files = self._run.counts.files
@@ -146,7 +146,7 @@ class VolumeCrops:
             raw = await read_crop(
                 self._crawler, parts.crop, parts.raw, start=parts.start, progress=progress
             )
-        except FetchError as error:
+        except RecordMissing as error:
             if not error.outcome.retryable:
                 forget(self._run.out.parts, item.record_id)
             raise
@@ -208,18 +208,13 @@ class VolumeCrops:
         """The verdict on a crop that is there; its item gets the columns."""
         assert item.crop is not None
         item.metadata = item.metadata | columns(citation)
-        return Stored(
-            file_name=item.path,
-            url=_url(item, item.crop),
-            final_url=item.crop.level.address.url,
-            sha256=citation.file.sha256,
-            bytes=citation.file.bytes,
+        origin = Origin(_url(item, item.crop), item.crop.level.address.url, "original")
+        return replace(
+            origin.stored(item.path, citation.file.sha256, citation.file.bytes, tries=1),
             format=writing.WORDS[item.crop.format],
             width=item.crop.shape[2],
             height=item.crop.shape[1],
             downloaded_at=citation.made_at,
-            source="original",
-            tries=1,
         )
 
 

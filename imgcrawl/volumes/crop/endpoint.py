@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from imgcrawl.download.address_guard import AddressGuard, literal_address
-from imgcrawl.download.errors import FetchError, UnknownHost
+from imgcrawl.download.errors import UnknownHost
 from imgcrawl.download.handler import stand_in
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -64,14 +65,14 @@ class Endpoint:
 async def locate(crawler: Crawler, url: str, resolver: Resolver) -> Endpoint:
     """Where `url` is to be asked for.
 
-    Raises FetchError: blocked_address, dns, or bad_url for what is no http, https or file URL.
+    Raises RecordMissing: blocked_address, dns, or bad_url for what is no http, https or file URL.
     """
     parts = urlsplit(url)
     if parts.scheme == "file":
         return Endpoint(url, url)
     host = parts.hostname
     if parts.scheme not in {"http", "https"} or not host:
-        raise FetchError(Outcome.BAD_URL, f"{url} is no address of a volume", tries=0)
+        raise RecordMissing(Outcome.BAD_URL, f"{url} is no address of a volume", tries=0)
     settings = crawler.settings
     guard = AddressGuard.from_setting(settings["ALLOWED_PRIVATE_NETWORKS"])
     guard.check_host(host)
@@ -102,17 +103,17 @@ async def _addresses(resolver: Resolver, host: str, port: int) -> list[str]:
         if error.errno in {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}:
             raise UnknownHost(Outcome.DNS, f"there is no host {host}") from error
         words = f"{host} cannot be looked up ({error.strerror})"
-        raise FetchError(Outcome.DNS, words) from error
+        raise RecordMissing(Outcome.DNS, words) from error
     except (OSError, UnicodeError) as error:
-        raise FetchError(Outcome.DNS, f"{host} cannot be looked up ({error})") from error
+        raise RecordMissing(Outcome.DNS, f"{host} cannot be looked up ({error})") from error
 
 
 def _check(guard: AddressGuard, host: str, address: str) -> None:
     try:
         guard.check(address)
-    except FetchError as error:
+    except RecordMissing as error:
         if host != address:
-            error = FetchError(
+            error = RecordMissing(
                 error.outcome, f"{host} leads to {address}, which is not a public address", tries=0
             )
         raise error from None

@@ -12,7 +12,8 @@ from dataclasses import asdict
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.download.errors import FetchError, to_disk
+from imgcrawl.download.errors import to_disk
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.volume import Chunks, Raw
 from imgcrawl.volumes.crop.block_reader import BlockReader, opened
@@ -51,7 +52,7 @@ async def read_crop(
               a journal beside it (`path` + ".blocks"), removed when the crop is complete
     progress: is told the bytes done, and in all
 
-    Raises FetchError. After `forbidden`, as after all else, the next run goes on.
+    Raises RecordMissing. After `forbidden`, as after all else, the next run goes on.
     """
     source = await opened(crawler, crop.level, crop.time)
     sides = source.sides(crop.origin, crop.shape)
@@ -71,7 +72,7 @@ async def read_crop(
 async def read_box(
     crawler: Crawler, level: Level, origin: Zyx, shape: Zyx, *, time: int = 0
 ) -> tuple[np.ndarray[Any, Any], Chunks]:
-    """Read a small box into memory: c, z, y, x, all channels. Raises FetchError."""
+    """Read a small box into memory: c, z, y, x, all channels. Raises RecordMissing."""
     import numpy as np  # noqa: PLC0415
 
     source = await opened(crawler, level, time)
@@ -142,7 +143,7 @@ async def _read_all(
 
     await gather_or_cancel(work() for _ in range(at_once))
     if reader.stopping and done < whole:
-        raise FetchError(Outcome.INTERRUPTED, "the run was stopped in the middle of a volume")
+        raise RecordMissing(Outcome.INTERRUPTED, "the run was stopped in the middle of a volume")
 
 
 class _File:
@@ -232,6 +233,6 @@ def _told(crop: Crop, blocks: BlockPlan, start: int) -> dict[str, Any]:
 
 
 async def _guarded(do: Callable[..., None], *arguments: object) -> None:
-    """Do something with the disk, in a thread. Raises FetchError (disk_full)."""
+    """Do something with the disk, in a thread. Raises RecordMissing (disk_full)."""
     with to_disk():
         await asyncio.to_thread(do, *arguments)

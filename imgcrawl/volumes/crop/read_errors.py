@@ -16,7 +16,7 @@ from scrapy.http.request import NO_CALLBACK
 
 from imgcrawl.download.bodies import BodySink
 from imgcrawl.download.downloader import Downloader
-from imgcrawl.download.errors import FetchError
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome, of_status
 
 if TYPE_CHECKING:
@@ -69,11 +69,11 @@ class ReadErrors:
         self._place = place
 
     async def ready(self) -> None:
-        """Wait until the host may be asked. Raises FetchError: interrupted, host_down."""
+        """Wait until the host may be asked. Raises RecordMissing: interrupted, host_down."""
         downloader = Downloader.of(self._crawler)
         if downloader.stopping:
             words = "the run was stopped before all of the box was read"
-            raise FetchError(Outcome.INTERRUPTED, words, tries=0)
+            raise RecordMissing(Outcome.INTERRUPTED, words, tries=0)
         if self._place.is_local:
             return
         key = downloader.get_slot_key(Request(self._place.url))
@@ -86,27 +86,27 @@ class ReadErrors:
             await downloader.sleep(wait)
 
     async def examine(self, error: ValueError, tried: int) -> None:
-        """Return where trying again may help, after `tried` tries; raise FetchError elsewhere."""
+        """Return if trying again may help, after `tried` tries; raise RecordMissing if not."""
         words = self._words(error)
         logger.debug("Reading %s failed, for the %d. time: %s", self._level.name, tried, words)
         if beyond := _BEYOND.search(words):
             why = f"its chunks are encoded in a way that is not known here ({beyond[0]})"
             help_ = "copy it as it is, without box, size and format"
-            raise FetchError(Outcome.CORRUPT, f"{why}: {help_}", tries=tried)
+            raise RecordMissing(Outcome.CORRUPT, f"{why}: {help_}", tries=tried)
         url = self._place.failed_url(str(error))
         if not self._place.is_local:
             await self._ask(url or f"{self._place.url}{_DOCUMENTS[self._level.driver]}")
         if _RANGE.search(words):
             host = self._place.url.split("/")[2]
-            raise FetchError(
+            raise RecordMissing(
                 Outcome.HTTP_ERROR, f"{host} does not honour ranges, which a sharded volume needs"
             )
         if str(error).startswith(_DAMAGED):
             if tried >= DAMAGED_ROUNDS or self._place.is_local:
                 outcome = Outcome.TRUNCATED if _CUT.search(words) else Outcome.CORRUPT
-                raise FetchError(outcome, words, tries=tried)
+                raise RecordMissing(outcome, words, tries=tried)
         elif tried >= ROUNDS or self._place.is_local:
-            raise FetchError(Outcome.SERVER_ERROR, words, tries=tried)
+            raise RecordMissing(Outcome.SERVER_ERROR, words, tries=tried)
 
     async def absence_is_forbidden(self) -> bool:
         """Whether the store answers 403 for what is not there, as some buckets do."""
@@ -116,17 +116,17 @@ class ReadErrors:
         return response.status in {401, 403}
 
     async def _ask(self, url: str) -> None:
-        """Raise FetchError unless `url` can be had."""
+        """Raise RecordMissing unless `url` can be had."""
         response = await self._get(url)
         status = response.status
         where = _short(url)
         if "redirect_urls" in response.request.meta if response.request else False:
             words = f"{where} redirects to {response.url}: type the address it redirects to"
-            raise FetchError(Outcome.REDIRECTS, words)
+            raise RecordMissing(Outcome.REDIRECTS, words)
         # 416: an empty object has no first byte.
         if not 200 <= status < 300 and status not in {404, 410, 416}:
             tries = 1 + int(response.meta.get("retry_times", 0))
-            raise FetchError(of_status(status), f"HTTP {status} for {where}", status, tries)
+            raise RecordMissing(of_status(status), f"HTTP {status} for {where}", status, tries)
 
     async def _get(self, url: str) -> Response:
         silence = self._crawler.settings.getfloat("DOWNLOAD_TIMEOUT") or PATIENCE

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
-from imgcrawl.download.errors import FetchError
 from imgcrawl.download.schemes import require_http
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.volume import VolumeAddress
 from imgcrawl.text.suggest import did_you_mean
 
@@ -195,7 +195,7 @@ def _in_bucket(scheme: str, rest: str, template: str, driver: Driver | None) -> 
 def _on_web(location: str, driver: Driver | None) -> VolumeAddress:
     try:
         require_http(location)
-    except FetchError as error:
+    except RecordMissing as error:
         raise ValueError(f"{location}: {error.message}; type {_EXAMPLES}") from error
     parts = urlsplit(location)
     if "@" in parts.netloc:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from parsel import Selector
 
-from imgcrawl.pictures.errors import BadImage
-from imgcrawl.records.errors import SourceError
+from imgcrawl.records.errors import RecordMissing, SourceError
 from imgcrawl.volumes.metadata.address import bucket_listing, within
 from imgcrawl.volumes.metadata.documents import VolumeDocuments
 from imgcrawl.volumes.metadata.local_folder import list_folder
@@ -41,7 +40,7 @@ async def pictures_below(get: Get, address: VolumeAddress) -> list[str]:
     try:
         found = await _consolidated(VolumeDocuments(get, address))
         return found[:_MAX_FOUND] if found else await _listed(get, address)
-    except (BadImage, SourceError, ValueError):
+    except (RecordMissing, SourceError, ValueError):
         return []  # this is only a help to a person whose address was wrong
 
 

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.microscopy.zarr_documents import parse_document
-from imgcrawl.pictures.errors import BadImage
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class VolumeDocuments:
         self._origins: dict[str, str] = {}  # of what was found in another document
 
     async def read(self, name: str) -> dict[str, Any] | None:
-        """A document; None where there is none. Raises BadImage for what is no JSON object."""
+        """A document; None where there is none. Raises RecordMissing for what is no JSON object."""
         if name not in self._known:
             self._known[name] = await self._ask(name)
         return self._known[name]
@@ -44,7 +44,7 @@ class VolumeDocuments:
         """`read`, where a server may answer any name with a page: that is no document."""
         try:
             return await self.read(name)
-        except BadImage as error:
+        except RecordMissing as error:
             if error.outcome is not Outcome.NOT_IMAGE:
                 raise
             self._known[name] = None

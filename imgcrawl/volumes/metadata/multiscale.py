@@ -14,8 +14,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.microscopy.zarr_documents import ZarrArray, n5_array, v2_array, v3_array
-from imgcrawl.pictures.errors import BadImage
-from imgcrawl.records.errors import SourceError
+from imgcrawl.records.errors import RecordMissing, SourceError
 from imgcrawl.records.volume import Driver, Level, Multiscale, VolumeAddress
 from imgcrawl.text.redact import printable
 from imgcrawl.volumes.metadata.address import name_of, parent, within
@@ -72,7 +71,7 @@ async def read_multiscale(
             raise await _nothing(get, address)
         if found.kind in {"Zarr v2", "Zarr v3", "N5"} and len(found.levels) == 1:
             found = await _as_level(get, found) or found
-    except BadImage as error:
+    except RecordMissing as error:
         raise SourceError(f"{address.shown} cannot be read: {error.message}.") from error
     levels = sorted(found.levels, key=lambda level: -prod(level.shape))
     return replace(found, levels=tuple(levels))
@@ -263,7 +262,7 @@ async def _as_level(get: Get, alone: Multiscale) -> Multiscale | None:
         return None
     try:
         whole = await _picture(get, above, None, 0)
-    except (BadImage, SourceError):
+    except (RecordMissing, SourceError):
         return None  # whatever that is, the array itself is good
     levels = [level for level in (whole.levels if whole else ()) if level.address == alone.address]
     return replace(whole, levels=tuple(levels)) if whole and levels else None
