@@ -64,7 +64,7 @@ def _lower(value: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class InWords:
+class TypeName:
     """What the type of an argument is called, where its own name says less."""
 
     words: str
@@ -108,7 +108,7 @@ class SpiderArguments(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    out: Annotated[str | None, BeforeValidator(_place), InWords("folder")] = Field(
+    out: Annotated[str | None, BeforeValidator(_place), TypeName("folder")] = Field(
         None, description="where the dataset goes", examples=["data/mine"]
     )
     retry: Annotated[str | None, BeforeValidator(_retry)] = Field(
@@ -246,22 +246,22 @@ def _explain(problem: Any, model: type[SpiderArguments], given: Mapping[str, Any
     return f"{name}={given.get(name, '')}: {message}"
 
 
-def type_in_words(field: FieldInfo) -> str:
+def describe_type(field: FieldInfo) -> str:
     """The type of an argument, for people."""
-    named = (each.words for each in field.metadata if isinstance(each, InWords))
-    return next(named, None) or _type_in_words(field.annotation)
+    named = (each.words for each in field.metadata if isinstance(each, TypeName))
+    return next(named, None) or _describe_type(field.annotation)
 
 
-def _type_in_words(annotation: Any) -> str:
+def _describe_type(annotation: Any) -> str:
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin in {Union, UnionType}:
-        return " or ".join(_type_in_words(a) for a in inner if a is not NoneType)
+        return " or ".join(_describe_type(a) for a in inner if a is not NoneType)
     if origin is Literal:
         return " | ".join(map(str, inner))
     if origin is Annotated:
-        return _type_in_words(inner[0])
+        return _describe_type(inner[0])
     if origin is list:
-        return f"{_type_in_words(inner[0])}, ..."
+        return f"{_describe_type(inner[0])}, ..."
     if origin is tuple:
         return "K/N"
     names = {

@@ -33,7 +33,7 @@ class CopiesPipeline(RunPipeline):
         if item.urls and item.result is None:
             async with self._room:
                 item.result = await self._made().copy(item, item.copy)
-        elif item.held and (known := self._run.known(item)) and "objects" in known.metadata:
+        elif item.unchanged and (known := self._run.known(item)) and "objects" in known.metadata:
             item.metadata = item.metadata | known.metadata  # what it says was read once, and kept
         return item
 

@@ -29,7 +29,9 @@ class CropsPipeline(RunPipeline):
         if item.result is None:
             async with self._turns:
                 item.result = await self._made().store(item, item.crop)
-        elif item.held and (known := self._run.known(item)) and isinstance(item.result, Stored):
+        elif (
+            item.unchanged and (known := self._run.known(item)) and isinstance(item.result, Stored)
+        ):
             item.metadata = item.metadata | known.metadata  # learnt while it was read, and kept
         return item
 

@@ -35,7 +35,12 @@ class DistinctPipeline(RunPipeline):
     def process_item(self, item: Item) -> Item:
         """Compare a candidate that was stored just now with what its class has already."""
         result = item.result
-        if item.quota is None or item.held or not isinstance(result, Stored) or not result.sha256:
+        if (
+            item.quota is None
+            or item.unchanged
+            or not isinstance(result, Stored)
+            or not result.sha256
+        ):
             return item
         key = item.quota, result.sha256
         if (other := self._in_flight.get(key)) is not None:
@@ -51,7 +56,7 @@ class DistinctPipeline(RunPipeline):
                 if entry.to_item().rank < item.rank:
                     self._drop(item, entry.record_id)
                     break
-                self._run.take_back(
+                self._run.revoke(
                     entry, entry.result.turned_out(Outcome.DUPLICATE, _of(item.record_id))
                 )
         return item

@@ -13,6 +13,6 @@ class DocumentsPipeline(RunPipeline):
         """Write the documents of an item that is not missing."""
         if not isinstance(item.result, Missing):
             for document in item.documents:
-                if not (item.held and self._run.files.has_document(document)):
+                if not (item.unchanged and self._run.files.has_document(document)):
                     self._run.files.write_document(document)
         return item

@@ -65,12 +65,14 @@ class FilesPipeline(ScrapyFilesPipeline):
             return item
         if item.urls and item.result is None:
             item.result = await self._result(item)
-        elif item.held and (known := self._run.known(item)) and "conflicts" in known.metadata:
+        elif item.unchanged and (known := self._run.known(item)) and "conflicts" in known.metadata:
             item.metadata = item.metadata | known.metadata  # what it says was read once, and kept
         return item
 
     async def _result(self, item: FileItem) -> Result:
-        if item.found is not None and (adopted := await self._adopt(item, item.found)):
+        if item.recovered_file is not None and (
+            adopted := await self._adopt(item, item.recovered_file)
+        ):
             return adopted
         failures: list[Missing] = []
         for number, url in enumerate(item.urls):

@@ -84,10 +84,10 @@ class ImagesPipeline(ScrapyImagesPipeline):
 
     async def process_item(self, item: Item) -> Item:  # type: ignore[override] # as above
         """Fetch an image item that has no result yet, and give it one."""
-        if isinstance(item, ImageItem) and item.urls and item.lost is None:
+        if isinstance(item, ImageItem) and item.urls and item.previous_failure is None:
             if item.result is None:
                 item.result = await self._once(item)
-            elif item.held:
+            elif item.unchanged:
                 await self._sizes.add(item, self.spiderinfo)
         return item
 
@@ -137,7 +137,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
     async def _once(self, item: ImageItem) -> Result:
         """The result of an item; where another had the same URL, both have the one answer."""
         if self._same_url.is_first(item):
-            there = self._run.same_url(item) if item.found is None else None
+            there = self._run.same_url(item) if item.recovered_file is None else None
         else:
             there = await self._same_url.of_another(item)
         result = await self._shared(item, there) or await self._result(item)
@@ -187,7 +187,9 @@ class ImagesPipeline(ScrapyImagesPipeline):
 
     async def _first_good(self, item: ImageItem) -> Result:
         """Try the item's URLs in turn: the next only when one has failed for good."""
-        if item.found is not None and (adopted := await self._adopt(item, item.found)):
+        if item.recovered_file is not None and (
+            adopted := await self._adopt(item, item.recovered_file)
+        ):
             return adopted
         failures: list[Missing] = []
         try:

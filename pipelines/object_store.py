@@ -36,7 +36,7 @@ class ObjectStorePipeline(RunPipeline):
         try:
             await shipper.ship(self._names(item, name), facts_of(result))
         except StoreError as error:
-            if not item.held:
+            if not item.unchanged:
                 url = item.urls[0] if item.urls else None
                 item.result = Missing(Outcome.INTERRUPTED, str(error), url)
             return item
@@ -53,7 +53,7 @@ class ObjectStorePipeline(RunPipeline):
         root = self._run.out.root
         names = []
         if name is not None:
-            if not item.held or (root / name).exists():
+            if not item.unchanged or (root / name).exists():
                 names.append(name)
             folder, _, last = (name.rpartition(".")[0] or name).rpartition("/")
             for size in root.glob("sizes/*"):

@@ -29,7 +29,7 @@ class PhashPipeline(RunPipeline):
         if not isinstance(result, Stored) or not result.file_name or not result.format:
             return item
         known = self._run.known(item)
-        there = item.held and known is not None and "phash" in known.metadata
+        there = item.unchanged and known is not None and "phash" in known.metadata
         if not there and (file := self._run.files.on_disk(result.file_name)) is not None:
             value = await asyncio.to_thread(phash, file, result.format)
             if value is not None:

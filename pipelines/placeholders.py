@@ -39,7 +39,7 @@ class PlaceholdersPipeline(RunPipeline):
     def process_item(self, item: Item) -> Item:
         """Judge what was stored just now by what else had the same bytes."""
         result = item.result
-        if item.held or not isinstance(result, Stored) or not result.sha256:
+        if item.unchanged or not isinstance(result, Stored) or not result.sha256:
             return item
         self._in_flight.setdefault(result.sha256, {})[item.record_id] = item, result
         host = _host(result.final_url)
@@ -57,7 +57,7 @@ class PlaceholdersPipeline(RunPipeline):
         message = f"{host} sends the same bytes for different pictures: no photograph"
         for entry in alike:
             if isinstance(entry.result, Stored):
-                self._run.take_back(entry, entry.result.turned_out(Outcome.PLACEHOLDER, message))
+                self._run.revoke(entry, entry.result.turned_out(Outcome.PLACEHOLDER, message))
         for other, there in flying:
             if there.file_name is not None:
                 self._run.files.remove(there.file_name)

@@ -42,20 +42,25 @@ class ResumePipeline(RunPipeline):
         self._run.on_settled(self._settled)
 
     async def process_item(self, item: Item) -> Item:
-        """Set `result` (and `held`) where nothing is left to do, `path` where something is.
+        """Set `result` (and `unchanged`) where nothing is left to do, `path` where something is.
 
         Raises DropItem for a record that is in flight already.
         """
         if item.record_id in self._active:
             raise DropItem(f"{item.record_id} is in flight already")
         self._active[item.record_id] = ""
-        if item.lost is not None:
+        if item.previous_failure is not None:
             self._run.look_up(item)
             self._place(item)
         elif not self._is_done(item) and item.result is None:
             self._place(item)
-        if self._run.recovering and item.urls and item.result is None and item.lost is None:
-            item.found = await self._find(item)
+        if (
+            self._run.recovering
+            and item.urls
+            and item.result is None
+            and item.previous_failure is None
+        ):
+            item.recovered_file = await self._find(item)
         return item
 
     async def _find(self, item: Item) -> Path | None:
@@ -85,7 +90,7 @@ class ResumePipeline(RunPipeline):
                 # Without an address only the source could tell, and by now it has one.
                 done = result.outcome not in self._retry and bool(entry.to_item().urls)
         if done:
-            item.held, item.result, item.path = True, result, entry.path
+            item.unchanged, item.result, item.path = True, result, entry.path
         return done
 
     def _place(self, item: Item) -> None:

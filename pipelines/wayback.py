@@ -64,12 +64,16 @@ class WaybackPipeline(ImagesPipeline):
         return super().from_crawler(crawler)
 
     async def process_item(self, item: Item) -> Item:  # type: ignore[override] # as its base
-        """Look for an item that is `lost`, and has no result of its own yet."""
-        if isinstance(item, ImageItem) and item.lost is not None and item.result is None:
-            item.result = await self._look_for(item, item.lost)
+        """Look for an item with a `previous_failure`, and has no result of its own yet."""
+        if (
+            isinstance(item, ImageItem)
+            and item.previous_failure is not None
+            and item.result is None
+        ):
+            item.result = await self._look_for(item, item.previous_failure)
         return item
 
-    async def _look_for(self, item: ImageItem, lost: Missing) -> Result:
+    async def _look_for(self, item: ImageItem, failure: Missing) -> Result:
         words = []
         for url in item.urls:
             try:
@@ -82,10 +86,10 @@ class WaybackPipeline(ImagesPipeline):
             for capture in captures:
                 result = await self._replay(item, url, capture)
                 if isinstance(result, Stored):
-                    return replace(result, tries=result.tries + lost.tries)
+                    return replace(result, tries=result.tries + failure.tries)
                 words.append(f"its capture of {capture.timestamp[:8]}: {result.message}")
-        before = lost.message.split("; Wayback: ")[0]
-        return replace(lost, message=f"{before}; Wayback: {', '.join(dict.fromkeys(words))}")
+        before = failure.message.split("; Wayback: ")[0]
+        return replace(failure, message=f"{before}; Wayback: {', '.join(dict.fromkeys(words))}")
 
     async def _captures(self, url: str) -> list[WaybackCapture]:
         """The captures of a URL, nearest to the dataset's year first. Raises _UnansweredError."""

@@ -274,7 +274,7 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
                     "mask_tool": mask.tool or None,
                     "copyright_license": mask.license or None,
                 },
-                instead_of=f"{isic_id}/mask",
+                replaces=f"{isic_id}/mask",
             )
 
 

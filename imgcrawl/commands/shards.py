@@ -17,7 +17,7 @@ from scrapy.settings import SETTINGS_PRIORITIES
 
 from imgcrawl.arguments import parse_arguments
 from imgcrawl.crawl.spider_loader import spider_class
-from imgcrawl.crawl.summary import in_words
+from imgcrawl.crawl.summary import format_summary
 from imgcrawl.records.errors import ArgumentError, ImgcrawlError
 from imgcrawl.records.exit_status import ExitStatus
 
@@ -167,7 +167,7 @@ class Command(BaseRunSpiderCommand):
 
         status = exit_status(plan, followed, signum)
         summary = write_result(plan, run.out, followed, status, run.started)
-        sys.stdout.write(f"\n{in_words(summary, str(run.out))}\n")
+        sys.stdout.write(f"\n{format_summary(summary, str(run.out))}\n")
         for k, error in sorted(followed.errors.items()):
             sys.stderr.write(f"shard {k}/{plan.n} failed: {error}\n")
         return status

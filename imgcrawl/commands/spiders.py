@@ -11,7 +11,7 @@ from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 from scrapy.spiderloader import get_spider_loader
 
-from imgcrawl.arguments import SpiderArguments, type_in_words
+from imgcrawl.arguments import SpiderArguments, describe_type
 from imgcrawl.crawl.spider_loader import spider_class
 from imgcrawl.records.errors import ArgumentError
 
@@ -92,7 +92,7 @@ def _doc(spider: type[Spider]) -> list[str]:
 
 
 def _facts(field: FieldInfo) -> list[str]:
-    facts = [type_in_words(field)]
+    facts = [describe_type(field)]
     default = field.default
     if default not in (None, "", [], PydanticUndefined):
         facts.append(f"default: {_as_typed(default)}")

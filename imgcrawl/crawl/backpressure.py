@@ -127,7 +127,7 @@ class Backpressure:
                 if self._run.stopping:
                     break
                 await self._take(said)
-            self._run.counts.doing = "downloading"
+            self._run.counts.phase = "downloading"
             if self._rescue_limit:
                 await self._rescue()
         except ImgcrawlError as error:
@@ -195,13 +195,13 @@ class Backpressure:
 
     async def _left_over(self) -> AsyncIterator[LedgerEntry]:
         """What an earlier run left to do: failures worth another try, and files since lost."""
-        self._run.counts.doing = "looking at what is there"
+        self._run.counts.phase = "looking at what is there"
         last = ""
         while page := list(self._run.ledger.entries(Outcome, after=last, limit=_PAGE)):
             last = page[-1].record_id
             for entry in await asyncio.to_thread(self._to_do, page):
                 yield entry
-        self._run.counts.doing = "reading the source"
+        self._run.counts.phase = "reading the source"
 
     async def _rescue(self) -> None:
         """Hand out once more what is gone for good: the Wayback Machine may have it."""
@@ -209,7 +209,7 @@ class Backpressure:
         picked = True
         while picked and not self._run.stopping:
             await self._window.idle()
-            self._run.counts.doing = "asking the Wayback Machine"
+            self._run.counts.phase = "asking the Wayback Machine"
             picked = False
             for item in rescue.next_round():
                 picked = True
@@ -254,7 +254,7 @@ class Backpressure:
         """A pipeline failed: still, the record gets an outcome."""
         if isinstance(item, Item):
             message = f"a fault of imgcrawl: {type(failure.value).__name__}: {failure.value}"
-            self._run.settle(item, Missing(Outcome.INTERRUPTED, message))
+            self._run.finish(item, Missing(Outcome.INTERRUPTED, message))
         self._item_done(item)
 
     async def _let_close(self) -> None:

@@ -50,7 +50,7 @@ class DryRun:
         self._known += len(sizes)
         self._bytes += sum(sizes)
         rate = await self._rate()
-        _print(self._in_words(rate))
+        _print(self._format(rate))
 
     def _add(self, item: Item) -> None:
         self._count += 1
@@ -104,7 +104,7 @@ class DryRun:
             _print(f"{'':>14}  {request.url}: {error.message}")
             return None
 
-    def _in_words(self, rate: float | None) -> str:
+    def _format(self, rate: float | None) -> str:
         if not self._count:
             return "Nothing would be stored."
         formats = ", ".join(f"{name} {n:,}" for name, n in self._formats.most_common())

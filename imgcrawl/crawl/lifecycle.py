@@ -74,7 +74,7 @@ class RunLifecycle:
     def interrupt(self, signum: int) -> None:
         """SIGINT or SIGTERM: finish what is in flight, start nothing new."""
         self.signal = signum
-        self.run.counts.doing = "stopping: finishing what is under way"
+        self.run.counts.phase = "stopping: finishing what is under way"
         self.run.stop()
 
     def _opened(self) -> None:
@@ -113,7 +113,7 @@ class RunLifecycle:
 
     def _closed(self, spider: Spider, reason: str) -> None:
         run = self.run
-        run.counts.doing = "writing the tables"
+        run.counts.phase = "writing the tables"
         whole = self._write(self._tables)
         self.exit_status = exit_status_of(run, reason, self.signal)
         self.summary = summarize(run, self._crawler, reason, self.exit_status)

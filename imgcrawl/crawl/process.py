@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from scrapy.crawler import AsyncCrawlerProcess
 
 from imgcrawl.crawl.lifecycle import RunLifecycle, crawl_ended
-from imgcrawl.crawl.summary import in_words
+from imgcrawl.crawl.summary import format_summary
 from imgcrawl.records.errors import ArgumentError
-from imgcrawl.records.exit_status import ExitStatus, status_in_words
+from imgcrawl.records.exit_status import ExitStatus, describe_status
 
 if TYPE_CHECKING:
     import asyncio
@@ -60,16 +60,16 @@ class CrawlProcess(AsyncCrawlerProcess):
         if lifecycle.summary is not None:
             out = crawler.settings["OUT_STORE"]
             where = out or str(Path(crawler.settings["OUT"]).absolute())
-            _say(f"\n{in_words(lifecycle.summary, out or crawler.settings['OUT'])}\n")
+            _say(f"\n{format_summary(lifecycle.summary, out or crawler.settings['OUT'])}\n")
             if crawler.settings["LOG_FILE"]:  # a job's: standard output is not kept with it
-                logger.info("%s", in_words(lifecycle.summary, where))
+                logger.info("%s", format_summary(lifecycle.summary, where))
         status = lifecycle.exit_status
         if status == ExitStatus.FAILED and lifecycle.summary is None and self._signal is not None:
             # Told twice, it broke off.
             status = 128 + self._signal
             _say("\nStopped at once. The same command goes on from here.\n")
         logger.info(
-            "%s ended with exit status %s: %s", spider, int(status), status_in_words(status)
+            "%s ended with exit status %s: %s", spider, int(status), describe_status(status)
         )
         return status, None
 

@@ -17,7 +17,7 @@ from imgcrawl.dataset.writer import LedgerWriter
 from imgcrawl.records.counts import Counts
 from imgcrawl.records.items import Missing, Stored
 from imgcrawl.records.outcomes import Outcome
-from imgcrawl.records.quotas import Quota, in_words
+from imgcrawl.records.quotas import Quota, describe_quotas
 from imgcrawl.storage.directory import FAILURES, LEDGER, METADATA, OutputDirectory
 from imgcrawl.storage.record_files import RecordFiles
 from imgcrawl.text.redact import utf8
@@ -82,36 +82,36 @@ class Run:
         """What the ledger had of an item that is on its way."""
         return self._known.get(item.record_id)
 
-    def settle(self, item: Item, result: Result) -> None:
+    def finish(self, item: Item, result: Result) -> None:
         """Write down what became of an item: the last thing to happen to a record."""
         before = self._known.pop(item.record_id, None)
-        if item.held:
-            self.counts.held += item.quota is None  # a quota knows what it has from the start
-            self.counts.given_up += isinstance(result, Missing) and item.quota is None
+        if item.unchanged:
+            self.counts.unchanged += item.quota is None  # a quota knows what it has from the start
+            self.counts.not_retried += isinstance(result, Missing) and item.quota is None
         else:
-            if item.lost is not None and before is not None:
+            if item.previous_failure is not None and before is not None:
                 self._uncount(before)
             self.counts.outcomes[result.outcome] += 1
             if isinstance(result, Stored):
                 self.counts.bytes += result.bytes or 0
             elif item.quota is not None:
                 self.counts.replaced += 1
-        if item.held and before is not None and "phash" in before.metadata:
+        if item.unchanged and before is not None and "phash" in before.metadata:
             item.metadata.setdefault("phash", before.metadata["phash"])  # made once, kept
-        if not item.held or (before is not None and before.metadata != item.metadata):
-            now = before.last_try_at if item.held and before else utc_now()
+        if not item.unchanged or (before is not None and before.metadata != item.metadata):
+            now = before.last_try_at if item.unchanged and before else utc_now()
             was = type(before.result) if before else None
             self.recorder.record(LedgerEntry.from_item(item, result, now), was=was)
         if isinstance(result, Missing) and result.outcome is Outcome.DISK_FULL:
             self.fail(f"The disk of {self.out.root} is full. Free some space and run again.")
-        if isinstance(result, Stored) and not item.held and item.quota in self.quotas:
+        if isinstance(result, Stored) and not item.unchanged and item.quota in self.quotas:
             self.quotas[item.quota].count(1)
-        if isinstance(result, Stored) and item.instead_of:
-            self.recorder.forget_missing(item.instead_of)
+        if isinstance(result, Stored) and item.replaces:
+            self.recorder.forget_missing(item.replaces)
         for callback in self._on_settled:
             callback(item)
 
-    def take_back(self, entry: LedgerEntry, missing: Missing) -> None:
+    def revoke(self, entry: LedgerEntry, missing: Missing) -> None:
         """A record that was stored turns out to be none: its file goes, its outcome changes."""
         stored = entry.result
         assert isinstance(stored, Stored)
@@ -139,7 +139,7 @@ class Run:
             and self.files.is_there(e.result.file_name or "", e.result.bytes)
             for e in entries
         )
-        self.counts.held += quota.stored
+        self.counts.unchanged += quota.stored
 
     def same_url(self, item: Item) -> Result | None:
         """What the first URL of an item gave another record: at any time a file, or failure now."""
@@ -199,11 +199,11 @@ class Run:
         """Write down what was learnt of the classes: how long their lists are, if there are any."""
         self.ledger.write_quotas(self.quotas.values())
 
-    def now_in_words(self) -> str:
+    def describe_activity(self) -> str:
         """What is under way: classes or large files, where there are any."""
         if self.quotas:
-            return in_words(self.quotas.values())
-        return self.counts.now_in_words()
+            return describe_quotas(self.quotas.values())
+        return self.counts.describe_activity()
 
     def unreadable(self, piece: Unreadable) -> None:
         """A piece of the source is no record: it stands among the failures until it is read."""
@@ -262,9 +262,9 @@ class Run:
             elif entry.quota is not None:
                 counts.replaced -= 1
         elif entry.quota is None or isinstance(result, Stored):
-            counts.held = max(0, counts.held - 1)
+            counts.unchanged = max(0, counts.unchanged - 1)
             if isinstance(result, Missing):
-                counts.given_up = max(0, counts.given_up - 1)
+                counts.not_retried = max(0, counts.not_retried - 1)
 
     def _has_tables(self) -> bool:
         return all((self.out.root / name).exists() for name in (METADATA, FAILURES))

@@ -83,8 +83,8 @@ def summarize(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict
         "missing_by_host": _by_host(run),
         "this_run": {
             "outcomes": {o.value: n for o, n in sorted(run.counts.outcomes.items()) if n},
-            "already_there": run.counts.held - run.counts.given_up,
-            "not_tried_again": run.counts.given_up,
+            "already_there": run.counts.unchanged - run.counts.not_retried,
+            "not_tried_again": run.counts.not_retried,
             "bytes": run.counts.bytes,
         },
     }
@@ -110,7 +110,7 @@ def _by_host(run: Run) -> dict[str, dict[str, int]]:
     return {host: dict(sorted(reasons.items())) for host, reasons in worst}
 
 
-def in_words(summary: dict[str, Any], out: str) -> str:
+def format_summary(summary: dict[str, Any], out: str) -> str:
     """The summary for a person: what is there, what is missing and why, what to type next."""
     records, run = summary["records"], summary["this_run"]
     lines = [

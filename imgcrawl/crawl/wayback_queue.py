@@ -49,7 +49,7 @@ class WaybackQueue:
             self._tried.add(entry.record_id)
             item = entry.to_item()
             assert isinstance(entry.result, Missing)
-            item.lost = entry.result
+            item.previous_failure = entry.result
             if quota is not None:
                 quota.hand_out()
             yield item

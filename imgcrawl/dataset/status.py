@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.records.exit_status import ExitStatus, status_in_words
+from imgcrawl.records.exit_status import ExitStatus, describe_status
 from imgcrawl.storage.directory import LEDGER, SUMMARY, holder_of, opened_plain
 from imgcrawl.text.redact import printable
 
@@ -64,7 +64,7 @@ class RunStatus:
             case "killed":
                 return f"killed (process {self.process or 'unknown'}); the same command goes on"
             case "ended" if self.exit_status is not None:
-                words = status_in_words(self.exit_status)
+                words = describe_status(self.exit_status)
                 return f"{words} ({self.error})" if self.error else words
         return self.error or "no run has ended here"
 

@@ -79,7 +79,7 @@ def in_words(standing: CrawlState) -> str:
         return f"running; its log is {standing.crawl.out / LOG}"
     records, size = standing.rates()
     rate = f"{records:.1f} records/s, {format_size(round(size))}/s"
-    return f"running. {done}, {rate}, {standing.left()} left. {printable(counts.doing)}"
+    return f"running. {done}, {rate}, {standing.left()} left. {printable(counts.phase)}"
 
 
 def printable(text: str) -> str:

@@ -98,7 +98,7 @@ def _cells(standing: CrawlState) -> list[Text]:
     cells = (
         *(standing.crawl.name, str(standing.state), _bar(counts.done, counts.expected)),
         *(f"{counts.done:,}{total}", f"{standing.missing:,}", format_size(counts.bytes)),
-        *(rate, standing.left() if running else "", printable(counts.doing) if running else ""),
+        *(rate, standing.left() if running else "", printable(counts.phase) if running else ""),
     )
     return [Text(cell, style if i < 2 else "") for i, cell in enumerate(cells)]
 

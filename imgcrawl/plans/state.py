@@ -45,8 +45,12 @@ class CrawlState:
             self.error = told["error"]
             return
         counts = self.counts
-        counts.held, counts.bytes, counts.expected = told["done"], told["bytes"], told["expected"]
-        counts.doing = told["doing"]
+        counts.unchanged, counts.bytes, counts.expected = (
+            told["done"],
+            told["bytes"],
+            told["expected"],
+        )
+        counts.phase = told["doing"]
         self.missing = told["missing"]
         self._rates.count(counts)
 

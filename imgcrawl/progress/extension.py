@@ -58,7 +58,7 @@ class ProgressExtension(PeriodicExtension):
 
     def look(self) -> None:
         """Draw the line anew, or log one."""
-        counts, doing = self._run.counts, self._run.now_in_words()
+        counts, doing = self._run.counts, self._run.describe_activity()
         self._rates.count(counts)
         records, size = self._rates.now()
         left = time_left(counts, records)

@@ -57,7 +57,7 @@ class ProgressReporter(PeriodicExtension):
                 "missing": counts.missing,
                 "expected": counts.expected,
                 "bytes": counts.bytes,
-                "doing": self._run.now_in_words()[:200],
+                "doing": self._run.describe_activity()[:200],
             }
         )
 

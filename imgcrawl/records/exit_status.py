@@ -15,7 +15,7 @@ class ExitStatus(IntEnum):
     SOME_MISSING = 3  # finished; failures.csv says what is missing
 
 
-def status_in_words(status: int) -> str:
+def describe_status(status: int) -> str:
     """What an exit status of ``scrapy crawl`` says."""
     words = {0: "all stored", 1: "stopped", 2: "wrong arguments", 3: "finished, some missing"}
     if status > 128:

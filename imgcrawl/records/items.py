@@ -138,7 +138,7 @@ class Item:
     digests:   what its bytes must come to, as the source says: {"md5": hexadecimal}
     hint:      what else is known of a picture, told where it is missing
     result:    what became of it; a spider may set it where it knows that a record is missing
-    instead_of: the id under which an earlier run was told that there is no such record
+    replaces: the id under which an earlier run was told that there is no such record
     """
 
     kind: ClassVar[str]
@@ -154,12 +154,16 @@ class Item:
     digests: dict[str, str] = field(default_factory=dict)
     hint: str = ""
     result: Result | None = None
-    instead_of: str = ""
+    replaces: str = ""
 
     # Set on the way, never by a spider.
-    held: bool = False  # the result is an earlier run's: nothing was fetched
-    lost: Missing | None = None  # gone for good, and now looked for in the Wayback Machine
-    found: Path | None = None  # a file under this record's final name that no table knows of
+    unchanged: bool = False  # the result is an earlier run's: nothing was fetched
+    previous_failure: Missing | None = (
+        None  # gone for good, and now looked for in the Wayback Machine
+    )
+    recovered_file: Path | None = (
+        None  # a file under this record's final name that no table knows of
+    )
     renew: Callable[[Item], Awaitable[list[str]]] | None = None  # fresh URLs for expired ones
 
     def to_json(self) -> str:

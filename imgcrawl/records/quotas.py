@@ -56,7 +56,7 @@ class Quota:
         self.changed()
 
 
-def in_words(quotas: Collection[Quota]) -> str:
+def describe_quotas(quotas: Collection[Quota]) -> str:
     """How many classes are complete, and how far those are that are under way."""
     short = [quota for quota in quotas if quota.short]
     under_way = [quota for quota in short if quota.in_flight][:3]

@@ -71,8 +71,8 @@ class VolumeCrops:
         url = _url(item, crop)
         if self._run.stopping:
             return Missing(Outcome.INTERRUPTED, "the run was stopped", url)
-        if item.found is not None:
-            adopted = await asyncio.to_thread(self._adopted, item.found, item, crop)
+        if item.recovered_file is not None:
+            adopted = await asyncio.to_thread(self._adopted, item.recovered_file, item, crop)
             if adopted is not None:
                 forget(self._run.out.parts, item.record_id)
                 return self._stored(item, adopted)
