@@ -13,7 +13,7 @@ from scrapy.settings import Settings
 from bench.stopwatch import Stopwatch
 from imgcrawl import settings as project
 from imgcrawl.records.volume import Crop, Level, VolumeAddress
-from imgcrawl.volumes.crop.arrays import tensorstore
+from imgcrawl.volumes.crop.open_arrays import tensorstore
 from imgcrawl.volumes.crop.read import read_crop
 
 if TYPE_CHECKING:

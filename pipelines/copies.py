@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
 
     from imgcrawl.storage.objects import ObjectStorage
-    from imgcrawl.volumes.copy.copy import VolumeCopies
+    from imgcrawl.volumes.copy.volume_copy import VolumeCopier
 
 AT_ONCE = 4  # copies, whose objects share the requests that may be under way
 
@@ -24,7 +24,7 @@ class CopiesPipeline(RunPipeline):
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         self._room = asyncio.Semaphore(AT_ONCE)
-        self._copies: VolumeCopies | None = None
+        self._copies: VolumeCopier | None = None
 
     async def process_item(self, item: Item) -> Item:
         """Copy what has no result yet, and give it one."""
@@ -37,11 +37,11 @@ class CopiesPipeline(RunPipeline):
             item.metadata = item.metadata | known.metadata  # what it says was read once, and kept
         return item
 
-    def _made(self) -> VolumeCopies:
+    def _made(self) -> VolumeCopier:
         if self._copies is None:
-            from imgcrawl.volumes.copy.copy import VolumeCopies  # noqa: PLC0415 - most crawls have none
+            from imgcrawl.volumes.copy.volume_copy import VolumeCopier  # noqa: PLC0415 - most crawls have none
 
-            self._copies = VolumeCopies(self._crawler, self._run, self._shelf())
+            self._copies = VolumeCopier(self._crawler, self._run, self._shelf())
         return self._copies
 
     def _shelf(self) -> ObjectStorage:

@@ -11,7 +11,7 @@ from pipelines.base import RunPipeline
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
 
-    from imgcrawl.volumes.crop.crops import VolumeCrops
+    from imgcrawl.volumes.crop.volume_crop import VolumeCropper
 
 
 class CropsPipeline(RunPipeline):
@@ -20,7 +20,7 @@ class CropsPipeline(RunPipeline):
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         self._turns = asyncio.Semaphore(crawler.settings.getint("VOLUMES_AT_ONCE"))
-        self._crops: VolumeCrops | None = None
+        self._crops: VolumeCropper | None = None
 
     async def process_item(self, item: Item) -> Item:
         """Store a crop that has no result yet, and give it one."""
@@ -35,11 +35,11 @@ class CropsPipeline(RunPipeline):
             item.metadata = item.metadata | known.metadata  # learnt while it was read, and kept
         return item
 
-    def _made(self) -> VolumeCrops:
+    def _made(self) -> VolumeCropper:
         if self._crops is None:
-            from imgcrawl.volumes.crop.crops import VolumeCrops  # noqa: PLC0415 - most crawls have no volumes
+            from imgcrawl.volumes.crop.volume_crop import VolumeCropper  # noqa: PLC0415 - most crawls have no volumes
 
-            self._crops = VolumeCrops(self._crawler, self._run, self._store)
+            self._crops = VolumeCropper(self._crawler, self._run, self._store)
         return self._crops
 
     def _store(self) -> Any:

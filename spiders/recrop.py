@@ -14,7 +14,7 @@ from imgcrawl.microscopy.zarr_documents import MAX_DOCUMENT
 from imgcrawl.records.errors import NoAnswerError, SourceError
 from imgcrawl.records.items import Expects, Missing, VolumeItem
 from imgcrawl.records.outcomes import Outcome
-from imgcrawl.volumes.crop.provenance import Provenance, bytes_of, check_crop, read_file
+from imgcrawl.volumes.crop.provenance import Provenance, check_crop, crop_bytes, read_provenance
 from imgcrawl.volumes.metadata.address import parent
 from imgcrawl.volumes.metadata.local_folder import read_document
 from imgcrawl.volumes.metadata.multiscale import read_multiscale
@@ -37,12 +37,12 @@ class RecropArguments(SpiderArguments):
     )
     local: bool = Field(False, description="the volume may be a folder of this computer")
 
-    _citation: Provenance = PrivateAttr()
+    _provenance: Provenance = PrivateAttr()
 
     @model_validator(mode="after")
     def _is_citation(self) -> Self:
-        self._citation = read_file(self.file)
-        url = self._citation.crop.level.address.url
+        self._provenance = read_provenance(self.file)
+        url = self._provenance.crop.level.address.url
         # Whoever wrote the file may not have been the one who reads it now.
         if url.startswith("file:") and not self.local:
             raise ValueError(
@@ -52,9 +52,9 @@ class RecropArguments(SpiderArguments):
         return self
 
     @property
-    def citation(self) -> Provenance:
+    def provenance(self) -> Provenance:
         """What the file says."""
-        return self._citation
+        return self._provenance
 
 
 class RecropSpider(DatasetSpider[RecropArguments]):
@@ -70,11 +70,11 @@ class RecropSpider(DatasetSpider[RecropArguments]):
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
         """The crop."""
-        citation = self.args.citation
-        cited = citation.crop
-        item = VolumeItem(citation.record_id, [citation.url], citation.file.name, crop=cited)
+        provenance = self.args.provenance
+        cited = provenance.crop
+        item = VolumeItem(provenance.record_id, [provenance.url], provenance.file.name, crop=cited)
         item.metadata = {
-            "cited_voxels_sha256": citation.voxels_sha256,
+            "cited_voxels_sha256": provenance.voxels_sha256,
             "cited_metadata_sha256": cited.level.sha256,
         }
         now = await self._level(cited.level)
@@ -83,9 +83,9 @@ class RecropSpider(DatasetSpider[RecropArguments]):
                 "The metadata of %s have changed since the crop was made", cited.level.address.shown
             )
             if words := _unlike(cited, now):
-                item.result = Missing(Outcome.CORRUPT, words, citation.url)
+                item.result = Missing(Outcome.CORRUPT, words, provenance.url)
             item.crop = replace(cited, level=replace(cited.level, sha256=now.sha256))
-        yield Expects(records=1, bytes=bytes_of(cited))
+        yield Expects(records=1, bytes=crop_bytes(cited))
         yield item
 
     async def _level(self, cited: Level) -> Level:

@@ -58,7 +58,7 @@ class Command(ScrapyCommand):
         Exit status 0: the voxels are the same; 3: they are not; 2: no such description; 1: the
         crop could not be made.
         """
-        from imgcrawl.volumes.crop.provenance import read_file  # noqa: PLC0415 - only this one needs it
+        from imgcrawl.volumes.crop.provenance import read_provenance  # noqa: PLC0415 - only this one needs it
 
         if len(args) != 1:
             raise UsageError("scrapy recrop takes one file, NAME.crop.json")
@@ -67,7 +67,7 @@ class Command(ScrapyCommand):
         given = {"file": args[0], "out": str(out), "local": str(int(opts.local))}
         try:
             parse_arguments(get_spider_loader(self.settings).load(SPIDER), given)
-            self.exitcode = self._compare(read_file(Path(args[0])), out, given)
+            self.exitcode = self._compare(read_provenance(Path(args[0])), out, given)
         except (ArgumentError, ValueError) as error:
             self._say(str(error))
             self.exitcode = ExitStatus.USAGE

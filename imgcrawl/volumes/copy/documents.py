@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 from imgcrawl.microscopy.zarr_documents import document_at
-from imgcrawl.volumes.copy.fetch import MAX_DOCUMENT, FetchedObject
 from imgcrawl.volumes.copy.grid import DOCUMENTS, as_document
-from imgcrawl.volumes.copy.pages import local_folder
+from imgcrawl.volumes.copy.object_fetcher import MAX_DOCUMENT, FetchedObject
+from imgcrawl.volumes.metadata.local_folder import folder_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from imgcrawl.records.volume import VolumeAddress
     from imgcrawl.storage.objects import ObjectStorage
-    from imgcrawl.volumes.copy.fetch import ObjectFetcher
+    from imgcrawl.volumes.copy.object_fetcher import ObjectFetcher
 
 _STORE = re.compile(r"(?i).+\.(zarr|n5|precomputed)")  # nothing above such a folder is part of it
 _OF = {
@@ -139,7 +139,7 @@ async def _fetch_body(
     objects: ObjectFetcher, base: str, name: str
 ) -> tuple[bytes | None, str | None]:
     """Return the body and the ETag of a document, None for what is absent. Raises RecordMissing."""
-    folder = local_folder(base)
+    folder = folder_of(base)
     if folder is not None:
         return await asyncio.to_thread(document_at, folder / name, MAX_DOCUMENT), None
     found, response = await objects.document(base + quote(name, safe="/"))

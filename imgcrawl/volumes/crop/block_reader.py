@@ -15,7 +15,7 @@ from imgcrawl.download.limits import TransferLimits
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.volume import Chunks
-from imgcrawl.volumes.crop.arrays import OpenArrays, arranged
+from imgcrawl.volumes.crop.open_arrays import arrange, open_arrays_of
 from imgcrawl.volumes.crop.read_errors import ReadErrors, is_absent, is_forbidden
 from imgcrawl.volumes.crop.tasks import gather_or_cancel
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
 
     from imgcrawl.records.volume import Level
-    from imgcrawl.volumes.crop.arrays import ArraySource
     from imgcrawl.volumes.crop.blocks import Block, BlockPlan
+    from imgcrawl.volumes.crop.open_arrays import ArraySource
 
 
 class _NotThere(Exception):  # noqa: N818 - an answer more than an error
@@ -36,23 +36,23 @@ class _NotThere(Exception):  # noqa: N818 - an answer more than an error
         self.forbidden = forbidden
 
 
-async def opened(crawler: Crawler, level: Level, time: int) -> ArraySource:
+async def open_array(crawler: Crawler, level: Level, time: int) -> ArraySource:
     """The array of a level at one time. Raises RecordMissing."""
-    stores = OpenArrays.of(crawler)
+    arrays = open_arrays_of(crawler)
     tried = 0
     while True:
-        doctor = ReadErrors(crawler, level, await stores.place(crawler, level))
-        await doctor.ready()
+        errors = ReadErrors(crawler, level, await arrays.endpoint(level))
+        await errors.wait_for_host()
         try:
-            array, place = await stores.array(crawler, level)
+            array, endpoint = await arrays.open(level)
         except ValueError as error:
             tried += 1
-            await doctor.examine(error, tried)
+            await errors.classify(error, tried)
             if is_absent(error):
                 words = f"there is no array {level.name} at {level.address.shown}"
                 raise RecordMissing(Outcome.NOT_FOUND, words, tries=tried) from error
         else:
-            return arranged(array, place, level, time)
+            return arrange(array, endpoint, level, time)
 
 
 class BlockReader:
@@ -65,7 +65,7 @@ class BlockReader:
         self._level = level
         self._source = source
         self._blocks = blocks
-        self._doctor = ReadErrors(crawler, level, source.place)
+        self._errors = ReadErrors(crawler, level, source.endpoint)
         self._deadline = TransferLimits.from_settings(crawler.settings).deadline
         self._at_once = asyncio.Semaphore(2 * crawler.settings.getint("VOLUME_CONNECTIONS", 8))
         self._has_gaps = False
@@ -119,7 +119,7 @@ class BlockReader:
         region = tuple(slice(a, b) for a, b in zip(block.start, block.stop, strict=True))
         tried = 0
         while True:
-            await self._doctor.ready()
+            await self._errors.wait_for_host()
             try:
                 async with asyncio.timeout(self._deadline or None):
                     voxels: np.ndarray[Any, Any] = await self._source.array[region].read()
@@ -131,15 +131,15 @@ class BlockReader:
                 if is_absent(error) or is_forbidden(error):
                     raise _NotThere(forbidden=is_forbidden(error)) from None
                 tried += 1
-                await self._doctor.examine(error, tried)
+                await self._errors.classify(error, tried)
 
     async def _absence_is_forbidden(self) -> bool:
         """Whether 403 means absence in this store, asked once for all its boxes."""
-        known = OpenArrays.of(self._crawler).absence
+        known = open_arrays_of(self._crawler).absence
         key = self._level.address.url
         task = known.get(key)
         if task is None or (task.done() and (task.cancelled() or task.exception())):
-            task = known[key] = asyncio.create_task(self._doctor.absence_is_forbidden())
+            task = known[key] = asyncio.create_task(self._errors.absence_is_forbidden())
         return await asyncio.shield(task)
 
     def _forbidden(self, counted: Chunks) -> RecordMissing:

@@ -20,12 +20,12 @@ _FROM = {
 }
 
 
-def columns(citation: Provenance) -> Metadata:
+def columns(provenance: Provenance) -> Metadata:
     """What is known of a stored crop; a column without a value is left out.
 
     ``volume`` is the source as a person writes it, ``metadata_sha256`` that of its documents.
     """
-    crop, level = citation.crop, citation.crop.level
+    crop, level = provenance.crop, provenance.crop.level
     facts = _facts(level, crop.shape, _FROM[level.driver]).columns()
     facts.pop("format")
     own = {
@@ -36,10 +36,10 @@ def columns(citation: Provenance) -> Metadata:
         "time": crop.time if level.times > 1 else None,
         "seed": crop.seed,
         "draw": crop.draw,
-        "chunks_present": citation.chunks.present,
-        "chunks_missing": citation.chunks.missing,
-        "chunks_forbidden": citation.chunks.forbidden,
-        "voxels_sha256": citation.voxels_sha256,
+        "chunks_present": provenance.chunks.present,
+        "chunks_missing": provenance.chunks.missing,
+        "chunks_forbidden": provenance.chunks.forbidden,
+        "voxels_sha256": provenance.voxels_sha256,
         "metadata_sha256": level.sha256,
     }
     return {name: value for name, value in (facts | own).items() if value is not None}

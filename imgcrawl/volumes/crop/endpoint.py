@@ -22,7 +22,7 @@ from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from scrapy.crawler import Crawler
+    from scrapy.settings import BaseSettings
 
     from imgcrawl.download.resolver import Resolver
 
@@ -30,7 +30,7 @@ _URL = re.compile(r"https?://[^\s\"'\]]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class StoreEndpoint:
     """A store as tensorstore is told of it.
 
     url:     as the crawl knows it, with "/" at its end
@@ -62,18 +62,17 @@ class Endpoint:
         return below[-1] if below else None
 
 
-async def locate(crawler: Crawler, url: str, resolver: Resolver) -> Endpoint:
+async def locate(settings: BaseSettings, url: str, resolver: Resolver) -> StoreEndpoint:
     """Where `url` is to be asked for.
 
     Raises RecordMissing: blocked_address, dns, or bad_url for what is no http, https or file URL.
     """
     parts = urlsplit(url)
     if parts.scheme == "file":
-        return Endpoint(url, url)
+        return StoreEndpoint(url, url)
     host = parts.hostname
     if parts.scheme not in {"http", "https"} or not host:
         raise RecordMissing(Outcome.BAD_URL, f"{url} is no address of a volume", tries=0)
-    settings = crawler.settings
     guard = AddressGuard.from_setting(settings["ALLOWED_PRIVATE_NETWORKS"])
     guard.check_host(host)
     headers = (f"User-Agent: {settings['USER_AGENT']}",)
@@ -82,18 +81,18 @@ async def locate(crawler: Crawler, url: str, resolver: Resolver) -> Endpoint:
     host = parts.hostname or ""
     if parts.scheme in getproxies() and not proxy_bypass(host):
         # The proxy is the user's choice and looks the names up: as it is for all else.
-        return Endpoint(url, asked, headers)
+        return StoreEndpoint(url, asked, headers)
     addresses = await _addresses(resolver, host, parts.port or 0)
     for address in addresses:
         _check(guard, host, address)
     if parts.scheme == "https" or literal_address(host) is not None:
-        return Endpoint(url, asked, headers)
+        return StoreEndpoint(url, asked, headers)
     # One address is all that it gets, and IPv4 is what works everywhere.
     address = min(addresses, key=lambda one: ":" in one)
     pinned = f"[{address}]" if ":" in address else address
     port = "" if parts.port is None else f":{parts.port}"
     asked = parts._replace(netloc=f"{pinned}{port}").geturl()
-    return Endpoint(url, asked, (*headers, f"Host: {host}{port}"))
+    return StoreEndpoint(url, asked, (*headers, f"Host: {host}{port}"))
 
 
 async def _addresses(resolver: Resolver, host: str, port: int) -> list[str]:

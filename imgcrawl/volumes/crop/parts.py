@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from imgcrawl.records.volume import Chunks, Raw
-from imgcrawl.volumes.crop.provenance import bytes_of
+from imgcrawl.volumes.crop.provenance import crop_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +65,7 @@ class CropParts:
             size = self.raw.stat().st_size
         except (OSError, ValueError, TypeError):
             return None
-        if size != self.start + bytes_of(self.crop):
+        if size != self.start + crop_bytes(self.crop):
             return None
         level = self.crop.level
         shape = (level.channels, *self.crop.shape)

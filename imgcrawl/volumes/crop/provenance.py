@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 import imgcrawl
 from imgcrawl.records.volume import Chunks, Crop
-from imgcrawl.volumes.crop.writing.place import origin_nm, size_nm
+from imgcrawl.volumes.crop.writing.coordinates import origin_nm, size_nm
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,7 +89,7 @@ def check_crop(crop: Crop) -> None:
             )
     if not 0 <= crop.time < level.times:
         raise ValueError(f"time {crop.time} of {level.times}")
-    if bytes_of(crop) > _MAX_CUBE:
+    if crop_bytes(crop) > _MAX_CUBE:
         raise ValueError("a crop of more bytes than any disk has")
     if any(voxel is not None and voxel <= 0 for voxel in level.voxel_nm):
         raise ValueError("voxel sizes are above 0")
@@ -99,14 +99,14 @@ def check_crop(crop: Crop) -> None:
         raise ValueError("its url is no folder of a store: https://host/path/")
 
 
-def bytes_of(crop: Crop) -> int:
+def crop_bytes(crop: Crop) -> int:
     """How many bytes its voxels have."""
     return math.prod(crop.shape) * crop.level.channels * _TYPES.get(crop.level.dtype, 8)
 
 
-def write(citation: Provenance) -> str:
-    """The text of the file: what `read` reads, and the same again for people."""
-    crop, level = citation.crop, citation.crop.level
+def format_provenance(provenance: Provenance) -> str:
+    """The text of the file: what `parse_provenance` reads, and the same again for people."""
+    crop, level = provenance.crop, provenance.crop.level
     shown: dict[str, Any] = {
         "source": level.address.shown,
         "level": level.name,
@@ -125,10 +125,12 @@ def write(citation: Provenance) -> str:
     }
     versions = {"imgcrawl": imgcrawl.__version__, "tensorstore": version("tensorstore")}
     told = {"schema": SCHEMA, "versions": versions, "for_people": shown}
-    return json.dumps(told | citation.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+    return (
+        json.dumps(told | provenance.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+    )
 
 
-def read(text: str | bytes) -> Provenance:
+def parse_provenance(text: str | bytes) -> Provenance:
     """What a file says. Raises ValueError with what is wrong with it.
 
     What stands there `for_people` may say anything, and is not read.
@@ -158,20 +160,22 @@ def read(text: str | bytes) -> Provenance:
         raise ValueError(f"{where}: {words}" if where else words) from None
 
 
-def read_file(path: Path) -> Provenance:
+def read_provenance(path: Path) -> Provenance:
     """What the file at a path says. Raises ValueError with its name and what is wrong with it."""
     try:
         with path.open("rb") as file:
             text = file.read(MAX_BYTES + 1)
-        return read(text)
+        return parse_provenance(text)
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}") from error
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def verify(item: VolumeItem, crop: Crop, chunks: Chunks, voxels: str, **made: Any) -> Provenance:
-    """The citation of an item's crop.
+def make_provenance(
+    item: VolumeItem, crop: Crop, chunks: Chunks, voxels: str, **made: Any
+) -> Provenance:
+    """The provenance of an item's crop.
 
     voxels: their SHA-256; made: `file` and `made_at`
     """

@@ -16,7 +16,7 @@ from imgcrawl.download.errors import to_disk
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.volume import Chunks, Raw
-from imgcrawl.volumes.crop.block_reader import BlockReader, opened
+from imgcrawl.volumes.crop.block_reader import BlockReader, open_array
 from imgcrawl.volumes.crop.blocks import Block, BlockPlan, plan
 from imgcrawl.volumes.crop.journal import CropJournal
 from imgcrawl.volumes.crop.tasks import gather_or_cancel
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
 
     from imgcrawl.records.volume import Crop, Level, Zyx
-    from imgcrawl.volumes.crop.arrays import ArraySource
     from imgcrawl.volumes.crop.blocks import BlockSide
+    from imgcrawl.volumes.crop.open_arrays import ArraySource
 
 BLOCK = 4 << 20  # bytes in memory as one
 SHARDED_BLOCK = 8 << 20  # likewise, of a store that keeps many chunks in an object
@@ -54,17 +54,17 @@ async def read_crop(
 
     Raises RecordMissing. After `forbidden`, as after all else, the next run goes on.
     """
-    source = await opened(crawler, crop.level, crop.time)
+    source = await open_array(crawler, crop.level, crop.time)
     sides = source.sides(crop.origin, crop.shape)
     dtype = source.array.dtype.numpy_dtype
     blocks = _plan(source, sides)
     shape = tuple(side.stop - side.start for side in sides)
-    file = _File(path, start, shape, dtype.itemsize, CropJournal(path))
+    file = _CropFile(path, start, shape, dtype.itemsize, CropJournal(path))
     reader = BlockReader(crawler, crop.level, source, blocks)
-    await _guarded(file.begin, _told(crop, blocks, start), len(blocks))
+    await _run_on_disk(file.begin, _told(crop, blocks, start), len(blocks))
     await _read_all(reader, file, blocks, progress, at_once=_at_once(crawler, source, blocks))
     chunks = sum(file.journal.done.values(), Chunks())
-    await _guarded(file.journal.remove)
+    await _run_on_disk(file.journal.remove)
     channels, z, y, x = shape
     return Raw(str(path), (channels, z, y, x), crop.level.dtype, start, chunks)
 
@@ -75,7 +75,7 @@ async def read_box(
     """Read a small box into memory: c, z, y, x, all channels. Raises RecordMissing."""
     import numpy as np  # noqa: PLC0415
 
-    source = await opened(crawler, level, time)
+    source = await open_array(crawler, level, time)
     sides = source.sides(origin, shape)
     dtype = source.array.dtype.numpy_dtype
     blocks = _plan(source, sides)
@@ -109,7 +109,7 @@ def _at_once(crawler: Crawler, source: ArraySource, blocks: BlockPlan) -> int:
 
 async def _read_all(
     reader: BlockReader,
-    file: _File,
+    file: _CropFile,
     blocks: BlockPlan,
     progress: Callable[[int, int], None] | None,
     *,
@@ -134,7 +134,7 @@ async def _read_all(
             if reader.stopping:
                 return  # what others have under way may end: it would be fetched again
             voxels, chunks = await reader.read(block)
-            await _guarded(file.write, number, _within(block, blocks), voxels, chunks)
+            await _run_on_disk(file.write, number, _within(block, blocks), voxels, chunks)
             reader.chunks += chunks
             done += voxels.nbytes
             del voxels
@@ -146,7 +146,7 @@ async def _read_all(
         raise RecordMissing(Outcome.INTERRUPTED, "the run was stopped in the middle of a volume")
 
 
-class _File:
+class _CropFile:
     """The file that the voxels are written to."""
 
     def __init__(
@@ -232,7 +232,7 @@ def _told(crop: Crop, blocks: BlockPlan, start: int) -> dict[str, Any]:
     }
 
 
-async def _guarded(do: Callable[..., None], *arguments: object) -> None:
+async def _run_on_disk(do: Callable[..., None], *arguments: object) -> None:
     """Do something with the disk, in a thread. Raises RecordMissing (disk_full)."""
     with to_disk():
         await asyncio.to_thread(do, *arguments)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from scrapy.http import Headers, Response
 
     from imgcrawl.records.volume import Level
-    from imgcrawl.volumes.crop.endpoint import Endpoint
+    from imgcrawl.volumes.crop.endpoint import StoreEndpoint
 
 logger = logging.getLogger(__name__)
 
@@ -63,20 +63,20 @@ def is_forbidden(error: ValueError) -> bool:
 class ReadErrors:
     """Says what is wrong with one store."""
 
-    def __init__(self, crawler: Crawler, level: Level, place: Endpoint) -> None:
+    def __init__(self, crawler: Crawler, level: Level, endpoint: StoreEndpoint) -> None:
         self._crawler = crawler
         self._level = level
-        self._place = place
+        self._endpoint = endpoint
 
-    async def ready(self) -> None:
+    async def wait_for_host(self) -> None:
         """Wait until the host may be asked. Raises RecordMissing: interrupted, host_down."""
         downloader = Downloader.of(self._crawler)
         if downloader.stopping:
             words = "the run was stopped before all of the box was read"
             raise RecordMissing(Outcome.INTERRUPTED, words, tries=0)
-        if self._place.is_local:
+        if self._endpoint.is_local:
             return
-        key = downloader.get_slot_key(Request(self._place.url))
+        key = downloader.get_slot_key(Request(self._endpoint.url))
         while (host := downloader.hosts.get(key)) is not None:
             if error := downloader.hosts.given_up(key):
                 raise error
@@ -85,37 +85,39 @@ class ReadErrors:
                 return
             await downloader.sleep(wait)
 
-    async def examine(self, error: ValueError, tried: int) -> None:
-        """Return if trying again may help, after `tried` tries; raise RecordMissing if not."""
-        words = self._words(error)
+    async def classify(self, error: ValueError, tried: int) -> None:
+        """Return where trying again may help, after `tried` tries; raise RecordMissing elsewhere."""
+        words = self._describe(error)
         logger.debug("Reading %s failed, for the %d. time: %s", self._level.name, tried, words)
         if beyond := _BEYOND.search(words):
             why = f"its chunks are encoded in a way that is not known here ({beyond[0]})"
             help_ = "copy it as it is, without box, size and format"
             raise RecordMissing(Outcome.CORRUPT, f"{why}: {help_}", tries=tried)
-        url = self._place.failed_url(str(error))
-        if not self._place.is_local:
-            await self._ask(url or f"{self._place.url}{_DOCUMENTS[self._level.driver]}")
+        url = self._endpoint.failed_url(str(error))
+        if not self._endpoint.is_local:
+            await self._require_readable(
+                url or f"{self._endpoint.url}{_DOCUMENTS[self._level.driver]}"
+            )
         if _RANGE.search(words):
-            host = self._place.url.split("/")[2]
+            host = self._endpoint.url.split("/")[2]
             raise RecordMissing(
                 Outcome.HTTP_ERROR, f"{host} does not honour ranges, which a sharded volume needs"
             )
         if str(error).startswith(_DAMAGED):
-            if tried >= DAMAGED_ROUNDS or self._place.is_local:
+            if tried >= DAMAGED_ROUNDS or self._endpoint.is_local:
                 outcome = Outcome.TRUNCATED if _CUT.search(words) else Outcome.CORRUPT
                 raise RecordMissing(outcome, words, tries=tried)
-        elif tried >= ROUNDS or self._place.is_local:
+        elif tried >= ROUNDS or self._endpoint.is_local:
             raise RecordMissing(Outcome.SERVER_ERROR, words, tries=tried)
 
     async def absence_is_forbidden(self) -> bool:
         """Whether the store answers 403 for what is not there, as some buckets do."""
-        if self._place.is_local:
+        if self._endpoint.is_local:
             return False
-        response = await self._get(f"{self._place.url}{NOWHERE}")
+        response = await self._get(f"{self._endpoint.url}{NOWHERE}")
         return response.status in {401, 403}
 
-    async def _ask(self, url: str) -> None:
+    async def _require_readable(self, url: str) -> None:
         """Raise RecordMissing unless `url` can be had."""
         response = await self._get(url)
         status = response.status
@@ -145,9 +147,9 @@ class ReadErrors:
         response: Response = await self._crawler.engine.download_async(request)
         return response
 
-    def _words(self, error: ValueError) -> str:
+    def _describe(self, error: ValueError) -> str:
         """The error in one line, with the host's own name and without the spec at its end."""
-        words = self._place.named(str(error)).partition(" [tensorstore_spec=")[0]
+        words = self._endpoint.named(str(error)).partition(" [tensorstore_spec=")[0]
         words = words.partition(" [source locations")[0]
         return "".join(c if c.isprintable() else "?" for c in words)[:500]
 

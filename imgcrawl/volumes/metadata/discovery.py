@@ -11,7 +11,7 @@ from parsel import Selector
 from imgcrawl.records.errors import RecordMissing, SourceError
 from imgcrawl.volumes.metadata.address import bucket_listing, within
 from imgcrawl.volumes.metadata.documents import VolumeDocuments
-from imgcrawl.volumes.metadata.local_folder import list_folder
+from imgcrawl.volumes.metadata.local_folder import folder_of, list_folder
 
 if TYPE_CHECKING:
     from imgcrawl.records.volume import VolumeAddress
@@ -107,8 +107,8 @@ async def _holds_picture(get: Get, here: VolumeAddress, folder: FoundFolder) -> 
 
 async def _folder(get: Get, address: VolumeAddress) -> FoundFolder | None:
     """The content of a folder; None where it is not told."""
-    if address.url.startswith("file:"):
-        files, folders = await asyncio.to_thread(list_folder, address.url)
+    if (local := folder_of(address.url)) is not None:
+        files, folders = await asyncio.to_thread(list_folder, local)
         return FoundFolder(frozenset(files), tuple(folders))
     url = bucket_listing(address)
     body = await get(url) if url else None

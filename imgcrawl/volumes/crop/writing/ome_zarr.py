@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imgcrawl.volumes.crop.writing.boxes import CHUNK, boxes, opened
-from imgcrawl.volumes.crop.writing.place import origin_nm
+from imgcrawl.volumes.crop.writing.coordinates import origin_nm
 
 if TYPE_CHECKING:
     from pathlib import Path

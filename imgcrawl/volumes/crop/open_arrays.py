@@ -12,8 +12,8 @@ import os
 from collections import OrderedDict
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from imgcrawl.download.limits import TransferLimits
@@ -21,10 +21,12 @@ from imgcrawl.download.resolver import Resolver
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.volumes.crop.blocks import BlockSide
-from imgcrawl.volumes.crop.endpoint import Endpoint, locate
+from imgcrawl.volumes.crop.endpoint import StoreEndpoint, locate
+from imgcrawl.volumes.metadata.local_folder import folder_of
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
+    from scrapy.settings import BaseSettings
 
     from imgcrawl.records.volume import Level, Zyx
 
@@ -40,15 +42,16 @@ AXES = ("c", "z", "y", "x")
 class ArraySource:
     """An open array.
 
-    array:  a tensorstore whose axes are c, z, y, x
-    first:  of each axis, where a chunk of the grid begins
-    chunk:  of each axis, the voxels of a chunk
-    shard:  of each axis, the voxels of what is stored as one object
-    fill:   the value of what is not stored
+    array:    a tensorstore whose axes are c, z, y, x
+    endpoint: where its chunks are fetched from
+    first:    of each axis, where a chunk of the grid begins
+    chunk:    of each axis, the voxels of a chunk
+    shard:    of each axis, the voxels of what is stored as one object
+    fill:     the value of what is not stored
     """
 
     array: Any
-    place: Endpoint
+    endpoint: StoreEndpoint
     first: tuple[int, ...]
     chunk: tuple[int, ...]
     shard: tuple[int, ...]
@@ -77,50 +80,41 @@ class ArraySource:
 class OpenArrays:
     """What a crawl has open: a context a host, and the arrays asked for last."""
 
-    _of: ClassVar[WeakKeyDictionary[Crawler, OpenArrays]] = WeakKeyDictionary()
-
-    def __init__(self, crawler: Crawler) -> None:
-        self._settings = crawler.settings
+    def __init__(self, settings: BaseSettings) -> None:
+        self._settings = settings
         self._resolver = Resolver()
         self._contexts: dict[str, Any] = {}
-        self._open: OrderedDict[tuple[object, ...], asyncio.Task[tuple[Any, Endpoint]]] = (
+        self._arrays: OrderedDict[tuple[object, ...], asyncio.Task[tuple[Any, StoreEndpoint]]] = (
             OrderedDict()
         )
         self.absence: dict[str, asyncio.Task[bool]] = {}  # by volume: whether 403 means absent
 
-    @classmethod
-    def of(cls, crawler: Crawler) -> OpenArrays:
-        """Those of a crawl, which end with it."""
-        if crawler not in cls._of:
-            cls._of[crawler] = cls(crawler)
-        return cls._of[crawler]
-
-    async def array(self, crawler: Crawler, level: Level) -> tuple[Any, Endpoint]:
+    async def open(self, level: Level) -> tuple[Any, StoreEndpoint]:
         """An array as it is stored, opened once for all that ask.
 
         Raises RecordMissing of its address, or ValueError in tensorstore's words.
         """
         key = (level.address.url, level.driver, level.scale, level.sha256)
-        task = self._open.get(key)
+        task = self._arrays.get(key)
         if task is None or (task.done() and (task.cancelled() or task.exception())):
-            task = self._open[key] = asyncio.create_task(self._opened(crawler, level))
-        self._open.move_to_end(key)
-        if len(self._open) > KEPT:
-            self._open.popitem(last=False)
+            task = self._arrays[key] = asyncio.create_task(self._open(level))
+        self._arrays.move_to_end(key)
+        if len(self._arrays) > KEPT:
+            self._arrays.popitem(last=False)
         return await asyncio.shield(task)
 
-    async def place(self, crawler: Crawler, level: Level) -> Endpoint:
+    async def endpoint(self, level: Level) -> StoreEndpoint:
         """Where the store of a level is asked for. Raises RecordMissing."""
-        return await locate(crawler, level.address.url, self._resolver)
+        return await locate(self._settings, level.address.url, self._resolver)
 
-    async def _opened(self, crawler: Crawler, level: Level) -> tuple[Any, Endpoint]:
-        place = await self.place(crawler, level)
+    async def _open(self, level: Level) -> tuple[Any, StoreEndpoint]:
+        endpoint = await self.endpoint(level)
         ts = await asyncio.to_thread(
             tensorstore, TransferLimits.from_settings(self._settings).silence
         )
         spec: dict[str, Any] = {
             "driver": level.driver,
-            "kvstore": _kvstore(place),
+            "kvstore": _kvstore(endpoint),
             "fill_missing_data_reads": False,
             "recheck_cached_data": False,
             # A chunk is read once, the indices of its shard with every block that it has chunks of.
@@ -128,8 +122,8 @@ class OpenArrays:
         }
         if level.driver == "neuroglancer_precomputed":
             spec["scale_index"] = level.scale or 0
-        context = self._context(ts, urlsplit(place.url).netloc)
-        return await ts.open(spec, read=True, open=True, context=context), place
+        context = self._context(ts, urlsplit(endpoint.url).netloc)
+        return await ts.open(spec, read=True, open=True, context=context), endpoint
 
     def _context(self, ts: Any, host: str) -> Any:
         if host not in self._contexts:
@@ -145,6 +139,20 @@ class OpenArrays:
                 }
             )
         return self._contexts[host]
+
+
+_OF_CRAWLER: WeakKeyDictionary[Crawler, OpenArrays] = WeakKeyDictionary()
+
+
+def open_arrays_of(crawler: Crawler) -> OpenArrays:
+    """Return the open arrays of a crawl, made on first use and freed with the crawler.
+
+    The pipeline that stores crops and the spider that looks for foreground have only the crawler
+    in common, and must share them: the limit on connections to a host is kept by its context.
+    """
+    if crawler not in _OF_CRAWLER:
+        _OF_CRAWLER[crawler] = OpenArrays(crawler.settings)
+    return _OF_CRAWLER[crawler]
 
 
 def tensorstore(silence: float) -> Any:
@@ -163,7 +171,7 @@ def tensorstore(silence: float) -> Any:
     return ts
 
 
-def arranged(array: Any, place: Endpoint, level: Level, time: int) -> ArraySource:
+def arrange(array: Any, endpoint: StoreEndpoint, level: Level, time: int) -> ArraySource:
     """An array as it is stored, seen as c, z, y, x at one time.
 
     Raises RecordMissing (corrupt) where it is not what the level says.
@@ -199,7 +207,7 @@ def arranged(array: Any, place: Endpoint, level: Level, time: int) -> ArraySourc
             sizes.insert(0, (0, 1, 1))
     order = [names.index(name) for name in AXES]
     first, chunk, shard = zip(*(sizes[at] for at in order), strict=True)
-    return ArraySource(array.transpose(order), place, first, chunk, shard, fill)
+    return ArraySource(array.transpose(order), endpoint, first, chunk, shard, fill)
 
 
 def _changed(level: Level, words: str) -> RecordMissing:
@@ -208,11 +216,8 @@ def _changed(level: Level, words: str) -> RecordMissing:
     )
 
 
-def _kvstore(place: Endpoint) -> dict[str, Any]:
-    if place.is_local:
-        return {"driver": "file", "path": _path(place.url)}
-    return {"driver": "http", "base_url": place.asked, "headers": list(place.headers)}
-
-
-def _path(url: str) -> str:
-    return unquote(urlsplit(url).path)
+def _kvstore(endpoint: StoreEndpoint) -> dict[str, Any]:
+    folder = folder_of(endpoint.url)
+    if folder is not None:
+        return {"driver": "file", "path": f"{folder}/"}
+    return {"driver": "http", "base_url": endpoint.asked, "headers": list(endpoint.headers)}

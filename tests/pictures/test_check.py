@@ -12,7 +12,7 @@ from imgcrawl.pictures.check import CheckLevel, check_image
 from imgcrawl.pictures.sniff import EXTENSIONS
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
-from tests.pictures import (
+from tests.pictures.samples import (
     CHECKING,
     EVERY_LEVEL,
     LIMITS,

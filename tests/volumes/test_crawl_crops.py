@@ -16,7 +16,12 @@ from cloudvolume import CloudVolume
 from imgcrawl.records.items import VolumeItem
 from imgcrawl.records.volume import Chunks, Crop, VolumeAddress
 from imgcrawl.volumes.crop.digests import result_sha256
-from imgcrawl.volumes.crop.provenance import ProvenanceFile, read_file, verify, write
+from imgcrawl.volumes.crop.provenance import (
+    ProvenanceFile,
+    format_provenance,
+    make_provenance,
+    read_provenance,
+)
 from imgcrawl.volumes.crop.writing import EXTENSIONS
 from imgcrawl.volumes.metadata.multiscale import read_multiscale
 from tests.conftest import ROOT, Crawler, scrapy, until
@@ -86,7 +91,7 @@ def description(
     }
     item = VolumeItem(f"s0/{name}", ["https://viewer.example/"], path)
     file = tmp_path / f"{name}.crop.json"
-    file.write_text(write(verify(item, wanted, Chunks(), "0" * 64, **made)))
+    file.write_text(format_provenance(make_provenance(item, wanted, Chunks(), "0" * 64, **made)))
     return file
 
 
@@ -139,10 +144,10 @@ def test_a_cube_is_stored_described_and_left_alone(
     path = ended.out.root / row["file_name"]
     box = tuple(slice(a, a + n) for a, n in zip(ORIGIN, BOX, strict=True))
     assert np.array_equal(opened(path, format_), voxels[box])
-    citation = read_file(path.with_name(path.name + ".crop.json"))
-    assert citation.voxels_sha256 == row["voxels_sha256"]
-    assert citation.crop == read_file(file).crop
-    assert citation.file.sha256 == row["sha256"] == result_sha256(path)
+    provenance = read_provenance(path.with_name(path.name + ".crop.json"))
+    assert provenance.voxels_sha256 == row["voxels_sha256"]
+    assert provenance.crop == read_provenance(file).crop
+    assert provenance.file.sha256 == row["sha256"] == result_sha256(path)
     assert (row["size_z"], row["size_y"], row["size_x"]) == ("130", "100", "70")
     assert (row["width"], row["height"]) == ("70", "100")
     assert (row["voxel_z_nm"], row["voxel_x_nm"]) == ("2.96", "4.0")
@@ -280,7 +285,7 @@ def test_a_kill_at_any_step_costs_no_download_and_leaves_one_cube(
     assert (
         row["sha256"]
         == result_sha256(path)
-        == read_file(path.with_name(f"{path.name}.crop.json")).file.sha256
+        == read_provenance(path.with_name(f"{path.name}.crop.json")).file.sha256
     )
     assert not list(ended.out.root.glob(".*"))
 

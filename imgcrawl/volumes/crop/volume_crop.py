@@ -26,12 +26,20 @@ from imgcrawl.storage.digests import bytes_of
 from imgcrawl.storage.origin import Origin
 from imgcrawl.storage.scrapy_stores import upload
 from imgcrawl.text.times import utc_now
-from imgcrawl.volumes.crop import provenance as citations
 from imgcrawl.volumes.crop import writing
 from imgcrawl.volumes.crop.columns import columns
 from imgcrawl.volumes.crop.digests import result_sha256, voxels_sha256
 from imgcrawl.volumes.crop.parts import CropParts, forget
-from imgcrawl.volumes.crop.provenance import SUFFIX, Provenance, ProvenanceFile
+from imgcrawl.volumes.crop.provenance import (
+    SUFFIX,
+    Provenance,
+    ProvenanceFile,
+    check_crop,
+    crop_bytes,
+    format_provenance,
+    make_provenance,
+    read_provenance,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,14 +55,14 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _CropMade:
+class _WrittenCrop:
     """A cube in its format, not yet under its final name."""
 
     path: Path
-    citation: Provenance
+    provenance: Provenance
 
 
-class VolumeCrops:
+class VolumeCropper:
     """The cubes of one run.
 
     store: Scrapy's store of files, asked for once and only where OUT is not on this machine
@@ -77,7 +85,7 @@ class VolumeCrops:
                 forget(self._run.out.parts, item.record_id)
                 return self._stored(item, adopted)
         try:
-            citations.check_crop(crop)
+            check_crop(crop)
             writing.check(crop.format, crop.level.dtype)
         except ValueError as error:
             return Missing(Outcome.BAD_URL, str(error), url)
@@ -109,7 +117,7 @@ class VolumeCrops:
         finally:
             self._under_way.remove(parts)
         forget(self._run.out.parts, item.record_id)
-        return made.citation
+        return made.provenance
 
     def _check_room(self) -> None:
         """Raise OSError where the disk cannot hold the crops that are under way. Blocks."""
@@ -127,7 +135,7 @@ class VolumeCrops:
         there = parts.allocated()
         with suppress(FileNotFoundError):  # of what is being renamed, too
             there += bytes_of(self._partial(parts.raw))
-        return max(0, copies * citations.bytes_of(parts.crop) - there)
+        return max(0, copies * crop_bytes(parts.crop) - there)
 
     def _partial(self, raw: Path) -> Path:
         """Where a result lies until it is complete."""
@@ -155,7 +163,7 @@ class VolumeCrops:
         await asyncio.to_thread(parts.keep, raw)
         return raw
 
-    def _written(self, item: VolumeItem, crop: Crop, raw: Raw) -> _CropMade:
+    def _written(self, item: VolumeItem, crop: Crop, raw: Raw) -> _WrittenCrop:
         """The cube in its format, with what it came to. Blocks."""
         target = self._partial(Path(raw.path))
         _remove(target)
@@ -164,14 +172,14 @@ class VolumeCrops:
             file = ProvenanceFile(name=item.path, bytes=bytes_of(path), sha256=result_sha256(path))
             voxels = voxels_sha256(raw)
             made = {"file": file, "made_at": utc_now()}
-            return _CropMade(path, citations.verify(item, crop, raw.chunks, voxels, **made))
+            return _WrittenCrop(path, make_provenance(item, crop, raw.chunks, voxels, **made))
         except BaseException:
             _remove(target)  # the disk is full, as likely as not
             raise
 
-    async def _put(self, made: _CropMade, name: str) -> None:
+    async def _put(self, made: _WrittenCrop, name: str) -> None:
         """Give a cube and its description their places, the description first."""
-        text = citations.write(made.citation)
+        text = format_provenance(made.provenance)
         await asyncio.to_thread(self._run.out.write, name + SUFFIX, lambda file: file.write(text))
         if self._run.files.local:
             await asyncio.to_thread(_place, made.path, self._run.out.root / name, self._run.out)
@@ -194,27 +202,27 @@ class VolumeCrops:
     def _adopted(self, found: Path, item: VolumeItem, crop: Crop) -> Provenance | None:
         """What a killed run stored but did not come to write down, if it is this crop. Blocks."""
         try:
-            citation = citations.read_file(found.with_name(found.name + SUFFIX))
+            provenance = read_provenance(found.with_name(found.name + SUFFIX))
             of_disk = ProvenanceFile(
                 name=item.path, bytes=bytes_of(found), sha256=result_sha256(found)
             )
         except (OSError, ValueError):
             return None
-        is_it = citation.crop == crop and citation.file == of_disk
-        return citation if is_it and citation.record_id == item.record_id else None
+        is_it = provenance.crop == crop and provenance.file == of_disk
+        return provenance if is_it and provenance.record_id == item.record_id else None
 
     @staticmethod
-    def _stored(item: VolumeItem, citation: Provenance) -> Stored:
+    def _stored(item: VolumeItem, provenance: Provenance) -> Stored:
         """The verdict on a crop that is there; its item gets the columns."""
         assert item.crop is not None
-        item.metadata = item.metadata | columns(citation)
+        item.metadata = item.metadata | columns(provenance)
         origin = Origin(_url(item, item.crop), item.crop.level.address.url, "original")
         return replace(
-            origin.stored(item.path, citation.file.sha256, citation.file.bytes, tries=1),
+            origin.stored(item.path, provenance.file.sha256, provenance.file.bytes, tries=1),
             format=writing.WORDS[item.crop.format],
             width=item.crop.shape[2],
             height=item.crop.shape[1],
-            downloaded_at=citation.made_at,
+            downloaded_at=provenance.made_at,
         )
 
 

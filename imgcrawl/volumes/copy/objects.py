@@ -6,9 +6,8 @@ import asyncio
 import logging
 import secrets
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
@@ -21,21 +20,17 @@ from imgcrawl.volumes.copy.listing import (
     places,
     walk,
 )
+from imgcrawl.volumes.metadata.local_folder import folder_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     from imgcrawl.records.volume import Copy
-    from imgcrawl.volumes.copy.fetch import ObjectFetcher
     from imgcrawl.volumes.copy.grid import ChunkGrid, Read
+    from imgcrawl.volumes.copy.object_fetcher import ObjectFetcher
 
 logger = logging.getLogger(__name__)
-
-
-def local_folder(url: str) -> Path | None:
-    """The folder of this machine that a URL stands for; None for one that is elsewhere."""
-    parts = urlsplit(url)
-    return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
 
 class CopyObjects:
@@ -67,7 +62,7 @@ class CopyObjects:
 
     async def read(self, read: Read) -> AsyncIterator[list[ListedObject]]:
         """A page after the other. `read` gives documents by name. Raises RecordMissing, OSError."""
-        folder = local_folder(self._address.url)
+        folder = folder_of(self._address.url)
         if folder is not None:
             async for page in self._walked(folder):
                 yield page
@@ -83,7 +78,7 @@ class CopyObjects:
 
     def url_of(self, key: str) -> str | None:
         """Where to ask for an object that was not listed; None where the list is beyond doubt."""
-        if local_folder(self._address.url) is not None:
+        if folder_of(self._address.url) is not None:
             return None
         return self._address.url + quote(key, safe="/")
 

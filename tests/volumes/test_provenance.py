@@ -13,12 +13,12 @@ from imgcrawl.records.volume import Chunks, VolumeAddress
 from imgcrawl.volumes.crop.provenance import (
     Provenance,
     ProvenanceFile,
-    bytes_of,
     check_crop,
-    read,
-    read_file,
-    verify,
-    write,
+    crop_bytes,
+    format_provenance,
+    make_provenance,
+    parse_provenance,
+    read_provenance,
 )
 from tests.volumes.cubes import made_crop
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def made() -> Provenance:
     crop = replace(made_crop("tiff", (1, 5, 6, 7), "int16"), seed=0, draw=3)
-    return verify(
+    return make_provenance(
         VolumeItem("s0/1", ["https://viewer.example/#!{}"], "cubes/a.ome.tif"),
         crop,
         Chunks(7, 1, 0),
@@ -39,13 +39,13 @@ def made() -> Provenance:
 
 
 def told() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(write(made()))
+    loaded: dict[str, Any] = json.loads(format_provenance(made()))
     return loaded
 
 
 def test_what_is_written_is_read_again() -> None:
-    assert read(write(made())) == made()
-    assert read(write(made()).encode()).crop == made().crop
+    assert parse_provenance(format_provenance(made())) == made()
+    assert parse_provenance(format_provenance(made()).encode()).crop == made().crop
 
 
 def test_people_find_all_that_a_methods_section_asks_for() -> None:
@@ -60,7 +60,7 @@ def test_people_find_all_that_a_methods_section_asks_for() -> None:
     assert (shown["seed"], shown["draw"]) == (0, 3)
     assert set(told()["versions"]) == {"imgcrawl", "tensorstore"}
     assert told()["chunks"] == {"present": 7, "missing": 1, "forbidden": 0}
-    assert bytes_of(made().crop) == 5 * 6 * 7 * 2
+    assert crop_bytes(made().crop) == 5 * 6 * 7 * 2
 
 
 def changed(where: str, value: Any) -> str:
@@ -113,29 +113,29 @@ def changed(where: str, value: Any) -> str:
 )
 def test_what_is_wrong_is_said(where: str, value: Any, words: str) -> None:
     with pytest.raises(ValueError) as refused:
-        read(changed(where, value))
+        parse_provenance(changed(where, value))
     assert words in str(refused.value)
 
 
 def test_a_file_is_named_with_its_fault(tmp_path: Path) -> None:
     path = tmp_path / "a.crop.json"
     with pytest.raises(ValueError, match=r"a.crop.json cannot be read: No such file"):
-        read_file(path)
+        read_provenance(path)
     path.write_bytes(b"\xff\xfe{")
     with pytest.raises(ValueError, match=r"a.crop.json: no JSON"):
-        read_file(path)
+        read_provenance(path)
     path.write_bytes(b" " * (2 << 20))
     with pytest.raises(ValueError, match="far shorter"):
-        read_file(path)
+        read_provenance(path)
     with pytest.raises(ValueError, match="no JSON"):
-        read("[" * 500_000)
+        parse_provenance("[" * 500_000)
 
 
 @settings(max_examples=200, deadline=None)
 @given(text=st.one_of(st.text(), st.binary()))
-def test_any_bytes_are_a_citation_or_a_value_error(text: str | bytes) -> None:
+def test_any_bytes_are_a_provenance_or_a_value_error(text: str | bytes) -> None:
     with pytest.raises(ValueError):
-        read(text)
+        parse_provenance(text)
 
 
 VALUES = st.recursive(
@@ -152,13 +152,13 @@ PLACES += [f"crop.level.{name}" for name in told()["crop"]["level"]]
 @given(where=st.sampled_from(PLACES), value=VALUES)
 def test_any_value_anywhere_is_read_or_refused(where: str, value: Any) -> None:
     try:
-        citation = read(changed(where, value))
+        provenance = parse_provenance(changed(where, value))
     except ValueError:
         return
-    check_crop(citation.crop)  # what is read can be fetched
-    assert read(write(citation)) == citation
+    check_crop(provenance.crop)  # what is read can be fetched
+    assert parse_provenance(format_provenance(provenance)) == provenance
 
 
-def test_a_folder_of_this_machine_can_be_cited() -> None:
+def test_a_folder_of_this_machine_can_be_named() -> None:
     crop = made_crop("npy", (1, 5, 6, 7), "uint8", address=VolumeAddress("/a/b", "file:///a/b/"))
     check_crop(crop)

@@ -22,11 +22,12 @@ from imgcrawl.storage.origin import Origin
 from imgcrawl.volumes.copy.documents import CopyDocuments, SharedDocuments
 from imgcrawl.volumes.copy.facts import facts_of
 from imgcrawl.volumes.copy.failures import CopyFailures, disk_error
-from imgcrawl.volumes.copy.fetch import ObjectFetcher, copied
 from imgcrawl.volumes.copy.listing import PAGE, ListedObject, problem_of
 from imgcrawl.volumes.copy.manifest import CopyManifest
+from imgcrawl.volumes.copy.object_fetcher import ObjectFetcher, copied
 from imgcrawl.volumes.copy.object_table import CopiedObject
-from imgcrawl.volumes.copy.pages import CopyObjects, local_folder
+from imgcrawl.volumes.copy.objects import CopyObjects
+from imgcrawl.volumes.metadata.local_folder import folder_of
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
@@ -35,14 +36,14 @@ if TYPE_CHECKING:
     from imgcrawl.records.items import Result, Stored, VolumeItem
     from imgcrawl.records.volume import Copy
     from imgcrawl.storage.objects import ObjectStorage
-    from imgcrawl.volumes.copy.fetch import FetchedObject
+    from imgcrawl.volumes.copy.object_fetcher import FetchedObject
 
 logger = logging.getLogger(__name__)
 
 MANIFESTS = "manifests"  # below OUT: the table of each copy, beside it and not within
 
 
-class VolumeCopies:
+class VolumeCopier:
     """What the copies of one run share: so many objects at once, and the documents above them."""
 
     def __init__(self, crawler: Crawler, run: Run, shelf: ObjectStorage) -> None:
@@ -64,7 +65,7 @@ class VolumeCopies:
 class VolumeCopy:
     """One copy on its way. Raises nothing for what the source may do: that is its result."""
 
-    def __init__(self, copies: VolumeCopies, item: VolumeItem, copy: Copy) -> None:
+    def __init__(self, copies: VolumeCopier, item: VolumeItem, copy: Copy) -> None:
         self._copies, self._item, self._copy = copies, item, copy
         self._run, self._shelf = copies.run, copies.shelf
         self._objects = ObjectFetcher(copies.crawler, self._run.out, item.path)
@@ -114,7 +115,7 @@ class VolumeCopy:
         for part in self._copy.parts:
             if problem := problem_of(part.strip("/")):
                 raise RecordMissing(Outcome.BAD_URL, f"the part {part[:80]!r}: {problem}", tries=0)
-        source = local_folder(self._copy.address.url)
+        source = folder_of(self._copy.address.url)
         target = (self._run.out.root / self._item.path).resolve()
         if source is not None and target.is_relative_to(source.resolve()):
             words = f"{source} cannot be copied into itself: choose another -a out=DIR"
@@ -209,7 +210,7 @@ class VolumeCopy:
             self._failures.add(wanted.key, disk_error(error))
 
     async def _arrival(self, wanted: ListedObject) -> FetchedObject:
-        if local_folder(self._copy.address.url) is None:
+        if folder_of(self._copy.address.url) is None:
             return await self._objects.fetch(wanted)
         return await asyncio.to_thread(copied, Path(wanted.url), self._objects.new_file())
 

@@ -246,7 +246,7 @@ def test_a_killed_run_goes_on(store: stores.Store, tmp_path: Path, harm: str) ->
 import sys; sys.path.insert(0, {str(Path.cwd())!r})
 from pathlib import Path
 from imgcrawl.volumes import reading
-from tests.volumes.test_faults import *
+from tests.volumes.test_read_errors import *
 reading.BLOCK = 5000
 class Url: url = {store.url!r}
 read(whole(Url), Path({str(tmp_path / "raw")!r}))
@@ -302,7 +302,7 @@ def test_a_server_that_hangs_is_given_up(store: stores.Store, tmp_path: Path) ->
     script = f"""
 import sys; sys.path.insert(0, {str(Path.cwd())!r})
 from pathlib import Path
-from tests.volumes.test_faults import *
+from tests.volumes.test_read_errors import *
 class Url: url = {store.url!r}
 try:
     read(whole(Url), Path({str(tmp_path / "raw")!r}), DOWNLOAD_TIMEOUT=1, **QUICK)

@@ -20,7 +20,7 @@ from imgcrawl.pictures.check import CheckLevel, PixelLimits, check_image
 from imgcrawl.pictures.sniff import EXTENSIONS
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
-from tests.pictures import (
+from tests.pictures.samples import (
     EVERY_LEVEL,
     LIMITS,
     gif_of,
