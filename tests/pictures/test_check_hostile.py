@@ -338,5 +338,5 @@ def test_module_imports_no_crawler() -> None:
     code = "import sys, imgcrawl.pictures.check, imgcrawl.text.filenames, imgcrawl.text.csv_cells;"
     code += "sys.exit(any(name.split('.')[0] in {'scrapy', 'twisted'} for name in sys.modules))"
     with tempfile.TemporaryFile() as output:
-        root = Path(__file__).parent.parent
+        root = Path(__file__).parents[2]
         assert subprocess.call([sys.executable, "-c", code], stdout=output, cwd=root) == 0

@@ -226,7 +226,7 @@ def without_time(row: dict[str, str]) -> dict[str, str]:
 
 KILL = """
 import os, signal, sys
-import imgcrawl.volumes.crops as volumes
+import imgcrawl.volumes.crop.volume_crop as volumes
 from scrapy.cmdline import execute
 name = sys.argv.pop(1)
 target, _, method = name.rpartition(".")
@@ -246,7 +246,7 @@ execute(["scrapy", *sys.argv[1:]])
 @pytest.mark.parametrize(
     ("place", "when", "reads"),
     [
-        ("Parts.keep", "after", False),  # all voxels are there, nothing is written
+        ("CropParts.keep", "after", False),  # all voxels are there, nothing is written
         ("voxels_sha256", "before", False),  # the cube lies in .partial
         ("_place", "before", False),  # the description is there, the cube is not
         ("_place", "after", False),  # all is there but the row

@@ -245,7 +245,7 @@ def test_a_killed_run_goes_on(store: stores.Store, tmp_path: Path, harm: str) ->
     script = f"""
 import sys; sys.path.insert(0, {str(Path.cwd())!r})
 from pathlib import Path
-from imgcrawl.volumes import reading
+from imgcrawl.volumes.crop import read as reading
 from tests.volumes.test_read_errors import *
 reading.BLOCK = 5000
 class Url: url = {store.url!r}

@@ -204,12 +204,12 @@ def test_a_box_is_read_as_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 PEAK = """
 import resource, sys
 from pathlib import Path
-from imgcrawl.volumes.model import Raw
-from imgcrawl.volumes import writing
-from imgcrawl.volumes.digests import voxels_sha256
+from imgcrawl.records.volume import Raw
+from imgcrawl.volumes.crop import writing
+from imgcrawl.volumes.crop.digests import voxels_sha256
 from tests.volumes.cubes import made_crop
 format_, folder = sys.argv[1], Path(sys.argv[2])
-from imgcrawl.volumes.writing import ome_zarr, tiff, precomputed, npy
+from imgcrawl.volumes.crop.writing import ome_zarr, tiff, precomputed, npy
 import tensorstore
 def run(side, name):
     crop = made_crop(format_, (1, side, side, side), "uint16")
