@@ -86,7 +86,7 @@ class ReadErrors:
             await downloader.sleep(wait)
 
     async def classify(self, error: ValueError, tried: int) -> None:
-        """Return where trying again may help, after `tried` tries; raise RecordMissing elsewhere."""
+        """Return if trying again may help, after `tried` tries; raise RecordMissing if not."""
         words = self._describe(error)
         logger.debug("Reading %s failed, for the %d. time: %s", self._level.name, tried, words)
         if beyond := _BEYOND.search(words):
