@@ -51,12 +51,14 @@ _IN_WORDS = {
 _IGNORED = frozenset({"_job", "_version"})
 
 
-def _words(value: Any) -> Any:
-    """``a,b`` as a list; a comma inside double quotes does not part words."""
-    if not isinstance(value, str):
-        return value
-    parts = re.findall(r'"([^"]*)"|([^,"]+)', value)
+def split_words(text: str) -> list[str]:
+    """Return the words of ``a,b``; a comma inside double quotes does not part them."""
+    parts = re.findall(r'"([^"]*)"|([^,"]+)', text)
     return [word for quoted, plain in parts if (word := (quoted or plain).strip())]
+
+
+def _words(value: Any) -> Any:
+    return split_words(value) if isinstance(value, str) else value
 
 
 def _lower(value: Any) -> Any:
@@ -68,6 +70,11 @@ class TypeName:
     """What the type of an argument is called, where its own name says less."""
 
     words: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadsStdin:
+    """Marks an argument that reads standard input when ``-`` is typed."""
 
 
 Words = Annotated[list[str], BeforeValidator(_words)]
@@ -221,6 +228,13 @@ def parse_arguments(spider: type[Spider], given: Mapping[str, Any]) -> SpiderArg
     except ValidationError as error:
         lines = [_explain(problem, model, typed) for problem in error.errors()]
         raise ArgumentError(_with_takes(lines, spider, model)) from None
+
+
+def reads_stdin(spider: type[Spider], given: Mapping[str, Any]) -> list[str]:
+    """Return the names of the arguments by which a crawl would read standard input."""
+    model: type[SpiderArguments] = getattr(spider, "arguments", SpiderArguments)
+    marked = (n for n, f in model.model_fields.items() if ReadsStdin() in f.metadata)
+    return [name for name in marked if given.get(name) == "-"]
 
 
 def _with_takes(lines: list[str], spider: type[Spider], model: type[SpiderArguments]) -> str:

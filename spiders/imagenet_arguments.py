@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, PositiveInt, PrivateAttr, model_validator
 
-from imgcrawl.arguments import ListArguments, Words
+from imgcrawl.arguments import ListArguments, ReadsStdin, Words
 from imgcrawl.lists.lines import decoded
 from imgcrawl.records.errors import ArgumentError
 from imgcrawl.sources.imagenet.candidates import check_url_file
@@ -29,7 +29,7 @@ class ImagenetArguments(ListArguments):
         description="synsets by their ids; ilsvrc2012 is the 1000 classes of that year",
         examples=["n01440764,n01443537", ILSVRC],
     )
-    wnids_file: str | None = Field(
+    wnids_file: Annotated[str | None, ReadsStdin()] = Field(
         None,
         description="a file of wnids, of label,wnid or of wnid label lines; - is standard input",
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
-from imgcrawl.arguments import AnyCase, ImageArguments, Words
+from imgcrawl.arguments import AnyCase, ImageArguments, ReadsStdin, Words
 from imgcrawl.lists.ids import read_ids
 from imgcrawl.records.errors import ArgumentError
 from imgcrawl.sources.isic.masks import SegLevel
@@ -35,7 +35,9 @@ class IsicArguments(ImageArguments):
     )
     collections: Words = Field([], description="ids or names", examples=["212", "HAM10000"])
     ids: Words = Field([], description="ISIC ids, or the 24 hex digits of the old archive")
-    ids_file: str | None = Field(None, description="a file of ids, one a line; - is standard input")
+    ids_file: Annotated[str | None, ReadsStdin()] = Field(
+        None, description="a file of ids, one a line; - is standard input"
+    )
     num_images: PositiveInt | None = Field(None, description="stop after so many images")
     offset: NonNegativeInt = Field(
         0, description="leave out the first so many matches, oldest first (they are paged through)"

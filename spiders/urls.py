@@ -6,11 +6,11 @@ import base64
 import json
 import re
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
-from imgcrawl.arguments import ListArguments
+from imgcrawl.arguments import ListArguments, ReadsStdin
 from imgcrawl.lists.columns import MIRRORS, Columns
 from imgcrawl.lists.opening import is_url, split_member
 from imgcrawl.lists.reader import LOOKED_AT, find_columns, open_rows
@@ -31,7 +31,7 @@ _BITS = {"md5": 128, "sha256": 256}
 class UrlsArguments(ListArguments):
     """A list, and which of its columns is which."""
 
-    list: str = Field(
+    list: Annotated[str, ReadsStdin()] = Field(
         description="txt, csv, tsv, json, jsonl or parquet, also compressed: a path, a URL, a "
         "member of a zip, or - for standard input",
         examples=["urls.csv", "https://example.org/list.parquet", "lists.zip#train.tsv"],

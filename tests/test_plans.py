@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scrapy.settings import Settings
 from scrapy.spiderloader import get_spider_loader
 
-from imgcrawl.plans.file import MAX_BYTES, MAX_CRAWLS, as_typed, read_plan
+from imgcrawl.plans.entries import MAX_BYTES, as_typed
+from imgcrawl.plans.file import MAX_CRAWLS, read_plan
 from imgcrawl.records.errors import ArgumentError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -34,6 +34,18 @@ settings = { HTTPCACHE_ENABLED = false }
 def schedules(path: Path, text: str, *options: str) -> subprocess.CompletedProcess[str]:
     path.write_text(text, "utf-8")
     return scrapy("schedules", *options, path, env={**os.environ, "TZ": "UTC"})
+
+
+def nightly(**given: Any) -> Schedule:
+    fields: dict[str, Any] = {
+        "name": "nightly",
+        "spider": "isic",
+        "when": parse_cron("30 2 * * *"),
+        "out": Path("/x"),
+        "arguments": {},
+        "settings": {},
+    }
+    return Schedule(**fields | given)
 
 
 def test_what_runs_when_is_listed(tmp_path: Path) -> None:
@@ -103,7 +115,7 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
         "'two': hour: '25' is not 0 to 23",
         "did you mean 'filter'?",
         "'../four': name: small letters",
-        "'five': there is no 'wen': did you mean 'when'?",
+        "'five': there is no key 'wen': did you mean 'when'?",
         "'six': out has a line break",
         "'seven' is there twice",
         "'eight': when must be a text",
@@ -141,13 +153,10 @@ def crontab_command(text: str) -> str:
 def test_a_line_of_the_crontab_runs_and_reports(tmp_path: Path, replica: ReplicaProcess) -> None:
     out = tmp_path / "100% of 'it'"
     pairs = [*replica.settings()[1::2], *(f"{name}={value}" for name, value in HASTE.items())]
-    schedule = Schedule(
-        "nightly",
-        "isic",
-        parse_cron("30 2 * * *"),
-        out,
-        {"num_images": "5", "out": str(out)},
-        dict(pair.split("=", 1) for pair in pairs),
+    schedule = nightly(
+        out=out,
+        arguments={"num_images": "5", "out": str(out)},
+        settings=dict(pair.split("=", 1) for pair in pairs),
     )
     project = tmp_path / "pro ject"
     project.mkdir()
@@ -183,7 +192,7 @@ WORDS = st.text(st.characters(exclude_categories=("C", "Z")) | st.just(" "), min
 @given(st.dictionaries(st.from_regex(r"[a-z_]{1,9}", fullmatch=True), WORDS, max_size=3), WORDS)
 @settings(max_examples=200, deadline=None)
 def test_any_words_reach_the_crawl_as_they_are(arguments: dict[str, str], folder: str) -> None:
-    schedule = Schedule("n", "isic", parse_cron("@daily"), Path("/x"), arguments)
+    schedule = nightly(arguments=arguments)
     project = Path("/" + folder)
     command = crontab_command(crontab([schedule], project))
     words = shlex.split(command)
@@ -230,8 +239,7 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
 
 
 def test_names_of_units_are_those_of_schedules() -> None:
-    schedule = Schedule("n-1", "isic", parse_cron("@daily"), Path("/x"))
-    assert set(systemd_units([schedule], Path("/p"))) == {
+    assert set(systemd_units([nightly(name="n-1")], Path("/p"))) == {
         "imgcrawl-n-1.service",
         "imgcrawl-n-1.timer",
     }

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
-from replicas.options import add_options
-
 if TYPE_CHECKING:
     import argparse
 
@@ -30,12 +28,15 @@ class Command(ScrapyCommand):
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Those of ``python -m replicas``."""
+        # Late: all commands are imported to list them, and an installation may lack the replicas.
+        from replicas.options import add_options  # noqa: PLC0415
+
         super().add_options(parser)
         add_options(parser)
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Serve."""
-        from replicas.__main__ import serve  # noqa: PLC0415 - every command is imported to list them
+        from replicas.__main__ import serve  # noqa: PLC0415 - as above
 
         if args:
             raise UsageError(f"scrapy replica takes options only, not {args[0]}")

@@ -78,7 +78,7 @@ def show(schedules: list[Schedule], days: float) -> None:
     now = datetime.now()  # noqa: DTZ005 - cron and systemd go by the clock on the wall
     zone = now.astimezone()
     for schedule in schedules:
-        sys.stdout.write(f"{schedule.name}  ({schedule.when.text})\n  {schedule.in_words()}\n")
+        sys.stdout.write(f"{schedule.name}  ({schedule.when.text})\n  {schedule}\n")
         sys.stdout.write(f"  into {schedule.out}\n")
     sys.stdout.write(f"\nThe next {days:g} days, local time ({zone:%Z, UTC%z}):\n")
     coming = list(runs(schedules, now, days))

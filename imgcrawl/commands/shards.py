@@ -15,7 +15,7 @@ from scrapy.commands import BaseRunSpiderCommand
 from scrapy.exceptions import UsageError
 from scrapy.settings import SETTINGS_PRIORITIES
 
-from imgcrawl.arguments import parse_arguments
+from imgcrawl.arguments import parse_arguments, reads_stdin
 from imgcrawl.crawl.spider_loader import spider_class
 from imgcrawl.crawl.summary import format_summary
 from imgcrawl.records.errors import ArgumentError, ImgcrawlError
@@ -117,7 +117,7 @@ class Command(BaseRunSpiderCommand):
         for argument in ("shard", "dry_run"):
             if argument in given:
                 raise ArgumentError(f"{argument}={given[argument]}: not with shards.")
-        if "-" in given.values():
+        if reads_stdin(spider, given):
             raise ArgumentError("standard input cannot be read by several: write it to a file.")
         if "://" in str(given.get("out")) or any(
             self.settings[store] for store in ("IMAGES_STORE", "FILES_STORE")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import sys
 from typing import IO, TYPE_CHECKING
 
+from imgcrawl.plans.entries import crawl_command
 from imgcrawl.progress.channel import receive
 from imgcrawl.storage.directory import LOG, OLD_LOG
 
@@ -77,9 +77,5 @@ class CrawlChild:
 
     def _command(self, fd: int) -> list[str]:
         crawl = self.crawl
-        command = [sys.executable, "-m", "scrapy", "crawl", crawl.spider]
-        for name, value in {**crawl.arguments, "out": str(crawl.out)}.items():
-            command += ["-a", f"{name}={value}"]
-        for name, value in {**crawl.settings, **self._overrides, "PROGRESS_FD": str(fd)}.items():
-            command += ["-s", f"{name}={value}"]
-        return command
+        settings = {**crawl.settings, **self._overrides, "PROGRESS_FD": str(fd)}
+        return crawl_command(crawl.spider, {**crawl.arguments, "out": str(crawl.out)}, settings)

@@ -45,12 +45,15 @@ def systemd_units(schedules: Iterable[Schedule], project: Path) -> dict[str, str
 
 
 def on_calendar(cron: Cron) -> list[str]:
-    """The same times in systemd's words; two where either kind of day may hit."""
-    months, days = _numbers(cron.months, 12), _numbers(cron.days, 31)
-    clock = f"{_numbers(cron.hours, 24)}:{_numbers(cron.minutes, 60)}:00"
-    week = ",".join(_DAYS[day] for day in sorted(cron.weekdays))
-    weekly = "" if len(cron.weekdays) == 7 else f"{week} "
-    if cron.either_day:
+    """Return the same times as systemd writes them; two where either kind of day may hit."""
+    fields = cron.fields()
+    months, days = _numbers(fields.months, 12), _numbers(fields.days, 31)
+    clock = f"{_numbers(fields.hours, 24)}:{_numbers(fields.minutes, 60)}:00"
+    # cronsim's days may be pairs ("the last Friday"); parse_cron refuses those.
+    weekdays = sorted({day % 7 for day in fields.weekdays if isinstance(day, int)})
+    week = ",".join(_DAYS[day] for day in weekdays)
+    weekly = "" if len(weekdays) == 7 else f"{week} "
+    if not fields.day_and:
         return [f"*-{months}-{days} {clock}", f"{week} *-{months}-* {clock}"]
     return [f"{weekly}*-{months}-{days} {clock}"]
 

@@ -15,7 +15,7 @@ from parsel import Selector
 from pydantic import Field, NonNegativeInt, field_validator
 from scrapy.http import TextResponse
 
-from imgcrawl.arguments import FileArguments
+from imgcrawl.arguments import FileArguments, split_words
 from imgcrawl.download.schemes import require_http
 from imgcrawl.records.errors import RecordMissing, SourceError
 from imgcrawl.records.items import FileItem, Unreadable
@@ -212,7 +212,7 @@ class WantedFiles:
         if match and len(match) > 2 and match[0] == match[-1] == "/":
             self._pattern = re.compile(match[1:-1])
         elif match:
-            globs = [glob.strip().lower() for glob in match.split(",") if glob.strip()]
+            globs = [glob.lower() for glob in split_words(match)]
             self._globs = globs + [f"*/{glob}" for glob in globs if "/" in glob]
 
     def takes(self, link: PageLink) -> bool:
