@@ -17,7 +17,7 @@ from imgcrawl.crawl.lifecycle import require_dataset, run_of
 from imgcrawl.download.partial_file import PartialFile
 from imgcrawl.download.ranged import LargeFile
 from imgcrawl.download.schemes import require_http
-from imgcrawl.microscopy.merge import examine, merged, misnamed
+from imgcrawl.microscopy.merge import describe_file, merge_record, misnamed
 from imgcrawl.records.errors import FULL_DISK, RecordMissing
 from imgcrawl.records.items import FileItem, Item, Missing, Result, Stored, one_verdict
 from imgcrawl.records.outcomes import Outcome
@@ -121,7 +121,7 @@ class FilesPipeline(ScrapyFilesPipeline):
         """The verdict with what the file says of itself, whose other columns the item gets."""
         if facts is None:
             return stored
-        item.metadata = merged(facts, item.metadata)
+        item.metadata = merge_record(facts, item.metadata)
         return replace(
             stored,
             format=facts.format,
@@ -158,6 +158,6 @@ def _checked(file: Path, item: FileItem) -> FileFacts | None:
     """
     try:
         check_digests(file, item.digests)
-        return examine(file, item.path)
+        return describe_file(file, item.path)
     except RecordMissing as error:
         raise RecordMissing(error.outcome, error.message, status=200) from error

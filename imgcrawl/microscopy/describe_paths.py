@@ -20,7 +20,7 @@ from imgcrawl.microscopy.describe import describe
 from imgcrawl.microscopy.facts import FileFacts
 from imgcrawl.microscopy.ranges import CachedRanges, CallableRanges, FileRanges
 from imgcrawl.microscopy.zarr_documents import MAX_DOCUMENT, document_at
-from imgcrawl.microscopy.zarr_facts import describe_zarr
+from imgcrawl.microscopy.zarr_facts import ZARR
 from imgcrawl.records.errors import RecordMissing
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from scrapy.settings import BaseSettings
 
-ZARR = ("zarr.json", ".zattrs", ".zarray", ".zgroup", "attributes.json")
 FIRST = 64 << 10  # bytes that are asked for at first
 
 
@@ -76,7 +75,7 @@ def describe_all(
 
 
 def _files(path: Path) -> Iterator[Path]:
-    if path.is_file() or any((path / name).is_file() for name in ZARR):
+    if path.is_file() or any((path / name).is_file() for name in ZARR.documents):
         yield path
         return
     for below in sorted(path.iterdir()):
@@ -88,7 +87,7 @@ def _files(path: Path) -> Iterator[Path]:
 
 def _local(path: Path, *, private: bool) -> tuple[int | None, FileFacts]:
     if path.is_dir():
-        return None, describe_zarr(lambda name: document_at(path / name))
+        return None, ZARR.describe(lambda name: document_at(path / name))
     with FileRanges(path) as ranges:
         return ranges.size, describe(ranges, name=path.name, private=private)
 
@@ -113,9 +112,9 @@ class _Remote:
     def describe(self, url: str, *, private: bool) -> tuple[int | None, FileFacts]:
         """Describe a file, or a Zarr where the URL ends in a slash, in .zarr or in .n5."""
         with asyncio.Runner() as runner:
-            if re.search(r"(\.zarr|\.n5|/)$", urlsplit(url).path):
+            if urlsplit(url).path.endswith(("/", *ZARR.extensions)):
                 base = url.rstrip("/")
-                return None, describe_zarr(lambda n: runner.run(self._document(f"{base}/{n}")))
+                return None, ZARR.describe(lambda n: runner.run(self._document(f"{base}/{n}")))
             first, total = runner.run(self._get(url, 0, FIRST))
 
             def fetch(offset: int, length: int) -> bytes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from imgcrawl.microscopy.dm import LazyTag, Tags, Value, read_tags
+from imgcrawl.microscopy.dm import LazyTag, Tags, Value, layout, read_tags
 from imgcrawl.microscopy.facts import Extra, FileFacts, VoxelSizes
+from imgcrawl.microscopy.format import FileFormat
 from imgcrawl.microscopy.units import c_time, filetime, iso_date, nanometres, number, positive
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
@@ -68,7 +69,7 @@ def describe_dm(ranges: ByteRanges, *, private: bool = False) -> FileFacts:
     private: names of persons and paths of users too
     Raises RecordMissing (`not_image`, `truncated`, `corrupt`, `too_large`).
     """
-    layout, tags = read_tags(ranges)
+    written, tags = read_tags(ranges)
     image = _picture(tags)
     data = _group(image, "ImageData")
     info = _group(image, "ImageTags")
@@ -78,7 +79,7 @@ def describe_dm(ranges: ByteRanges, *, private: bool = False) -> FileFacts:
     axes = _axes(data, sides)
     voxels = _voxels(data, info, axes)
     return FileFacts(
-        format=f"DM{layout.version}",
+        format=f"DM{written.version}",
         size_x=sides[0],
         size_y=sides[1],
         size_z=axes.get("z"),
@@ -214,3 +215,11 @@ def _int(value: Value | None) -> int:
 
 def _word(value: Value | None) -> str | None:
     return (printable(value) or None) if isinstance(value, str) else None
+
+
+DM = FileFormat(
+    "DM",
+    (".dm3", ".dm4"),
+    recognizes=lambda head: layout(head) is not None,
+    describe=lambda ranges, options: describe_dm(ranges, private=options.private),
+)

@@ -90,7 +90,7 @@ class VoxelSizes:
         return self.sizes.get(axis)
 
 
-def conflicts(
+def merge_sources(
     facts: Sequence[tuple[str, Mapping[str, object]]],
 ) -> tuple[dict[str, object], str]:
     """Merge what several sources say, best first; and where they disagree, in words.

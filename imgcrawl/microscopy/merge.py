@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from imgcrawl.microscopy.describe import describe
-from imgcrawl.microscopy.facts import FileFacts, conflicts
+from imgcrawl.microscopy.describe import FORMATS, describe
+from imgcrawl.microscopy.facts import FileFacts, merge_sources
 from imgcrawl.microscopy.ranges import FileRanges
 from imgcrawl.records.errors import RecordMissing
 
@@ -16,41 +16,40 @@ if TYPE_CHECKING:
     from imgcrawl.records.items import Metadata
 
 # Files that must be what their names say: one that is not is no record.
-READ = {".dm3", ".dm4", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"}
+READABLE = {extension for each in FORMATS for extension in each.extensions}
+READABLE |= {".gif", ".bmp", ".webp"}
 
 
-def examine(file: Path, name: str) -> FileFacts | None:
-    """What a file says of itself; None for a kind that is not read here. Blocks.
+def describe_file(file: Path, name: str) -> FileFacts | None:
+    """Return what a file says of itself, or None if no format here is its. Blocks.
 
-    name: what it is to be called. Raises RecordMissing for a file with the name of a format that it
-    cannot be read as.
+    name: what the file is to be called
+    Raises RecordMissing for a file with an extension of READABLE that cannot be read.
     """
     try:
         with FileRanges(file) as ranges:
             return describe(ranges, name=name)
     except RecordMissing:
-        if PurePosixPath(name).suffix.lower() in READ:
+        if PurePosixPath(name).suffix.lower() in READABLE:
             raise
         return None
 
 
-def merged(facts: FileFacts, said: Metadata) -> Metadata:
-    """The columns of a file: its own, and those of its source where it says nothing."""
+def merge_record(facts: FileFacts, record: Metadata) -> Metadata:
+    """Return the columns of a record: the file's own facts first, then what its source says."""
     own = facts.columns()
     own.pop("format")
-    record = {name: value for name, value in said.items() if name in own}
-    columns, quarrels = conflicts([("file", own), ("record", record)])
-    columns |= {name: value for name, value in facts.extra.items() if name not in said}
+    common = {name: value for name, value in record.items() if name in own}
+    columns, conflicts = merge_sources([("file", own), ("record", common)])
+    columns |= {name: value for name, value in facts.extra.items() if name not in record}
     found = {name: value for name, value in columns.items() if value not in (None, "")}
-    return said | found | {"conflicts": quarrels}
+    return record | found | {"conflicts": conflicts}
 
 
 def misnamed(name: str, facts: FileFacts) -> str | None:
-    """What is odd about a file's name, given what it is."""
+    """Return a remark on a file whose extension is another format's, or None."""
     extension = PurePosixPath(name).suffix.lower()
-    kinds = {".dm3": "DM", ".dm4": "DM", ".tif": "TIFF", ".tiff": "TIFF", ".png": "PNG",
-             ".jpg": "JPEG", ".jpeg": "JPEG"}  # fmt: skip
-    wanted = kinds.get(extension)
+    wanted = next((each.name for each in FORMATS if extension in each.extensions), None)
     if wanted is None or wanted in facts.format:
         return None
     return f"named {extension}, and is {facts.format}"

@@ -13,9 +13,11 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from imgcrawl.microscopy import ome_xml
 from imgcrawl.microscopy.facts import Extra, FileFacts, VoxelSizes
+from imgcrawl.microscopy.format import FileFormat
 from imgcrawl.microscopy.ranges import CachedRanges, RangesFile
 from imgcrawl.microscopy.tiff_pages import MAX_PAGES, count_pages, starts_beyond
 from imgcrawl.microscopy.units import iso_date, nanometres, number, positive
+from imgcrawl.pictures.sniff import sniff
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.text.redact import printable
@@ -271,3 +273,13 @@ def _ratio(value: object) -> float | None:
 def _count(value: object) -> int | None:
     found = positive(value)
     return int(found) if found is not None and 1 <= found < _MAX_SIDE else None
+
+
+TIFF = FileFormat(
+    "TIFF",
+    (".tif", ".tiff"),
+    recognizes=lambda head: sniff(head).format == "TIFF",
+    describe=lambda ranges, options: describe_tiff(
+        ranges, walk=options.walk, private=options.private
+    ),
+)

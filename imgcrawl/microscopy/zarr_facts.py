@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from imgcrawl.microscopy.facts import Extra, FileFacts, VoxelSizes
+from imgcrawl.microscopy.format import FolderFormat
 from imgcrawl.microscopy.units import nanometres, positive
 from imgcrawl.microscopy.zarr_documents import (
     ZarrArray,
@@ -25,7 +26,7 @@ from imgcrawl.records.outcomes import Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    Get: TypeAlias = Callable[[str], bytes | None]
+    from imgcrawl.microscopy.format import GetDocument
 
 _AXES = ("t", "c", "z", "y", "x")
 _MAX_LEVELS = 64
@@ -33,7 +34,7 @@ _PATH = re.compile(r"[\w.-]+(?:/[\w.-]+){0,15}\Z")
 _N5_SCALE = re.compile(r"s(\d{1,2})\Z")
 
 
-def describe_zarr(get: Get) -> FileFacts:
+def describe_zarr(get: GetDocument) -> FileFacts:
     """What an array, or a group of levels, says of itself.
 
     get: the bytes of a document (".zattrs", "s0/.zarray", "zarr.json"), None where there is none
@@ -220,3 +221,11 @@ def _dict(value: object) -> dict[str, Any]:
 
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+ZARR = FolderFormat(
+    "Zarr",
+    (".zarr", ".n5"),
+    documents=("zarr.json", ".zattrs", ".zarray", ".zgroup", "attributes.json"),
+    describe=describe_zarr,
+)

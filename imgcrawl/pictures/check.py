@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from imgcrawl.pictures import gif, jpeg, tiff
-from imgcrawl.pictures import pillow as raster
+from imgcrawl.pictures import gif, jpeg, pillow, tiff
 from imgcrawl.pictures.endings import has_end
 from imgcrawl.pictures.sniff import HEAD_BYTES, FileKind, excerpt, sniff
 from imgcrawl.pictures.source import as_data
@@ -155,7 +154,7 @@ def _decode_jpeg(picture: _Picture, header: jpeg.JpegHeader, limits: PixelLimits
     if words is None:
         return None
     try:
-        with raster.opened("JPEG", picture.source) as image:
+        with pillow.opened("JPEG", picture.source) as image:
             image.load()
     except RecordMissing as bad:
         raise RecordMissing(Outcome.CORRUPT, bad.message) from bad  # the end was seen to be there
@@ -166,9 +165,9 @@ def _check_raster(picture: _Picture, level: CheckLevel, limits: PixelLimits) -> 
     """Check anything but a JPEG, with Pillow."""
     outline = _outline(picture, limits)
     try:
-        with raster.opened(picture.format, picture.source) as image:
+        with pillow.opened(picture.format, picture.source) as image:
             facts = _raster_facts(picture, image, outline)
-            _admit(*raster.stored_size(image), limits)
+            _admit(*pillow.stored_size(image), limits)
             if level is CheckLevel.OFF:
                 return facts
             if outline.complete is False:
@@ -194,7 +193,7 @@ def _outline(picture: _Picture, limits: PixelLimits) -> _Outline:
     """Measure the structure. Raises RecordMissing for a GIF that Pillow's guard would refuse."""
     if picture.format == "GIF":
         blocks = gif.outline(picture.data)
-        most = min(limits.max_pixels, raster.pixel_guard("GIF"))
+        most = min(limits.max_pixels, pillow.pixel_guard("GIF"))
         _admit_large(*blocks.screen, most)
         suspect = None if blocks.trailer else "the GIF has no trailer"
         outline = _Outline(blocks.frames, blocks.complete, suspect)
@@ -216,7 +215,7 @@ def _judged(bad: RecordMissing, outline: _Outline) -> RecordMissing:
 
 
 def _raster_facts(picture: _Picture, image: ImageFile, outline: _Outline) -> ImageFacts:
-    width, height = raster.stored_size(image)
+    width, height = pillow.stored_size(image)
     frames = getattr(image, "n_frames", 1) if outline.frames is None else outline.frames
     return ImageFacts(
         format=picture.format,
@@ -224,7 +223,7 @@ def _raster_facts(picture: _Picture, image: ImageFile, outline: _Outline) -> Ima
         width=width,
         height=height,
         mode=image.mode,
-        orientation=raster.orientation(image),
+        orientation=pillow.orientation(image),
         frames=frames,
     )
 
@@ -240,10 +239,10 @@ def _slow(picture: _Picture) -> str | None:
 def _decode_frames(image: ImageFile, facts: ImageFacts, limits: PixelLimits) -> str | None:
     """Load each frame as long as the budget of pixels lasts; which were not, in words."""
     frames = facts.frames or 1
-    budget = min(limits.max_decode_pixels, raster.pixel_guard(image.format))
+    budget = min(limits.max_decode_pixels, pillow.pixel_guard(image.format))
     for index in range(frames):
         image.seek(index)
-        width, height = raster.stored_size(image)
+        width, height = pillow.stored_size(image)
         _admit_large(width, height, limits.max_pixels)
         pixels = width * height
         budget -= max(pixels, _FRAME_COST) if index else pixels

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from imgcrawl.microscopy.facts import FileFacts, conflicts
+from imgcrawl.microscopy.facts import FileFacts, merge_sources
 from imgcrawl.microscopy.ranges import (
     CachedRanges,
     CallableRanges,
@@ -71,7 +71,7 @@ def test_columns_are_always_the_same() -> None:
     assert set(empty) >= {"acquired_at", "size_t", "levels", "pages", "compression", "detector"}
 
 
-def test_conflicts() -> None:
+def test_sources_are_merged() -> None:
     file = FileFacts(
         "DM3",
         size_x=5500,
@@ -81,7 +81,7 @@ def test_conflicts() -> None:
     ).columns()
     record = {"size_x": 5632, "voxel_x_nm": 8.0, "acquired_at": "2018-06-11", "title": "Slices"}
     page = {"voxel_x_nm": 80.0, "voxel_z_nm": 50.0, "title": ""}
-    merged, words = conflicts([("file", file), ("record", record), ("page", page)])
+    merged, words = merge_sources([("file", file), ("record", record), ("page", page)])
     assert merged["size_x"] == 5500
     assert (merged["voxel_x_nm"], merged["voxel_x_from"]) == (
         7.998250424861908,
@@ -93,8 +93,8 @@ def test_conflicts() -> None:
     assert words == (
         "size_x: file 5500, record 5632; voxel_x_nm: file 7.99825, record 8.0, page 80.0"
     )
-    assert conflicts([]) == ({}, "")
-    assert conflicts([("file", {"dtype": "UINT8"}), ("record", {"dtype": "uint8"})])[1] == ""
+    assert merge_sources([]) == ({}, "")
+    assert merge_sources([("file", {"dtype": "UINT8"}), ("record", {"dtype": "uint8"})])[1] == ""
 
 
 def test_ranges_of_a_file(tmp_path: object) -> None:

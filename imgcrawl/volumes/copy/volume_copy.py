@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgcrawl.microscopy.merge import merged
+from imgcrawl.microscopy.merge import merge_record
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.items import Missing
 from imgcrawl.records.outcomes import Outcome
@@ -253,7 +253,7 @@ class VolumeCopy:
         stored = origin.stored(self._item.path, total.sha256, size, self._tries)
         if facts is not None:
             # What was told had the whole picture before it, and the documents here are of a part.
-            self._item.metadata = merged(facts, {}) | self._item.metadata
+            self._item.metadata = merge_record(facts, {}) | self._item.metadata
             width, height = (self._item.metadata.get(name) for name in ("size_x", "size_y"))
             stored = replace(
                 stored,

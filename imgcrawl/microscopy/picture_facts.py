@@ -1,0 +1,80 @@
+"""Facts of plain pictures (PNG, JPEG, WebP, ...): what Pillow or the header of a JPEG tells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imgcrawl.microscopy.facts import FileFacts
+from imgcrawl.microscopy.format import FileFormat
+from imgcrawl.pictures import jpeg, pillow
+from imgcrawl.pictures.endings import has_end
+from imgcrawl.pictures.sniff import sniff
+from imgcrawl.records.errors import RecordMissing
+from imgcrawl.records.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from imgcrawl.microscopy.ranges import CachedRanges
+
+_PREFIX = 1 << 20
+_WHOLE = 16 << 20
+_MAX_SIDE = 1 << 31
+# Their decoders want the whole file to tell its size.
+_NEED_ALL = frozenset({"AVIF", "WEBP"})
+_DTYPES = {"1": "bool", "I": "int32", "F": "float32"}
+_BANDS = {"LA": 2, "PA": 2, "RGB": 3, "YCbCr": 3, "LAB": 3, "HSV": 3}
+_BANDS |= {"RGBA": 4, "RGBX": 4, "RGBa": 4, "CMYK": 4}
+
+
+def describe_picture(format_: str, cached: CachedRanges) -> FileFacts:
+    """Return the facts of a picture that `sniff` calls `format_`, from its first bytes.
+
+    What it may say of its resolution is for printers, and left out. Raises RecordMissing
+    (`truncated`, `corrupt`, `too_large`).
+    """
+    size = cached.size
+    length = _WHOLE if format_ in _NEED_ALL else _PREFIX
+    data = cached.read(0, length)
+    try:
+        if format_ == "JPEG":
+            header = jpeg.read_header(data)
+            if len(data) == size:
+                jpeg.check_end(data, header)
+            width, height, mode = header.width, header.height, header.mode
+        else:
+            with pillow.opened(format_, data) as image:
+                width, height = pillow.stored_size(image)
+                mode = image.mode
+            if len(data) == size and has_end(format_, data) is False:
+                raise RecordMissing(Outcome.TRUNCATED, f"the {format_} stops before its end")
+    except RecordMissing as bad:
+        # The fault may be that of the cut made here, and then nothing is known of the file.
+        if len(data) == length and size != length:
+            words = f"its first {length:,} bytes do not tell: {bad.message}"
+            raise RecordMissing(Outcome.TOO_LARGE, words) from bad
+        raise
+    if not (0 < width < _MAX_SIDE and 0 < height < _MAX_SIDE):
+        raise RecordMissing(Outcome.CORRUPT, f"a {format_} of {width} x {height} pixels")
+    return FileFacts(
+        format=format_,
+        size_y=height,
+        size_x=width,
+        size_c=_BANDS.get(mode),
+        dtype="uint16" if mode.startswith("I;16") else _DTYPES.get(mode, "uint8"),
+    )
+
+
+def _format(name: str, *extensions: str) -> FileFormat:
+    return FileFormat(
+        name,
+        extensions,
+        recognizes=lambda head: sniff(head).format == name,
+        describe=lambda ranges, _: describe_picture(name, ranges),
+    )
+
+
+# Formats without an extension here may go by any name without a remark.
+PICTURES = (
+    _format("PNG", ".png"),
+    _format("JPEG", ".jpg", ".jpeg"),
+    *(_format(name) for name in ("GIF", "BMP", "WEBP", "AVIF", "JPEG2000", "PPM")),
+)
