@@ -47,7 +47,14 @@ class SourceError(ImgcrawlError):
 
 
 class NoAnswerError(SourceError):
-    """A source that does not answer at all: its host, or the network, is at fault."""
+    """A source that does not answer at all: its host, or the network, is at fault.
+
+    reason: why a record at this address would be missing
+    """
+
+    def __init__(self, url: str, reason: RecordMissing) -> None:
+        super().__init__(f"{url} cannot be read: {reason.message}.")
+        self.reason = reason
 
 
 class OutputError(ImgcrawlError):

@@ -75,23 +75,23 @@ class DatasetSpider(Spider, Generic[A]):
         """The dataset. Raises SourceError where the source does not answer as it must."""
         raise NotImplementedError
 
-    async def fetch(self, url: str, **meta: Any) -> Response:
-        """One page of the source, through all that Scrapy does for a request.
+    async def fetch(self, url: str, *, method: str = "GET", **meta: Any) -> Response:
+        """Return a page of the source, through all that Scrapy does for a request.
 
-        Any HTTP status is handed back. Raises NoAnswerError where no answer came.
+        Any HTTP status is handed back. Raises NoAnswerError if no answer came.
         """
         meta = {"download_maxsize": MAX_PAGE} | meta
-        request = Request(url, callback=NO_CALLBACK, meta=meta)
+        request = Request(url, method=method, callback=NO_CALLBACK, meta=meta)
         try:
             return await self.crawler.engine.download_async(request)
         except RecordMissing as error:
-            raise NoAnswerError(f"{url} cannot be read: {error.message}.") from error
+            raise NoAnswerError(url, error) from error
 
     async def fetch_file(self, url: str) -> str:
         """A file of the source, of any size, downloaded for as long as the run lasts; its path."""
         name = hashlib.sha256(url.encode("utf-8", "replace")).hexdigest()[:16]
         path = OutputDirectory.partial_of(self.settings["OUT"]) / f"{name}.list"
-        meta = {
+        meta: dict[str, Any] = {
             "spool": str(path),
             "spool_threshold": 0,
             "download_maxsize": self.settings.getint("ARCHIVE_MAXSIZE"),

@@ -18,31 +18,29 @@ from imgcrawl.text.redact import printable
 from imgcrawl.volumes.metadata.address import parse_address
 
 if TYPE_CHECKING:
-    from typing import Any
-
-    from spiders.base.dataset import DatasetSpider
+    from imgcrawl.sources.fetcher import Fetcher
 
 MAX_STEPS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
-async def follow(spider: DatasetSpider[Any], kept: RemoteState) -> ViewerState | None:
+async def follow(fetcher: Fetcher, kept: RemoteState) -> ViewerState | None:
     """The state that a link leads to; None where it leads to something else.
 
     Each step is a request of its own, so that the address guard sees it, and so that what stands
     behind the # of a redirect is not lost: an answer's own address lacks it.
     Raises SourceError: no answer, too many steps, a step that is no address.
     """
-    url = _as_http(spider, kept.url)
+    url = _as_http(fetcher, kept.url)
     for _ in range(MAX_STEPS + 1):
-        response = await spider.fetch(url, dont_redirect=True, download_maxsize=MAX_LINK)
+        response = await fetcher.fetch(url, dont_redirect=True, download_maxsize=MAX_LINK)
         if response.status not in _REDIRECTS:
             return _state(response.body) if response.status == 200 else None
         location = (response.headers.get("Location") or b"").decode("utf-8", "replace")
         there = _next(url, location)
         if isinstance(there, ViewerState):
             return there
-        url = _as_http(spider, there.url)
+        url = _as_http(fetcher, there.url)
     raise SourceError(f"{kept.url} redirects more than {MAX_STEPS} times.")
 
 
@@ -60,11 +58,11 @@ def _next(url: str, location: str) -> ViewerState | RemoteState:
         raise SourceError(f"{words}, which cannot be read: {error}.") from error
 
 
-def _as_http(spider: DatasetSpider[Any], url: str) -> str:
+def _as_http(fetcher: Fetcher, url: str) -> str:
     if url.startswith(("http://", "https://")):
         return url
     folder, _, name = url.rpartition("/")
-    s3_url, gcs_url = spider.settings["S3_URL"], spider.settings["GCS_URL"]
+    s3_url, gcs_url = fetcher.settings["S3_URL"], fetcher.settings["GCS_URL"]
     try:
         return parse_address(folder, s3_url=s3_url, gcs_url=gcs_url, local=False).url + name
     except ValueError as error:

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from scrapy import Request
-from scrapy.http.request import NO_CALLBACK
-
-from imgcrawl.records.errors import RecordMissing, SourceError
+from imgcrawl.records.errors import NoAnswerError, SourceError
 from imgcrawl.records.items import Missing
 from imgcrawl.records.outcomes import Outcome, of_status
 from imgcrawl.sources.omero.records import Pair, file_name, read_annotations
@@ -20,7 +17,7 @@ if TYPE_CHECKING:
 
     from scrapy.http import Response
 
-    from spiders.base.dataset import DatasetSpider
+    from imgcrawl.sources.fetcher import Fetcher
 
 PAGE = 500  # records asked for; a server that allows fewer gives fewer, and does not say so
 
@@ -40,13 +37,13 @@ class OmeroAnswer:
 class OmeroApi:
     """One server. Public parts only: nothing here logs in.
 
-    Raises SourceError where no answer came, AnswerError for one that cannot be used (5xx, a page
-    that is no page): neither may be taken for a refusal.
+    Raises NoAnswerError if no answer came, OmeroAnswerError for one that cannot be used (5xx, a
+    page that is no page): neither may be taken for a refusal.
     """
 
-    def __init__(self, spider: DatasetSpider[Any], server: str) -> None:
+    def __init__(self, fetcher: Fetcher, server: str) -> None:
         self.server = server
-        self._spider = spider
+        self._fetcher = fetcher
         self._host = urlsplit(server).hostname or ""
         self._objects: dict[str, dict[str, Any]] = {}
         self._has_download_urls: bool | None = None
@@ -54,7 +51,7 @@ class OmeroApi:
     async def ask(self, path: str) -> OmeroAnswer:
         """The JSON below a path. A login page has status 200, and is a refusal."""
         url = self.server + path
-        response = await self._spider.fetch(url, cache="json")
+        response = await self._fetcher.fetch(url, cache="json")
         if refused := self._refusal(response, url, {404: Outcome.NOT_FOUND}):
             if refused.outcome not in {Outcome.NOT_FOUND, Outcome.FORBIDDEN}:
                 raise OmeroAnswerError(f"{url} cannot be read: {refused.message}.")
@@ -128,11 +125,10 @@ class OmeroApi:
         """The name of what `archived_url` hands out, empty if it has none, or the refusal."""
         url = self.archived_url(image_id)
         # Only asked for, not fetched: a page to log in would come in place of the file.
-        request = Request(url, method="HEAD", callback=NO_CALLBACK)
         try:
-            response = await self._spider.crawler.engine.download_async(request)
-        except RecordMissing as error:
-            return Missing.of(error, url)
+            response = await self._fetcher.fetch(url, method="HEAD")
+        except NoAnswerError as error:
+            return Missing.of(error.reason, url)
         if response.status == 405:
             return ""  # the server has no HEAD; the file itself will tell
         if refused := self._refusal(response, url, {404: Outcome.FORBIDDEN}):

@@ -1,0 +1,30 @@
+"""Fetcher: the requests that the client of a source can make, whoever makes them for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from logging import LoggerAdapter
+
+    from scrapy.http import Response
+    from scrapy.settings import BaseSettings
+
+
+class Fetcher(Protocol):
+    """Makes requests through all that Scrapy does for one. Every DatasetSpider is a Fetcher."""
+
+    settings: BaseSettings
+
+    @property
+    def logger(self) -> LoggerAdapter[Any]:
+        """The log of the run."""
+
+    async def fetch(self, url: str, *, method: str = "GET", **meta: Any) -> Response:
+        """Return the response of a URL, whatever its HTTP status.
+
+        Raises NoAnswerError if no answer came.
+        """
+
+    async def fetch_json(self, url: str, *, tries: int = 3, **meta: Any) -> Any:
+        """Return the JSON that a URL answers with. Raises SourceError for anything else."""
