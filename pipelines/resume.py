@@ -65,6 +65,8 @@ class ResumePipeline(RunPipeline):
 
     async def _find(self, item: Item) -> Path | None:
         """A file that a killed run stored for an item and did not come to write down."""
+        if (entry := self._run.known(item)) is not None and entry.doubt:
+            return None  # the file that lies there is the one that is not trusted
         # A file of any kind keeps its own name; a picture's extension is what its bytes say.
         extensions = ("",) if item.named else EXTENSIONS
         names = [f"{item.path}{extension}" for extension in extensions]
@@ -82,8 +84,8 @@ class ResumePipeline(RunPipeline):
         match result:
             case Stored(file_name=None):
                 done = not item.urls
-            case Stored(file_name=str() as name, bytes=size):
-                done = self._run.files.is_there(name, size)
+            case Stored():
+                done = self._run.has_file(entry)
             case _ if item.result is not None:  # what the source says today
                 done = item.result == replace(result, tries=item.result.tries)
             case _:

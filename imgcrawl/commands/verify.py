@@ -34,6 +34,9 @@ class Command(OutCommand[VerifyFigures]):
         super().add_options(parser)
         parser.add_argument("--quick", action="store_true", help="presence and size only")
         parser.add_argument(
+            "--repair", action="store_true", help="have the next crawl fetch the bad ones again"
+        )
+        parser.add_argument(
             "--sha256sums", action="store_true", help=f"write {SUMS}, for sha256sum --check"
         )
 
@@ -49,6 +52,7 @@ class Command(OutCommand[VerifyFigures]):
             LocalFiles(out.root),
             read_manifest,
             quick=self._opts.quick,
+            repair=self._opts.repair,
             sums=self._opts.sha256sums,
             threads=len(os.sched_getaffinity(0)) + 2,  # some wait for the disk
             progress=_Progress(),
@@ -56,7 +60,8 @@ class Command(OutCommand[VerifyFigures]):
 
     def print_result(self, found: VerifyFigures, place: str) -> None:
         """Print the figures, and where the rows are."""
-        lines = [format_figures(found, place, quick=self._opts.quick)]
+        options = self._opts
+        lines = [format_figures(found, place, quick=options.quick, repair=options.repair)]
         if self._opts.sha256sums:
             lines.append(f"{place}/{SUMS} is for: cd {place} && sha256sum --check {SUMS}")
         sys.stdout.write("\n".join(lines) + "\n")
@@ -64,7 +69,7 @@ class Command(OutCommand[VerifyFigures]):
             self.exitcode = ExitStatus.SOME_MISSING
 
 
-def format_figures(found: VerifyFigures, place: str, *, quick: bool) -> str:
+def format_figures(found: VerifyFigures, place: str, *, quick: bool, repair: bool) -> str:
     """Return the figures for people."""
     checked = "presence and size" if quick else "presence, size and SHA-256"
     head = f"{found.files:,} files ({format_size(found.bytes)}) in {place}: {checked} checked"
@@ -77,7 +82,11 @@ def format_figures(found: VerifyFigures, place: str, *, quick: bool) -> str:
     )
     advice = ""
     if set(found.problems) != {Problem.EXTRA}:
-        advice = " With --repair the next crawl fetches these records again."
+        advice = (
+            " The next crawl into it fetches these records again."
+            if repair
+            else " With --repair the next crawl fetches these records again."
+        )
     if found.problems[Problem.EXTRA]:
         advice += " Extra files belong to no record; they are left as they are."
     return f"{head}.\nNot good: {counts}; each has its row in {place}/{VERIFY}.{advice}"

@@ -222,10 +222,8 @@ class Backpressure:
         if entry.quota is not None:
             return False  # its class may have enough by now: the spider knows
         match entry.result:
-            case Stored(file_name=None):
-                return False
-            case Stored(file_name=str() as name, bytes=size):
-                return not self._run.files.is_there(name, size)
+            case Stored():
+                return not self._run.has_file(entry)
             case result:
                 # Without a URL only its source can tell whether it may be had by now.
                 return result.outcome in self._retry and bool(entry.to_item().urls)

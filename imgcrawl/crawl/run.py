@@ -126,6 +126,13 @@ class Run:
         if entry.quota in self.quotas:
             self.quotas[entry.quota].count(-1)
 
+    def has_file(self, entry: LedgerEntry) -> bool:
+        """Return whether a stored record has all that it has to: its file is there, undoubted."""
+        stored = entry.result
+        if not isinstance(stored, Stored) or entry.doubt:
+            return False
+        return stored.file_name is None or self.files.is_there(stored.file_name, stored.bytes)
+
     def open_quota(self, quota: Quota) -> None:
         """Take a quota into the count, with what is there of it already."""
         if self.quotas.get(quota.key) is quota:
@@ -134,9 +141,7 @@ class Run:
         self.ledger.write_quotas([quota])
         entries = self.ledger.of_quota(quota.key)
         quota.stored = sum(
-            isinstance(e.result, Stored)
-            and bool(e.result.file_name)
-            and self.files.is_there(e.result.file_name or "", e.result.bytes)
+            isinstance(e.result, Stored) and bool(e.result.file_name) and self.has_file(e)
             for e in entries
         )
         self.counts.unchanged += quota.stored
@@ -147,8 +152,8 @@ class Run:
         if entry is None or entry.record_id == item.record_id:
             return None
         match entry.result:
-            case Stored(file_name=str() as name, bytes=size) as stored:
-                return stored if self.files.local and self.files.is_there(name, size) else None
+            case Stored(file_name=str()) as stored:
+                return stored if self.files.local and self.has_file(entry) else None
             case Missing() as missing if entry.last_try_at >= self.started_at:
                 return missing if entry.to_item().urls == item.urls else None
         return None

@@ -29,12 +29,16 @@ RECORD_COLUMNS = (
     "metadata",
     "item",
     "quota",
+    "doubt",
 )
 
 
 @dataclass(slots=True)
 class LedgerEntry:
-    """One row of the ledger."""
+    """One row of the ledger.
+
+    doubt: why the file is to be fetched again (`scrapy verify --repair`); None if it is not
+    """
 
     record_id: str
     result: Result
@@ -43,6 +47,7 @@ class LedgerEntry:
     metadata: Metadata
     item: str
     quota: str | None = None
+    doubt: str | None = None
 
     @classmethod
     def from_item(cls, item: Item, result: Result, now: str) -> LedgerEntry:
@@ -95,6 +100,7 @@ class LedgerEntry:
             json.dumps(self.metadata, separators=(",", ":")),
             self.item,
             self.quota,
+            self.doubt,
         )
         return tuple(
             utf8(cell) if isinstance(cell, str) and not cell.isascii() else cell for cell in row
@@ -137,6 +143,7 @@ def _read_row(row: sqlite3.Row) -> LedgerEntry:
         metadata=json.loads(row["metadata"]),
         item=row["item"],
         quota=row["quota"],
+        doubt=row["doubt"],
     )
 
 

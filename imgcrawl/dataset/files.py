@@ -33,6 +33,9 @@ class Files(Protocol):
     def local(self, name: str) -> Path | None:
         """Return where a small file can be read on this machine, or None if there is none."""
 
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there. Raises OSError."""
+
 
 class LocalFiles:
     """The files of a folder of this machine. A link is no file: it may lead anywhere."""
@@ -75,3 +78,7 @@ class LocalFiles:
         """Return where a small file can be read on this machine, or None if there is none."""
         path = self._root / name
         return path if path.is_file() and not path.is_symlink() else None
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there. Raises OSError."""
+        (self._root / name).unlink(missing_ok=True)

@@ -53,6 +53,17 @@ class Ledger:
         """Delete a record that is no longer promised."""
         self._db.execute("DELETE FROM records WHERE record_id = ?", (record_id,))
 
+    def doubt(self, record_ids: Iterable[str], why: str) -> None:
+        """Have the files of stored records fetched again by the next crawl.
+
+        Rows and files stay as they are until a new file is stored.
+        """
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE records SET doubt = ? WHERE record_id = ?",
+                ((why, record_id) for record_id in record_ids),
+            )
+
     def forget_unreadable(self) -> None:
         """Delete the unreadable pieces of the source, which is about to be read again."""
         self._db.execute("DELETE FROM unreadable")

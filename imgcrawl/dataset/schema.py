@@ -12,7 +12,7 @@ from imgcrawl.records.errors import OutputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _SCHEMA = f"""
 CREATE TABLE records (
@@ -27,7 +27,8 @@ CREATE TABLE records (
     path TEXT NOT NULL,      -- the final name without its extension: one record each
     metadata TEXT NOT NULL,  -- JSON object
     item TEXT NOT NULL,      -- JSON: what a new try needs
-    quota TEXT               -- the class that it is a candidate of
+    quota TEXT,              -- the class that it is a candidate of
+    doubt TEXT               -- why its file is to be fetched again
 ) WITHOUT ROWID;
 CREATE INDEX records_outcome ON records (outcome);
 CREATE INDEX records_path ON records (path);
@@ -47,11 +48,16 @@ CREATE TABLE unreadable (place TEXT PRIMARY KEY, problem TEXT NOT NULL, seen_at 
 CREATE TABLE captures (url TEXT PRIMARY KEY, answer TEXT NOT NULL, asked_at TEXT NOT NULL)
     WITHOUT ROWID;
 """
+# What makes of a ledger of each version one of the next.
+_UPGRADES = {
+    1: f"ALTER TABLE records ADD COLUMN quota TEXT; {_SINCE_2}",
+    2: "ALTER TABLE records ADD COLUMN doubt TEXT;",
+}
 _TABLES = frozenset(re.findall(r"CREATE TABLE (\w+)", _SCHEMA + _SINCE_2))
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open a ledger's file; create it if it is missing, upgrade it if it is of version 1.
+    """Open a ledger's file; create it if it is missing, upgrade it if it is of an earlier version.
 
     Raises OutputError for a ledger of a later version or with foreign tables, and
     sqlite3.DatabaseError for another kind of file.
@@ -65,9 +71,9 @@ def connect(path: Path) -> sqlite3.Connection:
     if version == 0:
         made = f"{_SCHEMA} {_SINCE_2} PRAGMA user_version={SCHEMA_VERSION};"
         db.executescript(f"BEGIN; {made} COMMIT;")
-    elif version == 1:
-        added = f"ALTER TABLE records ADD COLUMN quota TEXT; {_SINCE_2}"
-        db.executescript(f"BEGIN; {added} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+    elif 0 < version < SCHEMA_VERSION:
+        steps = " ".join(_UPGRADES[old] for old in range(version, SCHEMA_VERSION))
+        db.executescript(f"BEGIN; {steps} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
     elif version != SCHEMA_VERSION:
         db.close()
         raise OutputError(

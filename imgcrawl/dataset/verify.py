@@ -1,7 +1,8 @@
 """Verification of an OUT: every stored file held against the ledger, byte for byte.
 
 The ledger is read as a stream and files are hashed in threads, so that memory stays flat however
-many records there are. Nothing is written but verify.csv and, where it is asked for, SHA256SUMS.
+many records there are. Nothing is written but verify.csv and, where it is asked for, SHA256SUMS;
+a repair notes in the ledger which records the next crawl has to fetch again.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ class _Promise:
     size: int | None
     sha256: str | None
     files: tuple[str, ...] = ()
+    of_copy: bool = False  # an object of a copied volume, or its manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class Verification:
     """One verification of one OUT.
 
     quick:         look at presence and size only
+    repair:        have the next crawl fetch the bad ones again
     sums:          write SHA256SUMS too, as ``sha256sum --check`` reads it
     threads:       files hashed at once
     read_manifest: reads the manifest of a copied volume
@@ -109,6 +112,7 @@ class Verification:
         read_manifest: ReadManifest,
         *,
         quick: bool = False,
+        repair: bool = False,
         sums: bool = False,
         threads: int = 4,
         progress: Callable[[VerifyFigures], object] | None = None,
@@ -117,6 +121,8 @@ class Verification:
         self._read_manifest = read_manifest
         self._quick, self._with_sums, self._threads = quick, sums, threads
         self._progress = progress
+        self._repair = repair
+        self._doubted: dict[str, Problem] = {}  # by record
         self.figures = VerifyFigures()
 
     def run(self) -> VerifyFigures:
@@ -131,6 +137,9 @@ class Verification:
                 self._out.write(SUMS, write)
             else:
                 write(None)
+            for problem in set(self._doubted.values()):
+                bad = (record for record, why in self._doubted.items() if why is problem)
+                ledger.doubt(bad, f"verify: {problem}")
         return self.figures
 
     def _write(self, file: IO[str], rows: Iterable[Row]) -> None:
@@ -146,10 +155,21 @@ class Verification:
             if sums is not None:
                 sums.writelines(sums_line(*pair) for pair in checked.sums)
             if checked.problem is not None:
+                if self._repair:
+                    self._doubt(promise, checked.problem)
                 yield promise.record_id, promise.name, checked.problem
         for name in self._files.below():
             if not (is_own(name) or names.has(name) or _is_thumbnail(name, ledger)):
                 yield "", name, Problem.EXTRA
+
+    def _doubt(self, promise: _Promise, problem: Problem) -> None:
+        """Have a record fetched again. Its file stays until then, but for an object of a copy.
+
+        A copy asks for the objects that are not there, and believes its manifest of the others.
+        """
+        self._doubted[promise.record_id] = problem
+        if promise.of_copy and problem is not Problem.MISSING:
+            self._files.remove(promise.name)
 
     def _checked(self, ledger: Ledger, names: _Names) -> Iterator[tuple[_Promise, _Checked]]:
         """Yield each promise with what became of it: several are checked at once, in threads."""
@@ -220,9 +240,10 @@ class Verification:
         lines = hashlib.sha256()
         for key, size, sha256 in self._read_manifest(manifest):
             lines.update(f"{sha256}  {key}\n".encode())
-            yield _Promise(record_id, f"{stored.file_name}/{key}", size, sha256)
+            yield _Promise(record_id, f"{stored.file_name}/{key}", size, sha256, of_copy=True)
         if stored.sha256 not in {None, lines.hexdigest()}:
-            yield _Promise(record_id, f"{MANIFESTS}/{stored.file_name}.tsv", None, stored.sha256)
+            name = f"{MANIFESTS}/{stored.file_name}.tsv"
+            yield _Promise(record_id, name, None, stored.sha256, of_copy=True)
 
 
 class _Names:

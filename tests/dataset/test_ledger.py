@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -106,6 +107,21 @@ def test_a_later_schema_is_refused(tmp_path: Path) -> None:
         db.execute("PRAGMA user_version=99")
     with pytest.raises(OutputError, match="schema 99"):
         Ledger(path)
+
+
+def test_a_ledger_of_version_2_keeps_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with closing(Ledger(path)) as ledger:
+        ledger.write([entry("a", Stored("images/a.jpg", bytes=3)), entry("b", Stored())])
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("ALTER TABLE records DROP COLUMN doubt")
+        db.execute("PRAGMA user_version=2")
+    with closing(Ledger(path)) as ledger:
+        found = ledger.get("a")
+        assert found is not None
+        assert (found.result, found.doubt) == (Stored("images/a.jpg", bytes=3), None)
+        ledger.doubt(["a"], "verify: size")
+        assert [e.doubt for e in ledger.entries(Outcome)] == ["verify: size", None]
 
 
 def test_closing_leaves_one_file(tmp_path: Path) -> None:

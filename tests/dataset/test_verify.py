@@ -8,7 +8,6 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -26,10 +25,14 @@ from imgcrawl.records.outcomes import Outcome
 from imgcrawl.storage.directory import OutputDirectory
 from imgcrawl.volumes.copy.object_table import CopiedObject, write_table
 from imgcrawl.volumes.crop.digests import result_sha256
+from tests.conftest import scrapy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from replicas.process import ReplicaProcess
+    from tests.conftest import Crawler
 
 NOW = "2026-01-01T00:00:00Z"
 COUNT = 20
@@ -67,10 +70,13 @@ def out(tmp_path: Path) -> Path:
     return root
 
 
-def verify(root: Path, *, quick: bool = False, sums: bool = False) -> VerifyFigures:
+def verify(
+    root: Path, *, quick: bool = False, sums: bool = False, repair: bool = False
+) -> VerifyFigures:
     with closing(OutputDirectory(root)) as directory:
+        files = LocalFiles(root)
         return Verification(
-            directory, LocalFiles(root), read_manifest, quick=quick, sums=sums
+            directory, files, read_manifest, quick=quick, sums=sums, repair=repair
         ).run()
 
 
@@ -228,6 +234,56 @@ def test_a_manifest_that_was_changed_together_with_its_object_is_found(out: Path
     assert rows(out) == [("copy", "manifests/volumes/v.zarr.tsv", "sha256")]
 
 
+def doubted(root: Path) -> dict[str, str]:
+    with closing(Ledger(root / "ledger.sqlite")) as ledger:
+        return {e.record_id: e.doubt for e in ledger.entries(Outcome) if e.doubt}
+
+
+def test_a_repair_names_the_bad_records_and_leaves_files_and_rows(out: Path) -> None:
+    flip(out / "images/r002.jpg")
+    (out / "images/r004.jpg").unlink()
+    (out / "images/stranger.jpg").write_text("mine")
+    before = (out / "images/r002.jpg").read_bytes()
+    verify(out)
+    assert doubted(out) == {}
+    verify(out, repair=True)
+    assert doubted(out) == {"r002": "verify: sha256", "r004": "verify: missing"}
+    assert (out / "images/r002.jpg").read_bytes() == before
+    assert (out / "images/stranger.jpg").exists()
+
+
+def test_a_repair_of_a_copy_lets_go_of_the_bad_objects_alone(out: Path) -> None:
+    copied(out, "volumes/v.zarr")
+    zeros(out / "volumes/v.zarr/s0/3/0")
+    verify(out, repair=True)
+    assert doubted(out) == {"copy": "verify: sha256"}
+    left = {path.parent.name for path in (out / "volumes/v.zarr/s0").glob("*/0")}
+    assert left == {"0", "1", "2", "4"}
+
+
+def test_the_next_crawl_fetches_what_was_repaired_and_nothing_else(
+    crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    first = crawl("isic", num_images=12)
+    assert first.status == 0, first.log
+    root, before = first.out.root, first.out.files()
+    names = sorted(name for name in before if name.startswith("images/"))
+    flip(root / names[3])
+    zeros(root / names[8])
+    (root / "notes.txt").write_text("mine")
+    assert scrapy("verify", root, "--repair").returncode == 3
+    replica.reset()
+    again = crawl("isic", num_images=12)
+    assert again.status == 0, again.log
+    assert "2 new" in again.log
+    assert again.out.files().items() >= before.items()
+    asked = [path for path in replica.log()["paths"] if path.startswith("/isic-s3/images/")]
+    assert len(asked) == 2, asked
+    (root / "notes.txt").unlink()
+    assert scrapy("verify", root).returncode == 0
+    assert doubted(root) == {}
+
+
 def test_hostile_names_are_written_safely(out: Path) -> None:
     item = FileItem("=cmd|' /C calc'!A0", ["https://example.org/x"], "files/a")
     store(out, item, "files/=1+1.bin", b"x")
@@ -263,8 +319,7 @@ def test_every_name_is_one_line(name: str) -> None:
 
 def test_as_a_user_types_it(out: Path) -> None:
     def run(*arguments: str) -> tuple[int, str]:
-        command = [sys.executable, "-m", "scrapy", "verify", *arguments]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        ended = scrapy("verify", *arguments)
         return ended.returncode, ended.stdout + ended.stderr
 
     status, text = run(str(out))
