@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -16,9 +15,6 @@ from scrapy.http import Response
 
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.volume import VolumeAddress
-from imgcrawl.storage.digests import digests_of
-from imgcrawl.volumes.copy.documents import folders_above
-from imgcrawl.volumes.copy.grid import grids_below
 from imgcrawl.volumes.copy.listing import (
     ListedObject,
     ListingAddress,
@@ -28,8 +24,6 @@ from imgcrawl.volumes.copy.listing import (
     problem_of,
     walk,
 )
-from imgcrawl.volumes.copy.manifest import CopyManifest
-from imgcrawl.volumes.copy.object_table import CopiedObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,192 +148,6 @@ def test_a_key_without_a_problem_lies_below_its_folder(key: str) -> None:
 )  # fmt: skip
 def test_keys_that_are_refused(key: str) -> None:
     assert problem_of(key)
-
-
-def manifest(folder: Path) -> CopyManifest:
-    def there(key: str) -> int | None:
-        path = folder / "copy" / key
-        return path.stat().st_size if path.is_file() else None
-
-    return CopyManifest(
-        folder / "m.copy", folder / "m.tsv", there, lambda key: digests_of(folder / "copy" / key)
-    )
-
-
-def test_names_that_cannot_stand_side_by_side(tmp_path: Path) -> None:
-    plan = manifest(tmp_path).plan(
-        [
-            ListedObject(key, "", 1)
-            for key in ("a", "a/b", "A", "c/d", "C", "c/d/e", "x.y", "x/y", "X.Y")
-        ]
-    )
-    assert [each.key for each in plan.wanted] == ["a", "c/d", "x.y", "x/y"]
-    reasons = {each.key: problem for each, problem in plan.refused}
-    assert set(reasons) == {"a/b", "A", "C", "c/d/e", "X.Y"}
-    assert reasons["A"] == "it differs from a by case only"
-
-
-def test_what_is_there_is_known_after_a_kill_and_after_the_end(tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    copy.mkdir()
-    objects = [ListedObject(str(n), "", 1, f"tag-{n}") for n in range(5)]
-    first = manifest(tmp_path)
-    assert len(first.plan(objects).wanted) == 5
-    for n in range(3):
-        (copy / str(n)).write_bytes(b"x")
-    first.keep(CopiedObject("0", 1, "tag-0", 1, digests_of(copy / "0")[1]))
-    first.flush()  # and it is killed: 1 and 2 were stored, and are not noted
-    second = manifest(tmp_path)
-    assert [each.key for each in second.plan(objects).wanted] == ["3", "4"]
-    for n in (3, 4):
-        (copy / str(n)).write_bytes(b"x")
-        second.keep(CopiedObject(str(n), 1, f"tag-{n}", 1, digests_of(copy / str(n))[1]))
-    total = second.finish(tmp_path / "temporary")
-    assert (total.objects, total.bytes) == (5, 5)
-    assert [path.name for path in tmp_path.iterdir()].count("m.copy") == 0
-    third = manifest(tmp_path)
-    (copy / "2").unlink()
-    changed = [*objects[:4], ListedObject("4", "", 1, "another")]
-    assert [each.key for each in third.plan(changed).wanted] == ["2", "4"]
-
-
-def test_a_damaged_manifest_costs_a_look_at_the_disk(tmp_path: Path) -> None:
-    (tmp_path / "copy").mkdir()
-    (tmp_path / "copy/a").write_bytes(b"x")
-    (tmp_path / "m.copy").write_bytes(b"no database" * 500)
-    opened = manifest(tmp_path)
-    plan = opened.plan([ListedObject("a", "", 1), ListedObject("b", "", 1)])
-    assert [each.key for each in plan.wanted] == ["b"]
-    opened.close()
-
-
-def test_md5_finds_what_another_file_of_the_size_is(tmp_path: Path) -> None:
-    (tmp_path / "copy").mkdir()
-    (tmp_path / "copy/a").write_bytes(b"x")
-    md5 = digests_of(tmp_path / "copy/a")[0]
-    for etag, wanted in ((md5, 0), ("0" * 32, 1), ("0" * 32 + "-2", 0)):
-        for name in tmp_path.glob("m.*"):
-            name.unlink()
-        opened = manifest(tmp_path)
-        assert len(opened.plan([ListedObject("a", "", 1, etag)]).wanted) == wanted
-        opened.close()
-
-
-def promised(documents: dict[str, Any]) -> list[str]:
-    async def read(name: str) -> bytes | None:
-        return json.dumps(documents[name]).encode() if name in documents else None
-
-    grids = asyncio.run(grids_below(read, ""))
-    return sorted(folder + name for folder, grid in grids for name in grid.names())
-
-
-V2 = {"shape": [3, 4], "chunks": [2, 2]}
-V3 = {
-    "node_type": "array",
-    "shape": [3],
-    "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2]}},
-}
-SCALE = {
-    "key": "8_8_8",
-    "size": [70, 64, 1],
-    "chunk_sizes": [[64, 64, 1]],
-    "voxel_offset": [5, 0, 9],
-}
-
-
-@pytest.mark.parametrize(
-    ("documents", "keys"),
-    [
-        ({".zarray": V2}, ["0.0", "0.1", "1.0", "1.1"]),
-        ({".zarray": V2 | {"dimension_separator": "/"}}, ["0/0", "0/1", "1/0", "1/1"]),
-        ({".zarray": {"shape": [], "chunks": []}}, ["0"]),
-        ({"zarr.json": V3}, ["c/0", "c/1"]),
-        ({"zarr.json": V3 | {"chunk_key_encoding": {"name": "v2"}}}, ["0", "1"]),
-        ({"attributes.json": {"dimensions": [3, 1], "blockSize": [2, 2]}}, ["0/0", "1/0"]),
-        ({"info": {"scales": [SCALE]}}, ["8_8_8/5-69_0-64_9-10", "8_8_8/69-75_0-64_9-10"]),
-        (
-            {"info": {"scales": [SCALE | {"sharding": {"shard_bits": 5}}]}},
-            [f"8_8_8/{n:02x}.shard" for n in range(32)],
-        ),
-        (
-            {".zattrs": {"multiscales": [{"datasets": [{"path": "s0"}]}]}, "s0/.zarray": V2},
-            ["s0/0.0", "s0/0.1", "s0/1.0", "s0/1.1"],
-        ),
-        ({".zmetadata": {"metadata": {"a/b/.zarray": V2}}, "a/b/.zarray": V2},
-         ["a/b/0.0", "a/b/0.1", "a/b/1.0", "a/b/1.1"]),
-        ({".zattrs": {"multiscales": [{"datasets": [{"path": "../../x"}, {"path": 3}, 1]}]}}, []),
-        ({".zgroup": {}}, []),
-    ],
-)  # fmt: skip
-def test_keys_that_documents_promise(documents: dict[str, Any], keys: list[str]) -> None:
-    assert promised(documents) == keys
-
-
-@pytest.mark.parametrize(
-    "document",
-    [
-        {".zarray": {"shape": [3], "chunks": [0]}},
-        {".zarray": {"shape": [10**12], "chunks": [1]}},
-        {".zarray": {"shape": "x"}},
-        {"zarr.json": V3 | {"chunk_grid": {"name": "rectilinear"}}},
-        {"info": {"scales": [SCALE | {"key": "../x"}]}},
-        {"info": {"scales": [SCALE | {"sharding": {"shard_bits": 60}}]}},
-    ],
-)
-def test_documents_that_promise_nonsense(document: dict[str, Any]) -> None:
-    with pytest.raises(RecordMissing):
-        promised(document)
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 10**13) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(
-            ["shape", "chunks", "multiscales", "datasets", "path", "scales", "key", "size",
-             "chunk_sizes", "node_type", "chunk_grid", "dimensions", "blockSize", "metadata",
-             "labels", "sharding", "shard_bits", "attributes", "ome"]
-        ),
-        inner,
-        max_size=4,
-    ),
-    max_leaves=12,
-)  # fmt: skip
-
-
-@given(
-    st.sampled_from([".zarray", ".zattrs", ".zmetadata", "zarr.json", "attributes.json", "info"]),
-    JSON,
-)
-@settings(max_examples=200, deadline=None)
-def test_any_document_is_understood_or_refused(name: str, node: Any) -> None:
-    async def read(asked: str) -> bytes | None:
-        return json.dumps(node).encode() if asked == name else None
-
-    try:
-        grids = asyncio.run(grids_below(read, ""))
-    except RecordMissing:
-        return
-    for folder, grid in grids:
-        try:
-            names = grid.names()
-        except RecordMissing:
-            continue
-        first = next(names, None)
-        assert first is None or problem_of(folder + first) is None
-
-
-def test_folders_above_have_a_place_as_far_as_the_names_agree() -> None:
-    url = "https://b.s3.amazonaws.com/jrc/x.zarr/em/s3/"
-    base = "https://b.s3.amazonaws.com/jrc/x.zarr/"
-    assert folders_above(url, "x.zarr/em/s3") == [(f"{base}em/", "x.zarr/em"), (base, "x.zarr")]
-    assert folders_above(url, "jrc/x.zarr/em/s3") == [
-        (f"{base}em/", "jrc/x.zarr/em"),
-        (base, "jrc/x.zarr"),
-    ]
-    assert folders_above(url, "copies/em/s3") == [(f"{base}em/", "copies/em")]
-    assert folders_above(url, "copies/s3") == []
-    assert folders_above(url, "s3") == []
 
 
 def test_a_folder_is_walked_in_pages(tmp_path: Path) -> None:
