@@ -1,6 +1,6 @@
 """Local servers that answer as the real sources do, faults included.
 
-For the demo, the tests and the benchmarks. Written from what is known of the sources (the ISIC
-server is public code: https://github.com/ImageMarkup/isic), never from the spiders; imports
-nothing else of the project.
+For the demo, the tests and the benchmarks. Written from the sources' documentation, public code and
+recorded answers, never from the spiders; they import nothing else of the project. README.md says
+from what each module is written.
 """

@@ -31,8 +31,10 @@ async def serve(options: argparse.Namespace) -> None:
     await site.start()
     port = runner.addresses[0][1]
     base = f"http://127.0.0.1:{port}"
-    given = " ".join(f"-s {name}={value}" for name, value in settings(base).items())
-    sys.stdout.write(f"{base}\n\nTo crawl it:\n  scrapy crawl isic -a out=data/replica {given}\n")
+    arguments = " ".join(f"-s {name}={value}" for name, value in settings(base).items())
+    sys.stdout.write(
+        f"{base}\n\nTo crawl it:\n  scrapy crawl isic -a out=data/replica {arguments}\n"
+    )
     sys.stdout.flush()
     if options.ready_file:
         options.ready_file.write_text(base)
@@ -44,7 +46,7 @@ async def serve(options: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Serve."""
+    """Serve, with the options of the command line."""
     parser = argparse.ArgumentParser(prog="python -m replicas", description=__doc__)
     add_options(parser)
     asyncio.run(serve(parser.parse_args()))

@@ -1,4 +1,4 @@
-"""How a public bucket answers: objects, ranges of them, and lists by ListObjectsV2."""
+"""A public bucket of S3: objects, ranges of them, and lists by ListObjectsV2."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from xml.sax.saxutils import escape
 
 from aiohttp import web
 
-MAX_KEYS = 1000  # of one page of a list
+MAX_KEYS = 1000  # keys per page of a list
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
-Bucket: TypeAlias = dict[str, bytes]  # key by key, sorted
+Bucket: TypeAlias = dict[str, bytes]  # objects by key, sorted
 
 
 def answer(
     request: web.Request, name: str, bucket: Bucket, key: str, *, longest: int = MAX_KEYS
 ) -> web.Response:
-    """An object, a range of one, or a page of at most `longest` where there is no key."""
+    """Answer with an object or a range of it, or without a key with a page of the list.
+
+    longest: keys per page, at most
+    """
     if not key:
         return _list(request, name, bucket, longest)
     body = bucket.get(key)
@@ -41,7 +44,7 @@ def _object(request: web.Request, body: bytes) -> web.Response:
 
 
 def _list(request: web.Request, name: str, bucket: Bucket, longest: int) -> web.Response:
-    """ListObjectsV2 with prefix, delimiter, max-keys and continuation-token."""
+    """Answer ListObjectsV2 with prefix, delimiter, max-keys and continuation-token."""
     query = request.query
     prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
     text = query.get("max-keys", str(longest))
@@ -72,7 +75,7 @@ def _list(request: web.Request, name: str, bucket: Bucket, longest: int) -> web.
 def _page(
     bucket: Bucket, prefix: str, delimiter: str, after: str, most: int
 ) -> tuple[list[tuple[str, bytes]], list[str], str, bool]:
-    """Objects and common prefixes behind a key, the last key looked at, and whether more come."""
+    """Return objects and common prefixes after a key, the last key, and True if more follow."""
     contents: list[tuple[str, bytes]] = []
     children: list[str] = []
     last, more = "", False
@@ -96,7 +99,7 @@ def _page(
 
 
 def error(status: int, code: str, message: str) -> web.Response:
-    """How a bucket says no."""
+    """Answer with an error document."""
     return _xml(f"<Error><Code>{code}</Code><Message>{message}</Message></Error>", status)
 
 
@@ -107,5 +110,5 @@ def _xml(text: str, status: int = 200) -> web.Response:
 
 @lru_cache(maxsize=4096)
 def md5(body: bytes) -> str:
-    """The ETag of an object that was put in one piece."""
+    """Return the ETag of an object that was put in one part."""
     return hashlib.md5(body, usedforsecurity=False).hexdigest()

@@ -1,4 +1,4 @@
-"""Writes DM3 and DM4 files: the tree of tags, from nested dicts or from "A.B.0.C" paths."""
+"""Write DM3 and DM4 files: a tree of tags, from nested dicts or from "A.B.0.C" paths."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CODES = {2: "h", 3: "i", 4: "H", 5: "I", 6: "f", 7: "d", 8: "?", 9: "b", 10: "B"
 
 @dataclass(frozen=True)
 class Typed:
-    """A simple value of a type of its own."""
+    """A simple value with its type code."""
 
     kind: int
     value: Any
@@ -35,7 +35,7 @@ class Struct:
 
 @dataclass(frozen=True)
 class PlainString:
-    """A string of the rare kind 18."""
+    """A string of the rare type 18."""
 
     data: bytes
 
@@ -96,7 +96,7 @@ class _Writer:
 
 
 def write_dm(tags: dict[str, Any], version: int = 3, *, little: bool = True) -> bytes:
-    """A whole file; names that are digits are written as nameless."""
+    """Return a whole file; tags whose names are digits are written without a name."""
     writer = _Writer(version, little)
     body = writer.group(tags) + bytes(8)
     head = struct.pack(">I", version) + writer.number(len(body)) + struct.pack(">I", little)
@@ -104,10 +104,10 @@ def write_dm(tags: dict[str, Any], version: int = 3, *, little: bool = True) -> 
 
 
 def nested(flat: dict[str, str]) -> dict[str, Any]:
-    """A tree from "root.A.0.B" paths to text, as a dump of a real file has them.
+    """Return a tree made from "root.A.0.B" paths to text, as a dump of a real file has them.
 
     "Size" beside "Offset" stands for an array that the dump left out. It is filled with zeros, of
-    four bytes an element in an image whose DataType is 23.
+    four bytes per element in an image whose DataType is 23.
     """
     root: dict[str, Any] = {}
     for path, text in flat.items():

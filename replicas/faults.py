@@ -1,10 +1,10 @@
-"""What goes wrong on request.
+"""Faults on request.
 
 A rule is a JSON object: ``match`` (a regular expression searched for in the path), ``kind``, and
-optionally ``share`` (the part of the matching paths, chosen by a hash of the path), ``times`` (so
-many requests of each path, then it is well) and what the kind needs. The kinds:
+optionally ``share`` (the fraction of the matching paths, chosen by a hash of the path), ``times``
+(requests of each path that fail before it recovers) and the parameters of its kind. The kinds:
 
-status (status, body, retry_after) · latency (ms) · drip (ms a byte) · cut (half of the announced
+status (status, body, retry_after) · latency (ms) · drip (ms per byte) · cut (half of the announced
 body) · short (a body without length, cut) · html · empty · truncated, zeroed, corrupt (a damaged
 picture, whole in its transfer) · redirect (location; "loop") · reset · hang · header (name, value)
 · text (body) · json (body) · repeat_next · empty_page · count (count) · sign_urls (expired)
@@ -30,7 +30,7 @@ HTML = (
     "<!doctype html><html><head><title>Sign in to the hospital network</title></head>"
     "<body><h1>Please sign in</h1></body></html>"
 )
-# These change what a site says; the others, how its answer is sent.
+# These change the content of an answer; the others change its transfer.
 OF_THE_API = frozenset({"repeat_next", "empty_page", "count", "sign_urls"})
 
 
@@ -47,7 +47,7 @@ class Faults:
         self._served: Counter[tuple[int, str]] = Counter()
 
     def of(self, path: str, *, api: bool) -> list[Rule]:
-        """The rules that a request of this path meets now."""
+        """Return the rules that apply to a request of this path, and count the request."""
         met = []
         for number, (rule, pattern) in enumerate(zip(self.rules, self._patterns, strict=True)):
             if (rule["kind"] in OF_THE_API) is not api or not pattern.search(path):
@@ -65,7 +65,7 @@ class Faults:
 async def spoil(
     request: web.Request, answer: web.Response, rules: list[Rule]
 ) -> web.StreamResponse:
-    """The answer as the rules will have it."""
+    """Return the answer as changed by the rules."""
     for rule in rules:
         answered = await _spoil(request, answer, rule)
         if isinstance(answered, web.Response):
@@ -127,7 +127,7 @@ def _picture(answer: web.Response, body: bytes) -> web.Response:
 async def _break_off(
     request: web.Request, body: bytes, kind: str, rule: Rule
 ) -> web.StreamResponse:
-    """Answers that end before their time, below what aiohttp would send of its own."""
+    """Send an answer that ends early, on the transport itself: aiohttp would refuse to."""
     transport = request.transport
     assert transport is not None
     half = body[: len(body) // 2]
@@ -148,7 +148,7 @@ async def _break_off(
 
 
 def parse(text: str) -> list[Rule]:
-    """Rules from JSON. Raises ValueError for what is none."""
+    """Return rules from JSON. Raises ValueError if it is no list of rules."""
     rules = json.loads(text)
     if not isinstance(rules, list) or not all(
         isinstance(rule, dict) and "kind" in rule for rule in rules

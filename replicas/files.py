@@ -1,4 +1,4 @@
-"""Plain files: ``/files/KIND/N.EXT?size=WxH`` in every encoding, and ``/files/redirect?to=URL``."""
+"""Pictures in every encoding, ``/files/KIND/N.EXT?size=WxH``, and ``/files/redirect?to=URL``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_SIDE = 4000
 
 
 async def files(request: web.Request, path: str) -> web.Response:
-    """A picture of a kind; 404 for a kind that is not known."""
+    """Answer with a picture of a kind; 404 for an unknown kind."""
     if path == "redirect":
         return web.Response(status=302, headers={"Location": request.query.get("to", "/")})
     match = re.fullmatch(r"([a-z0-9]+)/(\d+)\.([a-z]+)", path)

@@ -1,4 +1,4 @@
-"""image-net.org's API as it was last seen: lists with junk, and errors with status 200."""
+"""image-net.org's API as last seen in public: lists with junk, and errors with status 200."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOSTS = (
 
 
 def urls(wnid: str, count: int = 120) -> Iterator[tuple[int, str]]:
-    """(number, URL) of the candidates of a synset; about half of them are Flickr's."""
+    """Yield (number, URL) of the candidates of a synset; about half of them are Flickr's."""
     random = Random(wnid)
     number = 0
     for _ in range(count):
@@ -36,14 +36,14 @@ def urls(wnid: str, count: int = 120) -> Iterator[tuple[int, str]]:
 
 
 def fall11(wnids: list[str], count: int = 120) -> Iterator[str]:
-    """Lines of a file such as fall11_urls.txt."""
+    """Yield the lines of a file such as fall11_urls.txt."""
     for wnid in wnids:
         for number, url in urls(wnid, count):
             yield f"{wnid}_{number}\t{url}\n"
 
 
 async def site(request: web.Request, path: str) -> web.Response:
-    """``api/imagenet.synset.geturls?wnid=``; what lay under ``api/text/`` is gone since 2019."""
+    """Answer ``api/imagenet.synset.geturls?wnid=``; ``api/text/`` has been gone since 2019."""
     if path != "api/imagenet.synset.geturls":
         page = "<!doctype html><title>ImageNet</title><h1>URL is not valid</h1>"
         return web.Response(status=404, text=page, content_type="text/html")

@@ -1,6 +1,6 @@
-"""The ISIC Archive: its API v2, its website's redirect of old ids, its bucket.
+"""The ISIC Archive: API v2, the website's redirects of old ids, the bucket of images.
 
-Sources: the server's code (ImageMarkup/isic: pagination.py, dsl.py, serializers.py) for shapes,
+Source: the server's code (ImageMarkup/isic: pagination.py, dsl.py, serializers.py), for shapes,
 errors and the traps of its pagination.
 """
 
@@ -16,7 +16,7 @@ from aiohttp import web
 
 from replicas import isic_query
 from replicas.bucket import error
-from replicas.isic_cursors import PAGE, CursorError, Cursors, next_page
+from replicas.isic_cursors import PAGE, CursorError, IsicCursors, next_page
 
 if TYPE_CHECKING:
     from replicas.faults import Faults
@@ -28,25 +28,27 @@ COLLECTIONS = {
     65: "Challenge 2019: Training",
     249: "BCN20000",
 }
+UNLOCKED = {249}
 LICENSES = ("CC-0", "CC-BY", "CC-BY-NC")
 NOT_FOUND = (
     "<!doctype html><html><head><title>Not Found</title></head>"
     "<body><h1>Not Found</h1></body></html>"
 )
-_LEGACY = "5436e3abbae4"  # the first half of an id of the old archive; the rest is our number
+SERVER_ERROR = NOT_FOUND.replace("Not Found", "Server Error (500)")
+_LEGACY = "5436e3abbae4"  # first half of an id of the old archive; the other half is our number
 
 
-class Isic:
+class IsicSite:
     """The site ``/isic/`` (API and website) and the bucket ``/isic-s3/``."""
 
     def __init__(self, archive: IsicArchive, faults: Faults) -> None:
         self.archive = archive
-        self.cursors = Cursors(archive)
+        self.cursors = IsicCursors(archive)
         self.faults = faults
         self._matches = lru_cache(maxsize=64)(self._count)
 
     async def bucket(self, request: web.Request, path: str) -> web.Response:
-        """Images and thumbnails."""
+        """Answer with an image or a thumbnail."""
         match = re.fullmatch(r"(images|thumbnails)/(ISIC_\d{7})(?:_thumbnail)?\.jpg", path)
         number = self.archive.number(match[2]) if match else None
         if match is None or number is None:
@@ -57,7 +59,7 @@ class Isic:
         return web.Response(body=kind(number), content_type="image/jpeg")
 
     async def site(self, request: web.Request, path: str) -> web.Response:
-        """The API below ``api/v2/``, and the website."""
+        """Answer as the API does below ``api/v2/``, elsewhere as the website does."""
         if len(request.raw_path) > 8192:
             return web.Response(status=400, text="<h1>Bad Request</h1>", content_type="text/html")
         if legacy := re.fullmatch(r"images/([0-9a-f]{24})/", path):
@@ -72,14 +74,16 @@ class Isic:
             return web.Response(status=301, headers={"Location": f"{request.path}/{query}"})
         try:
             answer = self._api(request, path)
-            answer.enable_compression()  # gzip where it is accepted, as the archive does
+            answer.enable_compression()  # gzip if the client accepts it, as the archive does
             return answer
         except isic_query.BadQueryError:
             return web.json_response({"message": "Could not parse search query."}, status=400)
+        except isic_query.NoColumnError:
+            return web.Response(status=500, text=SERVER_ERROR, content_type="text/html")
         except CursorError:
-            return _invalid("cursor", "Value error, Invalid cursor.")
+            return _invalid("cursor", "Invalid cursor.")
         except ValueError as error:
-            return _invalid("collections", f"Value error, {error}")
+            return _invalid("collections", str(error))
 
     def _api(self, request: web.Request, path: str) -> web.Response:
         match path.rstrip("/").split("/"):
@@ -122,9 +126,12 @@ class Isic:
     ) -> web.Response:
         limit_text = request.query.get("limit", str(PAGE))
         if not re.fullmatch(r"-?\d+", limit_text):
-            return _invalid("limit", "Input should be a valid integer, unable to parse string")
+            message = "Input should be a valid integer, unable to parse string as an integer"
+            detail = {"type": "int_parsing", "loc": ["query", "limit"], "msg": message}
+            return web.json_response({"detail": [detail]}, status=422)
         limit = int(limit_text) or PAGE
-        start = self.cursors.start(request.query.get("cursor", ""))
+        position = self.cursors.position(request.query.get("cursor", ""))
+        start = position or 0
         numbers = self._matching(query, collections, start, min(limit, PAGE) + 1)
         page, more = numbers[: max(min(limit, PAGE), 0)], len(numbers) > max(limit, 0)
         following = None
@@ -132,7 +139,7 @@ class Isic:
             after = numbers[-1] if numbers else start
             following = self.cursors.at(after, page[-1] if page else None, limit)
         count = None
-        if "cursor" not in request.query:
+        if position is None:  # the first page only
             count = self._matches(query, collections, self.archive.records)
         answer = {
             "results": [self._image(request, number) for number in page],
@@ -227,9 +234,7 @@ class Isic:
         }
 
     def _collections(self, request: web.Request, rest: list[str]) -> web.Response:
-        known = [
-            {"id": i, "name": n, "public": True, "pinned": i == 212} for i, n in COLLECTIONS.items()
-        ]
+        known = [_collection(number, name) for number, name in COLLECTIONS.items()]
         if not rest:
             page = {"results": known, "count": len(known), "next": None, "previous": None}
             return web.json_response(page)
@@ -246,10 +251,25 @@ class Isic:
 
 
 def legacy_id(isic_id: str) -> str:
-    """The id that a generated image has had in the old archive."""
+    """Return the id that a generated image had in the old archive."""
     return f"{_LEGACY}{int(isic_id.removeprefix('ISIC_')):012x}"
 
 
-def _invalid(name: str, message: str) -> web.Response:
-    detail = [{"type": "value_error", "loc": ["query", name], "msg": message}]
-    return web.json_response({"detail": detail}, status=422)
+def _collection(number: int, name: str) -> dict[str, Any]:
+    return {
+        "id": number,
+        "name": name,
+        "description": "",
+        "public": True,
+        "pinned": number == 212,
+        "locked": number not in UNLOCKED,
+        "doi": None,
+        "doi_url": None,
+    }
+
+
+def _invalid(name: str, problem: str) -> web.Response:
+    """Answer 422 as the server does to a parameter whose value its own code refuses."""
+    message = f"Value error, {problem}"
+    detail = {"type": "value_error", "loc": ["query", name], "msg": message}
+    return web.json_response({"detail": [{**detail, "ctx": {"error": problem}}]}, status=422)

@@ -15,27 +15,31 @@ if TYPE_CHECKING:
 
     from replicas.isic_records import IsicArchive
 
-PAGE = 100  # images of one page, at most
+PAGE = 100  # images per page, at most
 
 
 class CursorError(ValueError):
     """The server answers 422 to it."""
 
 
-class Cursors:
-    """Between cursors and the numbers of images."""
+class IsicCursors:
+    """Converts between cursors and numbers of images."""
 
     def __init__(self, archive: IsicArchive) -> None:
         self.archive = archive
 
-    def start(self, cursor: str) -> int:
-        """The number of the first image at or after a cursor. Raises CursorError."""
+    def position(self, cursor: str) -> int | None:
+        """Return the number of the first image at or after a cursor. Raises CursorError.
+
+        None for a cursor without a position, such as garbage that decodes to nothing: the first
+        page.
+        """
         try:
             fields = parse_qs(b64decode(cursor.encode("ascii")).decode("ascii"))
         except ValueError as error:
             raise CursorError(cursor) from error
         if "p" not in fields:
-            return 0  # garbage that decodes to nothing is the first page again
+            return None
         try:
             position = datetime.fromisoformat(fields["p"][0])
         except ValueError as error:
@@ -47,7 +51,10 @@ class Cursors:
         return 2 * max(group, 0) + int(fields.get("o", ["0"])[0])
 
     def at(self, following: int, last: int | None, limit: int) -> str:
-        """The query string of the page that begins with image `following`, behind image `last`."""
+        """Return the cursor, decoded, of the page that begins with image `following`.
+
+        last: the last image of the page before, limit: the size of that page
+        """
         created = self.archive.created(following)
         offset = following % 2
         if last is not None and limit < PAGE:
@@ -58,7 +65,7 @@ class Cursors:
 
 
 def next_page(request: web.Request, cursor: str | None) -> str | None:
-    """The address of the page behind a request's, by the query string of its cursor."""
+    """Return the address of the page after a request's, from its decoded cursor."""
     if cursor is None:
         return None
     params = dict(request.query) | {"cursor": b64encode(cursor.encode()).decode()}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from replicas.isic_records import IsicArchive
 
 WITH_MASKS = 400  # of the first images
-# archive -> which images it has masks of: every N-th, from K on
+# archive -> (N, K): it has masks of every N-th image from image K on
 CHALLENGES = {
     "2018/ISIC2018_Task1_Training_GroundTruth.zip": (7, 2),
     "2018/ISIC2018_Task1_Validation_GroundTruth.zip": (29, 3),
@@ -35,21 +35,21 @@ CHALLENGES = {
 }
 
 
-class Masks:
-    """The folder ``challenges/`` of the bucket, and the record on Zenodo."""
+class IsicMasks:
+    """The folder ``challenges/`` of the bucket, and the IMA++ record on Zenodo."""
 
     def __init__(self, archive: IsicArchive) -> None:
         self._archive = archive
         self._zip = lru_cache(maxsize=16)(self._make_zip)
 
     async def challenge(self, request: web.Request, name: str) -> web.Response:
-        """A ground-truth archive."""
+        """Answer with a ground-truth archive."""
         if name not in CHALLENGES:
             return web.Response(status=404, text="<Error><Code>NoSuchKey</Code></Error>")
         return web.Response(body=self._zip(name), content_type="application/zip")
 
     async def zenodo(self, request: web.Request, name: str) -> web.Response:
-        """A file of the IMA++ record."""
+        """Answer with a file of the IMA++ record."""
         if name == "seg_metadata.csv":
             return web.Response(text=self._table(), content_type="text/plain")
         if name == "segs.zip":

@@ -1,7 +1,7 @@
-"""The archive's query language, as its server reads it.
+"""The ISIC Archive's query language, as its server reads it.
 
 Source: isic/core/dsl.py of https://github.com/ImageMarkup/isic (pyparsing grammar). Values are
-compared by case; an unknown field, single quotes, ``NOT``, ``>20`` and the like do not parse.
+case-sensitive; an unknown field, single quotes, ``NOT``, ``>20`` and the like do not parse.
 """
 
 from __future__ import annotations
@@ -16,54 +16,41 @@ if TYPE_CHECKING:
     Test = Callable[[Mapping[str, Any]], bool]
 
 NUMBERS = frozenset({"age_approx", "mel_thick_mm", "clin_size_long_diam_mm"})
+# The server parses these and then answers 500: its database has no such column.
+WITHOUT_COLUMN = frozenset({"hairy", "color_tint"})
 BOOLEANS = frozenset(
-    {
-        "public",
-        "melanocytic",
-        "concomitant_biopsy",
-        "personal_hx_mm",
-        "family_hx_mm",
-        "mel_ulcer",
-        "hairy",
-    }
+    [
+        *("public", "melanocytic", "concomitant_biopsy", "personal_hx_mm", "family_hx_mm"),
+        *("mel_ulcer", "hairy"),
+    ]
 )
 WORDS = frozenset(
     [
-        "isic_id",
-        "copyright_license",
-        "diagnosis_1",
-        "diagnosis_2",
-        "diagnosis_3",
-        "diagnosis_4",
-        "diagnosis_5",
-        "anatom_site_1",
-        "anatom_site_2",
-        "anatom_site_3",
-        "anatom_site_4",
-        "anatom_site_5",
-        "anatom_site_special",
-        "sex",
-        "diagnosis_confirm_type",
-        "image_type",
-        "dermoscopic_type",
-        "tbp_tile_type",
-        "mel_mitotic_index",
-        "fitzpatrick_skin_type",
-        "image_manipulation",
-        "patient_id",
-        "lesion_id",
-        "rcm_case_id",
+        *("isic_id", "copyright_license", "sex", "diagnosis_confirm_type", "image_type"),
+        *(f"diagnosis_{level}" for level in range(1, 6)),
+        *(f"anatom_site_{level}" for level in range(1, 6)),
+        *("anatom_site_special", "dermoscopic_type", "tbp_tile_type", "mel_mitotic_index"),
+        *("fitzpatrick_skin_type", "image_manipulation", "patient_id", "lesion_id", "rcm_case_id"),
         "color_tint",
     ]
 )
 RENAMED = {"clinical": "clinical: close-up", "overview": "clinical: overview"}
 
+_BLANKS = " \n\t\r"  # pyparsing's; a no-break space is none
+_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"  # with the digits of any script
+_BOUND = rf"\*|{_NUMBER}"
 _TOKEN = re.compile(
-    r"\s*(?:(?P<paren>[()])|(?P<op>(?:AND|OR)(?=[\s(]|$))|(?P<minus>-)"
-    r'|(?P<field>[a-z_0-9]+)\s*:\s*(?:"(?P<quoted>[^"]*)"'
-    r"|(?P<open>[\[{])\s*(?P<low>\*|-?\d+(?:\.\d+)?)\s+TO\s+(?P<high>\*|-?\d+(?:\.\d+)?)\s*(?P<close>[\]}])"
-    r"|(?P<bare>[A-Za-z0-9*_-][A-Za-z0-9*_.-]*)(?=[\s)]|$)))"
+    rf"[{_BLANKS}]*(?:(?P<paren>[()])|(?P<op>(?:AND|OR)(?![\w$]))|(?P<minus>-)"
+    rf"|(?P<field>[a-z_0-9]+)[{_BLANKS}]*:[{_BLANKS}]*(?:\"(?P<quoted>[^\"\n\r]*)\""
+    rf"|(?P<open>[\[{{])[{_BLANKS}]*(?P<low>{_BOUND})[{_BLANKS}]*TO[{_BLANKS}]*(?P<high>{_BOUND})"
+    rf"[{_BLANKS}]*(?P<close>[\]}}])"
+    rf"|(?P<bare>{_NUMBER}|[A-Za-z0-9*_-]+)(?=[{_BLANKS})]|$)))"
 )
+_WORD = re.compile(r"[A-Za-z0-9*_-]+")
+
+
+class NoColumnError(Exception):
+    """The server answers 500 to it."""
 
 
 class BadQueryError(ValueError):
@@ -71,8 +58,11 @@ class BadQueryError(ValueError):
 
 
 def parse(query: str) -> Test:
-    """A test of an image's fields. Raises BadQueryError."""
-    if not query.strip():
+    """Parse a query into a test of an image's fields.
+
+    Raises BadQueryError; the test itself raises NoColumnError.
+    """
+    if not query.strip(_BLANKS):
         return lambda _: True
     parser = _Parser(query)
     test = parser.either()
@@ -91,7 +81,7 @@ class _Parser:
         self.next()
 
     def next(self) -> None:
-        if not self.text[self.at :].strip():
+        if not self.text[self.at :].strip(_BLANKS):
             self.token = None
             return
         self.token = _TOKEN.match(self.text, self.at)
@@ -138,7 +128,8 @@ class _Parser:
             self.next()
             if not self.token or not self.token["field"]:
                 raise BadQueryError(self.text)
-            inner = self.unit()
+            inner = _term(self.token, self.text, negated=True)
+            self.next()
             return lambda fields: not inner(fields)
         if not token["field"]:
             raise BadQueryError(self.text)
@@ -147,48 +138,65 @@ class _Parser:
         return test
 
 
-def _term(token: re.Match[str], text: str) -> Test:
-    field = token["field"]
-    value = token["quoted"] if token["quoted"] is not None else token["bare"]
+def _term(token: re.Match[str], text: str, *, negated: bool = False) -> Test:
+    field, quoted = token["field"], token["quoted"]
+    value = quoted if quoted is not None else token["bare"]
+    if field not in NUMBERS | BOOLEANS | WORDS:
+        raise BadQueryError(text)
     if value == "*":
-        if field not in NUMBERS | BOOLEANS | WORDS:
-            raise BadQueryError(text)
-        return lambda fields: fields.get(field) is not None
+        return _stored(field, lambda found: found is not None)
     if field in NUMBERS:
-        return _number(token, field, value, text)
-    if token["open"]:
+        return _number(token, field, text)
+    if token["open"] or (quoted is None and not _WORD.fullmatch(token["bare"])):
         raise BadQueryError(text)
     if field in BOOLEANS:
-        if value not in {"true", "false"}:
+        if quoted is not None or value not in {"true", "false"}:
             raise BadQueryError(text)
-        return lambda fields: fields.get(field) is (value == "true")
-    if field not in WORDS:
-        raise BadQueryError(text)
+        return _stored(field, lambda found: found is (value == "true"))
     if field == "image_type":
         value = RENAMED.get(value, value)
-    if value.endswith("*"):
-        return lambda fields: str(fields.get(field) or "").startswith(value[:-1])
-    if value.startswith("*"):
-        return lambda fields: str(fields.get(field) or "").endswith(value[1:])
-    return lambda fields: fields.get(field) == value
+    return _stored(field, _matcher(value, negated))
 
 
-def _number(token: re.Match[str], field: str, value: str | None, text: str) -> Test:
+def _matcher(value: str, negated: bool) -> Callable[[Any], bool]:
+    """Return the test of a field of words; a `*` counts at the ends of its value only."""
+    head, tail = value.startswith("*"), value.endswith("*")
+    bare = value.strip("*") if head or tail else value
+    if head and tail:
+        return lambda found: bare in str(found or "")
+    if tail or (head and negated):  # the server's own mistake: -x:*a leaves out what begins with a
+        return lambda found: str(found or "").startswith(bare)
+    if head:
+        return lambda found: str(found or "").endswith(bare)
+    return lambda found: found == value
+
+
+def _stored(field: str, test: Callable[[Any], bool]) -> Test:
+    """Return a test of one field of an image."""
+
+    def check(fields: Mapping[str, Any]) -> bool:
+        if field in WITHOUT_COLUMN:
+            raise NoColumnError(field)
+        return test(fields.get(field))
+
+    return check
+
+
+def _number(token: re.Match[str], field: str, text: str) -> Test:
     if token["open"]:
         low = float("-inf") if token["low"] == "*" else float(token["low"])
         high = float("inf") if token["high"] == "*" else float(token["high"])
         strict_low, strict_high = token["open"] == "{", token["close"] == "}"
 
-        def inside(fields: Mapping[str, Any]) -> bool:
-            if fields.get(field) is None:
+        def inside(found: Any) -> bool:
+            if found is None:
                 return False
-            number = float(fields[field])
+            number = float(found)
             above = number > low if strict_low else number >= low
             return above and (number < high if strict_high else number <= high)
 
-        return inside
-    try:
-        wanted = float(value or "")
-    except ValueError as error:
-        raise BadQueryError(text) from error
-    return lambda fields: fields.get(field) is not None and float(fields[field]) == wanted
+        return _stored(field, inside)
+    if token["bare"] is None or not re.fullmatch(_NUMBER, token["bare"]):
+        raise BadQueryError(text)
+    wanted = float(token["bare"])
+    return _stored(field, lambda found: found is not None and float(found) == wanted)

@@ -1,4 +1,4 @@
-"""The archive's images: each a pure function of its number, none kept in memory."""
+"""The images of the ISIC Archive: each a pure function of its number, none kept in memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SITES = ("Head and neck", "Upper extremity", "Lower extremity", "Trunk")
 
 
 class IsicArchive:
-    """So many generated images, or those of a folder of real ones."""
+    """Generated images, or the real ones of a folder."""
 
     def __init__(self, records: int, *, tiny: bool = False, folder: Path | None = None) -> None:
         self.size = (24, 18) if tiny else (360, 270)
@@ -39,11 +39,11 @@ class IsicArchive:
         self.records = len(self.real) if folder else records
 
     def isic_id(self, number: int) -> str:
-        """The id of the image with a number."""
+        """Return the id of the image with a number."""
         return self.real[number] if self.folder else f"ISIC_{number:07d}"
 
     def number(self, isic_id: str) -> int | None:
-        """The number of an image, None where there is none of this id."""
+        """Return the number of an image, or None if no image has this id."""
         if self.folder:
             return self.real.index(isic_id) if isic_id in self.real else None
         digits = isic_id.removeprefix("ISIC_")
@@ -52,11 +52,11 @@ class IsicArchive:
         return int(digits) if int(digits) < self.records else None
 
     def created(self, number: int) -> datetime:
-        """When it was published; the order of all lists."""
+        """Return the time of publication, by which all lists are ordered."""
         return FIRST + STEP * (number // 2)
 
     def metadata(self, number: int) -> dict[str, dict[str, Any]]:
-        """The two sections of an image's metadata; a field that is not known is not there."""
+        """Return the two sections of an image's metadata; an unknown field is absent."""
         if self.folder:
             path = self.folder / f"{self.isic_id(number)}.json"
             loaded: dict[str, dict[str, Any]] = json.loads(path.read_text("utf-8"))
@@ -88,35 +88,35 @@ class IsicArchive:
         return {"acquisition": acquisition, "clinical": clinical}
 
     def fields(self, number: int) -> dict[str, Any]:
-        """What queries search in."""
+        """Return the fields that queries search in."""
         sections = self.metadata(number)
         flat = {name: value for section in sections.values() for name, value in section.items()}
         own = {"isic_id": self.isic_id(number), "copyright_license": self.license(number)}
         return flat | own | {"public": True}
 
     def license(self, number: int) -> str:
-        """CC-0 mostly."""
+        """Return the licence, CC-0 for most images."""
         if self.folder:
             return "CC-0"
         share = (number * 40503 >> 4) % 20
         return "CC-0" if share < 12 else "CC-BY" if share < 17 else "CC-BY-NC"
 
     def attribution(self, number: int) -> str:
-        """Whom it is owed to."""
+        """Return the attribution."""
         return "Anonymous" if self.folder else _ATTRIBUTIONS[(number * 48271 >> 5) % 4]
 
     def collections(self, number: int) -> set[int]:
-        """The collections it is in."""
+        """Return the collections that hold an image."""
         return {c for c, every in {212: 3, 60: 4, 65: 1, 249: 7}.items() if number % every == 0}
 
     def original(self, number: int) -> bytes:
-        """The file before the archive embedded its XMP; this is the length that the API tells."""
+        """Return the file before the archive embedded its XMP: its size is the one in the API."""
         if self.folder:
             return self.picture(number)
         return pictures.jpeg(number % pictures.VARIANTS, self.size)
 
     def picture(self, number: int) -> bytes:
-        """The file as it is served."""
+        """Return the file as it is served."""
         if self.folder:
             name = f"{self.isic_id(number)}.jpg"
             places = (self.folder, *sorted(p for p in self.folder.parent.iterdir() if p.is_dir()))
@@ -126,7 +126,7 @@ class IsicArchive:
         )
 
     def thumbnail(self, number: int) -> bytes:
-        """A small file, the longest side 256 pixels at most."""
+        """Return a small file, whose longest side is at most 256 pixels."""
         size = (self.size[0] * 2 // 3, self.size[1] * 2 // 3)
         small = pictures.jpeg(number % pictures.VARIANTS, size)
         return pictures.with_xmp(small, self.isic_id(number), "thumbnail")

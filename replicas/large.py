@@ -1,8 +1,8 @@
-"""Files of any size, that are not stored anywhere: ``/large/BYTES/NAME``.
+"""Files of any size, made as they are sent: ``/large/BYTES/NAME``.
 
 Ranges, ETag and If-Range as Apache has them. In the query: ``ranges=0`` (they are ignored),
-``seed=N`` (other bytes), ``rate=N`` (bytes a second a connection), ``change=N`` (it becomes another
-file after N requests), ``length=N`` (what Content-Length says), ``etag=0``.
+``seed=N`` (other bytes), ``rate=N`` (bytes per second and connection), ``change=N`` (another file
+after N requests), ``length=N`` (the value of Content-Length), ``etag=0``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _seen: Counter[str] = Counter()
 
 
 def content(seed: str, start: int, end: int) -> Iterator[bytes]:
-    """Bytes [start, end) of a file, in stretches of a block at most."""
+    """Yield bytes [start, end) of a file, in pieces of at most one block."""
     while start < end:
         number, offset = divmod(start, BLOCK)
         digest = hashlib.sha256(f"{seed} {number}".encode()).digest()
@@ -34,7 +34,7 @@ def content(seed: str, start: int, end: int) -> Iterator[bytes]:
 
 
 def sha256(seed: str, size: int) -> str:
-    """The digest of a whole file."""
+    """Return the digest of a whole file."""
     digest = hashlib.sha256()
     for block in content(seed, 0, size):
         digest.update(block)
@@ -42,7 +42,7 @@ def sha256(seed: str, size: int) -> str:
 
 
 async def site(request: web.Request, path: str) -> web.StreamResponse:
-    """A file, or a range of it."""
+    """Answer with a file or a range of it."""
     match = re.fullmatch(r"(\d+)/([^/]+)", path)
     if not match:
         return web.Response(status=404, text="<h1>404</h1>", content_type="text/html")
@@ -68,7 +68,7 @@ async def site(request: web.Request, path: str) -> web.StreamResponse:
     response = web.StreamResponse(status=status, headers=headers)
     await response.prepare(request)
     rate = float(query.get("rate", 0))
-    with suppress(ConnectionError):  # the client has gone, or has had what it was promised
+    with suppress(ConnectionError):  # the client has left, or has all the bytes it was promised
         for block in content(seed, start, end):
             await response.write(block)
             if rate:

@@ -1,8 +1,8 @@
-"""Microscopy on the web: EBI's mirror of EMPIAR and its API, EPFL's page, nginx, a bucket.
+"""Microscopy on the web: EMPIAR's API and EBI's mirror, EPFL's page, an nginx index, a bucket.
 
 The index of ``/ebi/empiar/world_availability/ENTRY/data/`` is Apache's, as ftp.ebi.ac.uk serves it:
-a first row that sorts, an absolute link to the parent, sizes rounded to two digits. It leaves out
-one slice, which is there all the same (seen on one of EBI's backends, October 2026).
+a first row of links that sort, an absolute link to the parent, sizes rounded to two digits. It
+omits one slice that exists (seen on one of EBI's backends, October 2026).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from replicas.bucket import answer
 from replicas.dm3 import Blob, write_dm
 
 SLICES = 24
-OMITTED = 17  # is not in the index
+OMITTED = 17  # the slice that is not in the index
 WIDTH, HEIGHT = 550, 540  # a tenth of the real ones
 STEM = "F57-8_test1_3VBSED"
 DATE = "2023-11-01 10:00"
@@ -41,12 +41,12 @@ _ROW = (
 
 
 def slice_name(number: int) -> str:
-    """The name of a slice of EMPIAR-11759."""
+    """Return the file name of a slice of EMPIAR-11759."""
     return f"{STEM}_slice_{number:04}.dm3"
 
 
 def _tree() -> dict[str, dict[str, str]]:
-    """Directory -> name -> size as the index words it; a name with a slash is a directory."""
+    """Return directory -> name -> size as the index shows it; directories end with a slash."""
     slices = {slice_name(n): "293K" for n in range(SLICES)}
     return {
         "": {"11759.xml": "6.2K", "data/": "-"},
@@ -67,9 +67,9 @@ def _body(name: str) -> tuple[bytes, str]:
 
 @lru_cache(maxsize=SLICES)
 def _slice(name: str) -> bytes:
-    """A DM3 with the tags of EMPIAR-11759: a thumbnail first, a date in the German way.
+    """Return a DM3 with the tags of EMPIAR-11759: a thumbnail first, a date in German order.
 
-    Its sides are a tenth of the real ones; the record has others, as the real record has.
+    Its sides are a tenth of the real ones and differ from the record's, as the real ones do.
     """
     pixels = b"".join(large.content(name, 0, WIDTH * HEIGHT))
     side = {"Origin": 0.0, "Scale": 0.007998250424861908, "Units": "\u00b5m"}
@@ -107,7 +107,7 @@ def _slice(name: str) -> bytes:
 
 
 async def ebi(request: web.Request, path: str) -> web.StreamResponse:
-    """``empiar/world_availability/11759/...`` and ``api/entry/EMPIAR-11759/``."""
+    """Answer ``empiar/world_availability/11759/...`` and ``api/entry/EMPIAR-11759/``."""
     if path.startswith("api/entry/"):
         return _api(path.removeprefix("api/entry/").strip("/"))
     root = "empiar/world_availability/11759/"
@@ -130,7 +130,7 @@ async def ebi(request: web.Request, path: str) -> web.StreamResponse:
 
 
 def _api(entry: str) -> web.Response:
-    """The record of an entry; sizes are text, pixels in ångström, and the API knows all slices."""
+    """Answer with the record of an entry: sides are text, pixels in ångström, no slice omitted."""
     if entry not in {"EMPIAR-11759", "11759"}:
         return web.json_response({"detail": "Not found."}, status=404)
     imageset = {
@@ -151,12 +151,18 @@ def _api(entry: str) -> web.Response:
     record = {
         "title": "Developing retina in zebrafish 55 hpf larval eye.",
         "status": "REL",
+        "deposition_date": "2023-11-01",
         "release_date": "2024-01-15",
+        "update_date": "2024-01-15",
         "entry_doi": "10.6019/EMPIAR-11759",
         "experiment_type": "SBF-SEM",
+        "scale": "tissue",
         "dataset_size": "1.2 GB",
+        "cross_references": [],
+        "biostudies_references": [],
         "authors": [{"author": {"name": "Replica A", "order_id": 0, "author_orcid": None}}],
         "imagesets": [imageset],
+        "citation": [{"published": False, "title": imageset["name"]}],
     }
     return web.json_response({"EMPIAR-11759": record})
 
@@ -165,7 +171,7 @@ EPFL_FILES = ("volumedata.tif", "training.tif", "testing.tif")
 
 
 async def epfl(request: web.Request, path: str) -> web.StreamResponse:
-    """The page of the EM dataset: a raw space in the paths, each file linked three times."""
+    """Answer with the page of the EM dataset: raw spaces in paths, each file linked three times."""
     folder = "documents/groups/c/cv/cvlab-unit/www/data/ ElectronMicroscopy_Hippocampus/"
     if path == "labs/cvlab/data/data-em/":
         links = "".join(
@@ -186,7 +192,7 @@ async def epfl(request: web.Request, path: str) -> web.StreamResponse:
 
 
 async def nginx(request: web.Request, path: str) -> web.StreamResponse:
-    """An autoindex: exact sizes, in a ``<pre>``."""
+    """Answer with an autoindex: exact sizes, in a ``<pre>``."""
     if path in {"", "deep/"}:
         names = ["a b.tif", "c.tif"] if path else ["../", "deep/", "x&y.tif", "caf\xe9.tif"]
         lines = "".join(
@@ -203,13 +209,13 @@ async def nginx(request: web.Request, path: str) -> web.StreamResponse:
 
 
 async def bucket(request: web.Request, path: str) -> web.StreamResponse:
-    """A bucket whose lists have two keys a page."""
+    """Answer as a bucket whose lists have two keys per page."""
     keys = [f"set/s0/{n}.tif" for n in range(5)]
     return answer(request, "", {key: _body(key)[0] for key in keys}, path, longest=2)
 
 
 def _ranged(request: web.Request, body: bytes, kind: str) -> web.Response:
-    """A small file, or a range of it."""
+    """Answer with a small file or a range of it."""
     headers = {"Accept-Ranges": "bytes", "ETag": f'"{len(body):x}"'}
     asked = request.http_range
     if asked.start is None or asked.start < 0 or asked.start >= len(body):

@@ -1,6 +1,6 @@
 """Links of neuroglancer: a state, short links to it, and redirects that lead astray.
 
-What the layers show is told in the query: ``/ng/short?image=URL&segmentation=URL``.
+The query names the sources of the layers: ``/ng/short?image=URL&segmentation=URL``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-# What the viewer of a brain shows, much shortened: the image comes first, but need not.
+# The hemibrain's volumes, shown by a much shortened state. The image is not the first layer.
 _IMAGE = "gs://neuroglancer-janelia-flyem-hemibrain/emdata/raw/jpeg"
 _SEGMENTATION = "gs://neuroglancer-janelia-flyem-hemibrain/v1.0/segmentation"
 _ASTRAY = {
@@ -23,7 +23,7 @@ _ASTRAY = {
 
 
 def state(query: dict[str, str]) -> dict[str, Any]:
-    """A state as the viewer writes it: a segmentation that is hidden, and the image."""
+    """Return a state as the viewer writes it: a hidden segmentation, then the image."""
     segmentation = query.get("segmentation", f"precomputed://{_SEGMENTATION}")
     nm = [8e-9, "m"]
     return {
@@ -50,13 +50,13 @@ def state(query: dict[str, str]) -> dict[str, Any]:
 
 
 async def site(request: web.Request, path: str) -> web.Response:
-    """The viewer and the shortener."""
-    told = json.dumps(state(dict(request.query)), separators=(",", ":"))
+    """Answer as the viewer or the link shortener."""
+    text = json.dumps(state(dict(request.query)), separators=(",", ":"))
     origin = f"{request.scheme}://{request.host}"
     if path == "state.json":
-        return web.json_response(text=told)
+        return web.json_response(text=text)
     if path == "short":  # as tinyurl does it: the state stands in the Location only
-        location = f"{origin}/ng/viewer/#!{quote(told)}"
+        location = f"{origin}/ng/viewer/#!{quote(text)}"
         return web.Response(status=302, headers={"Location": location})
     if path == "shorter":
         location = f"/ng/short?{request.query_string}"

@@ -1,6 +1,7 @@
-"""OMERO servers' websites: IDR's, half closed while it moves to OME-Zarr, and a stock one.
+"""OMERO.web servers: ``/idr/``, half closed while IDR moves to OME-Zarr, and a stock ``/omero/``.
 
-``/idr/``, ``/omero/``, and the files that IDR keeps elsewhere, ``/idr-files/``.
+``/idr-files/`` holds the files that IDR keeps elsewhere. Shapes: OMERO's json-api.rst, the code of
+omero-web (tree.py, views.py) and of IDR's idr-gallery.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from aiohttp import web
 
 from replicas import omero_world as world
 
-MAX_LIMIT = 5  # records a page, so that few records have several pages; IDR's is 1,000
+MAX_LIMIT = 5  # records per page, so that few records make several pages; IDR's is 1,000
 LOGIN_BYTES = 148_000
+_OWNER = {"id": 2, "omeName": "demo", "firstName": "idr", "lastName": "demo"}
+_PERMISSIONS = ("canAnnotate", "canEdit", "canDelete", "canLink")
 _PARENTS = {"images": "datasets", "datasets": "projects", "wells": "plates", "plates": "screens"}
 
 
 async def files(_request: web.Request, path: str) -> web.Response:
-    """``/idr-files/``: what was imported from below uod/idr/filesets."""
+    """Answer ``/idr-files/``: the files imported from below uod/idr/filesets."""
     known = {p for fileset in world.FILESETS.values() for p in fileset.client}
     if f"uod/idr/filesets/{path}" in known:
         body = world.content(f"uod/idr/filesets/{path}")
@@ -29,7 +32,7 @@ async def files(_request: web.Request, path: str) -> web.Response:
     return _page(404, "Not Found")
 
 
-class Omero:
+class OmeroSite:
     """One server. `is_idr`: binary access is closed, and download_urls is there."""
 
     def __init__(self, mount: str, *, is_idr: bool) -> None:
@@ -76,7 +79,10 @@ class Omero:
             if number not in known:
                 message = f"{kind[:-1].title()} {number} not found"
                 return _json({"message": message}, status=404)
-            return _json({"data": _record(kind, number)})
+            found = _record(kind, number)
+            if kind == "images":
+                found["url:rois"] = f"{request.url.with_query(None)}rois/"
+            return _json({"data": found})
         if of == world.CHILDREN.get(kind):
             # A container that does not exist has an empty list, and no error.
             held = world.CONTAINERS[kind].get(number)
@@ -101,9 +107,9 @@ class Omero:
             found += _map(
                 "ScreenI", 7, world.SCREENS[7].name, world.STUDY, [["License", "CC BY-NC 4.0"]]
             )
-        return _json({"annotations": found, "experimenters": [{"id": 2, "omeName": "demo"}]})
+        return _json({"annotations": found, "experimenters": [_OWNER]})
 
-    def _download_urls(self, request: web.Request, fileset: world.Fileset) -> web.Response:
+    def _download_urls(self, request: web.Request, fileset: world.OmeroFileset) -> web.Response:
         base = f"{request.scheme}://{request.host}/idr-files"
         urls = [p.replace("uod/idr/filesets", base) for p in fileset.client if "uod" in p]
         urls += [p.replace("bia-idr", base) for p in fileset.client if "bia-idr" in p]
@@ -114,7 +120,11 @@ class Omero:
 
     def _img_data(self, number: int) -> web.Response:
         meta = {"imageName": world.IMAGES[number].name, "imageId": number, "pixelsType": "uint8"}
-        answer: dict[str, Any] = {"id": number, "meta": meta, "perms": {"canAnnotate": False}}
+        answer: dict[str, Any] = {
+            "id": number,
+            "meta": meta,
+            "perms": dict.fromkeys(_PERMISSIONS, False),
+        }
         if self._is_idr:
             answer["Exception"] = "Error instantiating pixel buffer"
         else:
@@ -122,7 +132,7 @@ class Omero:
             answer["size"] = {"width": width, "height": height, "z": depth, "t": 1, "c": 1}
         return _json(answer)
 
-    def _archived(self, fileset: world.Fileset) -> web.Response:
+    def _archived(self, fileset: world.OmeroFileset) -> web.Response:
         if self._is_idr:
             login = f"/{self._mount}/webclient/login/?url=%2F{self._mount}%2Fwebgateway%2F"
             return web.Response(status=302, headers={"Location": login})
@@ -139,11 +149,14 @@ class Omero:
 
 
 def _list(request: web.Request, kind: str, numbers: list[int]) -> web.Response:
-    """A page; a limit that is too large is cut, parameters that are not known are passed over."""
+    """Answer with a page; too large a limit is cut, unknown parameters are ignored."""
     limit = min(int(request.query.get("limit", "200")), MAX_LIMIT)
     offset = int(request.query.get("offset", "0"))
     meta = {"offset": offset, "limit": limit, "maxLimit": MAX_LIMIT, "totalCount": len(numbers)}
+    origin = f"{request.scheme}://{request.host}{request.path.partition('/api/')[0]}"
     data = [_record(kind, number) for number in numbers[offset : offset + limit]]
+    for record in data:
+        record[f"url:{kind[:-1]}"] = f"{origin}/api/v0/m/{kind}/{record['@id']}/"
     return _json({"data": data, "meta": meta})
 
 
@@ -163,10 +176,18 @@ def _paths_to_object(image: int) -> web.Response:
 def _map(
     kind: str, number: int, name: str, namespace: str, pairs: list[list[str]]
 ) -> list[dict[str, Any]]:
-    parent = {"id": number, "class": kind, "name": name}
-    link = {"id": number, "parent": parent}
+    common = {"id": number, "owner": {"id": 2}, "date": "2016-05-26T00:00:00Z"}
+    common["permissions"] = dict.fromkeys(_PERMISSIONS, False)
     return [
-        {"id": number, "ns": namespace, "class": "MapAnnotationI", "link": link, "values": pairs}
+        {
+            **common,
+            "ns": namespace,
+            "name": None,
+            "description": None,
+            "class": "MapAnnotationI",
+            "link": {**common, "parent": {"id": number, "class": kind, "name": name}},
+            "values": pairs,
+        }
     ]
 
 

@@ -1,4 +1,4 @@
-"""What is on the OMERO replicas: a study in a project, lifs, a screen, and what nobody may have."""
+"""The data of the OMERO replicas: a study in a project, lifs, a screen, and forbidden files."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ BULK = "openmicroscopy.org/omero/bulk_annotations"
 
 
 @dataclass(frozen=True)
-class Container:
-    """A project, dataset, screen, plate or well, and what it holds."""
+class OmeroContainer:
+    """A project, dataset, screen, plate or well, and the ids that it holds."""
 
     name: str
     children: tuple[int, ...]
@@ -26,16 +26,16 @@ class Container:
 
 
 @dataclass(frozen=True)
-class Fileset:
+class OmeroFileset:
     """Files that were imported together, by the paths that they were imported from."""
 
     client: tuple[str, ...]
     downloadable: bool = True
-    error: str = ""  # what download_urls says in place of addresses
+    error: str = ""  # the message of download_urls in place of addresses
 
 
 @dataclass(frozen=True)
-class Image:
+class OmeroImage:
     """An image of a fileset."""
 
     name: str
@@ -50,41 +50,41 @@ def _study(licence: str, owner: str) -> dict[str, str]:
 
 
 PROJECTS = {
-    7: Container("lifs/experimentA", (71,)),
-    301: Container(
+    7: OmeroContainer("lifs/experimentA", (71,)),
+    301: OmeroContainer(
         "idr0086-miron-micrographs/experimentD",
         (10740, 10741),
         _study("CC BY 4.0 https://creativecommons.org/licenses/by/4.0/", "Miron et al"),
     ),
 }
 SCREENS = {
-    # The number of a project, too.
-    7: Container(
+    # Also the number of a project.
+    7: OmeroContainer(
         "idr0001-graml-sysgro/screenA",
         (70,),
         _study("CC BY-NC 4.0 https://creativecommons.org/licenses/by-nc/4.0/", "Graml et al"),
     )
 }
 DATASETS = {
-    71: Container("Many series", tuple(range(7100, 7112))),
-    10740: Container("Figure_S3B", (9846137, 9846138)),
-    10741: Container("Closed", (9846139, 9846140, 9846141)),
+    71: OmeroContainer("Many series", tuple(range(7100, 7112))),
+    10740: OmeroContainer("Figure_S3B", (9846137, 9846138)),
+    10741: OmeroContainer("Closed", (9846139, 9846140, 9846141)),
 }
-PLATES = {70: Container("JL_120731_S6A", (700, 701))}
-WELLS = {700: Container("0,0", (8001, 8002)), 701: Container("1,11", (8003,))}
+PLATES = {70: OmeroContainer("JL_120731_S6A", (700, 701))}
+WELLS = {700: OmeroContainer("0,0", (8001, 8002)), 701: OmeroContainer("1,11", (8003,))}
 
 _XY = "Miron_FIB-SEM/Miron_FIB-SEM_processed/Figure_S3B_FIB-SEM_U2OS_20x20x20nm_xy.tif"
 FILESETS = {
-    1: Fileset((f"uod/idr/filesets/{MIRON}/{_XY}",)),
-    2: Fileset((f"uod/idr/filesets/{MIRON}/m4 pelvic (20x #2) 100%.ome.tif",)),
+    1: OmeroFileset((f"uod/idr/filesets/{MIRON}/{_XY}",)),
+    2: OmeroFileset((f"uod/idr/filesets/{MIRON}/m4 pelvic (20x #2) 100%.ome.tif",)),
     # Only the rule leads to it.
-    3: Fileset((f"uod/idr/filesets/{MIRON}/not listed.tif",), error="No download URL found"),
-    4: Fileset(("home/someone/secret.tif",), downloadable=False),
-    5: Fileset((f"bia-idr/{MIRON}/volume.zarr/.zattrs",)),
-    71: Fileset(("home/someone/one.lif",)),
-    72: Fileset(("home/someone/two.lif",)),
-    73: Fileset(("home/someone/three.lif", "home/someone/three/notes.txt")),
-    80: Fileset(
+    3: OmeroFileset((f"uod/idr/filesets/{MIRON}/not listed.tif",), error="No download URL found"),
+    4: OmeroFileset(("home/someone/secret.tif",), downloadable=False),
+    5: OmeroFileset((f"bia-idr/{MIRON}/volume.zarr/.zattrs",)),
+    71: OmeroFileset(("home/someone/one.lif",)),
+    72: OmeroFileset(("home/someone/two.lif",)),
+    73: OmeroFileset(("home/someone/three.lif", "home/someone/three/notes.txt")),
+    80: OmeroFileset(
         (
             f"uod/idr/filesets/{SYSGRO}/Meas_01(2012-07-31_10-41-12)/005010001.flex",
             f"uod/idr/filesets/{SYSGRO}/Meas_01(2012-07-31_10-41-12)/005010002.flex",
@@ -93,18 +93,18 @@ FILESETS = {
     ),
 }
 IMAGES = {
-    9846137: Image(
+    9846137: OmeroImage(
         "Figure_S3B_FIB-SEM_U2OS_20x20x20nm_xy.tif",
         1,
         (184, 775, 1121),
         pairs=(("Organism", "Homo sapiens"), ("Cell Line", "U2OS"), ("Cell Line", "again")),
     ),
-    9846138: Image("m4 pelvic", 2, (1, 60, 80), (500.0, "NANOMETER", "nm")),
-    9846139: Image("not listed.tif", 3, (1, 60, 80), (80.0, "ANGSTROM", "Å")),
-    9846140: Image("secret.tif", 4, (1, 60, 80), None),
-    9846141: Image("volume", 5, (50, 60, 80)),
-    **{7100 + n: Image(f"series {n}", 71 + n // 4, (1, 60, 80), None) for n in range(12)},
-    **{8000 + n: Image(f"field {n}", 80, (1, 60, 80), None) for n in (1, 2, 3)},
+    9846138: OmeroImage("m4 pelvic", 2, (1, 60, 80), (500.0, "NANOMETER", "nm")),
+    9846139: OmeroImage("not listed.tif", 3, (1, 60, 80), (80.0, "ANGSTROM", "Å")),
+    9846140: OmeroImage("secret.tif", 4, (1, 60, 80), None),
+    9846141: OmeroImage("volume", 5, (50, 60, 80)),
+    **{7100 + n: OmeroImage(f"series {n}", 71 + n // 4, (1, 60, 80), None) for n in range(12)},
+    **{8000 + n: OmeroImage(f"field {n}", 80, (1, 60, 80), None) for n in (1, 2, 3)},
 }
 CONTAINERS = {
     "projects": PROJECTS,
@@ -118,7 +118,7 @@ CHILDREN = {"projects": "datasets", "datasets": "images", "screens": "plates", "
 
 @lru_cache(maxsize=64)
 def content(path: str) -> bytes:
-    """The bytes of an imported file: a small TIFF, another for every path, or text."""
+    """Return the bytes of an imported file: a small TIFF, another for every path, or text."""
     if not path.endswith((".tif", ".flex", ".lif")):
         return f"<!-- {path} -->\n<plate/>\n".encode()
     buffer = BytesIO()
@@ -128,27 +128,31 @@ def content(path: str) -> bytes:
 
 
 def image_json(number: int) -> dict[str, Any]:
-    """An image as the JSON API has it; what is not known is absent."""
+    """Return an image as the JSON API has it; unknown properties are absent."""
     image = IMAGES[number]
-    pixels: dict[str, Any] = dict(zip(("SizeZ", "SizeY", "SizeX"), image.size, strict=True))
-    pixels |= {"@type": f"{SCHEMA}Pixels", "SizeC": 1, "SizeT": 1, "Type": {"value": "uint8"}}
-    pixels["Channels"] = [{"@id": number, "SamplesPerPixel": 1}]
+    pixels: dict[str, Any] = {"@type": f"{SCHEMA}Pixels", "@id": number}
+    pixels |= zip(("SizeZ", "SizeY", "SizeX"), image.size, strict=True)
+    pixels |= {"SizeC": 1, "SizeT": 1, "SignificantBits": 8, "omero:sha1": "pending..."}
+    pixels["Type"] = {"@type": "TBD#PixelsType", "@id": 1, "value": "uint8"}
+    channel = {"Color": -2139062017, "SamplesPerPixel": 1, "omero:LogicalChannelId": number}
+    pixels["Channels"] = [{"@type": f"{SCHEMA}Channel", "@id": number, **channel}]
     if image.voxel:
         value, unit, symbol = image.voxel
-        for axis in "XYZ":
-            pixels[f"PhysicalSize{axis}"] = {"Value": value, "Unit": unit, "Symbol": symbol}
+        size = {"@type": "TBD#LengthI", "Unit": unit, "Symbol": symbol, "Value": value}
+        pixels |= {f"PhysicalSize{axis}": size for axis in "XYZ"}
     return {
         "@type": f"{SCHEMA}Image",
         "@id": number,
         "Name": image.name,
         "omero:series": 0,
+        "omero:details": {"@type": "TBD#Details", "owner": {"@id": 2}, "group": {"@id": 3}},
         "AcquisitionDate": 1507197219000,
         "Pixels": pixels,
     }
 
 
 def container_json(kind: str, number: int) -> dict[str, Any]:
-    """A container as the JSON API has it; a well has a place in the plate and no name."""
+    """Return a container as the JSON API has it; a well has a row and a column but no name."""
     container = CONTAINERS[kind][number]
     found = {"@type": f"{SCHEMA}{kind[:-1].title()}", "@id": number}
     if kind != "wells":
@@ -159,5 +163,5 @@ def container_json(kind: str, number: int) -> dict[str, Any]:
 
 
 def holders(kind: str, child: int) -> list[int]:
-    """The containers of a kind that hold a child."""
+    """Return the containers of a kind that hold a child."""
     return [number for number, found in CONTAINERS[kind].items() if child in found.children]

@@ -1,4 +1,4 @@
-"""What the replica can be told, apart from what it takes to serve."""
+"""Command-line options of the replica, without the imports that serving takes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What the replica can be told."""
+    """Add the options of the replica to a parser."""
     parser.add_argument("--port", type=int, default=0, help="0: any that is free")
     parser.add_argument("--records", type=int, default=5000, help="images in the ISIC replica")
     parser.add_argument("--tiny", action="store_true", help="pictures of about 1 kB")

@@ -1,6 +1,6 @@
 """Pages whose links only a browser sees: ``/js/delay``, ``more``, ``scroll``, ``told`` and others.
 
-Of a microscope's stacks, named ``/js/files/KIND_NN.tif``: KIND tells by which page.
+They list a microscope's stacks, named ``/js/files/KIND_NN.tif`` after the page.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ const batch = async (kind, page) => (await fetch(`/js/api/${kind}?page=${page}`)
 """
 
 _SCRIPTS = {
-    # After the page is loaded, and has been quiet for a while.
+    # Links appear after the page is loaded and has been quiet for a while.
     "delay": 'setTimeout(() => add(["delay_00", "delay_01", "delay_02"]), 700);',
     "more": """
 let page = 0;
@@ -37,25 +37,25 @@ const button = document.createElement("button");
 button.textContent = "Load more";
 document.body.append(button);
 const next = async () => {
-  const told = await batch("more", page++);
-  add(told.names);
-  if (told.last) button.remove();
+  const reply = await batch("more", page++);
+  add(reply.names);
+  if (reply.last) button.remove();
 };
 button.onclick = next;
 next();
 """,
-    # What has been scrolled past leaves the page.
+    # Links that were scrolled past leave the page.
     "scroll": """
 let page = 0, busy = false, last = false;
 list.style.paddingBottom = "3000px";
 const next = async () => {
   if (busy || last) return;
   busy = true;
-  const told = await batch("scroll", page++);
+  const reply = await batch("scroll", page++);
   list.replaceChildren();
-  add(told.names);
+  add(reply.names);
   list.style.paddingBottom = `${3000 + 500 * page}px`;
-  last = told.last;
+  last = reply.last;
   busy = false;
 };
 addEventListener("scroll", () => {
@@ -63,7 +63,7 @@ addEventListener("scroll", () => {
 });
 next();
 """,
-    # A viewer: nothing of what it was told stands in the page.
+    # A viewer: the addresses it receives are not in the page.
     "told": """
 const request = new XMLHttpRequest();
 request.open("GET", "/js/api/told");
@@ -80,7 +80,7 @@ document.body.append(frame);
 document.body.insertAdjacentHTML("beforeend",
   '<img data-src="files/lazy_00.tif"><img srcset="files/small_00.tif 1x, files/large_00.tif 2x">');
 """,
-    # Tries all ways to a machine that is none of its business; HOST is told by the query.
+    # Tries every way to reach another machine, HOST in the query.
     "hostile": """
 const host = new URLSearchParams(location.search).get("host");
 for (const url of [`http://${host}/`, `/js/away?host=${host}`, "http://169.254.169.254/latest/",
@@ -102,7 +102,7 @@ code.src = `http://${host}/`;
 document.head.append(code);
 add(["hostile_00"]);
 """,
-    # A part of it never comes.
+    # A part of the page never arrives.
     "endless": """
 add(["endless_00"]);
 document.body.insertAdjacentHTML("beforeend", '<iframe src="/js/never"></iframe>');
@@ -119,7 +119,7 @@ document.querySelector("button").onclick = () => {
 
 
 async def site(request: web.Request, path: str) -> web.Response:
-    """The pages, what their scripts ask for, and the files."""
+    """Answer with a page, an answer to its script, or a file."""
     if path in _SCRIPTS:
         return _page(f"<ul></ul><script>{_ADD}{_SCRIPTS[path]}</script>")
     if match := re.fullmatch(r"files/[a-z ]+_(\d+)\.tif", path):
@@ -143,7 +143,7 @@ async def site(request: web.Request, path: str) -> web.Response:
     return web.Response(status=404, text="<h1>Not Found</h1>", content_type="text/html")
 
 
-# As on a page that was read once: a raw space, and the same file several times.
+# As on a page once seen: a raw space, and the same file several times.
 _PLAIN = """<ul>
 <li><a href="files/plain set_00.tif">Volume</a> <a href="files/plain%20set_00.tif">(again)</a>
 <li><a href="/js/files/plain_01.tif#top">Labels</a> <a href="notes.txt">Notes</a></ul>"""

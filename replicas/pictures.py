@@ -1,4 +1,4 @@
-"""Pictures that are made, not stored: the same for the same number, in every encoding."""
+"""Generated pictures in every encoding: equal numbers give equal bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VARIANTS = 40  # different lesions; each record's file differs by its XMP all th
 
 @lru_cache(maxsize=256)
 def lesion(number: int, size: tuple[int, int]) -> Image.Image:
-    """A blot on skin."""
+    """Draw a blot on skin."""
     random = Random(number)
     width, height = size
     tone = random.randrange(190, 235)
@@ -37,19 +37,19 @@ def lesion(number: int, size: tuple[int, int]) -> Image.Image:
 
 @lru_cache(maxsize=512)
 def jpeg(variant: int, size: tuple[int, int]) -> bytes:
-    """A baseline JPEG."""
+    """Return a baseline JPEG."""
     return encoded(lesion(variant, size), "JPEG", quality=85)
 
 
 def encoded(image: Image.Image, image_format: str, **options: object) -> bytes:
-    """A picture's bytes."""
+    """Return a picture's bytes."""
     buffer = BytesIO()
     image.save(buffer, image_format, **options)
     return buffer.getvalue()
 
 
 def with_xmp(picture: bytes, isic_id: str, credit: str) -> bytes:
-    """A JPEG with the XMP packet that the archive embeds when it publishes an image."""
+    """Return a JPEG with the XMP packet that the archive embeds when it publishes an image."""
     packet = (
         "http://ns.adobe.com/xap/1.0/\0"
         '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
@@ -61,7 +61,7 @@ def with_xmp(picture: bytes, isic_id: str, credit: str) -> bytes:
 
 @lru_cache(maxsize=256)
 def mask(number: int, size: tuple[int, int]) -> bytes:
-    """A segmentation: an 8-bit PNG of 0 and 255."""
+    """Return a segmentation mask: an 8-bit PNG of 0 and 255."""
     random = Random(number)
     image = Image.new("L", size, 0)
     w, h = size
@@ -71,7 +71,7 @@ def mask(number: int, size: tuple[int, int]) -> bytes:
 
 
 def any_kind(kind: str, number: int, size: tuple[int, int]) -> bytes | None:
-    """A picture in an encoding by name; None for an unknown name."""
+    """Return a picture in an encoding by name; None for an unknown name."""
     maker = _KINDS.get(kind)
     return maker(lesion(number % VARIANTS, size)) if maker else None
 

@@ -50,16 +50,16 @@ class ReplicaProcess:
         self._process.wait()
 
     def settings(self) -> list[str]:
-        """The ``-s NAME=VALUE`` arguments by which a crawl asks this replica."""
+        """Return the ``-s NAME=VALUE`` arguments that make a crawl ask this replica."""
         return [part for n, v in settings(self.url).items() for part in ("-s", f"{n}={v}")]
 
     def log(self) -> dict[str, Any]:
-        """What has been asked: ``paths`` (path: times), ``most_active`` at once, and more."""
+        """Return the log: ``paths`` (path: times), ``most_active`` requests at once, and more."""
         loaded: dict[str, Any] = json.loads(self._ask("GET", "_log"))
         return loaded
 
     def until_asked(self, fragment: str, times: int = 1, patience: float = 60.0) -> None:
-        """Wait until paths with this in them were asked for so often. Raises TimeoutError."""
+        """Wait until paths with a fragment were requested so many times. Raises TimeoutError."""
         end = time.monotonic() + patience
         while sum(n for path, n in self.log()["paths"].items() if fragment in path) < times:
             if time.monotonic() > end:
@@ -67,7 +67,7 @@ class ReplicaProcess:
             time.sleep(0.05)
 
     def reset(self) -> None:
-        """Forget what has been asked."""
+        """Clear the log of requests."""
         self._ask("POST", "_reset")
 
     def faults(self, rules: list[dict[str, Any]]) -> None:
@@ -79,12 +79,12 @@ class ReplicaProcess:
         self._ask("PUT", "_web", json.dumps(mix))
 
     def grow(self, records: int) -> None:
-        """Let the archive have so many images."""
+        """Set the number of images of the archive."""
         self._ask("PUT", "_records", str(records))
 
     @staticmethod
     def legacy_id(isic_id: str) -> str:
-        """The id that an image has had in the old archive."""
+        """Return the id that an image had in the old archive."""
         return legacy_id(isic_id)
 
     def _ask(self, method: str, path: str, body: str | None = None) -> bytes:

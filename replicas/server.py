@@ -14,11 +14,11 @@ from aiohttp import web
 from replicas import faults as faults_
 from replicas import imagenet, large, mirror, neuroglancer, omero, pages_js
 from replicas.files import files
-from replicas.isic import Isic
-from replicas.isic_masks import Masks
+from replicas.isic import IsicSite
+from replicas.isic_masks import IsicMasks
 from replicas.stores import GROUP, HEMIBRAIN, JPEG, BucketSite
-from replicas.wayback import Wayback
-from replicas.web import Web
+from replicas.wayback import WaybackSite
+from replicas.web import ImageWeb
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     Site = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
 
 MAX_LOGGED = 300_000  # paths
-MAX_TIMES = 2_000  # requests whose moment is kept
+MAX_TIMES = 2_000  # requests whose time is kept
 
-# The archive's own: only these agents are kept out, and `/lesions/` is a page.
+# The ISIC Archive's own: it excludes these agents, and others from the pages of `/lesions/`.
 ROBOTS = """\
 User-agent: Amazonbot
 User-agent: AhrefsBot
@@ -43,8 +43,8 @@ Disallow: /lesions/
 
 
 @dataclass
-class Log:
-    """What has been asked."""
+class RequestLog:
+    """The requests so far."""
 
     paths: Counter[str] = field(default_factory=Counter)
     requests: int = 0
@@ -55,7 +55,7 @@ class Log:
     times: list[tuple[float, str]] = field(default_factory=list)
 
     def begin(self, request: web.Request) -> None:
-        """A request came in."""
+        """Count a request that came in."""
         self.requests += 1
         self.active += 1
         self.most_active = max(self.most_active, self.active)
@@ -68,7 +68,7 @@ class Log:
             self.agents[request.headers.get("User-Agent", "")] += 1
 
     def as_json(self) -> dict[str, Any]:
-        """For ``/_log``."""
+        """Return the answer of ``/_log``."""
         return {
             "paths": self.paths,
             "requests": self.requests,
@@ -88,9 +88,9 @@ class Replica:
         self.archive = archive
         self.faults = faults_.Faults(rules)
         self.latency_ms = latency_ms
-        self.log = Log()
-        self.web, self.wayback = Web(), Wayback()
-        isic, masks = Isic(archive, self.faults), Masks(archive)
+        self.log = RequestLog()
+        self.web, self.wayback = ImageWeb(), WaybackSite()
+        isic, masks = IsicSite(archive, self.faults), IsicMasks(archive)
         self.sites: dict[str, Site] = {
             "isic": isic.site,
             "isic-s3/challenges": masks.challenge,
@@ -103,9 +103,9 @@ class Replica:
             "epfl": mirror.epfl,
             "nginx": mirror.nginx,
             "bucket": mirror.bucket,
-            "idr": omero.Omero("idr", is_idr=True).site,
+            "idr": omero.OmeroSite("idr", is_idr=True).site,
             "idr-files": omero.files,
-            "omero": omero.Omero("omero", is_idr=False).site,
+            "omero": omero.OmeroSite("omero", is_idr=False).site,
             "s3": BucketSite("s3").site,
             "gcs": BucketSite("gcs").site,
             "wayback": self.wayback.site,
@@ -116,7 +116,7 @@ class Replica:
         }
 
     def app(self) -> web.Application:
-        """The aiohttp application."""
+        """Return the aiohttp application."""
         app = web.Application()
         app.router.add_get("/_log", self._show_log)
         app.router.add_post("/_reset", self._reset)
@@ -171,7 +171,10 @@ class Replica:
             ),
             ("EMPIAR's files", "/ebi/empiar/world_availability/11759/data/"),
             ("EPFL's page", "/epfl/labs/cvlab/data/data-em/"),
-            ("The Wayback Machine", "/wayback/cdx/search/cdx?url=http://images.example.edu/1.jpg"),
+            (
+                "The Wayback Machine",
+                "/wayback/cdx/search/cdx?url=http://images.example.edu/1.jpg",
+            ),
             ("IDR: an image, and its files", "/idr/api/v0/m/images/9846137/"),
             ("... where they lie", "/idr/image/9846138/download_urls/"),
             ("A stock OMERO server", "/omero/webgateway/archived_files/download/7108/"),
@@ -202,7 +205,7 @@ class Replica:
         return web.json_response(self.log.as_json())
 
     async def _reset(self, request: web.Request) -> web.Response:
-        self.log = Log()
+        self.log = RequestLog()
         return web.Response()
 
     async def _set_faults(self, request: web.Request) -> web.Response:
@@ -214,9 +217,9 @@ class Replica:
 
     async def _set_web(self, request: web.Request) -> web.Response:
         try:
-            told = json.loads(await request.text())
-            self.wayback.forget(told.pop("cdx_per_minute", None))
-            self.web.set(told)
+            mix = json.loads(await request.text())
+            self.wayback.reset(mix.pop("cdx_per_minute", None))
+            self.web.set(mix)
         except (TypeError, ValueError, AttributeError) as error:
             return web.Response(status=400, text=str(error))
         return web.Response()
@@ -227,12 +230,12 @@ class Replica:
 
 
 async def _epfl_at_home(request: web.Request, path: str) -> web.StreamResponse:
-    """EPFL's page under its real address, where this server stands in for every host."""
+    """Answer with EPFL's page under its real address: ``/web/`` stands in for every host."""
     return await mirror.epfl(request, path.removeprefix("epfl/"))
 
 
 def settings(base: str) -> dict[str, str]:
-    """The settings by which a crawl asks the replica at `base` in place of the real sources."""
+    """Return the settings that make a crawl ask the replica at `base`, not the real sources."""
     return {
         "ISIC_API_URL": f"{base}/isic/api/v2/",
         "ISIC_WEBSITE_URL": f"{base}/isic/",

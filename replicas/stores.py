@@ -1,11 +1,11 @@
 """Public buckets with volumes: ``/s3/BUCKET/KEY`` and ``/gcs/BUCKET/KEY``, listed by ListObjectsV2.
 
-The volumes have the shapes, documents and chunks of real ones and a small part of their size; they
-are made when the first of them is asked for, always the same.
+The volumes have the layout, documents and chunks of real ones at a small part of their size; they
+are made at the first request, always the same.
 
 s3   janelia-cosem-datasets/jrc_mus-nacc-2/jrc_mus-nacc-2.zarr  OME-Zarr 0.4, int16 and labels
-     forbids-absence/small.zarr  of a bucket that may not be listed: 403 for what is not there
-     private-data                403, whatever is asked
+     forbids-absence/small.zarr  of a bucket that may not be listed: 403 for a missing key
+     private-data                403 for every request
 gcs  neuroglancer-janelia-flyem-hemibrain/emdata/raw/jpeg       precomputed, sharded JPEG
      neuroglancer-janelia-flyem-hemibrain/v1.2/segmentation     compressed_segmentation
 """
@@ -43,7 +43,7 @@ CHUNK = 64
 
 
 def _noise(shape: tuple[int, ...], seed: int) -> np.ndarray[Any, Any]:
-    """Smooth structure with a grain, as tissue has: float, 0 to 1."""
+    """Return smooth structure with a grain, as tissue has: float, 0 to 1."""
     import numpy as np  # noqa: PLC0415 - as tensorstore
 
     random = np.random.default_rng(seed)
@@ -69,7 +69,7 @@ def _save(path: Path, driver: str, data: Volume, **more: Any) -> None:
 
 
 def _zarr(folder: Path, data: Volume, levels: int, name: str = "s") -> None:
-    """An OME-Zarr 0.4 pyramid, its levels s0, s1, ..."""
+    """Write an OME-Zarr 0.4 pyramid, its levels s0, s1, ..."""
     datasets = []
     for level in range(levels):
         array = {
@@ -106,7 +106,7 @@ def _zarr(folder: Path, data: Volume, levels: int, name: str = "s") -> None:
 
 
 def _groups(root: Path) -> None:
-    """A .zgroup in every folder that leads to arrays."""
+    """Write a .zgroup into every folder above arrays."""
     for folder in [root, *(path for path in root.rglob("*") if path.is_dir())]:
         held = any((parent / ".zarray").exists() for parent in [folder, *folder.parents])
         if not held:
@@ -176,7 +176,7 @@ def _sharding(bits: int) -> dict[str, Any]:
 
 @lru_cache(maxsize=2)
 def buckets(site: str) -> dict[str, Bucket]:
-    """What the buckets of a site hold: by name, key by key, sorted. Takes a second to make."""
+    """Return the buckets of a site by name, their keys sorted. Takes a second the first time."""
     made: dict[str, Bucket] = {}
     with tempfile.TemporaryDirectory() as room:
         root = Path(room)
@@ -196,7 +196,7 @@ class BucketSite:
         self._making = asyncio.Lock()
 
     async def site(self, request: web.Request, path: str) -> web.Response:
-        """An object, a range of one, or a page of a list."""
+        """Answer with an object or a range of it, or with a page of a list."""
         async with self._making:
             known = await asyncio.to_thread(buckets, self._site)
         name, _, key = path.partition("/")

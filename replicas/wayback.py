@@ -1,8 +1,8 @@
 """The Wayback Machine: the CDX server and the replay of captures, with their limits.
 
-From the CDX server's README, and from recorded answers: an empty list where there is nothing; 403
-with a Java exception for sites that are excluded; 429 without Retry-After beyond 30 questions a
-minute; ``id_`` replays the bytes as they were, an inexact timestamp redirects to the nearest.
+From the CDX server's README and recorded answers: an empty list if there is no capture; 403 with a
+Java exception for excluded sites; 429 without Retry-After beyond 30 requests per minute; ``id_``
+replays the bytes as they were, an inexact timestamp redirects to the nearest.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import json
 import re
 import time
 from collections import deque
+from datetime import UTC, datetime
+from email.utils import format_datetime
 
 from aiohttp import web
 
@@ -27,20 +29,20 @@ _BLOCKED = (
 _FIELDS = ("urlkey", "timestamp", "original", "mimetype", "statuscode", "digest", "length")
 
 
-class Wayback:
-    """What was captured of the image web of `web`."""
+class WaybackSite:
+    """The captures of the image web of `web`."""
 
     def __init__(self) -> None:
         self.per_minute = CDX_PER_MINUTE
         self._asked: deque[float] = deque()
 
-    def forget(self, per_minute: int | None = None) -> None:
-        """Start to count anew, with another limit of questions a minute or the real one."""
+    def reset(self, per_minute: int | None = None) -> None:
+        """Reset the count of CDX requests. per_minute: the limit, by default the real one."""
         self.per_minute = per_minute or CDX_PER_MINUTE
         self._asked.clear()
 
     async def site(self, request: web.Request, path: str) -> web.Response:
-        """The CDX server and the replay."""
+        """Answer as the CDX server or the replay of captures."""
         if path == "cdx/search/cdx":
             return self._cdx(request)
         match = re.fullmatch(r"(\d{1,14})id_/(.*)", path.removeprefix("web/"), re.DOTALL)
@@ -57,7 +59,9 @@ class Wayback:
             there = str(request.rel_url.origin()) if request.rel_url.is_absolute() else ""
             location = f"{there}/wayback/web/{nearest}id_/{url}"
             return web.Response(status=302, headers={"Location": location})
-        headers = {"x-archive-src": "replica.warc.gz", "memento-datetime": stamp}
+        captured = datetime.strptime(stamp, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        headers = {"x-archive-src": "replica.warc.gz"}
+        headers["memento-datetime"] = format_datetime(captured, usegmt=True)
         return web.Response(body=captures[stamp], content_type="image/jpeg", headers=headers)
 
     def _cdx(self, request: web.Request) -> web.Response:
@@ -89,7 +93,7 @@ class Wayback:
 
 
 def _captures(url: str) -> list[tuple[str, bytes]]:
-    """(timestamp, bytes) of what was captured of a URL: of three in five something."""
+    """Return (timestamp, bytes) of the captures of a URL; three of five URLs have some."""
     digest = hashlib.sha256(re.sub(r"^https?://", "", url).encode()).digest()
     if digest[10] % 5 < 2:
         return []

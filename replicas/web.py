@@ -1,8 +1,8 @@
 """The image web: any host, ``/web/SCHEME/HOST/PATH``, as it is years after a list was made.
 
-What becomes of a URL is told by a hash of it and by the mix in force (`Mix`): most pictures are
-there, some are gone in one of the ways in which pictures go, some hosts send "photo unavailable"
-with status 200. ``?as=NAME`` asks for the picture of a name: the same bytes under many URLs.
+A hash of a URL and the mix in force (`Mix`) decide what it answers: most pictures are alive, some
+are gone in one of the usual ways, some hosts send "photo unavailable" with status 200. ``?as=NAME``
+asks for the picture of a name: the same bytes under many URLs.
 
 Flickr's hosts, from public reports: farmN.static.flickr.com and its kin redirect to
 live.staticflickr.com; there a photo that was deleted redirects to ``photo_unavailable.png`` of
@@ -29,16 +29,16 @@ _PLACEHOLDER = "https://s.yimg.com/pw/images/en-us/photo_unavailable.png"
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """Which part of the URLs came to what."""
+    """Fractions of URLs by what they answer; the rest answer with their picture."""
 
     dead: float = 0.0  # 404, 410, 403, or a web page with status 200
     placeholder: float = 0.0
     corrupt: float = 0.0  # damaged, but whole in its transfer
-    passing: float = 0.0  # 503 once, then well
+    passing: float = 0.0  # 503 once, then the picture
 
 
 def fate(url: str, mix: Mix) -> str:
-    """What became of a picture: the name of a part of the mix, or ``good``."""
+    """Return the fate of a picture: the name of a part of the mix, or ``good``."""
     bare = re.sub(r"^https?://", "", url)
     place = int.from_bytes(hashlib.sha256(bare.encode()).digest()[:6], "big") / 2**48
     for field in fields(mix):
@@ -50,7 +50,7 @@ def fate(url: str, mix: Mix) -> str:
 
 
 def picture(url: str) -> bytes:
-    """The picture that a URL has, or had: no two have the same bytes, but for ``?as=NAME``."""
+    """Return the picture of a URL: no two have the same bytes, except by ``?as=NAME``."""
     name = re.search(r"[?&]as=([^&]*)", url)
     key = name[1] if name else re.sub(r"^https?://", "", url)
     variant = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") % pictures.VARIANTS
@@ -60,13 +60,13 @@ def picture(url: str) -> bytes:
 
 @lru_cache(maxsize=256)
 def unavailable(host: str) -> bytes:
-    """The picture by which a host says that there is none."""
+    """Return a host's picture in place of one that is gone."""
     image = Image.new("RGB", (500, 374), (238, 238, 238))
     ImageDraw.Draw(image).text((60, 170), f"This photo is no longer available. {host}", "gray")
     return pictures.encoded(image, "PNG")
 
 
-class Web:
+class ImageWeb:
     """Answers for every host."""
 
     def __init__(self) -> None:
@@ -74,12 +74,12 @@ class Web:
         self._seen: set[str] = set()
 
     def set(self, mix: dict[str, Any]) -> None:
-        """Put another mix in force. Raises TypeError for a part that there is not."""
+        """Put another mix in force. Raises TypeError for an unknown part."""
         self.mix = Mix(**mix)
         self._seen.clear()
 
     async def site(self, request: web.Request, path: str) -> web.Response:
-        """A picture, or what is there instead."""
+        """Answer with a picture or in place of it."""
         scheme, _, rest = path.partition("/")
         host, _, tail = rest.partition("/")
         query = f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else ""

@@ -74,7 +74,7 @@ def test_an_image_of_idr_with_all_that_is_known_of_it(
 def test_addresses_are_percent_encoded_and_lead_to_the_files(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:
-    from tests.replicas.test_server import ask
+    from tests.replicas.client import ask
 
     ended = crawl("omero", image="9846138,9846139", screen="7")
     found = addresses(ended)

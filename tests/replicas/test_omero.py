@@ -7,7 +7,7 @@ import json
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-from tests.replicas.test_server import ask
+from tests.replicas.client import ask
 
 if TYPE_CHECKING:
     from replicas.process import ReplicaProcess

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import urllib.error
 import urllib.parse
-import urllib.request
 from base64 import b64decode, b64encode
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -17,28 +15,14 @@ from replicas import isic_query
 from replicas.faults import parse
 from replicas.isic_records import IsicArchive
 from replicas.process import ReplicaProcess
+from tests.replicas.client import ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from http.client import HTTPResponse
     from pathlib import Path
 
 
 pytestmark = pytest.mark.xdist_group("replica")  # a small one for all
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        return None
-
-
-def ask(url: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
-    opener = urllib.request.build_opener(_NoRedirect)
-    try:
-        answer: HTTPResponse = opener.open(urllib.request.Request(url, method=method))
-    except urllib.error.HTTPError as error:
-        return error.code, dict(error.headers), error.read()
-    return answer.status, dict(answer.headers), answer.read()
 
 
 def images(replica: ReplicaProcess, path: str = "images/", **params: Any) -> Any:
