@@ -6,13 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from imgcrawl.records.items import Item, VolumeItem
-from imgcrawl.storage.local import LocalFilesStore
+from imgcrawl.storage.local import LocalStorage
+from imgcrawl.storage.open_store import media_storage
 from pipelines.base import RunPipeline
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
 
-    from imgcrawl.storage.objects import ObjectStorage
+    from imgcrawl.storage.base import Storage
     from imgcrawl.volumes.copy.volume_copy import VolumeCopier
 
 AT_ONCE = 4  # copies, whose objects share the requests that may be under way
@@ -41,17 +42,13 @@ class CopiesPipeline(RunPipeline):
         if self._copies is None:
             from imgcrawl.volumes.copy.volume_copy import VolumeCopier  # noqa: PLC0415 - most crawls have none
 
-            self._copies = VolumeCopier(self._crawler, self._run, self._shelf())
+            self._copies = VolumeCopier(self._crawler, self._run, self._storage())
         return self._copies
 
-    def _shelf(self) -> ObjectStorage:
-        """Where objects go: the store of files, if one is set."""
-        from imgcrawl.storage.objects import ObjectStorage  # noqa: PLC0415 - likewise
-
-        if self._run.files.local:
-            return ObjectStorage(self._run.out.root)
-        from pipelines.files import FilesPipeline  # noqa: PLC0415 - the few who have a store
-
-        store = FilesPipeline.from_crawler(self._crawler).store
-        local = isinstance(store, LocalFilesStore)
-        return ObjectStorage(self._run.out.root, None if local else store)
+    def _storage(self) -> Storage:
+        """Return where objects go: a bucket that FILES_STORE names, or OUT."""
+        if not self._run.files.local:
+            storage = media_storage("FILES_STORE", self._crawler.settings)
+            if not storage.is_local:
+                return storage
+        return LocalStorage(self._run.out.root, self._run.out.partial)

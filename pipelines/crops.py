@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from imgcrawl.records.items import Item, Stored, VolumeItem
+from imgcrawl.storage.open_store import media_storage
 from pipelines.base import RunPipeline
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
 
+    from imgcrawl.storage.base import Storage
     from imgcrawl.volumes.crop.volume_crop import VolumeCropper
 
 
@@ -39,10 +41,8 @@ class CropsPipeline(RunPipeline):
         if self._crops is None:
             from imgcrawl.volumes.crop.volume_crop import VolumeCropper  # noqa: PLC0415 - most crawls have no volumes
 
-            self._crops = VolumeCropper(self._crawler, self._run, self._store)
+            self._crops = VolumeCropper(self._crawler, self._run, self._storage)
         return self._crops
 
-    def _store(self) -> Any:
-        from pipelines.files import FilesPipeline  # noqa: PLC0415 - the few who have a store
-
-        return FilesPipeline.from_crawler(self._crawler).store
+    def _storage(self) -> Storage:
+        return media_storage("FILES_STORE", self._crawler.settings)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from scrapy.pipelines.files import FilesPipeline as ScrapyFilesPipeline
 
@@ -22,9 +22,8 @@ from imgcrawl.records.errors import FULL_DISK, RecordMissing
 from imgcrawl.records.items import FileItem, Item, Missing, Result, Stored, one_verdict
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.storage.digests import check_digests, digest
-from imgcrawl.storage.local import LOCAL_STORES, LocalFilesStore
+from imgcrawl.storage.open_store import media_storage
 from imgcrawl.storage.origin import Origin
-from imgcrawl.storage.scrapy_stores import upload
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,26 +32,28 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
 
     from imgcrawl.microscopy.facts import FileFacts
+    from imgcrawl.storage.base import Storage
 
 
 class FilesPipeline(ScrapyFilesPipeline):
     """The pipeline of `FileItem`: byte for byte, under its own name, from where it had stopped."""
 
-    STORE_SCHEMES: ClassVar[dict[str, type[Any]]] = {
-        **ScrapyFilesPipeline.STORE_SCHEMES,
-        **LOCAL_STORES,
-    }
-
     def __init__(self, store_uri: str, *, crawler: Crawler) -> None:
+        self.crawler = crawler
         super().__init__(store_uri, crawler=crawler)
+        store: Any = self.store
+        self._storage: Storage = store
         self._workers = crawler.settings.getint("FILE_CONNECTIONS")
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         """Scrapy's constructor. The store is FILES_STORE, or OUT where that is not set."""
         require_dataset(crawler)
-        cls._update_stores(crawler.settings)
         return cls(crawler.settings["FILES_STORE"] or crawler.settings["OUT"], crawler=crawler)
+
+    def _get_store(self, uri: str) -> Any:
+        """Return a `Storage` in the place of one of Scrapy's stores."""
+        return media_storage("FILES_STORE", self.crawler.settings)
 
     def open_spider(self) -> None:  # type: ignore[override] # the spider argument is deprecated
         """Meet the run."""
@@ -132,11 +133,8 @@ class FilesPipeline(ScrapyFilesPipeline):
 
     async def _keep(self, file: Path, name: str, origin: Origin) -> None:
         """Give a complete file its place, without a copy on the local disk."""
-        if isinstance(self.store, LocalFilesStore):
-            self.store.publish(file, name, origin)
-        else:
-            await asyncio.to_thread(upload, self.store, file, name)
-            await asyncio.to_thread(file.unlink)
+        metadata = origin.metadata() if self._storage.is_local else {}
+        await asyncio.to_thread(self._storage.move, file, name, metadata)
 
     async def _adopt(self, item: FileItem, found: Path) -> Stored | None:
         """Take over a complete file that a killed run stored but did not come to write down."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
@@ -27,7 +27,7 @@ from imgcrawl.pictures.placeholders import known_address
 from imgcrawl.records.errors import FULL_DISK, RecordMissing
 from imgcrawl.records.items import ImageItem, Item, Missing, Result, Stored, one_verdict
 from imgcrawl.records.outcomes import Outcome, of_status
-from imgcrawl.storage.local import LOCAL_STORES, LocalFilesStore
+from imgcrawl.storage.open_store import media_storage
 from imgcrawl.storage.origin import Origin
 from imgcrawl.storage.pictures import CheckedPicture, CheckedPictureStore
 from imgcrawl.storage.thumbnails import Thumbnails
@@ -48,15 +48,12 @@ _OF_ONE_RECORD = {Outcome.INTERRUPTED, Outcome.DISK_FULL, Outcome.DUPLICATE, Out
 class ImagesPipeline(ScrapyImagesPipeline):
     """The pipeline of `ImageItem`: byte for byte, proven readable, under a name made of its id."""
 
-    STORE_SCHEMES: ClassVar[dict[str, type[Any]]] = {
-        **ScrapyImagesPipeline.STORE_SCHEMES,
-        **LOCAL_STORES,
-    }
-
     def __init__(self, store_uri: str, *, crawler: Crawler) -> None:
+        self.crawler = crawler
         super().__init__(store_uri, crawler=crawler)
+        storage: Any = self.store
         self._pictures = CheckedPictureStore(
-            self.store, crawler.settings, min_width=self.min_width, min_height=self.min_height
+            storage, crawler.settings, min_width=self.min_width, min_height=self.min_height
         )
         self._numbers = count()
         self._same_url = SharedRequests()
@@ -65,8 +62,11 @@ class ImagesPipeline(ScrapyImagesPipeline):
     def from_crawler(cls, crawler: Crawler) -> Self:
         """Scrapy's constructor. The store is IMAGES_STORE, or OUT where that is not set."""
         require_dataset(crawler)
-        cls._update_stores(crawler.settings)
         return cls(crawler.settings["IMAGES_STORE"] or crawler.settings["OUT"], crawler=crawler)
+
+    def _get_store(self, uri: str) -> Any:
+        """Return a `Storage` in the place of one of Scrapy's stores."""
+        return media_storage("IMAGES_STORE", self.crawler.settings)
 
     def open_spider(self) -> None:  # type: ignore[override] # the spider argument is deprecated
         """Meet the run."""
@@ -75,8 +75,6 @@ class ImagesPipeline(ScrapyImagesPipeline):
         self._run.on_settled(self._same_url.settled)
         self._sizes = Thumbnails(self.thumbs, self._size_path, self._pictures, self._run.files)
         self._partial = str(self._run.out.partial)
-        if isinstance(self.store, LocalFilesStore):
-            self.store.partial = self._run.out.partial
 
     def close_spider(self) -> None:
         """Let the threads go."""
@@ -88,7 +86,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
             if item.result is None:
                 item.result = await self._once(item)
             elif item.unchanged:
-                await self._sizes.add(item, self.spiderinfo)
+                await self._sizes.add(item)
         return item
 
     def get_media_requests(self, item: Item, info: MediaPipeline.SpiderInfo) -> list[Request]:
@@ -159,12 +157,12 @@ class ImagesPipeline(ScrapyImagesPipeline):
             body = await asyncio.to_thread(file.read_bytes)
             origin = Origin(item.urls[0], there.final_url or item.urls[0], str(there.source))
             name = partial(self.file_path, Request(item.urls[0]), item=item)
-            kept = await self._pictures.keep(body, item.digests, name, origin, self.spiderinfo)
+            kept = await self._pictures.keep(body, item.digests, name, origin)
         except RecordMissing as error:
             return Missing.of(error, item.urls[0], status=200, tries=0)
         except FileNotFoundError:
             return None
-        await self._sizes.make(item, kept, self.spiderinfo, body)
+        await self._sizes.make(item, kept, body)
         copied: Stored = kept.stored(origin, 0)
         return replace(copied, downloaded_at=there.downloaded_at)
 
@@ -240,9 +238,9 @@ class ImagesPipeline(ScrapyImagesPipeline):
             body = Path(request.meta["spool"])
         name = partial(self.file_path, request, response, self.spiderinfo, item=item)
         digests = request.meta["digests"]
-        kept = await self._pictures.keep(body, digests, name, origin, self.spiderinfo)
+        kept = await self._pictures.keep(body, digests, name, origin)
         in_memory = body if isinstance(body, bytes) else None
-        await self._sizes.make(item, kept, self.spiderinfo, in_memory)
+        await self._sizes.make(item, kept, in_memory)
         return kept
 
     async def _adopt(self, item: ImageItem, found: Path) -> Stored | None:
@@ -254,5 +252,5 @@ class ImagesPipeline(ScrapyImagesPipeline):
             kept = await self._pictures.examine(found, f"{item.path}{found.suffix}")
         except RecordMissing:
             return None
-        await self._sizes.make(item, kept, self.spiderinfo)
+        await self._sizes.make(item, kept)
         return kept.stored(origin, 1)

@@ -10,7 +10,7 @@ from scrapy.exceptions import NotConfigured
 from imgcrawl.records.errors import StoreError
 from imgcrawl.records.items import Item, Missing
 from imgcrawl.records.outcomes import Outcome
-from imgcrawl.storage.object_metadata import facts_of
+from imgcrawl.storage.origin import object_metadata
 from imgcrawl.text.filenames import safe_path
 from pipelines.base import RunPipeline
 
@@ -34,7 +34,7 @@ class ObjectStorePipeline(RunPipeline):
             return item
         name = result.file_name if result is not None else None
         try:
-            await shipper.ship(self._names(item, name), facts_of(result))
+            await shipper.ship(self._names(item, name), object_metadata(result))
         except StoreError as error:
             if not item.unchanged:
                 url = item.urls[0] if item.urls else None

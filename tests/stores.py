@@ -6,6 +6,7 @@ import hashlib
 import socket
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -175,6 +176,7 @@ def running_s3() -> Iterator[S3]:
 def running_google() -> Iterator[Google]:
     """A fresh Google Cloud Storage with the bucket in it."""
     from gcp_storage_emulator import server as emulator
+    from gcp_storage_emulator.handlers import objects
 
     requests: list[tuple[str, str]] = []
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -188,11 +190,30 @@ def running_google() -> Iterator[Google]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(emulator.Router, "handle", counting)
+        patch.setattr(objects, "_multipart_upload", _conditional(objects._multipart_upload))
         server.start()
         try:
             yield Google(f"http://127.0.0.1:{port}", requests)
         finally:
             server.stop()
+
+
+def _conditional(upload: Any) -> Any:
+    """Give an upload of the emulator the condition of Google's that it lacks, ifGenerationMatch."""
+    from gcp_storage_emulator.exceptions import NotFound
+
+    def conditional(request: Any, response: Any, storage: Any) -> None:
+        bucket, name = request.params["bucket_name"], request.data["meta"]["name"]
+        try:
+            there = storage.get_file_obj(bucket, name)["generation"]
+        except NotFound:
+            there = "0"
+        if request.query.get("ifGenerationMatch", [there]) == [there]:
+            upload(request, response, storage)
+        else:
+            response.status = HTTPStatus.PRECONDITION_FAILED
+
+    return conditional
 
 
 @contextmanager

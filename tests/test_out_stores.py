@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from imgcrawl.records.errors import ArgumentError, OutputError
 from imgcrawl.storage.address import BucketAddress, is_address
-from imgcrawl.storage.base import ConflictError, SmallObject
+from imgcrawl.storage.base import ConflictError, StoredObject
 from imgcrawl.storage.lease import Lease
 from imgcrawl.storage.listing import Listing
 from tests.conftest import ROOT, Out, scrapy, until
@@ -360,18 +360,18 @@ class Memory:
     """The two calls of a store that its lock needs."""
 
     address: BucketAddress = field(default_factory=lambda: BucketAddress.of(f"s3://{BUCKET}/x"))
-    held: SmallObject | None = None
+    held: StoredObject | None = None
 
-    def read(self, key: str) -> SmallObject | None:
+    def read(self, key: str) -> StoredObject | None:
         return self.held
 
-    def write(self, key: str, data: bytes, content_type: str, expected: str | None) -> str:
+    def write(self, key: str, data: bytes, expected: str | None) -> str:
         if (self.held.version if self.held else None) != expected:
             raise ConflictError(key)
-        self.held = SmallObject(data, str(uuid.uuid4()), datetime.now(UTC))
+        self.held = StoredObject(data, str(uuid.uuid4()), datetime.now(UTC))
         return self.held.version
 
-    def delete(self, key: str) -> None:
+    def remove(self, key: str) -> None:
         self.held = None
 
 
@@ -405,7 +405,7 @@ def test_a_run_that_was_taken_for_dead_stops() -> None:
 @pytest.mark.parametrize("data", [b"", b"[]", b'{"scratch": 1}', b"\xff", b'{"process": "x"}'])
 def test_a_lock_that_cannot_be_read_is_a_lock(data: bytes) -> None:
     store: Any = Memory()
-    store.held = SmallObject(data, "v", datetime.now(UTC))
+    store.held = StoredObject(data, "v", datetime.now(UTC))
     with pytest.raises(OutputError, match="unknown"):
         Lease(store, "a", stale=600).take()
     Lease(store, "a", stale=0.0).take()

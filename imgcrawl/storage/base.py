@@ -1,8 +1,9 @@
-"""What an OUT needs of an object store, whichever it is."""
+"""One protocol for every place that files go to: a local folder, S3, Google Cloud Storage."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -10,55 +11,82 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from imgcrawl.storage.address import BucketAddress
-
-# What is longer goes up in parts of this size, so that memory does not grow with it.
-PART = 8 << 20  # bytes
-LIST_PAGE = 1000  # objects; what both stores give at most
+# A longer file is uploaded in parts of this size, so that memory does not grow with it.
+PART = 16 << 20  # bytes
+LIST_PAGE = 1000  # objects; the most that either store gives at once
+NO_METADATA: Mapping[str, str] = MappingProxyType({})
 
 
 class ConflictError(Exception):
-    """An object is not, or no longer, what it was expected to be: somebody else wrote it."""
+    """A file is not, or no longer, the expected version: another process has written it."""
 
 
 @dataclass(frozen=True, slots=True)
-class SmallObject:
-    """A small object that was read whole."""
+class StoredObject:
+    """A small file that was read whole."""
 
     data: bytes
-    version: str  # another one with every change
-    changed_at: datetime  # by the store's clock
+    version: str  # changes with every write
+    changed_at: datetime  # aware, by the clock of the store
 
 
-class ObjectStore(Protocol):
-    """A bucket below a prefix. Keys are relative to it, POSIX, UTF-8.
+class Storage(Protocol):
+    """Files under names: in a folder of this machine, or in a bucket below a prefix.
 
-    Everything blocks, may be called from any thread, and raises StoreError.
+    A name is a relative POSIX path without empty, ``.`` or ``..`` segments. Under a name there is a
+    complete file or none. Every method blocks, and may be called from any thread. A bucket raises
+    StoreError, whose text says what to do about it; a folder raises OSError.
     """
 
-    address: BucketAddress
+    is_local: bool  # whether looking at a file costs no request
 
-    def list(self) -> Iterator[tuple[str, int]]:
-        """(key, bytes) of every object, page by page."""
+    def __str__(self) -> str:
+        """Return the address, or the path of the folder."""
 
-    def read(self, key: str) -> SmallObject | None:
-        """A small object whole; None where there is none."""
+    def put(
+        self, source: bytes | Path, name: str, metadata: Mapping[str, str] = NO_METADATA
+    ) -> None:
+        """Store bytes, or a copy of a file, in the place of what has the name.
 
-    def write(self, key: str, data: bytes, content_type: str, expected: str | None) -> str:
-        """Write a small object; its new version.
-
-        expected: the version that it has now, None where there is none.
-        Raises ConflictError where that is not so, as far as the store can tell.
+        metadata: kept beside the content; ASCII, at most 2 kB
+        Raises ValueError for a name that is not one.
         """
 
-    def put(self, file: Path, key: str, content_type: str, facts: Mapping[str, str]) -> None:
-        """Put a file, whole or not at all; `facts` (ASCII) stay with the object."""
+    def move(self, file: Path, name: str, metadata: Mapping[str, str] = NO_METADATA) -> None:
+        """Store a file as `put` does, and remove it from where it was."""
+        self.put(file, name, metadata)
+        file.unlink()
 
-    def get(self, key: str, file: Path) -> dict[str, str]:
-        """Fetch an object into a file; the facts that were put with it."""
+    def write(self, name: str, data: bytes, expected: str | None) -> str:
+        """Store a small file on a condition, and return its new version.
 
-    def version(self, key: str) -> str | None:
-        """The version of an object; None where there is none."""
+        expected: the version that it must have now; None if there must be none
+        Raises ConflictError if that is not so (as far as the store can tell), and ValueError.
+        """
 
-    def delete(self, key: str) -> None:
-        """Remove an object, if it is there."""
+    def read(self, name: str) -> StoredObject | None:
+        """Return a small file whole, or None if there is none."""
+
+    def get(self, name: str, file: Path) -> dict[str, str]:
+        """Copy a stored file into `file`, and return the metadata that was put with it.
+
+        Raises StoreError, or FileNotFoundError in a folder, if there is none.
+        """
+
+    def size(self, name: str) -> int | None:
+        """Return the size of a file in bytes, or None if there is none."""
+
+    def version(self, name: str) -> str | None:
+        """Return the version of a file, or None if there is none."""
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if there is one."""
+
+    def list(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        """Yield (name, size in bytes) of every file whose name begins with `prefix`, unsorted."""
+
+
+def require_name(name: str) -> None:
+    """Raise ValueError for a name that leads out of a store, or that a folder could not have."""
+    if "\0" in name or not {"", ".", ".."}.isdisjoint(name.split("/")):
+        raise ValueError(f"{name!r} lies outside the store")

@@ -19,7 +19,16 @@ from google.cloud import storage
 from google.cloud.storage.retry import DEFAULT_RETRY
 
 from imgcrawl.records.errors import StoreError
-from imgcrawl.storage.base import LIST_PAGE, PART, ConflictError, SmallObject
+from imgcrawl.storage.base import (
+    LIST_PAGE,
+    NO_METADATA,
+    PART,
+    ConflictError,
+    Storage,
+    StoredObject,
+    require_name,
+)
+from imgcrawl.storage.content_type import content_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,15 +43,28 @@ _KEYS = (
 )
 
 
-class GoogleStore:
-    """An `ObjectStore` by google-cloud-storage, with credentials from where it looks for them.
+class GcsStorage(Storage):
+    """A `Storage` by google-cloud-storage; the version of a file is its generation.
 
-    Only the project may be a setting, GCS_PROJECT_ID as Scrapy has it.
+    Credentials come from where the library looks for them. Only the project may be a setting,
+    GCS_PROJECT_ID as Scrapy has it.
+
+    acl:           a predefined ACL, such as publicRead, for every file that is put
+    cache_control: the Cache-Control of every file that is put
     """
 
-    def __init__(self, address: BucketAddress, settings: Mapping[str, Any]) -> None:
-        self.address = address
-        with self._in_words():
+    is_local = False
+
+    def __init__(
+        self,
+        address: BucketAddress,
+        settings: Mapping[str, Any],
+        acl: str | None = None,
+        cache_control: str | None = None,
+    ) -> None:
+        self._address = address
+        self._acl, self._cache_control = acl, cache_control
+        with self._translated_errors():
             self._client = storage.Client(project=settings.get("GCS_PROJECT_ID"))
         connections = int(settings.get("STORE_CONNECTIONS") or 8) + 2
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=connections)
@@ -50,105 +72,129 @@ class GoogleStore:
         self._client._http.mount(f"{scheme}://", adapter)  # its own keeps ten at most
         self._bucket = self._client.bucket(address.bucket)
 
-    def list(self) -> Iterator[tuple[str, int]]:
-        """(key, bytes) of every object, page by page."""
-        prefix = self.address.prefix
-        with self._in_words():
-            for blob in self._client.list_blobs(
-                self._bucket,
-                prefix=prefix,
-                page_size=LIST_PAGE,
-                fields="items(name,size),nextPageToken",
-                timeout=_TIMEOUT,
-            ):
-                yield blob.name.removeprefix(prefix), int(blob.size or 0)
+    def __str__(self) -> str:
+        return str(self._address)
 
-    def read(self, key: str) -> SmallObject | None:
-        """A small object whole; None where there is none."""
-        with self._in_words():
-            blob = self._client_get(key)
-            if blob is None:
-                return None
-            # A download changes what the blob says of itself.
-            version, changed_at = str(blob.generation), blob.updated
-            return SmallObject(blob.download_as_bytes(timeout=_TIMEOUT), version, changed_at)
+    def put(
+        self, source: bytes | Path, name: str, metadata: Mapping[str, str] = NO_METADATA
+    ) -> None:
+        """Store bytes or a file: in one request, or a long file in parts."""
+        require_name(name)
+        in_parts = not isinstance(source, bytes) and source.stat().st_size > PART
+        blob = self._blob(name, chunk_size=PART if in_parts else None)
+        blob.metadata = dict(metadata) or None
+        if self._cache_control:
+            blob.cache_control = self._cache_control
+        # The same bytes under the same name: a second try can do no harm.
+        options = {
+            "content_type": content_type(source, name),
+            "predefined_acl": self._acl,
+            "timeout": _TIMEOUT,
+            "retry": DEFAULT_RETRY,
+        }
+        with self._translated_errors():
+            if isinstance(source, bytes):
+                blob.upload_from_string(source, **options)
+            else:
+                blob.upload_from_filename(str(source), **options)
 
-    def write(self, key: str, data: bytes, content_type: str, expected: str | None) -> str:
-        """Write a small object if it has the expected generation; its new one."""
-        blob = self._blob(key)
-        with self._in_words():
+    def write(self, name: str, data: bytes, expected: str | None) -> str:
+        """Store a small file if it has the expected generation, and return its new one."""
+        require_name(name)
+        blob = self._blob(name)
+        with self._translated_errors():
             try:
                 blob.upload_from_string(
                     data,
-                    content_type=content_type,
+                    content_type=content_type(data, name),
                     if_generation_match=int(expected or 0),
                     timeout=_TIMEOUT,
                     retry=DEFAULT_RETRY,
                 )
             except PreconditionFailed as error:
-                raise ConflictError(key) from error
+                raise ConflictError(name) from error
             return str(blob.generation)
 
-    def put(self, file: Path, key: str, content_type: str, facts: Mapping[str, str]) -> None:
-        """Put a file: in one request, or in parts where it is long."""
-        blob = self._blob(key, chunk_size=PART if file.stat().st_size > PART else None)
-        blob.metadata = dict(facts) or None
-        with self._in_words():
-            # The same bytes under the same name: a second try can do no harm.
-            blob.upload_from_filename(
-                str(file), content_type=content_type, timeout=_TIMEOUT, retry=DEFAULT_RETRY
-            )
-
-    def get(self, key: str, file: Path) -> dict[str, str]:
-        """Fetch an object into a file; the facts that were put with it."""
-        with self._in_words():
-            blob = self._client_get(key)
+    def read(self, name: str) -> StoredObject | None:
+        """Return a small file whole, or None if there is none."""
+        with self._translated_errors():
+            blob = self._found(name)
             if blob is None:
-                raise StoreError(f"{self.address}: {key} is gone")
-            facts = dict(blob.metadata or {})
-            blob.download_to_filename(str(file), timeout=_TIMEOUT)
-            return facts
+                return None
+            # A download changes the blob's own properties.
+            version, changed_at = str(blob.generation), blob.updated
+            return StoredObject(blob.download_as_bytes(timeout=_TIMEOUT), version, changed_at)
 
-    def version(self, key: str) -> str | None:
-        """The generation of an object; None where there is none."""
-        with self._in_words():
-            blob = self._client_get(key)
+    def get(self, name: str, file: Path) -> dict[str, str]:
+        """Download a file, and return the metadata that was put with it."""
+        with self._translated_errors():
+            blob = self._found(name)
+            if blob is None:
+                raise StoreError(f"{self._address}: {name} is gone")
+            metadata = dict(blob.metadata or {})
+            blob.download_to_filename(str(file), timeout=_TIMEOUT)
+            return metadata
+
+    def size(self, name: str) -> int | None:
+        """Return the size of a file in bytes, or None if there is none."""
+        with self._translated_errors():
+            blob = self._found(name)
+            return int(blob.size or 0) if blob is not None else None
+
+    def version(self, name: str) -> str | None:
+        """Return the generation of a file, or None if there is none."""
+        with self._translated_errors():
+            blob = self._found(name)
             return str(blob.generation) if blob is not None else None
 
-    def delete(self, key: str) -> None:
-        """Remove an object, if it is there."""
-        with self._in_words():
+    def remove(self, name: str) -> None:
+        """Remove a file, if there is one."""
+        with self._translated_errors():
             try:
-                self._blob(key).delete(timeout=_TIMEOUT)
+                self._blob(name).delete(timeout=_TIMEOUT)
             except NotFound:
                 return
 
-    def _blob(self, key: str, **kwargs: Any) -> Any:
-        return self._bucket.blob(f"{self.address.prefix}{key}", **kwargs)
+    def list(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        """Yield (name, size in bytes) of every file whose name begins with `prefix`."""
+        above = self._address.prefix
+        with self._translated_errors():
+            for blob in self._client.list_blobs(
+                self._bucket,
+                prefix=above + prefix,
+                page_size=LIST_PAGE,
+                fields="items(name,size),nextPageToken",
+                timeout=_TIMEOUT,
+            ):
+                yield blob.name.removeprefix(above), int(blob.size or 0)
 
-    def _client_get(self, key: str) -> Any:
-        return self._bucket.get_blob(f"{self.address.prefix}{key}", timeout=_TIMEOUT)
+    def _blob(self, name: str, **kwargs: Any) -> Any:
+        return self._bucket.blob(f"{self._address.prefix}{name}", **kwargs)
+
+    def _found(self, name: str) -> Any:
+        """Return the blob of a name with its properties, or None if there is none."""
+        return self._bucket.get_blob(f"{self._address.prefix}{name}", timeout=_TIMEOUT)
 
     @contextmanager
-    def _in_words(self) -> Iterator[None]:
-        """Turn what the library raises into a StoreError that says what to do."""
+    def _translated_errors(self) -> Iterator[None]:
+        """Turn an error of the library into a StoreError that says what to do."""
         try:
             yield
         except DefaultCredentialsError as error:
-            words = f"{self.address}: there are no credentials for it. {_KEYS}"
+            words = f"{self._address}: there are no credentials for it. {_KEYS}"
             raise StoreError(words, hopeless=True) from error
         except NotFound as error:
-            bucket = self.address.bucket
-            words = f"{self.address}: there is no bucket {bucket!r}. Make it, or correct its name."
+            bucket = self._address.bucket
+            words = f"{self._address}: there is no bucket {bucket!r}. Make it, or correct its name."
             raise StoreError(words, hopeless=True) from error
         except Unauthorized as error:
-            words = f"{self.address}: the credentials are not accepted. {_KEYS}"
+            words = f"{self._address}: the credentials are not accepted. {_KEYS}"
             raise StoreError(words, hopeless=True) from error
         except Forbidden as error:
             words = (
-                f"{self.address}: access is denied. The account needs the role Storage Object "
+                f"{self._address}: access is denied. The account needs the role Storage Object "
                 "Admin (roles/storage.objectAdmin) on the bucket."
             )
             raise StoreError(words, hopeless=True) from error
         except (GoogleAPIError, GoogleAuthError, requests.RequestException) as error:
-            raise StoreError(f"{self.address} cannot be reached: {error}") from error
+            raise StoreError(f"{self._address} cannot be reached: {error}") from error

@@ -18,12 +18,11 @@ from imgcrawl.storage.base import ConflictError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imgcrawl.storage.base import ObjectStore, SmallObject
+    from imgcrawl.storage.base import Storage, StoredObject
 
 logger = logging.getLogger(__name__)
 
 KEY = ".lock"
-_TYPE = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class _Holder:
     since: str  # UTC, ISO 8601
 
     @classmethod
-    def of(cls, found: SmallObject) -> _Holder:
+    def of(cls, found: StoredObject) -> _Holder:
         """Who wrote a lock; whatever cannot be read is nobody."""
         try:
             told = json.loads(found.data)
@@ -55,7 +54,7 @@ class Lease:
     stale:   seconds without a sign of life after which a run counts as dead
     """
 
-    def __init__(self, store: ObjectStore, scratch: str, stale: float) -> None:
+    def __init__(self, store: Storage, scratch: str, stale: float) -> None:
         self._store = store
         self._stale = stale
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -102,7 +101,7 @@ class Lease:
         if self._thread is not None:
             self._thread.join()
         if self.lost is None:
-            self._store.delete(KEY)
+            self._store.remove(KEY)
 
     def _renew(self, on_lost: Callable[[], None]) -> None:
         silent = 0.0
@@ -115,7 +114,7 @@ class Lease:
                     continue
                 if not self._is_mine():
                     self.lost = (
-                        f"Another run took {self._store.address} over, since this one had not been "
+                        f"Another run took {self._store} over, since this one had not been "
                         "heard of. This one stops here; nothing is lost."
                     )
             except StoreError as error:
@@ -139,12 +138,12 @@ class Lease:
 
     def _write(self, expected: str | None) -> str:
         data = json.dumps({**asdict(self._me), "at": datetime.now(UTC).isoformat()})
-        return self._store.write(KEY, data.encode(), _TYPE, expected)
+        return self._store.write(KEY, data.encode(), expected)
 
     def _in_use(self, holder: _Holder | None, age: float) -> OutputError:
         who = f"{holder.host}, process {holder.process}" if holder else "another machine"
         return OutputError(
-            f"{self._store.address} is in use by another run ({who}, heard of {age:.0f} s ago). "
+            f"{self._store} is in use by another run ({who}, heard of {age:.0f} s ago). "
             f"Wait for it to end; a run that was killed frees it after {self._stale:.0f} s. "
             "Or choose another place with -a out=."
         )

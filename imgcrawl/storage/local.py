@@ -1,77 +1,195 @@
-"""Where files go on a local disk: Scrapy's FSFilesStore, made atomic.
+"""Files in a folder of this machine: each appears under its final name complete or not at all.
 
-Scrapy's own writes in place, so that a kill leaves a cut file under a final name, and follows
-``..`` out of the store.
+Scrapy's own store writes in place, so that a kill leaves a cut file under a final name, and
+follows ``..`` out of the folder.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import shutil
+import stat
+from contextlib import suppress
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from scrapy.pipelines.files import FSFilesStore
-
-from imgcrawl.storage.directory import PARTIAL
+from imgcrawl.storage.base import (
+    NO_METADATA,
+    ConflictError,
+    Storage,
+    StoredObject,
+    require_name,
+)
+from imgcrawl.storage.directory import PARTIAL, opened_plain
 
 if TYPE_CHECKING:
-    from io import BytesIO
+    from collections.abc import Iterator, Mapping
 
-    from scrapy.pipelines.media import MediaPipeline
+ATTRIBUTE = "user.imgcrawl."  # what the names of extended attributes with metadata begin with
+_NUMBERS = count()  # of temporary files: several stores of a run share one folder for them
 
-    from imgcrawl.storage.origin import Origin
 
+class LocalStorage(Storage):
+    """A `Storage` in a folder; metadata are extended attributes, where the disk has those.
 
-class LocalFilesStore(FSFilesStore):
-    """A file appears under its final name complete or not at all."""
+    partial: the folder of files that are not complete yet
+    """
 
-    partial: Path  # on the same disk; set by the pipeline that owns the store
+    is_local = True
 
-    def __init__(self, basedir: str | os.PathLike[str]) -> None:
-        super().__init__(basedir)
-        self.partial = Path(self.basedir) / PARTIAL
-        self._directories: set[str] = set()
-        self._numbers = count()
+    def __init__(self, root: str | os.PathLike[str], partial: Path | None = None) -> None:
+        self._root = os.fspath(root)
+        self._partial = str(partial or Path(self._root) / PARTIAL)
+        self._made: set[str] = set()
 
-    def persist_file(
-        self,
-        path: str | os.PathLike[str],
-        buf: BytesIO,
-        info: MediaPipeline.SpiderInfo,
-        meta: dict[str, Any] | None = None,
-        headers: dict[str, str] | None = None,
+    def __str__(self) -> str:
+        return self._root
+
+    def put(
+        self, source: bytes | Path, name: str, metadata: Mapping[str, str] = NO_METADATA
     ) -> None:
-        """Write `buf` below the store (a relative POSIX path), replacing what is there."""
-        self.persist_bytes(os.fspath(path), buf.getbuffer())
+        """Store bytes, or a copy of a file. Raises OSError and ValueError."""
+        self._publish(self._temporary(source), name, metadata)
 
-    def persist_bytes(
-        self, path: str, data: bytes | memoryview, origin: Origin | None = None
-    ) -> None:
-        """Write `data` below the store. May be called from any thread."""
-        self._make(str(self.partial))
-        temporary = f"{self.partial}/{next(self._numbers)}.part"
-        with open(temporary, "wb") as file:  # noqa: PTH123 - half the cost of a Path, once an image
-            file.write(data)
-        self.publish(temporary, path, origin)
+    def move(self, file: Path, name: str, metadata: Mapping[str, str] = NO_METADATA) -> None:
+        """Rename a file to its final name. Raises OSError and ValueError."""
+        self._publish(os.fspath(file), name, metadata)
 
-    def publish(
-        self, temporary: str | os.PathLike[str], path: str, origin: Origin | None = None
-    ) -> None:
-        """Give a complete file its final name. Raises ValueError for one outside the store."""
-        if origin is not None and not origin.is_plain:
-            origin.note(temporary)
-        folder, slash, name = path.rpartition("/")
-        if path.startswith("/") or ".." in path.split("/"):
-            raise ValueError(f"{path} lies outside the store")
-        self._make(f"{self.basedir}{slash}{folder}")
-        os.replace(temporary, f"{self.basedir}/{folder}{slash}{name}")  # noqa: PTH105 - likewise
+    def write(self, name: str, data: bytes, expected: str | None) -> str:
+        """Store a small file on a condition, and return its new version."""
+        require_name(name)
+        target, temporary = self._path(name), self._temporary(data)
+        try:
+            version = _version_of(os.lstat(temporary))
+            if expected is None:
+                self._make(os.path.dirname(target))  # noqa: PTH120 - a string, as below
+                os.link(temporary, target)
+            else:
+                with opened_plain(Path(target)) as found:
+                    # Another writer holds this file, or has put a new one in its place by now.
+                    fcntl.flock(found, fcntl.LOCK_EX)
+                    if self.version(name) != expected:
+                        raise ConflictError(name)
+                    os.replace(temporary, target)  # noqa: PTH105 - likewise
+        except (FileExistsError, FileNotFoundError) as error:
+            raise ConflictError(name) from error
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+        return version
+
+    def read(self, name: str) -> StoredObject | None:
+        """Return a file whole, or None if there is none. Raises OSError for a link."""
+        try:
+            with opened_plain(Path(self._path(name))) as file:
+                found = os.fstat(file.fileno())
+                changed_at = datetime.fromtimestamp(found.st_mtime, UTC)
+                return StoredObject(file.read(), _version_of(found), changed_at)
+        except FileNotFoundError:
+            return None
+
+    def get(self, name: str, file: Path) -> dict[str, str]:
+        """Copy a stored file into `file`, and return its metadata."""
+        path = self._path(name)
+        shutil.copyfile(path, file)
+        metadata = {}
+        with suppress(OSError):  # a disk without extended attributes
+            for key in os.listxattr(path):
+                if key.startswith(ATTRIBUTE):
+                    metadata[key.removeprefix(ATTRIBUTE)] = os.getxattr(path, key).decode()
+        return metadata
+
+    def size(self, name: str) -> int | None:
+        """Return the size of a file in bytes, or None if there is none; a link is none."""
+        found = self._stat(name)
+        return None if found is None else found.st_size
+
+    def version(self, name: str) -> str | None:
+        """Return the version of a file, or None if there is none."""
+        found = self._stat(name)
+        return None if found is None else _version_of(found)
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if there is one."""
+        Path(self._path(name)).unlink(missing_ok=True)
+
+    def list(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        """Yield (name, size in bytes) of every complete file; links are not followed."""
+        folders = [prefix.rpartition("/")[0]]
+        while folders:
+            folder = folders.pop()
+            with (
+                suppress(FileNotFoundError, NotADirectoryError),
+                os.scandir(self._path(folder)) as all_,
+            ):
+                for entry in all_:
+                    name = f"{folder}/{entry.name}" if folder else entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        if self._path(name) != self._partial:
+                            folders.append(name)
+                    elif entry.is_file(follow_symlinks=False) and name.startswith(prefix):
+                        yield name, entry.stat(follow_symlinks=False).st_size
+
+    def _path(self, name: str) -> str:
+        if name:
+            require_name(name)
+        return f"{self._root}/{name}"
+
+    def _stat(self, name: str) -> os.stat_result | None:
+        try:
+            found = os.lstat(self._path(name))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return found if stat.S_ISREG(found.st_mode) else None
+
+    def _temporary(self, source: bytes | Path) -> str:
+        """Write a temporary file, and return its path."""
+        self._make(self._partial)
+        temporary = f"{self._partial}/{next(_NUMBERS)}.part"
+        if isinstance(source, Path):
+            shutil.copyfile(source, temporary)
+        else:
+            with open(temporary, "wb") as file:  # noqa: PTH123 - half the cost of a Path, once an image
+                file.write(source)
+        return temporary
+
+    def _publish(self, temporary: str, name: str, metadata: Mapping[str, str]) -> None:
+        """Give a complete file its final name."""
+        require_name(name)
+        for key, value in metadata.items():
+            try:
+                os.setxattr(temporary, ATTRIBUTE + key, value.encode())
+            except OSError as error:
+                if error.errno != errno.ENOTSUP:
+                    raise
+        folder, slash, _ = name.rpartition("/")
+        self._make(f"{self._root}{slash}{folder}")
+        target = f"{self._root}/{name}"
+        try:
+            os.replace(temporary, target)  # noqa: PTH105 - likewise
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            self._publish_copy(temporary, target)
+
+    def _publish_copy(self, temporary: str, target: str) -> None:
+        """Give a file of another disk its final name, by way of a copy on this one."""
+        partial = f"{self._root}/{PARTIAL}"
+        self._make(partial)
+        copy = Path(f"{partial}/{next(_NUMBERS)}.part")
+        shutil.copy2(temporary, copy)  # with its metadata
+        copy.replace(target)
+        Path(temporary).unlink()
 
     def _make(self, directory: str) -> None:
-        if directory not in self._directories:
+        if directory not in self._made:
             os.makedirs(directory, exist_ok=True)  # noqa: PTH103 - likewise
-            self._directories.add(directory)
+            if len(self._made) < 10_000:
+                self._made.add(directory)
 
 
-# What a pipeline has in place of Scrapy's own for folders, by the scheme of the store's address.
-LOCAL_STORES: dict[str, type[Any]] = {"": LocalFilesStore, "file": LocalFilesStore}
+def _version_of(found: os.stat_result) -> str:
+    return f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"

@@ -1,31 +1,27 @@
-"""From a body to a stored picture: checked, hashed, and given to one of Scrapy's stores."""
+"""From a body to a stored picture: checked, hashed, and stored."""
 
 from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
-
-from scrapy.utils.defer import ensure_awaitable
 
 from imgcrawl.pictures.check import CheckLevel, PixelLimits, check_image
 from imgcrawl.pictures.placeholders import known_body
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.storage.digests import check_digests, digest
-from imgcrawl.storage.local import LocalFilesStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from scrapy.pipelines.media import MediaPipeline
     from scrapy.settings import BaseSettings
 
     from imgcrawl.pictures.check import ImageFacts
     from imgcrawl.records.items import Stored
+    from imgcrawl.storage.base import Storage
     from imgcrawl.storage.origin import Origin
 
 
@@ -34,15 +30,15 @@ INLINE_BYTES = 1 << 20
 
 
 class CheckedPictureStore:
-    """Lets into a store what is proven readable; costly work runs in IMAGE_THREADS threads.
+    """Stores pictures that are proven readable; costly work runs in IMAGE_THREADS threads.
 
-    The store is a folder (`LocalFilesStore`), or Scrapy's own for ``s3://`` and ``gs://``.
+    storage: a folder, or where IMAGES_STORE says
     """
 
     def __init__(
-        self, store: Any, settings: BaseSettings, *, min_width: int, min_height: int
+        self, storage: Storage, settings: BaseSettings, *, min_width: int, min_height: int
     ) -> None:
-        self._store = store
+        self._storage = storage
         self._check_level = CheckLevel(settings["IMAGE_CHECK"])
         self._limits = PixelLimits(
             max_pixels=settings.getint("IMAGE_MAX_PIXELS"),
@@ -62,7 +58,6 @@ class CheckedPictureStore:
         digests: dict[str, str],
         name: Callable[..., str],
         origin: Origin,
-        info: MediaPipeline.SpiderInfo,
     ) -> CheckedPicture:
         """Check and store a body; one in a file on the local disk moves, and is not copied.
 
@@ -71,9 +66,14 @@ class CheckedPictureStore:
 
         Raises RecordMissing for a body that is no picture, and OSError where it cannot be written.
         """
-        if not isinstance(self._store, LocalFilesStore):
-            return await self._upload(body, digests, name, info)
-        kept: CheckedPicture = await self.call(self._check_and_store, body, digests, name, origin)
+        if self._storage.is_local:
+            kept: CheckedPicture = await self.call(
+                self._check_and_store, body, digests, name, origin
+            )
+            return kept
+        kept = await self.call(self._checked, body, digests, name)
+        metadata = {"width": str(kept.facts.width), "height": str(kept.facts.height)}
+        await asyncio.to_thread(_store, self._storage, body, kept.path, metadata)
         return kept
 
     async def examine(self, file: Path, path: str) -> CheckedPicture:
@@ -87,13 +87,12 @@ class CheckedPictureStore:
         facts: ImageFacts = await self.call(check_image, body, CheckLevel.HEADER, self._limits)
         return facts
 
-    async def put(
-        self, path: str, data: bytes, info: MediaPipeline.SpiderInfo, **more: dict[str, Any]
-    ) -> None:
-        """Store bytes as they are; `more`: what Scrapy's stores take besides."""
-        stored = self._store.persist_file(path, BytesIO(data), info, **more)
-        if stored is not None:
-            await ensure_awaitable(stored)
+    async def put(self, path: str, data: bytes) -> None:
+        """Store bytes as they are."""
+        if self._storage.is_local:
+            self._storage.put(data, path)
+        else:
+            await asyncio.to_thread(self._storage.put, data, path)
 
     async def call(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call on the spot what is cheap, in a thread what takes a millisecond."""
@@ -109,6 +108,13 @@ class CheckedPictureStore:
         check_digests(body, digests)
         return facts
 
+    def _checked(
+        self, body: bytes | Path, digests: dict[str, str], name: Callable[..., str]
+    ) -> CheckedPicture:
+        """Check and hash a body; runs in a thread for anything costly."""
+        facts = self._check(body, digests)
+        return CheckedPicture(name(extension=facts.extension), *digest(body), facts)
+
     def _check_and_store(
         self,
         body: bytes | Path,
@@ -116,31 +122,18 @@ class CheckedPictureStore:
         name: Callable[..., str],
         origin: Origin,
     ) -> CheckedPicture:
-        """Check, hash and store on the local disk; runs in a thread for anything costly."""
-        facts = self._check(body, digests)
-        path = name(extension=facts.extension)
-        sha256, size = digest(body)
-        if isinstance(body, bytes):
-            self._store.persist_bytes(path, body, origin)
-        else:
-            self._store.publish(body, path, origin)
-        return CheckedPicture(path, sha256, size, facts)
-
-    async def _upload(
-        self,
-        body: bytes | Path,
-        digests: dict[str, str],
-        name: Callable[..., str],
-        info: MediaPipeline.SpiderInfo,
-    ) -> CheckedPicture:
-        """Check and hash in a thread, then hand the bytes to the store (``s3://``, ``gs://``)."""
-        data = body if isinstance(body, bytes) else await asyncio.to_thread(body.read_bytes)
-        facts = await self.call(self._check, data, digests)
-        kept = CheckedPicture(name(extension=facts.extension), *digest(data), facts)
-        headers = {"Content-Type": f"image/{facts.format.lower()}"}
-        meta = {"width": facts.width, "height": facts.height}
-        await self.put(kept.path, data, info, meta=meta, headers=headers)
+        """Check, hash and store on the local disk, likewise."""
+        kept = self._checked(body, digests, name)
+        _store(self._storage, body, kept.path, origin.metadata())
         return kept
+
+
+def _store(storage: Storage, body: bytes | Path, path: str, metadata: Mapping[str, str]) -> None:
+    """Store a body under a path; one in a file moves."""
+    if isinstance(body, bytes):
+        storage.put(body, path, metadata)
+    else:
+        storage.move(body, path, metadata)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imgcrawl.records.errors import StoreError
 from imgcrawl.storage.address import BucketAddress
-from imgcrawl.storage.content_type import content_type
+from imgcrawl.storage.base import NO_METADATA
 from imgcrawl.storage.directory import CLASSES, DUPLICATES, FAILURES, LEDGER, METADATA
 from imgcrawl.storage.lease import Lease
 from imgcrawl.storage.listing import Listing
-from imgcrawl.storage.object_metadata import origin_of
-from imgcrawl.storage.open_store import open_store
+from imgcrawl.storage.local import LocalStorage
+from imgcrawl.storage.open_store import open_bucket
+from imgcrawl.storage.origin import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,7 +34,6 @@ logger = logging.getLogger(__name__)
 _AT_TIMES: Final = (CLASSES, DUPLICATES)  # tables that a run takes away where they are empty
 _NOTES = ".store.json"  # in the scratch folder: its id, and which ledger it has
 _LISTING = ".listing.sqlite"
-_NO_FACTS: dict[str, str] = {}
 _Mark = tuple[int, int]  # what tells a file from another of the same name
 
 
@@ -52,7 +52,8 @@ class RemoteDirectory:
     def __init__(self, out: OutputDirectory, settings: Mapping[str, Any]) -> None:
         self.out = out
         self.address = BucketAddress.of(str(settings["OUT_STORE"]))
-        self.store = open_store(self.address, settings)
+        self.store = open_bucket(self.address, settings)
+        self._scratch = LocalStorage(out.root, out.partial)
         self._notes = self._read_notes()
         stale = float(settings["STORE_LOCK_STALE"])
         self.lease = Lease(self.store, self._notes["scratch"], stale)
@@ -97,12 +98,12 @@ class RemoteDirectory:
         files = (file for file in path.rglob("*") if file.is_file())
         return sorted(file.relative_to(self.out.root).as_posix() for file in files)
 
-    def ship(self, name: str, facts: Mapping[str, str] = _NO_FACTS) -> None:
+    def ship(self, name: str, metadata: Mapping[str, str] = NO_METADATA) -> None:
         """Move a file of the scratch folder into the store."""
         path = self.out.root / name
         try:
             if self._fetched.pop(name, None) != _mark(path):
-                self._put(path, name, facts)
+                self._put(path, name, metadata)
         except FileNotFoundError:
             if not self.listing.has(name):  # else another record has shipped the same document
                 raise
@@ -122,20 +123,17 @@ class RemoteDirectory:
         if name is None:
             return None
         temporary = self.out.partial / f"{uuid.uuid4()}.back"
-        facts = self.store.get(name, temporary)
+        metadata = self.store.get(name, temporary)
         with temporary.open("rb") as source:
             sha256 = hashlib.file_digest(source, "sha256").hexdigest()
         try:
-            origin = origin_of(facts)
+            origin = Origin.of_object(metadata)
         except ValueError:
             return None
-        if sha256 != facts.get("sha256"):
+        if sha256 != metadata.get("sha256"):
             return None
-        if origin is not None:
-            origin.note(temporary)
+        self._scratch.move(temporary, name, {} if origin is None else origin.metadata())
         path = self.out.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.replace(path)
         self._fetched[name] = _mark(path)
         return path
 
@@ -143,7 +141,7 @@ class RemoteDirectory:
         """Remove a record's file, or folder, and its smaller copies from the store."""
         self._fetched.pop(name, None)
         for key in self.listing.of_record(name):
-            self.store.delete(key)
+            self.store.remove(key)
             self.listing.remove(key)
 
     def checkpoint(self, tables: Mapping[str, int]) -> float:
@@ -176,7 +174,7 @@ class RemoteDirectory:
             raise StoreError(self.lease.lost)
         for name in _AT_TIMES:
             if not (self.out.root / name).exists() and self.listing.has(name):
-                self.store.delete(name)
+                self.store.remove(name)
         for path in sorted(self.out.root.iterdir()):
             if path.name == LEDGER or path.name.startswith((".", f"{LEDGER}-")):
                 continue
@@ -184,7 +182,7 @@ class RemoteDirectory:
                 for name in self.files(path.name) if files else ():
                     self.ship(name)
             else:
-                self._put(path, path.name, _NO_FACTS)
+                self._put(path, path.name, NO_METADATA)
                 if path.name not in {METADATA, FAILURES}:
                     path.unlink()  # another machine may write a newer one meanwhile
         self._put_ledger(self.out.root / LEDGER)
@@ -197,11 +195,11 @@ class RemoteDirectory:
         (self.out.root / _LISTING).unlink(missing_ok=True)
         self.lease.release()
 
-    def _put(self, path: Path, name: str, facts: Mapping[str, str]) -> None:
+    def _put(self, path: Path, name: str, metadata: Mapping[str, str]) -> None:
         if self.lease.lost is not None:
             raise StoreError(self.lease.lost, hopeless=True)
         size = path.stat().st_size
-        self.store.put(path, name, content_type(path), facts)
+        self.store.put(path, name, metadata)
         self.listing.add(name, size)
 
     def _put_begin(self, name: str, size: int) -> None:
@@ -214,11 +212,11 @@ class RemoteDirectory:
                     size -= len(piece)
         except FileNotFoundError:
             return
-        self._put(copy, name, _NO_FACTS)
+        self._put(copy, name, NO_METADATA)
         copy.unlink()
 
     def _put_ledger(self, file: Path) -> None:
-        self._put(file, LEDGER, _NO_FACTS)
+        self._put(file, LEDGER, NO_METADATA)
         self._note(self.store.version(LEDGER))
 
     def _read_notes(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""S3, and what speaks its protocol: MinIO, R2, Ceph and others."""
+"""S3, and stores that speak its protocol: MinIO, R2, Ceph and others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,16 @@ from botocore.exceptions import (
 )
 
 from imgcrawl.records.errors import StoreError
-from imgcrawl.storage.base import LIST_PAGE, PART, ConflictError, SmallObject
+from imgcrawl.storage.base import (
+    LIST_PAGE,
+    NO_METADATA,
+    PART,
+    ConflictError,
+    Storage,
+    StoredObject,
+    require_name,
+)
+from imgcrawl.storage.content_type import content_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,26 +46,40 @@ _KEYS = (
 )
 
 
-class S3Store:
-    """An `ObjectStore` by boto3.
+class S3Storage(Storage):
+    """A `Storage` by boto3; the version of a file is its ETag.
 
     Scrapy's settings AWS_* count first; where they are not set, botocore looks where it always
     does: the environment, ~/.aws, the machine's role.
+
+    acl:           a canned ACL, such as public-read, for every file that is put
+    cache_control: the Cache-Control of every file that is put
     """
 
-    def __init__(self, address: BucketAddress, settings: Mapping[str, Any]) -> None:
-        self.address = address
+    is_local = False
+
+    def __init__(
+        self,
+        address: BucketAddress,
+        settings: Mapping[str, Any],
+        acl: str | None = None,
+        cache_control: str | None = None,
+    ) -> None:
+        self._address = address
+        self._options = {"ACL": acl} if acl else {}
+        if cache_control:
+            self._options["CacheControl"] = cache_control
         config = Config(
             retries={"mode": "standard", "max_attempts": 5},
             connect_timeout=10,
             read_timeout=60,
             max_pool_connections=int(settings.get("STORE_CONNECTIONS") or 8) + 2,
         )
-        # One thread a file: several files go at once.
+        # One thread a file: several files are uploaded at once.
         self._transfer = TransferConfig(
             multipart_threshold=PART, multipart_chunksize=PART, use_threads=False
         )
-        with self._in_words():
+        with self._translated_errors():
             self._client = boto3.session.Session().client(
                 "s3",
                 config=config,
@@ -69,103 +92,136 @@ class S3Store:
                 verify=settings.get("AWS_VERIFY"),
             )
 
-    def list(self) -> Iterator[tuple[str, int]]:
-        """(key, bytes) of every object, page by page."""
-        prefix = self.address.prefix
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.address.bucket, Prefix=prefix, PaginationConfig={"PageSize": LIST_PAGE}
-        )
-        with self._in_words():
-            for page in pages:
-                for found in page.get("Contents", ()):
-                    yield found["Key"].removeprefix(prefix), int(found["Size"])
+    def __str__(self) -> str:
+        return str(self._address)
 
-    def read(self, key: str) -> SmallObject | None:
-        """A small object whole; None where there is none."""
-        with self._in_words():
-            try:
-                answer = self._client.get_object(**self._at(key))
-            except ClientError as error:
-                if _code(error) in _GONE:
-                    return None
-                raise
-            return SmallObject(answer["Body"].read(), answer["ETag"], answer["LastModified"])
+    def put(
+        self, source: bytes | Path, name: str, metadata: Mapping[str, str] = NO_METADATA
+    ) -> None:
+        """Store bytes or a file; a long file by a multipart upload, invisible until complete."""
+        place = self._writable(name)
+        kind = content_type(source, name)
+        options = {**self._options, "ContentType": kind, "Metadata": dict(metadata)}
+        with self._translated_errors():
+            if isinstance(source, bytes):
+                self._client.put_object(**place, Body=source, **options)
+            else:
+                self._client.upload_file(
+                    str(source),
+                    place["Bucket"],
+                    place["Key"],
+                    ExtraArgs=options,
+                    Config=self._transfer,
+                )
 
-    def write(self, key: str, data: bytes, content_type: str, expected: str | None) -> str:
-        """Write a small object if it has the expected version; its new one."""
+    def write(self, name: str, data: bytes, expected: str | None) -> str:
+        """Store a small file if it has the expected ETag, and return its new one."""
         condition = {"IfNoneMatch": "*"} if expected is None else {"IfMatch": expected}
-        place = {**self._at(key), "Body": data, "ContentType": content_type}
-        with self._in_words():
+        place = {**self._writable(name), "Body": data, "ContentType": content_type(data, name)}
+        with self._translated_errors():
             try:
                 answer = self._client.put_object(**place, **condition)
             except ClientError as error:
                 if _code(error) in _CONFLICT | _GONE:
-                    raise ConflictError(key) from error
+                    raise ConflictError(name) from error
                 if _code(error) not in _NOT_CONDITIONAL:
                     raise
                 answer = self._client.put_object(**place)  # the caller reads it once more
             return str(answer["ETag"])
 
-    def put(self, file: Path, key: str, content_type: str, facts: Mapping[str, str]) -> None:
-        """Put a file: by multipart upload where it is long, which nobody sees until it is whole."""
-        extra = {"ContentType": content_type, "Metadata": dict(facts)}
-        place = self._at(key)
-        with self._in_words():
-            self._client.upload_file(
-                str(file), place["Bucket"], place["Key"], ExtraArgs=extra, Config=self._transfer
-            )
+    def read(self, name: str) -> StoredObject | None:
+        """Return a small file whole, or None if there is none."""
+        with self._translated_errors():
+            try:
+                answer = self._client.get_object(**self._at(name))
+            except ClientError as error:
+                if _code(error) in _GONE:
+                    return None
+                raise
+            return StoredObject(answer["Body"].read(), answer["ETag"], answer["LastModified"])
 
-    def get(self, key: str, file: Path) -> dict[str, str]:
-        """Fetch an object into a file; the facts that were put with it."""
-        with self._in_words():
-            answer = self._client.get_object(**self._at(key))
+    def get(self, name: str, file: Path) -> dict[str, str]:
+        """Download a file, and return the metadata that was put with it."""
+        with self._translated_errors():
+            try:
+                answer = self._client.get_object(**self._at(name))
+            except ClientError as error:
+                if _code(error) in _GONE:
+                    raise StoreError(f"{self._address}: {name} is gone") from error
+                raise
             with file.open("wb") as sink:
                 for piece in answer["Body"].iter_chunks(1 << 20):
                     sink.write(piece)
             return dict(answer["Metadata"])
 
-    def version(self, key: str) -> str | None:
-        """The ETag of an object; None where there is none."""
-        with self._in_words():
+    def size(self, name: str) -> int | None:
+        """Return the size of a file in bytes, or None if there is none."""
+        head = self._head(name)
+        return None if head is None else int(head["ContentLength"])
+
+    def version(self, name: str) -> str | None:
+        """Return the ETag of a file, or None if there is none."""
+        head = self._head(name)
+        return None if head is None else str(head["ETag"])
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if there is one."""
+        with self._translated_errors():
+            self._client.delete_object(**self._at(name))
+
+    def list(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        """Yield (name, size in bytes) of every file whose name begins with `prefix`."""
+        above = self._address.prefix
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._address.bucket,
+            Prefix=above + prefix,
+            PaginationConfig={"PageSize": LIST_PAGE},
+        )
+        with self._translated_errors():
+            for page in pages:
+                for found in page.get("Contents", ()):
+                    yield found["Key"].removeprefix(above), int(found["Size"])
+
+    def _head(self, name: str) -> dict[str, Any] | None:
+        with self._translated_errors():
             try:
-                return str(self._client.head_object(**self._at(key))["ETag"])
+                return dict(self._client.head_object(**self._at(name)))
             except ClientError as error:
                 if _code(error) in _GONE:
                     return None
                 raise
 
-    def delete(self, key: str) -> None:
-        """Remove an object, if it is there."""
-        with self._in_words():
-            self._client.delete_object(**self._at(key))
+    def _writable(self, name: str) -> dict[str, Any]:
+        require_name(name)
+        return self._at(name)
 
-    def _at(self, key: str) -> dict[str, Any]:
-        return {"Bucket": self.address.bucket, "Key": f"{self.address.prefix}{key}"}
+    def _at(self, name: str) -> dict[str, Any]:
+        return {"Bucket": self._address.bucket, "Key": f"{self._address.prefix}{name}"}
 
     @contextmanager
-    def _in_words(self) -> Iterator[None]:
-        """Turn what the library raises into a StoreError that says what to do."""
+    def _translated_errors(self) -> Iterator[None]:
+        """Turn an error of the library into a StoreError that says what to do."""
         try:
             yield
         except ProfileNotFound as error:
-            raise StoreError(f"{self.address}: {error}. {_KEYS}", hopeless=True) from error
+            raise StoreError(f"{self._address}: {error}. {_KEYS}", hopeless=True) from error
         except (NoCredentialsError, PartialCredentialsError) as error:
-            words = f"{self.address}: there are no credentials for it. {_KEYS}"
+            words = f"{self._address}: there are no credentials for it. {_KEYS}"
             raise StoreError(words, hopeless=True) from error
         except ClientError as error:
-            raise _said(self.address, error) from error
+            raise _store_error(self._address, error) from error
         except (BotoCoreError, Boto3Error) as error:
             cause = error.__cause__ or error.__context__
-            if isinstance(cause, ClientError):  # boto3 wraps what an upload met
-                raise _said(self.address, cause) from error
-            raise StoreError(f"{self.address} cannot be reached: {error}") from error
+            if isinstance(cause, ClientError):  # boto3 wraps the answer that stopped an upload
+                raise _store_error(self._address, cause) from error
+            raise StoreError(f"{self._address} cannot be reached: {error}") from error
 
 
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def _said(address: BucketAddress, error: ClientError) -> StoreError:
+def _store_error(address: BucketAddress, error: ClientError) -> StoreError:
     code = _code(error)
     if code == "NoSuchBucket":
         words = f"{address}: there is no bucket {address.bucket!r}. Make it, or correct its name."

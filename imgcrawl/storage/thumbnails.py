@@ -13,8 +13,6 @@ from imgcrawl.storage.pictures import CheckedPicture
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from scrapy.pipelines.media import MediaPipeline
-
     from imgcrawl.storage.pictures import CheckedPictureStore
     from imgcrawl.storage.record_files import RecordFiles
 
@@ -42,7 +40,6 @@ class Thumbnails:
         self,
         item: ImageItem,
         kept: CheckedPicture,
-        info: MediaPipeline.SpiderInfo,
         body: bytes | None = None,
     ) -> None:
         """Make all sizes of a picture; `body`: its bytes, where they are in memory already."""
@@ -53,9 +50,9 @@ class Thumbnails:
             if made is None:
                 logger.warning("%s: no derived size %s could be made", item.record_id, name)
                 continue
-            await self._pictures.put(self._path(item, name) + made.extension, made.data, info)
+            await self._pictures.put(self._path(item, name) + made.extension, made.data)
 
-    async def add(self, item: ImageItem, info: MediaPipeline.SpiderInfo) -> None:
+    async def add(self, item: ImageItem) -> None:
         """Make those of an image that an earlier run stored."""
         result = item.result
         if not self._sizes or not isinstance(result, Stored) or not result.file_name:
@@ -68,4 +65,4 @@ class Thumbnails:
             kept = CheckedPicture(
                 result.file_name, "", len(body), await self._pictures.header(body)
             )
-            await self.make(item, kept, info, body)
+            await self.make(item, kept, body)

@@ -72,14 +72,14 @@ class Uploader:
         logger.info("%s objects are there.", f"{count:,}")
         self._checkpoints = loop.create_task(self._keep_on(tables))
 
-    async def ship(self, names: Iterable[str], facts: Mapping[str, str]) -> None:
+    async def ship(self, names: Iterable[str], metadata: Mapping[str, str]) -> None:
         """Move files, or folders, of the scratch folder into the store. Raises StoreError."""
         try:
             for name in names:
                 files = await self._call(self._outlet.files, name)
                 for begin in range(0, len(files), _TOGETHER):
                     some = files[begin : begin + _TOGETHER]
-                    calls = (self._call(self._outlet.ship, file, facts) for file in some)
+                    calls = (self._call(self._outlet.ship, file, metadata) for file in some)
                     await asyncio.gather(*calls)
                 await self._call(self._outlet.clear, name)
         except StoreError as error:

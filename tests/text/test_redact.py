@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from imgcrawl.lists.url_words import url_words
 from imgcrawl.records.items import Stored
-from imgcrawl.storage.object_metadata import facts_of
+from imgcrawl.storage.origin import object_metadata
 from imgcrawl.text.redact import PlainFormatter, plain_text, without_secrets
 from tests.conftest import Crawler
 
@@ -64,10 +64,10 @@ def test_a_message_of_several_lines_is_one_entry() -> None:
     assert record.args == ("a\nLEVEL b\r\x1b[31mc",)
 
 
-def test_facts_beside_an_object_hold_no_signature() -> None:
+def test_metadata_of_an_object_hold_no_signature() -> None:
     url = f"https://a.example/b?{SIGNED}"
     stored = Stored(url="https://me:SECRET@a.example/", final_url=url, sha256="0", source="mirror")
-    assert "SECRET" not in str(facts_of(stored))
+    assert "SECRET" not in str(object_metadata(stored))
     assert "secret" not in url_words("https://a.example/oak?signature=secret")
 
 

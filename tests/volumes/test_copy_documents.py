@@ -12,7 +12,7 @@ from scrapy.http import Response
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.volume import VolumeAddress
-from imgcrawl.storage.objects import ObjectStorage
+from imgcrawl.storage.local import LocalStorage
 from imgcrawl.volumes.copy.documents import CopyDocuments, SharedDocuments, folders_above
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def documents_of(
     out = tmp_path / "out"
     out.mkdir()
     objects: Any = Objects(tmp_path, bodies)
-    shared = SharedDocuments(ObjectStorage(out))
+    shared = SharedDocuments(LocalStorage(out))
     address = VolumeAddress(URL, URL, "zarr")
     return (
         objects,

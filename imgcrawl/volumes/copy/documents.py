@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imgcrawl.records.volume import VolumeAddress
-    from imgcrawl.storage.objects import ObjectStorage
+    from imgcrawl.storage.base import Storage
     from imgcrawl.volumes.copy.object_fetcher import ObjectFetcher
 
 _STORE = re.compile(r"(?i).+\.(zarr|n5|precomputed)")  # nothing above such a folder is part of it
@@ -52,7 +52,7 @@ class SharedDocuments:
     Each run fetches them anew, since a group may have got more levels.
     """
 
-    def __init__(self, storage: ObjectStorage) -> None:
+    def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._tasks: dict[tuple[str, str], asyncio.Task[dict[str, bytes]]] = {}
 
@@ -76,9 +76,7 @@ class SharedDocuments:
         for name in names:
             body, _ = await _fetch_body(objects, url, name)
             if body is not None and as_document(body) is not None:
-                file = objects.new_file()
-                await asyncio.to_thread(file.write_bytes, body)
-                await asyncio.to_thread(self._storage.put, file, f"{folder}/{name}")
+                await asyncio.to_thread(self._storage.put, body, f"{folder}/{name}")
                 found[name] = body
         return found
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from imgcrawl.crawl.run import Run
     from imgcrawl.records.items import Result, Stored, VolumeItem
     from imgcrawl.records.volume import Copy
-    from imgcrawl.storage.objects import ObjectStorage
+    from imgcrawl.storage.base import Storage
     from imgcrawl.volumes.copy.object_fetcher import FetchedObject
 
 logger = logging.getLogger(__name__)
@@ -46,11 +46,11 @@ MANIFESTS = "manifests"  # below OUT: the table of each copy, beside it and not 
 class VolumeCopier:
     """What the copies of one run share: so many objects at once, and the documents above them."""
 
-    def __init__(self, crawler: Crawler, run: Run, shelf: ObjectStorage) -> None:
-        self.crawler, self.run, self.shelf = crawler, run, shelf
+    def __init__(self, crawler: Crawler, run: Run, storage: Storage) -> None:
+        self.crawler, self.run, self.storage = crawler, run, storage
         self.workers = 2 * max(1, crawler.settings.getint("VOLUME_CONNECTIONS"))
         self.turns = asyncio.Semaphore(self.workers)
-        self.documents = SharedDocuments(shelf)
+        self.documents = SharedDocuments(storage)
 
     async def copy(self, item: VolumeItem, copy: Copy) -> Result:
         """Bring a copy to its end, or as far as it goes."""
@@ -67,14 +67,14 @@ class VolumeCopy:
 
     def __init__(self, copies: VolumeCopier, item: VolumeItem, copy: Copy) -> None:
         self._copies, self._item, self._copy = copies, item, copy
-        self._run, self._shelf = copies.run, copies.shelf
+        self._run, self._storage = copies.run, copies.storage
         self._objects = ObjectFetcher(copies.crawler, self._run.out, item.path)
         out, folder = self._run.out, item.path
         name = hashlib.sha256(item.record_id.encode("utf-8", "replace")).hexdigest()[:16]
         self.manifest = CopyManifest(
             out.parts / f"{name}.copy",
             out.root / MANIFESTS / f"{folder}.tsv",
-            (lambda key: self._shelf.size(f"{folder}/{key}")) if self._shelf.is_local else None,
+            (lambda key: self._storage.size(f"{folder}/{key}")) if self._storage.is_local else None,
             lambda key: digests_of(out.root / folder / key),
         )
         self._failures = CopyFailures()
@@ -129,7 +129,7 @@ class VolumeCopy:
                 group.create_task(self._fetch_document(key, covered=covered))
 
     async def _fetch_document(self, key: str, *, covered: bool) -> None:
-        known = self.manifest.known(key) if self._shelf.is_local else None
+        known = self.manifest.known(key) if self._storage.is_local else None
         if known is not None:
             if not covered:
                 self.manifest.keep(known)  # no list will have it
@@ -140,7 +140,9 @@ class VolumeCopy:
                 if found is None:
                     return
                 arrived, etag = found
-                await asyncio.to_thread(self._shelf.put, arrived.file, f"{self._item.path}/{key}")
+                await asyncio.to_thread(
+                    self._storage.move, arrived.file, f"{self._item.path}/{key}"
+                )
         except RecordMissing as error:
             if error.outcome is not Outcome.TOO_LARGE:  # which its list may have, as any object
                 self._failures.add(key, error)
@@ -194,7 +196,7 @@ class VolumeCopy:
         try:
             arrived = await self._arrival(wanted)
             await asyncio.to_thread(
-                self._shelf.put, arrived.file, f"{self._item.path}/{wanted.key}"
+                self._storage.move, arrived.file, f"{self._item.path}/{wanted.key}"
             )
             same = wanted.etag == arrived.etag or arrived.etag is None
             size = wanted.size if same and wanted.size is not None else arrived.size
@@ -233,17 +235,18 @@ class VolumeCopy:
                             raise
                     else:
                         name = f"{self._item.path}/{wanted.key}"
-                        await asyncio.to_thread(self._shelf.put, arrived.file, name)
+                        await asyncio.to_thread(self._storage.move, arrived.file, name)
                         self._keep(wanted.key, arrived, arrived.size, arrived.etag)
                         continue
                 logger.debug("%s is gone from %s", wanted.key, self._copy.address.shown)
-                await asyncio.to_thread(self._shelf.remove, f"{self._item.path}/{wanted.key}")
+                if self._storage.is_local:  # a bucket keeps what it was given
+                    await asyncio.to_thread(self._storage.remove, f"{self._item.path}/{wanted.key}")
                 await asyncio.to_thread(self.manifest.forget, wanted.key)
 
     async def _stored(self, url: str) -> Stored:
         total = await asyncio.to_thread(self.manifest.finish, self._objects.new_file())
         folder = self._run.out.root / self._item.path
-        size = await asyncio.to_thread(bytes_of, folder) if self._shelf.is_local else total.bytes
+        size = await asyncio.to_thread(bytes_of, folder) if self._storage.is_local else total.bytes
         if size != total.bytes:
             strays = "%s holds %d bytes that are not of the copy: see its table in %s/"
             logger.warning(strays, folder, size - total.bytes, MANIFESTS)

@@ -17,14 +17,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from imgcrawl.records.errors import FULL_DISK, RecordMissing
 from imgcrawl.records.items import Missing, Stored
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.storage.digests import bytes_of
 from imgcrawl.storage.origin import Origin
-from imgcrawl.storage.scrapy_stores import upload
 from imgcrawl.text.times import utc_now
 from imgcrawl.volumes.crop import writing
 from imgcrawl.volumes.crop.columns import columns
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
     from imgcrawl.crawl.run import Run
     from imgcrawl.records.items import Result, VolumeItem
     from imgcrawl.records.volume import Crop, Raw
+    from imgcrawl.storage.base import Storage
     from imgcrawl.storage.directory import OutputDirectory
 
 logger = logging.getLogger(__name__)
@@ -65,13 +65,13 @@ class _WrittenCrop:
 class VolumeCropper:
     """The cubes of one run.
 
-    store: Scrapy's store of files, asked for once and only where OUT is not on this machine
+    storage: where FILES_STORE says, asked for once and only where OUT is not on this machine
     """
 
-    def __init__(self, crawler: Crawler, run: Run, store: Callable[[], Any]) -> None:
+    def __init__(self, crawler: Crawler, run: Run, storage: Callable[[], Storage]) -> None:
         self._crawler = crawler
         self._run = run
-        self._open_store = store
+        self._open_storage = storage
         self._under_way: list[CropParts] = []
 
     async def store(self, item: VolumeItem, crop: Crop) -> Result:
@@ -188,16 +188,16 @@ class VolumeCropper:
 
     def _upload(self, made: Path, name: str) -> None:
         """A cube into the object store, file by file; its description, too. Blocks."""
-        upload(self._store, self._run.out.root / (name + SUFFIX), name + SUFFIX)
+        self._storage.put(self._run.out.root / (name + SUFFIX), name + SUFFIX)
         files = sorted(path for path in made.rglob("*") if path.is_file()) or [made]
         for path in files:
             below = path.relative_to(made).as_posix()
-            upload(self._store, path, name if below == "." else f"{name}/{below}")
+            self._storage.put(path, name if below == "." else f"{name}/{below}")
         _remove(made)
 
     @cached_property
-    def _store(self) -> Any:
-        return self._open_store()
+    def _storage(self) -> Storage:
+        return self._open_storage()
 
     def _adopted(self, found: Path, item: VolumeItem, crop: Crop) -> Provenance | None:
         """What a killed run stored but did not come to write down, if it is this crop. Blocks."""
