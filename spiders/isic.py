@@ -3,32 +3,141 @@
 from __future__ import annotations
 
 import json
-import re
-from base64 import b64encode
-from collections import defaultdict
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import replace
+from datetime import date
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from urllib.parse import urlencode
 
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
+
+from imgcrawl.arguments import AnyCase, ImageArguments, ReadsStdin, Words
 from imgcrawl.lists.ids import read_ids
-from imgcrawl.records.errors import SourceError
-from imgcrawl.records.items import Bookmark, Document, Expects, ImageItem, Item, Missing
+from imgcrawl.records.errors import ArgumentError
+from imgcrawl.records.items import Document, Expects, ImageItem, Item, Missing
 from imgcrawl.records.outcomes import Outcome
-from imgcrawl.sources.isic import masks as isic_masks
-from imgcrawl.sources.isic.masks import Mask, SegLevel
-from imgcrawl.sources.isic.query import check_query, combine, id_query, is_legacy_id, parse_id
-from imgcrawl.sources.isic.records import expected, file_of, flatten
-from imgcrawl.text.filenames import format_layout
-from imgcrawl.text.suggest import did_you_mean
-from spiders.base.cursor_api import CursorApiSpider, CursorPage
-from spiders.isic_arguments import IsicArguments
+from imgcrawl.sources.isic.api import IsicApi
+from imgcrawl.sources.isic.masks import SegLevel, mask_items, published_masks
+from imgcrawl.sources.isic.query import (
+    Filter,
+    check_query,
+    combine,
+    filter_query,
+    license_query,
+    parse_id,
+)
+from imgcrawl.sources.isic.query_fields import check_column
+from imgcrawl.sources.isic.records import expected, flatten, urls_of
+from imgcrawl.storage.directory import plain_folder
+from imgcrawl.text.filenames import format_layout, layout_fields
+from spiders.base.cursor_api import CursorApiSpider, CursorList
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-    from datetime import date
+    from collections.abc import AsyncIterator
 
     from imgcrawl.records.items import SpiderOutput
+    from imgcrawl.sources.cursor_pages import CursorPage
 
-BATCH = 100  # ids a request; the server takes a request line of 8,192 bytes
+
+class IsicArguments(ImageArguments):
+    """What the ISIC Archive can be asked for."""
+
+    filter: Annotated[Filter | None, AnyCase] = Field(None, description="by diagnosis, any case")
+    query: str = Field(
+        "",
+        description="in the archive's own language; checked before any request",
+        examples=["age_approx:[20 TO 40] AND sex:female"],
+    )
+    collections: Words = Field([], description="ids or names", examples=["212", "HAM10000"])
+    ids: Words = Field([], description="ISIC ids, or the 24 hex digits of the old archive")
+    ids_file: Annotated[str | None, ReadsStdin()] = Field(
+        None, description="a file of ids, one a line; - is standard input"
+    )
+    num_images: PositiveInt | None = Field(None, description="stop after so many images")
+    offset: NonNegativeInt = Field(
+        0, description="leave out the first so many matches, oldest first (they are paged through)"
+    )
+    since: date | None = Field(None, description="published on or after this day (YYYY-MM-DD)")
+    license: Words = Field([], description="CC-0, CC-BY, CC-BY-NC")
+    images: Annotated[Literal["full", "thumbnail", "none"], AnyCase] = Field(
+        "full", description="which picture; none: only the metadata"
+    )
+    descriptions: bool = Field(False, description="each image's JSON beside it, one file each")
+    images_dir: str = Field("images", description="below out")
+    descs_dir: str = Field("descriptions", description="below out")
+    seg_dir: str = Field("segmentations", description="below out")
+    segmentation: bool = Field(
+        False, description="masks too, from the IMA++ release and the challenges' ground truth"
+    )
+    seg_level: Annotated[SegLevel, AnyCase] = Field(
+        SegLevel.ANY, description="whose masks; any: the best one of each image"
+    )
+    layout: str = Field(
+        "{isic_id}",
+        description="names below images_dir, made of columns",
+        examples=["{diagnosis_1}/{isic_id}"],
+    )
+
+    @field_validator("layout")
+    @classmethod
+    def _has_id(cls, layout: str) -> str:
+        if "isic_id" not in layout_fields(layout):
+            raise ValueError("two images would share a name; put {isic_id} in it")
+        for name in layout_fields(layout):
+            check_column(name)
+        return layout
+
+    @field_validator("images_dir", "descs_dir", "seg_dir")
+    @classmethod
+    def _is_folder(cls, folder: str) -> str:
+        return plain_folder(folder)
+
+    @field_validator("query")
+    @classmethod
+    def _is_query(cls, query: str) -> str:
+        check_query(query)
+        return query
+
+    @field_validator("license")
+    @classmethod
+    def _are_licenses(cls, names: list[str]) -> list[str]:
+        license_query(names)
+        return names
+
+    @field_validator("ids")
+    @classmethod
+    def _are_ids(cls, ids: list[str]) -> list[str]:
+        return list(dict.fromkeys(map(parse_id, ids)))
+
+    @model_validator(mode="after")
+    def _fits(self) -> IsicArguments:
+        if "seg_level" in self.model_fields_set and not self.segmentation:
+            raise ValueError(
+                f"seg_level={self.seg_level} is about masks: type -a segmentation=1 as well"
+            )
+        if (self.ids or self.ids_file) and (self.offset or self.since or self.collections):
+            raise ValueError(
+                "ids name the images; offset, since and collections do not go with them"
+            )
+        if self.ids_file and self.ids_file != "-":
+            try:
+                read_ids(self.ids_file, parse_id)
+            except ArgumentError as error:
+                raise ValueError(str(error)) from error
+        return self
+
+    def all_ids(self) -> list[str]:
+        """Return the ids that are asked for, each once; empty for all images that match."""
+        given = [*self.ids, *(read_ids(self.ids_file, parse_id) if self.ids_file else ())]
+        return list(dict.fromkeys(given))[: self.num_images]
+
+    def search(self) -> str:
+        """Return the query that filter, query and license come to."""
+        return combine(
+            check_query(self.query).text,
+            filter_query(self.filter) if self.filter else "",
+            license_query(self.license) if self.license else "",
+        )
 
 
 class IsicSpider(CursorApiSpider[IsicArguments]):
@@ -43,156 +152,51 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
     arguments: ClassVar[type[IsicArguments]] = IsicArguments
     example = "scrapy crawl isic -a filter=benign -a num_images=100"
 
+    @cached_property
+    def _api(self) -> IsicApi:
+        return IsicApi(self)
+
     async def records(self) -> AsyncIterator[SpiderOutput]:
-        """Images in the order they were published, each followed by its masks."""
+        """Yield images in the order they were published, each followed by its masks."""
         for correction in check_query(self.args.query).corrections:
             self.logger.warning("query corrected: %s", correction)
-        self._api = self.settings["ISIC_API_URL"]
-        self._licenses: set[str] = set()
-        self._masks = await self._published_masks() if self.args.segmentation else {}
-        listed = self._listed() if self.args.ids or self.args.ids_file else self._searched()
-        async for said in listed:
-            if isinstance(said, dict):
-                async for record in self._record(said):
-                    yield record
-            else:
-                yield said
-
-    async def renew(self, item: Item) -> list[str]:
-        """Fresh addresses of an image whose signed ones have expired."""
-        isic_id = item.metadata.get("isic_id")
-        if not isic_id or not any("Expires=" in url for url in item.urls):
-            return item.urls
-        record = await self.fetch_json(f"{self._api}images/{isic_id}/", dont_cache=True)
-        return self._urls(record) or item.urls
-
-    # --- which images ---
-
-    async def _searched(self) -> AsyncIterator[dict[str, Any] | SpiderOutput]:
         args = self.args
-        params = await self._parameters()
-        url = f"{self._api}images/{'search/' if params else ''}"
-        first = params | ({"cursor": _cursor(args.since)} if args.since else {})
-        key = f"isic {urlencode(params)} since={args.since} offset={args.offset}"
-        end = None if args.num_images is None else args.offset + args.num_images
-        told = False
-        async for said in self.pages(key, f"{url}?{urlencode(first)}" if first else url):
-            if isinstance(said, Bookmark):
-                yield said
-                continue
-            position, page = said
-            if not told:
-                told = True
-                yield await self._expects(params, page, position)
-            for number, record in enumerate(page.records, position):
-                if end is not None and number >= end:
-                    return
-                if number >= args.offset:
-                    yield record
+        self._masks = await published_masks(self, args.seg_level) if args.segmentation else {}
+        ids = args.all_ids()
+        async for said in self._of_ids(ids) if ids else super().records():
+            yield said
 
-    async def _parameters(self) -> dict[str, str]:
-        params = {"query": self.args.search()}
-        if self.args.collections:
-            ids = [await self._collection(name) for name in self.args.collections]
-            params["collections"] = ",".join(map(str, sorted(set(ids))))
-        return {name: value for name, value in params.items() if value}
-
-    async def _collection(self, name: str) -> int:
-        """The id of a collection given by id or name; the API has no error for one it lacks."""
-        if name.isdigit():
-            response = await self.fetch(f"{self._api}collections/{name}/")
-            if response.status == 404:
-                raise SourceError(f"There is no collection {name}, or you may not see it.")
-            return int(name)
-        known: dict[str, int] = {}
-        async for said in self.pages("", f"{self._api}collections/"):
-            if not isinstance(said, Bookmark):
-                known |= {str(c.get("name")): int(c.get("id", 0)) for c in said[1].records}
-        for title, number in known.items():
-            if title.casefold() == name.casefold():
-                return number
-        raise SourceError(f"There is no collection {name!r}{did_you_mean(name, known)}")
-
-    async def _expects(self, params: dict[str, str], page: CursorPage, position: int) -> Expects:
-        """What the archive says of the size of the list; `count` is told once, and only nearly."""
-        if page.count is None:
-            return Expects()
+    async def first_page(self) -> CursorList:
+        """Return the list of the images that match."""
         args = self.args
-        wanted = min(max(page.count - args.offset, 0), args.num_images or page.count)
-        if not page.count:
-            self.logger.warning("No image of the archive matches %s", params.get("query", "that"))
-        note, size = "", None
-        asked = f"?{urlencode(params)}" if params else ""
-        if args.images == "full" and page.count and position == 0:
-            answer = await self._maybe(f"{self._api}images/search/size/{asked}")
-            size = int(answer.get("size", 0)) * wanted // page.count or None
-        if page.count and position == 0:
-            facets = await self._maybe(f"{self._api}images/facets/{asked}")
-            buckets = facets.get("copyright_license", {}).get("buckets", ())
-            counts = (f"{b['key']} {b['doc_count']:,}" for b in buckets if b.get("doc_count"))
-            note = "Licences in the whole list: " + ", ".join(counts)
-        return Expects(wanted - max(position - args.offset, 0), size, note)
+        self._params = await self._api.parameters(args.search(), args.collections)
+        key = f"isic {urlencode(self._params)} since={args.since} offset={args.offset}"
+        url = self._api.list_url(self._params, args.since)
+        return CursorList(key, url, args.offset, args.num_images)
 
-    async def _maybe(self, url: str) -> dict[str, Any]:
-        """An answer of an undocumented part of the API, empty where it is gone."""
-        try:
-            answer = await self.fetch_json(url, tries=1)
-        except SourceError as error:
-            self.logger.info("No estimate: %s", error)
-            return {}
-        return answer if isinstance(answer, dict) else {}
+    async def expects(self, wanted: CursorList, page: CursorPage) -> Expects:
+        """Return what the archive says of the list; it says it once, and only nearly."""
+        expects = await super().expects(wanted, page)
+        if page.count == 0:
+            self.logger.warning(
+                "No image of the archive matches %s", self._params.get("query", "that")
+            )
+        if not page.count or page.position or expects.records is None:
+            return expects
+        size = None
+        if self.args.images == "full":
+            total = await self._api.total_bytes(self._params)
+            size = total * expects.records // page.count or None
+        counts = await self._api.license_counts(self._params)
+        return replace(expects, bytes=size, note=f"Licences in the whole list: {counts}")
 
-    async def _listed(self) -> AsyncIterator[dict[str, Any] | SpiderOutput]:
-        """The images of a list of ids; those that the archive does not know are missing."""
-        args = self.args
-        given = [*args.ids, *(read_ids(args.ids_file, parse_id) if args.ids_file else ())]
-        ids = list(dict.fromkeys(given))[: args.num_images]
-        for start in range(0, len(ids), BATCH):
-            asked = {i: await self._modern_id(i) for i in ids[start : start + BATCH]}
-            records = await self._of_ids(sorted({new for new in asked.values() if new}))
-            if start == 0:
-                yield expected(records, args.images, len(ids), len(asked))
-            found = {record.get("isic_id") for record in records}
-            for record in records:
-                yield record
-            for given_id, isic_id in asked.items():
-                if isic_id not in found:
-                    why = "the archive has no public image of this id"
-                    if args.search():
-                        why += f", or none that matches {args.search()}"
-                    missing = Missing(
-                        Outcome.NOT_FOUND, why, f"{self._api}images/{given_id}/", tries=1
-                    )
-                    yield ImageItem(given_id, [], f"{args.images_dir}/{given_id}", result=missing)
-
-    async def _of_ids(self, ids: list[str]) -> list[dict[str, Any]]:
-        """The records of a batch of ids, as many as the archive has and the query admits."""
-        if not ids:
-            return []
-        query = urlencode({"query": combine(self.args.search(), id_query(ids))})
-        page = await self.fetch_json(f"{self._api}images/search/?{query}")
-        return self.parse_page(page, "the answer to a list of ids").records
-
-    async def _modern_id(self, given: str) -> str | None:
-        """The ISIC id; that of an old archive's id is where the website redirects to."""
-        if not is_legacy_id(given):
-            return given
-        url = f"{self.settings['ISIC_WEBSITE_URL']}images/{given}/"
-        response = await self.fetch(url, dont_redirect=True)
-        location = (response.headers.get("Location") or b"").decode("latin-1")
-        match = re.search(r"/images/(ISIC_\d{7})/", location)
-        return match[1] if match else None
-
-    # --- what a record comes to ---
-
-    async def _record(self, record: dict[str, Any]) -> AsyncIterator[SpiderOutput]:
-        args = self.args
-        metadata = flatten(record)
+    async def records_of(self, record: dict[str, Any]) -> AsyncIterator[SpiderOutput]:
+        """Yield an image, its masks, and the text of its licence."""
+        args, metadata = self.args, flatten(record)
         isic_id = str(metadata.get("isic_id") or "")
-        thumbnail = "/thumbnail" if args.images == "thumbnail" else ""
         item = ImageItem(
-            record_id=f"{isic_id}{thumbnail}",
-            urls=self._urls(record),
+            record_id=f"{isic_id}/thumbnail" if args.images == "thumbnail" else isic_id,
+            urls=urls_of(record, args.images),
             path=f"{args.images_dir}/{format_layout(args.layout, metadata)}",
             metadata=metadata,
         )
@@ -203,81 +207,32 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
             item.documents.append(Document(f"{args.descs_dir}/{isic_id}.json", text))
         yield item
         if args.segmentation:
-            for mask in self._mask_items(isic_id):
+            for mask in mask_items(isic_id, self._masks, args.seg_level, args.seg_dir):
                 yield mask
-        async for document in self._license_text(str(metadata.get("copyright_license") or "")):
+        name = str(metadata.get("copyright_license") or "")
+        if document := await self._api.license_text(name):
             yield document
 
-    def _urls(self, record: dict[str, Any]) -> list[str]:
-        url = file_of(record, self.args.images).get("url")
-        return [url] if isinstance(url, str) and url else []
+    async def renew(self, item: Item) -> list[str]:
+        """Return fresh addresses of an image whose signed ones have expired."""
+        isic_id = item.metadata.get("isic_id")
+        if not isic_id or not any("Expires=" in url for url in item.urls):
+            return item.urls
+        record = await self._api.fresh_record(isic_id)
+        return urls_of(record, self.args.images) or item.urls
 
-    async def _license_text(self, name: str) -> AsyncIterator[Document]:
-        if name in self._licenses or not re.fullmatch(r"[A-Z0-9-]{2,20}", name):
-            return
-        self._licenses.add(name)
-        response = await self.fetch(f"{self._api}zip-download/license-file/{name}/", cache="page")
-        if response.status == 200:
-            yield Document(f"licenses/{name}.txt", response.body.decode("utf-8", "replace"))
-        else:
-            self.logger.warning("The archive has no text of the licence %s", name)
-
-    # --- masks ---
-
-    async def _published_masks(self) -> dict[str, list[Mask]]:
-        """Every mask of the two releases that `seg_level` may ask for, by image."""
-        masks: defaultdict[str, list[Mask]] = defaultdict(list)
-        base = self.settings["ISIC_IMAPP_URL"]
-        table = await self._text(f"{base}{isic_masks.IMAPP_TABLE}")
-        for mask in isic_masks.read_imapp(table, f"{base}{isic_masks.IMAPP_ARCHIVE}"):
-            masks[mask.isic_id].append(mask)
-        if self.args.seg_level in {SegLevel.ANY, SegLevel.ALL}:
-            for source, archives in isic_masks.CHALLENGE_ARCHIVES.items():
-                for name in archives:
-                    archive = f"{self.settings['ISIC_CHALLENGES_URL']}{name}"
-                    members = await self._text(f"zip+{archive}")
-                    for mask in isic_masks.read_challenge(members, archive, source):
-                        masks[mask.isic_id].append(mask)
-        return masks
-
-    async def _text(self, url: str) -> str:
-        response = await self.fetch(url)
-        if response.status != 200:
-            raise SourceError(
-                f"{url} answered HTTP {response.status}: which masks there are cannot be told. "
-                "Run again later, or without -a segmentation=1."
-            )
-        return response.body.decode("utf-8", "replace")
-
-    def _mask_items(self, isic_id: str) -> Iterator[ImageItem]:
-        args = self.args
-        published = self._masks.get(isic_id, ())
-        masks = isic_masks.choose(published, args.seg_level)
-        if not masks:
-            kind = "" if args.seg_level in {SegLevel.ANY, SegLevel.ALL} else f" {args.seg_level}"
-            why = f"no{kind} mask of this image is published (IMA++, challenges 2016-2018)"
-            path = f"{args.seg_dir}/{isic_id}"
-            missing = Missing(Outcome.NOT_FOUND, why, tries=1)
-            yield ImageItem(f"{isic_id}/mask", [], path, {"isic_id": isic_id}, result=missing)
-        names = isic_masks.stems(published)
-        for mask in masks:
-            stem = names[mask]
-            yield ImageItem(
-                record_id=f"{isic_id}/mask/{stem}",
-                urls=[mask.url],
-                path=f"{args.seg_dir}/{stem}",
-                metadata={
-                    "isic_id": isic_id,
-                    "mask_source": mask.source,
-                    "mask_skill": mask.skill or None,
-                    "mask_annotator": mask.annotator or None,
-                    "mask_tool": mask.tool or None,
-                    "copyright_license": mask.license or None,
-                },
-                replaces=f"{isic_id}/mask",
-            )
-
-
-def _cursor(since: date) -> str:
-    """The archive's cursor for a day: base64 of ``p=<created>``, as its own cursors are."""
-    return b64encode(f"p={since.isoformat()}".encode()).decode("ascii")
+    async def _of_ids(self, ids: list[str]) -> AsyncIterator[SpiderOutput]:
+        """Yield the images of a list of ids; those that the archive does not know are missing."""
+        is_first, query = True, self.args.search()
+        why = "the archive has no public image of this id"
+        why += f", or none that matches {query}" if query else ""
+        async for batch in self._api.find(ids, query):
+            if is_first:
+                is_first = False
+                yield expected(batch.records, self.args.images, len(ids), batch.size)
+            for record in batch.records:
+                async for said in self.records_of(record):
+                    yield said
+            for given in batch.missing:
+                missing = Missing(Outcome.NOT_FOUND, why, self._api.image_url(given), tries=1)
+                yield ImageItem(given, [], f"{self.args.images_dir}/{given}", result=missing)

@@ -13,8 +13,7 @@ from spiders.dynamic_page import DynamicPageSpider
 from spiders.empiar import EmpiarSpider
 from spiders.imagenet import ImagenetSpider
 from spiders.imaterialist import ImaterialistSpider
-from spiders.isic import IsicSpider
-from spiders.isic_arguments import IsicArguments
+from spiders.isic import IsicArguments, IsicSpider
 from spiders.neuroglancer import NeuroglancerSpider
 from spiders.omero import OmeroSpider
 from spiders.static_page import StaticPageSpider

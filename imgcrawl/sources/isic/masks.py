@@ -11,13 +11,20 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from imgcrawl.records.errors import SourceError
+from imgcrawl.records.items import ImageItem, Missing
+from imgcrawl.records.outcomes import Outcome
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from imgcrawl.sources.fetcher import Fetcher
 
 # Best first: later editions corrected earlier ones.
 CHALLENGE_ARCHIVES = {
@@ -52,6 +59,9 @@ class SegLevel(StrEnum):
     ANY = "any"  # one an image, the best there is
 
 
+_OF_ANY_SKILL = frozenset({SegLevel.ANY, SegLevel.ALL})
+
+
 @dataclass(frozen=True, slots=True)
 class Mask:
     """A published mask of one image: a member of an archive."""
@@ -72,8 +82,76 @@ class Mask:
         return f"zip+{self.archive}#{self.name}"
 
 
+async def published_masks(fetcher: Fetcher, level: SegLevel) -> dict[str, list[Mask]]:
+    """Return every mask of the two releases that `level` may ask for, by image.
+
+    Raises SourceError if a release does not say which masks it has.
+    """
+    masks: defaultdict[str, list[Mask]] = defaultdict(list)
+    base = fetcher.settings["ISIC_IMAPP_URL"]
+    table = await _fetch_text(fetcher, f"{base}{IMAPP_TABLE}")
+    for mask in read_imapp(table, f"{base}{IMAPP_ARCHIVE}"):
+        masks[mask.isic_id].append(mask)
+    if level in _OF_ANY_SKILL:
+        for source, archives in CHALLENGE_ARCHIVES.items():
+            for name in archives:
+                archive = f"{fetcher.settings['ISIC_CHALLENGES_URL']}{name}"
+                members = await _fetch_text(fetcher, f"zip+{archive}")
+                for mask in read_challenge(members, archive, source):
+                    masks[mask.isic_id].append(mask)
+    return masks
+
+
+async def _fetch_text(fetcher: Fetcher, url: str) -> str:
+    response = await fetcher.fetch(url)
+    if response.status != 200:
+        raise SourceError(
+            f"{url} answered HTTP {response.status}: which masks there are cannot be told. "
+            "Run again later, or without -a segmentation=1."
+        )
+    return response.body.decode("utf-8", "replace")
+
+
+def mask_items(
+    isic_id: str, masks: Mapping[str, Sequence[Mask]], level: SegLevel, folder: str
+) -> Iterator[ImageItem]:
+    """Yield the records of the masks of an image; one that is missing if there are none.
+
+    masks:  all that are published, by image
+    folder: below OUT
+    """
+    published = masks.get(isic_id, ())
+    chosen = choose(published, level)
+    if not chosen:
+        kind = "" if level in _OF_ANY_SKILL else f" {level}"
+        why = f"no{kind} mask of this image is published (IMA++, challenges 2016-2018)"
+        missing = Missing(Outcome.NOT_FOUND, why, tries=1)
+        path = f"{folder}/{isic_id}"
+        yield ImageItem(f"{isic_id}/mask", [], path, {"isic_id": isic_id}, result=missing)
+    names = stems(published)
+    for mask in chosen:
+        stem = names[mask]
+        yield ImageItem(
+            record_id=f"{isic_id}/mask/{stem}",
+            urls=[mask.url],
+            path=f"{folder}/{stem}",
+            metadata={
+                "isic_id": isic_id,
+                "mask_source": mask.source,
+                "mask_skill": mask.skill or None,
+                "mask_annotator": mask.annotator or None,
+                "mask_tool": mask.tool or None,
+                "copyright_license": mask.license or None,
+            },
+            replaces=f"{isic_id}/mask",
+        )
+
+
 def read_imapp(table: str, archive: str) -> Iterator[Mask]:
-    """The masks in the text of ``seg_metadata.csv``; rows without id or file name are no masks."""
+    """Yield the masks in the text of ``seg_metadata.csv``.
+
+    Rows without id or file name are no masks.
+    """
     for row in csv.DictReader(table.splitlines()):
         isic_id, name = row.get("ISIC_id") or "", row.get("seg_filename") or ""
         if isic_id and name:
@@ -91,14 +169,14 @@ def read_imapp(table: str, archive: str) -> Iterator[Mask]:
 
 
 def read_challenge(members: str, archive: str, source: str) -> Iterator[Mask]:
-    """The masks among the member names of a ground-truth archive, one a line."""
+    """Yield the masks among the member names of a ground-truth archive, one a line."""
     for name in members.splitlines():
         if match := _CHALLENGE_MASK.fullmatch(name):
             yield Mask(match[1].upper(), name, archive, source)
 
 
 def stems(masks: Iterable[Mask]) -> dict[Mask, str]:
-    """The name, without extension, that each mask of one image is stored under.
+    """Return the name, without extension, under which each mask of one image is stored.
 
     Two challenges give the mask of an image the same name, or one that differs in its case only:
     all but the first have the year with it.
@@ -116,7 +194,7 @@ def stems(masks: Iterable[Mask]) -> dict[Mask, str]:
 
 
 def choose(masks: Iterable[Mask], level: SegLevel) -> list[Mask]:
-    """The masks of one image that a level asks for, experts' first."""
+    """Return the masks of one image that a level asks for, experts' first."""
     order = ("expert", "consensus", "novice", "")
     ranked = sorted(masks, key=lambda mask: order.index(mask.skill))
     match level:

@@ -16,7 +16,7 @@ KINDS = {"full": "full", "thumbnail": "thumbnail_256"}  # the argument images: t
 
 
 def flatten(record: dict[str, Any]) -> Metadata:
-    """One level of columns: the image's own fields, and those of each section of its metadata."""
+    """Return one level of columns: an image's own fields, and those of each metadata section."""
     flat = {k: v for k, v in record.items() if k not in {"files", "metadata"}}
     sections = record.get("metadata")
     for section, fields in sections.items() if isinstance(sections, dict) else ():
@@ -26,14 +26,20 @@ def flatten(record: dict[str, Any]) -> Metadata:
 
 
 def file_of(record: dict[str, Any], images: str) -> dict[str, Any]:
-    """What a record says of its picture: url, size. Empty for images=none, or where it is odd."""
+    """Return the url and size of a record's picture; empty for images=none, or if it is odd."""
     files = record.get("files")
     file = files.get(KINDS.get(images, "")) if isinstance(files, dict) else None
     return file if isinstance(file, dict) else {}
 
 
+def urls_of(record: dict[str, Any], images: str) -> list[str]:
+    """Return the addresses of a record's picture: one, or none."""
+    url = file_of(record, images).get("url")
+    return [url] if isinstance(url, str) and url else []
+
+
 def expected(seen: Sequence[dict[str, Any]], images: str, records: int, asked: int) -> Expects:
-    """What a list of so many ids comes to, by the records that the first `asked` of them gave.
+    """Return the promise of a list of ids, by the records that the first `asked` of them gave.
 
     The API's sizes are some 3 kB an image too small, which is near enough.
     """
