@@ -41,11 +41,11 @@ class DescribedFile:
     problem: str | None = None
 
     def columns(self) -> list[str]:
-        """The columns of the table."""
+        """Return the names of the columns of the table."""
         return ["file_name", "bytes", *FileFacts("").columns(), "more", "problem"]
 
     def cells(self) -> dict[str, object]:
-        """The cells of this row."""
+        """Return the cells of this row by column."""
         facts = self.facts
         own = facts.columns() | {"more": facts.extra or None} if facts else {}
         return own | {"file_name": self.name, "bytes": self.size, "problem": self.problem}
@@ -130,7 +130,7 @@ class _Remote:
         return body if status == 200 else None  # S3 answers 403 for what is not there
 
     async def _get(self, url: str, offset: int, length: int) -> tuple[bytes, int | None]:
-        """Bytes of a file, and its length. Raises OSError."""
+        """Fetch bytes of a file; return them and the length of the file. Raises OSError."""
         asked = {"Range": f"bytes={offset}-{offset + length - 1}"}
         status, body, headers = await self._ask(url, asked, length)
         if status == 206:

@@ -74,7 +74,7 @@ class DmLayout:
 
 
 def layout(head: bytes) -> DmLayout | None:
-    """How a file that begins with `head` is written; None for what is no DM3 or DM4."""
+    """Return how a file that begins with `head` is written, or None if it is not DM3 or DM4."""
     if len(head) < HEADER_BYTES:
         return None
     version = int.from_bytes(head[:4], "big")
@@ -86,7 +86,7 @@ def layout(head: bytes) -> DmLayout | None:
 
 
 def read_tags(ranges: ByteRanges) -> tuple[DmLayout, Tags]:
-    """The tree of tags; nameless ones are called by their place in the group: "0", "1".
+    """Return the layout and the tree of tags; a nameless tag is called by its index: "0", "1".
 
     Raises RecordMissing (`not_image`, `truncated`, `corrupt`, `too_large`).
     """
@@ -226,7 +226,7 @@ class _Walk:
 
 
 def _code(info: tuple[int, ...]) -> str:
-    """The code for struct of a simple type, or of a struct of such."""
+    """Return the struct code of a simple type, or of a struct of simple types."""
     types: tuple[int, ...]
     if info[0] != _STRUCT:
         types = info if len(info) == 1 else ()

@@ -64,7 +64,7 @@ _PRIVATE = (
 
 
 def describe_dm(ranges: ByteRanges, *, private: bool = False) -> FileFacts:
-    """What a DM3 or DM4 file says of its picture.
+    """Return what a DM3 or DM4 file says of its picture.
 
     private: names of persons and paths of users too
     Raises RecordMissing (`not_image`, `truncated`, `corrupt`, `too_large`).
@@ -101,7 +101,7 @@ def describe_dm(ranges: ByteRanges, *, private: bool = False) -> FileFacts:
 
 
 def _picture(tags: Tags) -> Tags:
-    """The image that is none of the thumbnails; of several the largest."""
+    """Return the largest image that is not a thumbnail."""
     images = {
         name: image
         for name, image in _group(tags, "ImageList").items()
@@ -149,7 +149,7 @@ def _check_pixels(pixels: Value | None, sides: list[int], depth: int | None) -> 
 
 
 def _axes(data: Tags, sides: list[int]) -> dict[str, int]:
-    """What the dimensions behind x and y are, by their units."""
+    """Return the sizes of the axes after x and y; their units tell which axes they are."""
     found: dict[str, int] = {}
     for index, side in enumerate(sides[2:], 2):
         unit = str(_at(data, "Calibrations", "Dimension", str(index), "Units") or "").strip()
@@ -175,7 +175,7 @@ def _scale(tags: Tags, *path: str) -> float | None:
 
 
 def _acquired(info: Tags) -> str | None:
-    """When the picture was taken; never from a date written the local way, as 11.06.2018."""
+    """Return the time of acquisition, never from a date in local notation, as 11.06.2018."""
     return (
         filetime(_at(info, "DataBar", "Acquisition Time (OS)"))
         or c_time(_at(info, "DigiScan", "TimeStamp"))

@@ -52,7 +52,7 @@ class FileFacts:
     extra: Extra = field(default_factory=dict)
 
     def columns(self) -> dict[str, object]:
-        """The columns of a table, always the same ones; `extra` is left to the caller."""
+        """Return the columns of a table, always the same ones; `extra` is left to the caller."""
         voxels: dict[str, object] = {}
         for axis in AXES:
             voxels[f"voxel_{axis}_nm"] = getattr(self, f"voxel_{axis}_nm")
@@ -80,23 +80,23 @@ class VoxelSizes:
     source: dict[str, str] = field(default_factory=dict)
 
     def add(self, axis: str, size: float | None, words: str) -> None:
-        """Note a size in nanometres, unless there is none or one is known already."""
+        """Note a size in nanometres, unless it is None or one is known already."""
         if size is not None and axis not in self.sizes:
             self.sizes[axis] = size
             self.source[axis] = words
 
     def get(self, axis: str) -> float | None:
-        """The size along an axis."""
+        """Return the voxel size along an axis in nanometres, or None."""
         return self.sizes.get(axis)
 
 
 def merge_sources(
     facts: Sequence[tuple[str, Mapping[str, object]]],
 ) -> tuple[dict[str, object], str]:
-    """Merge what several sources say, best first; and where they disagree, in words.
+    """Merge the columns of several sources, best first; return them and their disagreements.
 
     facts: name of the source ("file", "record", "page") and its columns
-    Of each column the first value counts. ``voxel_x_from`` tells whose value ``voxel_x_nm`` is.
+    Of each column the first value counts. ``voxel_x_from`` names the source of ``voxel_x_nm``.
     """
     merged: dict[str, object] = {}
     quarrels: list[str] = []

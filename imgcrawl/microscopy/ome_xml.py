@@ -34,7 +34,7 @@ class OmeXml:
 
 
 def read(text: str) -> OmeXml:
-    """What the description says of its first image."""
+    """Return what the description says of its first image."""
     pixels = _attributes(text, "Pixels")
     sizes = {}
     for axis in "zyxct":
@@ -59,7 +59,7 @@ def read(text: str) -> OmeXml:
 
 
 def _attributes(text: str, element: str) -> dict[str, str]:
-    """The attributes of the first start tag of an element."""
+    """Return the attributes of the first start tag of an element."""
     tag = re.search(rf"<(?:\w{{1,20}}:)?{element}\s([^<>]{{0,4000}})>", text)
     if tag is None:
         return {}

@@ -33,7 +33,10 @@ class ByteRanges(Protocol):
         """Bytes in all, None where nobody told."""
 
     def read(self, offset: int, length: int) -> bytes:
-        """The bytes from `offset` on, fewer than `length` only at the end. May raise OSError."""
+        """Return the bytes from `offset` on, fewer than `length` only at the end.
+
+        May raise OSError.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +47,14 @@ class CallableRanges:
     size: int | None = None
 
     def read(self, offset: int, length: int) -> bytes:
-        """The bytes that `fetch` returns for this range, and no more of them."""
+        """Return the bytes that `fetch` returns for this range, and no more than asked."""
         if self.size is not None:
             length = min(length, self.size - offset)
         return self.fetch(offset, length)[:length] if length > 0 else b""
 
 
 def bytes_ranges(data: bytes) -> CallableRanges:
-    """Bytes that are in memory already."""
+    """Return bytes in memory as ranges."""
     return CallableRanges(lambda offset, length: data[offset : offset + length], len(data))
 
 
@@ -63,7 +66,7 @@ class FileRanges:
         self.size: int | None = os.fstat(self._file.fileno()).st_size
 
     def read(self, offset: int, length: int) -> bytes:
-        """The bytes from `offset` on."""
+        """Return the bytes from `offset` on, fewer than `length` only at the end."""
         # No more than there is: a length out of a hostile header must not become an allocation.
         length = min(length, (self.size or 0) - offset)
         if length <= 0:
@@ -111,7 +114,7 @@ class CachedRanges:
         return self.ranges.size
 
     def read(self, offset: int, length: int) -> bytes:
-        """The bytes from `offset` on, fewer than `length` only at the end."""
+        """Return the bytes from `offset` on, fewer than `length` only at the end."""
         if self.size is not None:
             length = min(length, self.size - offset)
         if length <= 0:
@@ -158,11 +161,11 @@ class RangesFile(io.RawIOBase):
         self.failure: Exception | None = None
 
     def readable(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -174,11 +177,11 @@ class RangesFile(io.RawIOBase):
         return self._position
 
     def tell(self) -> int:
-        """The position."""
+        """Return the position."""
         return self._position
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes; never more than are left of the budget."""
+        """Return the next bytes, never more than are left of the budget."""
         left = max(self._size - self._position, 0)
         length = left if size < 0 else min(size, left)
         # Tags that all point at the same bytes cost nothing to fetch but memory to hold.

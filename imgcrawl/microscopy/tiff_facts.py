@@ -56,9 +56,9 @@ class _Page:
 
 
 def describe_tiff(ranges: ByteRanges, *, walk: bool = True, private: bool = False) -> FileFacts:
-    """What a TIFF or BigTIFF says of its picture.
+    """Return what a TIFF or BigTIFF says of its picture.
 
-    walk:    count the pages; a read for each, without it only what the first page says
+    walk:    count the pages, a read for each; if False, only what the first page says
     private: names of persons too
     Raises RecordMissing (`not_image`, `truncated`, `corrupt`, `too_large`).
     """
@@ -124,7 +124,7 @@ def _read_page(page: TiffPage) -> _Page:
 
 
 def _check(page: _Page, raw: TiffPage, size: int | None) -> None:
-    """Raise RecordMissing for dimensions that are none, and for pixels outside of the file."""
+    """Raise RecordMissing for impossible dimensions, and for pixels outside of the file."""
     sides = (page.width, page.height, page.depth, page.samples)
     if not all(0 < side < _MAX_SIDE for side in sides):
         raise RecordMissing(Outcome.CORRUPT, f"a TIFF of {page.width} x {page.height} pixels")
@@ -252,7 +252,7 @@ def _plain(page: _Page, pages: int | None) -> FileFacts:
 
 
 def _resolution(page: _Page) -> VoxelSizes:
-    """The resolution in inches or centimetres, where it is a microscope's and no printer's."""
+    """Return voxel sizes from the resolution in inches or centimetres, unless it is a printer's."""
     voxels = VoxelSizes()
     unit = _UNITS.get(page.tags.get(_RESOLUTION_UNIT, 2))
     for axis, tag in (("x", _X_RESOLUTION), ("y", _Y_RESOLUTION)):

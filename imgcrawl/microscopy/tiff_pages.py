@@ -19,7 +19,7 @@ def _layout(head: bytes) -> tuple[str, bool]:
 
 
 def starts_beyond(head: bytes, size: int | None) -> bool:
-    """Whether the first directory lies behind the end, as in a file whose end is missing."""
+    """Return whether the first directory lies behind the end, as in a file whose end is missing."""
     order, big = _layout(head)
     place = head[8:16] if big else head[4:8]
     if len(place) < (8 if big else 4):

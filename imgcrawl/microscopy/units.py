@@ -37,7 +37,7 @@ _FILETIME_EPOCH = 11_644_473_600  # seconds from 1601 to 1970
 
 
 def number(value: object) -> float | None:
-    """A finite number, be it a number or text."""
+    """Return a finite number, given as a number or as text, or None."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -48,13 +48,13 @@ def number(value: object) -> float | None:
 
 
 def positive(value: object) -> float | None:
-    """A finite number above zero; zero stands for "not known" in most headers."""
+    """Return a finite number above zero, or None: zero stands for "not known" in most headers."""
     found = number(value)
     return found if found is not None and found > 0 else None
 
 
 def nanometres(value: object, unit: object) -> float | None:
-    """A length in nanometres; None where the unit is none of length, or the value none at all."""
+    """Return a length in nanometres, or None without a positive value and a unit of length."""
     length = positive(value)
     factor = _factor(unit)
     if length is None or factor is None:
@@ -74,7 +74,7 @@ def _factor(unit: object) -> float | None:
 
 
 def iso_date(text: object) -> str | None:
-    """A date, and a time where there is one, written as ISO 8601 has it; None for any other.
+    """Return a date, with its time if it has one, as ISO 8601 writes it, or None for any other.
 
     11.06.2018 and 06/11/2018 are dates in some places and other dates elsewhere.
     """
@@ -86,7 +86,10 @@ def iso_date(text: object) -> str | None:
 
 
 def c_time(text: object) -> str | None:
-    """A local time as ctime of C writes it: "Mon Jun 11 22:26:45 2018"."""
+    """Return a local time as ctime of C writes it ("Mon Jun 11 22:26:45 2018") as ISO 8601.
+
+    None for any other text.
+    """
     found = _C_TIME.match(text.strip()) if isinstance(text, str) and len(text) < 64 else None
     if found is None or found[1] not in _MONTHS:
         return None
@@ -95,7 +98,7 @@ def c_time(text: object) -> str | None:
 
 
 def filetime(value: object) -> str | None:
-    """A FILETIME of Windows (100 ns since 1601, UTC) to the second."""
+    """Return a FILETIME of Windows (100 ns since 1601, UTC) as ISO 8601 to the second, or None."""
     ticks = positive(value)
     if ticks is None or ticks > 1e19:
         return None

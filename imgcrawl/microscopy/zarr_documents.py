@@ -45,9 +45,9 @@ class ZarrArray:
 
 
 def document_at(path: Path, limit: int = MAX_DOCUMENT) -> bytes | None:
-    """The bytes of a document on the disk; None where there is none that can be read.
+    """Return the bytes of a document on the disk, or None if it cannot be read.
 
-    One byte beyond the limit comes too, so that whoever parses it sees that it is too long.
+    One byte beyond the limit comes too, so that the parser sees that it is too long.
     """
     try:
         with path.open("rb") as file:
@@ -65,7 +65,10 @@ class ZarrDocuments:
         self._consolidated: dict[str, Any] | None = None
 
     def read(self, name: str) -> dict[str, Any] | None:
-        """A document; None where there is none. Raises RecordMissing for what is no JSON object."""
+        """Return a document, or None if it is absent.
+
+        Raises RecordMissing for what is not a JSON object.
+        """
         if name not in self._known:
             body = self._get(name)
             known = None if body is None else parse_document(name, body)
@@ -93,7 +96,7 @@ class ZarrDocuments:
 
 
 def parse_document(name: str, body: bytes) -> dict[str, Any]:
-    """A document's JSON object. Raises RecordMissing that says what came in its place."""
+    """Return a document's JSON object. Raises RecordMissing that quotes what came instead."""
     if not body:
         raise RecordMissing(Outcome.EMPTY, f"{name} is empty")
     if len(body) > MAX_DOCUMENT:
@@ -115,7 +118,7 @@ def parse_document(name: str, body: bytes) -> dict[str, Any]:
 
 
 def v2_array(node: dict[str, Any], attributes: dict[str, Any]) -> ZarrArray:
-    """An array of Zarr 2: .zarray and .zattrs."""
+    """Return an array of Zarr 2: .zarray and .zattrs."""
     compressor = node.get("compressor")
     compression = None
     if isinstance(compressor, dict):
@@ -143,7 +146,7 @@ def v2_array(node: dict[str, Any], attributes: dict[str, Any]) -> ZarrArray:
 
 
 def v3_array(node: dict[str, Any]) -> ZarrArray:
-    """An array of Zarr 3: zarr.json."""
+    """Return an array of Zarr 3: zarr.json."""
     grid = _at(node, "chunk_grid", "configuration", "chunk_shape")
     codecs = _items(node.get("codecs"))
     sharded = next((c for c in codecs if _name(c) == "sharding_indexed"), None)
@@ -166,7 +169,7 @@ def v3_array(node: dict[str, Any]) -> ZarrArray:
 
 
 def n5_array(node: dict[str, Any], group: dict[str, Any]) -> ZarrArray:
-    """An array of N5: its attributes.json, and that of the group above it.
+    """Return an array of N5: its attributes.json, and that of the group above it.
 
     N5 counts from x; the array returned does not.
     """
@@ -189,10 +192,10 @@ _Triple = tuple[tuple[object, ...], tuple[object, ...], tuple[object, ...]]
 
 
 def _zarr_calibration(attributes: object, count: int) -> tuple[tuple[object, ...], ...]:
-    """Axes, units, sizes and shift that an array of Zarr tells of itself, in the order of C.
+    """Return axes, units, sizes and shift that an array of Zarr gives, in C order.
 
     OpenOrganelle's transform, or what EM tools of Janelia write: resolution (or voxel_size) with
-    units. A size without a unit is none.
+    units. A size without a unit is ignored.
     """
     transform = _at(attributes, "transform")
     holder, names = (transform, ("scale",)) if isinstance(transform, dict) else (attributes, _SIZES)
@@ -206,7 +209,7 @@ def _zarr_calibration(attributes: object, count: int) -> tuple[tuple[object, ...
 
 
 def _n5_calibration(node: dict[str, Any], group: dict[str, Any], count: int) -> _Triple:
-    """Axes, units and sizes, x first, in whichever of three ways they are written."""
+    """Return axes, units and sizes, x first, from whichever of three notations is used."""
     usual = ("x", "y", "z", "t")[:count]
     for holder in (node, group):
         axes = _items(holder.get("axes"))
@@ -233,7 +236,7 @@ def _shape(value: object) -> tuple[int, ...]:
 
 
 def _sides(value: object) -> tuple[int, ...]:
-    """Numbers of pixels, or nothing where one is none."""
+    """Return numbers of pixels, or an empty tuple if one of them is not such a number."""
     sides = _items(value)
     good = all(type(side) is int and 0 < side < _MAX_SIDE for side in sides)
     return sides if good and len(sides) <= _MAX_DIMENSIONS else ()
@@ -244,7 +247,7 @@ def _codec(codec: object) -> str | None:
 
 
 def _name(codec: object) -> str | None:
-    """A codec's name; None where it is none, whatever stands in its place."""
+    """Return a codec's name, or None if it has no text as its name."""
     name = codec.get("name") if isinstance(codec, dict) else codec
     return name if isinstance(name, str) else None
 

@@ -35,9 +35,9 @@ _N5_SCALE = re.compile(r"s(\d{1,2})\Z")
 
 
 def describe_zarr(get: GetDocument) -> FileFacts:
-    """What an array, or a group of levels, says of itself.
+    """Return what an array, or a group of levels, says of itself.
 
-    get: the bytes of a document (".zattrs", "s0/.zarray", "zarr.json"), None where there is none
+    get: returns the bytes of a document (".zattrs", "s0/.zarray", "zarr.json"), or None
     Raises RecordMissing (`not_image`, `empty`, `corrupt`), and what `get` raises.
     """
     documents = ZarrDocuments(get)
@@ -101,7 +101,7 @@ def _multiscales(attributes: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _pyramid(scales: dict[str, Any], level: Callable[[str], ZarrArray | None]) -> FileFacts:
-    """The facts of a group of levels: of its first level, which is the finest."""
+    """Return the facts of a group of levels: of its first level, which is the finest."""
     datasets = [each for each in _list(scales.get("datasets")) if isinstance(each, dict)]
     if not datasets or len(datasets) > _MAX_LEVELS:
         raise RecordMissing(Outcome.CORRUPT, f"a multiscale picture of {len(datasets):,} levels")
@@ -122,7 +122,7 @@ def _pyramid(scales: dict[str, Any], level: Callable[[str], ZarrArray | None]) -
 
 
 def _axes(axes: object, count: int) -> tuple[list[str], list[object]]:
-    """Names and units of the axes; in the first versions they were fixed, or names only."""
+    """Return names and units of the axes; in the first versions they were fixed, or names only."""
     told = _list(axes) or list(_AXES[-count:] if count <= len(_AXES) else ())
     if len(told) != count:
         raise RecordMissing(
@@ -134,7 +134,7 @@ def _axes(axes: object, count: int) -> tuple[list[str], list[object]]:
 
 
 def _scale(holder: dict[str, Any], count: int) -> list[float | None]:
-    """The scales of a level or of all levels."""
+    """Return the scales of a level or of all levels, None for each axis without one."""
     for transform in _list(holder.get("coordinateTransformations")):
         if isinstance(transform, dict) and transform.get("type") == "scale":
             scale = [positive(each) for each in _list(transform.get("scale"))]
@@ -144,7 +144,7 @@ def _scale(holder: dict[str, Any], count: int) -> list[float | None]:
 
 
 def _plain(array: ZarrArray, kind: str) -> FileFacts:
-    """An array of its own, whose axes have names in it or none."""
+    """Return the facts of a single array, whose axes may have names in it."""
     axes = [str(name).lower() for name in array.axes]
     if len(axes) != len(array.shape):
         axes = list(_AXES[-len(array.shape) :]) if len(array.shape) <= 3 else []

@@ -143,7 +143,10 @@ def _check_jpeg(picture: _Picture, level: CheckLevel, limits: PixelLimits) -> Im
 
 
 def _decode_jpeg(picture: _Picture, header: jpeg.JpegHeader, limits: PixelLimits) -> str | None:
-    """Decode all; what makes the picture suspect. Raises RecordMissing where nothing reads it."""
+    """Decode all pixels; return what makes the picture suspect, or None.
+
+    Raises RecordMissing if nothing reads it.
+    """
     pixels = header.width * header.height
     if pixels > limits.max_decode_pixels:
         return f"not decoded: {pixels:,} pixels"
@@ -207,7 +210,7 @@ def _outline(picture: _Picture, limits: PixelLimits) -> _Outline:
 
 
 def _judged(bad: RecordMissing, outline: _Outline) -> RecordMissing:
-    """Pillow's refusal, with the outcome that the structure of the file calls for."""
+    """Return Pillow's refusal, with the outcome that the structure of the file calls for."""
     if outline.complete is None or bad.outcome not in _DAMAGE:
         return bad
     outcome = Outcome.CORRUPT if outline.complete else Outcome.TRUNCATED
@@ -229,7 +232,7 @@ def _raster_facts(picture: _Picture, image: ImageFile, outline: _Outline) -> Ima
 
 
 def _slow(picture: _Picture) -> str | None:
-    """Why a picture is not decoded although it is small enough, in words."""
+    """Return why a picture is not decoded although it is small enough, or None."""
     # Pillow reads PNM of the plain kind in Python, and comments in quadratic time.
     if picture.data[:2] in {b"P1", b"P2", b"P3"} and len(picture.data) > _MAX_PLAIN_BYTES:
         return f"not decoded: {len(picture.data):,} bytes of plain PNM"
@@ -237,7 +240,7 @@ def _slow(picture: _Picture) -> str | None:
 
 
 def _decode_frames(image: ImageFile, facts: ImageFacts, limits: PixelLimits) -> str | None:
-    """Load each frame as long as the budget of pixels lasts; which were not, in words."""
+    """Load each frame as long as the budget of pixels lasts; return which were not, or None."""
     frames = facts.frames or 1
     budget = min(limits.max_decode_pixels, pillow.pixel_guard(image.format))
     for index in range(frames):

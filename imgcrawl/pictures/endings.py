@@ -13,7 +13,7 @@ _MAX_BOXES = 10_000
 
 
 def has_end(format_: str, data: Data) -> bool | None:
-    """Whether a PNG, WEBP, AVIF or JPEG2000 file is all there; None for other formats.
+    """Return whether a PNG, WEBP, AVIF or JPEG2000 file is all there; None for other formats.
 
     Bytes behind the end are allowed.
     """
@@ -33,7 +33,7 @@ def has_end(format_: str, data: Data) -> bool | None:
 
 
 def _has_all_boxes(data: Data) -> bool:
-    """Whether each box of an ISO base media or JP2 file lies within it."""
+    """Return whether each box of an ISO base media or JP2 file lies within it."""
     position = 0
     for _ in range(_MAX_BOXES):
         if position == len(data):

@@ -73,7 +73,7 @@ def _palette_bytes(flags: int) -> int:
 
 
 def _after_sub_blocks(data: Data, position: int) -> int:
-    """The place behind the empty block that ends a chain; beyond the end where there is none."""
+    """Return the position after the empty block that ends a chain; beyond the end without one."""
     end = len(data)
     while position < end and (size := data[position]):
         position += size + 1

@@ -100,12 +100,12 @@ def check_end(data: Data, header: JpegHeader) -> None:
 
 
 def count_scans(data: Data, header: JpegHeader) -> int:
-    """How many scans there are at most."""
+    """Return how many scans there are at most."""
     return sum(1 for _ in _SCAN.finditer(data, header.scan or 0)) + 1
 
 
 def complaint(data: Data) -> str | None:
-    """What libjpeg objects to in reading all of `data`, in its words; None where nothing."""
+    """Return libjpeg's objection to reading all of `data`, or None."""
     try:
         import simplejpeg  # noqa: PLC0415 - brings numpy, which a header check can do without
 
@@ -117,7 +117,7 @@ def complaint(data: Data) -> str | None:
 
 
 def tells_of_damage(words: str) -> bool:
-    """Whether an objection means damage, not a kind of JPEG that the strict reader cannot do."""
+    """Return whether an objection means damage, not a kind of JPEG beyond the strict reader."""
     return _NO_DAMAGE.search(words) is None
 
 

@@ -14,7 +14,7 @@ _SIDE, _KEPT = 32, 8  # pixels that are looked at, and frequencies of them that 
 
 
 def phash(file: Path, image_format: str) -> str | None:
-    """64 bits in hexadecimal; None where the picture cannot be read.
+    """Return 64 bits in hexadecimal, or None if the picture cannot be read.
 
     The picture's 32 x 32 grey version, its cosine transform (DCT-II), of that the 8 x 8 lowest
     frequencies, each compared with their median: what PyPI's `imagehash.phash` computes
@@ -36,7 +36,7 @@ def phash(file: Path, image_format: str) -> str | None:
 
 @cache
 def _waves() -> Any:
-    """The matrix of the DCT-II, not normalised."""
+    """Return the matrix of the DCT-II, not normalised."""
     import numpy as np  # noqa: PLC0415
 
     k = np.arange(_SIDE)[:, None]

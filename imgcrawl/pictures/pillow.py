@@ -48,10 +48,10 @@ _ORIENTATION = 0x0112
 
 @contextmanager
 def opened(format_: str, source: Source) -> Iterator[ImageFile]:
-    """A picture open in Pillow, its pixels not read yet.
+    """Yield a picture open in Pillow, its pixels not read yet.
 
-    Whatever Pillow raises here or within the block becomes RecordMissing: `truncated` where its
-    words say so, `too_large` where its guard objects, else `corrupt`. A failing disk stays an
+    Whatever Pillow raises here or within the block becomes RecordMissing: `truncated` if its
+    message says so, `too_large` if its guard objects, else `corrupt`. A failing disk stays an
     OSError.
     """
     with as_file(source) as file:
@@ -80,7 +80,7 @@ def _plugin(format_: str) -> type[ImageFile]:
 
 
 def pixel_guard(format_: str | None) -> float:
-    """How many pixels the plugin of a format decodes without a warning of bombs.
+    """Return how many pixels the plugin of a format decodes without a warning of bombs.
 
     GIF and TIFF ask ``Image.MAX_IMAGE_PIXELS``, a setting of the whole process, themselves.
     """
@@ -90,7 +90,7 @@ def pixel_guard(format_: str | None) -> float:
 
 
 def stored_size(image: ImageFile) -> tuple[int, int]:
-    """Width and height in pixels as stored; Pillow turns the size of a TIFF upright itself."""
+    """Return width and height in pixels as stored; Pillow swaps those of a turned TIFF itself."""
     tags = getattr(image, "tag_v2", None)
     if tags is not None:
         return tags[_WIDTH], tags[_HEIGHT]
@@ -98,7 +98,7 @@ def stored_size(image: ImageFile) -> tuple[int, int]:
 
 
 def orientation(image: ImageFile) -> int | None:
-    """The EXIF orientation, 1 to 8, of a picture that is not loaded yet."""
+    """Return the EXIF orientation, 1 to 8, of a picture that is not loaded yet, or None."""
     tags = getattr(image, "tag_v2", None)
     if tags is not None:
         value = tags.get(_ORIENTATION)

@@ -15,12 +15,12 @@ MAX_BYTES = 64 << 10  # none that is known is larger; a longer body need not be 
 
 
 def known_address(url: str) -> str | None:
-    """What is known of the picture at an address, if it is a placeholder."""
+    """Return what is known of the placeholder at an address, or None if it is not one."""
     return next((what for pattern, what in _addresses() if pattern.search(url)), None)
 
 
 def known_body(body: bytes) -> str | None:
-    """What is known of a picture with these bytes, if it is a placeholder."""
+    """Return what is known of the placeholder with these bytes, or None if they are not one."""
     if len(body) > MAX_BYTES:
         return None
     for algorithm, known in _bodies().items():

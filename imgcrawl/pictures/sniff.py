@@ -117,7 +117,7 @@ EXTENSIONS = tuple(
 
 
 def sniff(head: bytes) -> FileKind:
-    """What the bytes beginning with `head` are; `HEAD_BYTES` of them are enough."""
+    """Return what the bytes beginning with `head` are; `HEAD_BYTES` of them are enough."""
     for magic, kind in _MAGIC:
         if head.startswith(magic):
             return kind
@@ -132,7 +132,7 @@ def sniff(head: bytes) -> FileKind:
 
 
 def excerpt(body: bytes) -> str:
-    """What an error page says, on one line of at most 200 printable characters.
+    """Return what an error page says, on one line of at most 200 printable characters.
 
     The title of an HTML page, the code and message of an S3 error document, the first words of any
     other text; empty for binary data.
@@ -149,7 +149,7 @@ def excerpt(body: bytes) -> str:
 
 
 def _container(head: bytes) -> FileKind | None:
-    """RIFF and ISO base media files, whose kind stands behind the first length."""
+    """Recognize RIFF and ISO base media files, whose kind stands after the first length."""
     if head.startswith(b"RIFF"):
         return _RIFF.get(head[8:12], _other("a RIFF file"))
     if head[4:8] != b"ftyp":
@@ -164,7 +164,7 @@ def _container(head: bytes) -> FileKind | None:
 
 
 def _plain_raster(head: bytes) -> FileKind | None:
-    """BMP and PNM, whose two magic letters begin many a text as well."""
+    """Recognize BMP and PNM, whose two magic letters begin many a text as well."""
     if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
         return _BMP
     pnm = _PNM_HEAD.match(head)
@@ -202,7 +202,7 @@ def _markup(text: str) -> str:
 
 
 def _decoded(body: bytes) -> str | None:
-    """`body` as text, whose last character may be cut; None for binary data."""
+    """Return `body` as text, whose last character may be cut, or None for binary data."""
     encoding = _UTF_16.get(body[:2])
     # Noise may begin with a byte order mark too, but ASCII in UTF-16 is half zeros.
     if encoding and body.count(0) * 4 >= len(body):

@@ -17,7 +17,7 @@ Data: TypeAlias = bytes | mmap.mmap  # both are indexed, cut and searched alike
 
 @contextmanager
 def as_data(source: Source) -> Iterator[Data]:
-    """The bytes of `source`; a file is mapped, so that a long one costs no memory.
+    """Yield the bytes of `source`; a file is mapped, so that a long one costs no memory.
 
     The file must not shrink meanwhile. Raises OSError for a file that cannot be read.
     """
@@ -33,7 +33,7 @@ def as_data(source: Source) -> Iterator[Data]:
 
 
 def as_file(source: Source) -> IO[bytes]:
-    """`source` as a binary file at its beginning, for the caller to close.
+    """Open `source` as a binary file at its beginning, for the caller to close.
 
     Raises OSError for a file that cannot be read.
     """

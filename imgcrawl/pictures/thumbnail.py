@@ -22,7 +22,7 @@ def thumbnail(body: bytes, image_format: str, size: tuple[int, int]) -> Thumbnai
     """Fit a picture into `size` (width, height; pixels), never larger than it is.
 
     The EXIF orientation is applied, 16-bit grey is scaled to 8 bits by its own range, of an
-    animation the first frame is taken. None where the picture cannot be read.
+    animation the first frame is taken. Return None if the picture cannot be read.
     """
     try:
         with Image.open(BytesIO(body), formats=[image_format]) as opened:

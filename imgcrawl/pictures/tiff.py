@@ -97,7 +97,7 @@ def pages(data: Data) -> TiffPages:
 
 
 def _reach(data: Data, layout: _Layout, entries: range) -> tuple[int, int]:
-    """How far the pixels of one directory reach, and how many bytes outside of it say so."""
+    """Return how far the pixels of one directory reach, and how many bytes outside of it say so."""
     arrays: dict[int, Iterator[tuple[int, ...]]] = {}
     end = read = 0
     for at in entries:
@@ -120,7 +120,7 @@ def _reach(data: Data, layout: _Layout, entries: range) -> tuple[int, int]:
 
 
 def orientation(exif: bytes) -> int | None:
-    """The orientation (1 to 8) that a block of EXIF tells, None where it tells none.
+    """Return the orientation (1 to 8) in a block of EXIF, or None without one.
 
     exif: the TIFF structure itself, with or without the six bytes "Exif" before it
     """

@@ -31,9 +31,10 @@ _OF = {
 
 
 def folders_above(url: str, target: str) -> list[tuple[str, str]]:
-    """The folders above an address that have a place above its target: URL and path below OUT.
+    """Return the folders above an address that have a place above its target.
 
-    They have one as far as the names agree, up to the folder that is the store.
+    Each with its URL and its path below OUT. A folder has a place as far as the names agree, up to
+    the folder that is the store.
     """
     theirs = unquote(urlsplit(url).path).strip("/").split("/")
     ours = target.split("/")
@@ -116,7 +117,10 @@ class CopyDocuments:
                 self._bodies["../" * up + name] = body
 
     async def fetch(self, key: str) -> tuple[FetchedObject, str | None] | None:
-        """One of its own, in a file, with its ETag; None if there is none. Raises RecordMissing."""
+        """Fetch one of the copy's own documents into a file; return it with its ETag.
+
+        None if there is no such document. Raises RecordMissing.
+        """
         body, etag = await _fetch_body(self._objects, self._address.url, key)
         if body is None or as_document(body) is None:
             return None
@@ -127,7 +131,10 @@ class CopyDocuments:
         return FetchedObject(file, len(body), etag, sha256, 1), etag
 
     def kept(self, name: str) -> bytes | None:
-        """A document by its name relative to the copy ("../.zattrs"), as it was copied. Blocks."""
+        """Return a document, as it was copied, by its name relative to the copy ("../.zattrs").
+
+        None if there is none. Blocks.
+        """
         if name in self._bodies or name.startswith("../"):
             return self._bodies.get(name)
         return document_at(self._out / self._folder / name, MAX_DOCUMENT)
@@ -136,7 +143,10 @@ class CopyDocuments:
 async def _fetch_body(
     objects: ObjectFetcher, base: str, name: str
 ) -> tuple[bytes | None, str | None]:
-    """Return the body and the ETag of a document, None for what is absent. Raises RecordMissing."""
+    """Return the body and the ETag of a document, None for an absent one.
+
+    Raises RecordMissing.
+    """
     folder = folder_of(base)
     if folder is not None:
         return await asyncio.to_thread(document_at, folder / name, MAX_DOCUMENT), None

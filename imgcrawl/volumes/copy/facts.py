@@ -22,10 +22,10 @@ _TELLING = (".zattrs", "zarr.json", "attributes.json")
 
 
 def facts_of(get: Get, names: list[str]) -> FileFacts | None:
-    """What the documents say; None where they are those of no picture, such as a group of groups.
+    """Return what the documents say, or None if they describe no picture (a group of groups).
 
-    get:   a document by its name relative to the copy; those above it begin with "../"
-    names: of the folders that the copy lies in, itself last
+    get:   returns a document by its name relative to the copy; those above it begin with "../"
+    names: of the folders that the copy lies in, the copy itself last
     """
     try:
         facts = describe_zarr(get)
@@ -43,7 +43,7 @@ def facts_of(get: Get, names: list[str]) -> FileFacts | None:
 
 
 def _of_level(get: Get, path: str, base: str, name: str) -> bytes | None:
-    """A document of the group above, as if the level at `path` were its only one."""
+    """Return a document of the group above, as if the level at `path` were its only one."""
     if name.startswith(f"{path}/"):
         return get(name.removeprefix(f"{path}/"))
     if name not in _TELLING:
@@ -68,7 +68,7 @@ def _of_level(get: Get, path: str, base: str, name: str) -> bytes | None:
 
 
 def _precomputed(get: Get, names: list[str]) -> FileFacts | None:
-    """A neuroglancer volume by its first scale, which is the finest; or one scale of it alone."""
+    """Describe a neuroglancer volume by its first scale, the finest, or a single scale of it."""
     node, first = as_document(get("info")) or {}, None
     scales = _scales(node)
     if scales:
@@ -104,7 +104,7 @@ def _scales(node: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _three(value: object) -> list[float]:
-    """Three positive numbers, or none."""
+    """Return three positive numbers, or an empty list."""
     good = isinstance(value, list) and len(value) == 3
     items: list[Any] = value if isinstance(value, list) and good else []
     return items if all(type(n) in {int, float} and 0 < n < 1e15 for n in items) else []

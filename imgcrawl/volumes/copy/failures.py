@@ -31,25 +31,26 @@ class CopyFailures:
         return any(outcome in self.outcomes for outcome in _HOPELESS)
 
     def add(self, key: str, error: RecordMissing) -> None:
-        """An object, or what all of them depend on, did not come."""
+        """Count the failure of an object (`key`), or of what all objects depend on ("")."""
         self.outcomes[error.outcome] += 1
         self.first.setdefault(error.outcome, (key, error))
 
     def refuse(self, key: str, problem: str) -> None:
-        """An object whose name cannot be used."""
+        """Count an object whose name cannot be used."""
         words = f"{key[:100]!r} is no name to store it under: {problem}"
         self.add(key, RecordMissing(Outcome.BAD_URL, words, tries=0))
 
     def stop(self) -> None:
-        """The run is being stopped."""
+        """Note, once, that the run is being stopped."""
         if Outcome.INTERRUPTED not in self.outcomes:
             words = "the run was stopped; the next one goes on from here"
             self.add("", RecordMissing(Outcome.INTERRUPTED, words, tries=0))
 
     def verdict(self, there: int, url: str, *, complete: bool) -> Missing:
-        """One for the record: what ended it first, then what leaves most hope.
+        """Reduce the failures to one result: what ended the copy first, then the most hopeful.
 
-        there: objects that are stored; complete: whether all that there are have been listed
+        there:    number of objects that are stored
+        complete: whether all objects of the source have been listed
         """
         each = {outcome: Missing.of(error, url) for outcome, (_, error) in self.first.items()}
         ended = [each[outcome] for outcome in _HOPELESS if outcome in each]
@@ -65,7 +66,7 @@ class CopyFailures:
 
 
 def disk_error(error: OSError) -> RecordMissing:
-    """What the disk of OUT, or a folder that is copied, says."""
+    """Return the failure that an error of the disk (of OUT, or of a copied folder) means."""
     outcome = Outcome.BAD_URL
     if error.errno in FULL_DISK:
         outcome = Outcome.DISK_FULL

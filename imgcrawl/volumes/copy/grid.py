@@ -39,7 +39,7 @@ class ChunkGrid:
     key: Callable[[tuple[int, ...]], str]
 
     def names(self) -> Iterator[str]:
-        """The name of every chunk. Raises RecordMissing for more than anybody would ask for."""
+        """Return the name of every chunk. Raises RecordMissing for more than MAX_CHUNKS."""
         if prod(self.counts) > MAX_CHUNKS:
             words = f"an array of {prod(self.counts):,} chunks, on a server that lists none"
             raise RecordMissing(Outcome.TOO_LARGE, words, tries=0)
@@ -47,9 +47,9 @@ class ChunkGrid:
 
 
 async def grids_below(read: Read, start: str) -> list[tuple[str, ChunkGrid]]:
-    """The arrays in a folder and below, as its documents tell: ("s0/", its grid).
+    """Return the arrays in a folder and below, as its documents describe them: ("s0/", its grid).
 
-    read: the bytes of a document by its name, None where there is none
+    read: returns the bytes of a document by its name, or None
     Raises RecordMissing for documents that cannot be understood, and what `read` raises.
     """
     found: list[tuple[str, ChunkGrid]] = []
@@ -80,7 +80,7 @@ async def grids_below(read: Read, start: str) -> list[tuple[str, ChunkGrid]]:
 
 
 def as_document(body: bytes | None) -> dict[str, Any] | None:
-    """The JSON object that a body is; None for anything else, such as a page that says "no"."""
+    """Return the JSON object in a body, or None for anything else, such as an error page."""
     try:
         node = json.loads(body or b"")
     except (ValueError, RecursionError):
@@ -132,7 +132,7 @@ def _joined(at: tuple[int, ...], joint: str) -> str:
 
 
 def _precomputed(scale: dict[str, Any]) -> Iterator[tuple[str, ChunkGrid]]:
-    """A scale of a neuroglancer volume: files of shards, or chunks named by their bounds."""
+    """Yield the grid of a neuroglancer scale: files of shards, or chunks named by their bounds."""
     key, size = str(scale["key"]).strip("/"), scale["size"]
     if problem_of(key) is not None:
         raise ValueError(f"the scale {key[:80]!r} leads elsewhere")
@@ -159,7 +159,7 @@ def _precomputed(scale: dict[str, Any]) -> Iterator[tuple[str, ChunkGrid]]:
 
 
 def _children(name: str, node: dict[str, Any]) -> list[str]:
-    """The folders below that a document speaks of."""
+    """Return the folders below that a document names."""
     found: list[object] = []
     own = node.get("attributes") if name == "zarr.json" else node
     own = own if isinstance(own, dict) else {}
@@ -175,7 +175,7 @@ def _children(name: str, node: dict[str, Any]) -> list[str]:
 
 
 def _told(holder: object) -> list[object]:
-    """Levels, labels, and the first picture of bioformats2raw."""
+    """Return levels, labels, and the first picture of bioformats2raw."""
     if not isinstance(holder, dict):
         return []
     found: list[object] = []

@@ -64,7 +64,7 @@ class ListingAddress:
     prefix: str
 
     def page(self, below: str, token: str | None) -> str:
-        """The URL of a page of ListObjectsV2."""
+        """Return the URL of a page of ListObjectsV2."""
         url = f"{self.root}?list-type=2&prefix={quote(self.prefix + below, safe='')}"
         return f"{url}&continuation-token={quote(token, safe='')}" if token else url
 
@@ -74,10 +74,10 @@ class NoListingError(RecordMissing):
 
 
 def places(address: VolumeAddress) -> list[ListingAddress]:
-    """Where the list of an address may be had, the likeliest first; none for a folder.
+    """Return where an address may be listed, the likeliest first; nothing for a local folder.
 
-    What is shown as s3:// or gs:// tells its bucket; of other addresses the host may, and where it
-    does not, the first part of the path is taken for one.
+    An address shown as s3:// or gs:// names its bucket; of others the host may name it, and if it
+    does not, the first part of the path is taken for the bucket.
     """
     parts = urlsplit(address.url)
     if parts.scheme not in {"http", "https"}:
@@ -101,9 +101,9 @@ def places(address: VolumeAddress) -> list[ListingAddress]:
 async def list_bucket(
     ask: Ask, place: ListingAddress, address: VolumeAddress, below: str = ""
 ) -> AsyncIterator[list[ListedObject]]:
-    """The objects of an address (of the folder `below` in it), a page at a time.
+    """Yield the objects of an address (of the folder `below` in it), a page at a time.
 
-    Raises NoListingError where no list is given, RecordMissing where one breaks off.
+    Raises NoListingError if the server lists nothing, RecordMissing if a list breaks off.
     """
     token: str | None = None
     last, empty, first = b"", 0, True
@@ -127,14 +127,17 @@ async def list_bucket(
 
 
 def _relative(key: str, prefix: str) -> str:
-    """A key as it lies below the address; nothing for what only marks a folder."""
+    """Return a key relative to the address, or "" for one that only marks a folder."""
     if key.endswith("/"):
         return ""
     return key.removeprefix(prefix) if key.startswith(prefix) else f"../{key}"
 
 
 def _read_page(body: bytes) -> tuple[list[tuple[str, int | None, str | None]], str | None]:
-    """Keys with size and ETag, and where it goes on. Raises RecordMissing for half of a page."""
+    """Return keys with size and ETag, and the token of the next page.
+
+    Raises RecordMissing for half of a page.
+    """
     if not body.rstrip().endswith(b"</ListBucketResult>"):
         raise RecordMissing(Outcome.TRUNCATED, "a page of its list is cut", 200)
     # The parser loads nothing from elsewhere and resolves no entities.
@@ -172,8 +175,9 @@ def _refusal(response: Response, *, first: bool) -> RecordMissing:
 
 
 def walk(root: Path) -> Iterator[list[ListedObject]]:
-    """The files below a folder of this machine, a page at a time; links to folders are not
-    followed. Blocks.
+    """Yield the files below a folder of this machine, a page at a time.
+
+    Links to folders are not followed. Blocks.
     """
     page: list[ListedObject] = []
     for folder, folders, names in os.walk(root):
@@ -191,7 +195,7 @@ def walk(root: Path) -> Iterator[list[ListedObject]]:
 
 
 def problem_of(key: str) -> str | None:
-    """What forbids to use a key as a name below a folder; None where nothing does."""
+    """Return why a key cannot be used as a name below a folder, or None if it can."""
     try:
         size = len(key.encode())
     except UnicodeEncodeError:

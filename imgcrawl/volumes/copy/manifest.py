@@ -91,14 +91,14 @@ class CopyManifest:
         return db
 
     def _of_a_finished_copy(self) -> Iterator[tuple[object, ...]]:
-        """The rows of the table, of objects whose files are there."""
+        """Yield the rows of the table for objects whose files are there."""
         for kept in read_table(self._table):
             n_bytes = self._there(kept.key) if self._there else None
             if n_bytes is not None:
                 yield kept.key, kept.key.casefold(), kept.size, kept.etag, n_bytes, kept.sha256
 
     def plan(self, page: Iterable[ListedObject]) -> CopyPlan:
-        """Which objects of a page must be asked for."""
+        """Return which objects of a page must be fetched."""
         plan = CopyPlan([], [])
         with self._lock, _full_disk():
             self._flush()
@@ -117,26 +117,26 @@ class CopyManifest:
         return plan
 
     def keep(self, kept: CopiedObject) -> bool:
-        """Note an object that is there; whether `flush` is due."""
+        """Note an object that is stored; return whether `flush` is due."""
         with self._noting:
             self._rows.append(kept)
             return len(self._rows) >= BATCH
 
     def flush(self) -> None:
-        """Write what was noted."""
+        """Write the noted objects to the database."""
         with self._lock, _full_disk():
             self._flush()
             self._db.commit()
 
     def known(self, key: str) -> CopiedObject | None:
-        """What was noted of an object whose file is still as it was."""
+        """Return the note of an object whose file has not changed since, or None."""
         with self._lock:
             self._flush()
             kept = self._row(key)
         return kept if kept and kept.sha256 and self._lies_there(kept) else None
 
     def unseen(self) -> list[ListedObject]:
-        """Some objects that are there, and that nobody has listed in this run."""
+        """Return some stored objects that this run has not listed."""
         sql = "SELECT key, size, etag FROM objects WHERE seen < ? LIMIT 1000"
         with self._lock:
             self._flush()
@@ -146,12 +146,12 @@ class CopyManifest:
             ]
 
     def forget(self, key: str) -> None:
-        """An object is gone."""
+        """Remove an object that is gone."""
         with self._lock:
             self._db.execute("DELETE FROM objects WHERE key = ?", (key,))
 
     def finish(self, temporary: Path) -> Total:
-        """The copy is complete: write the table, and let go of the database."""
+        """Write the table of the complete copy, and remove the database."""
         sql = "SELECT key, size, etag, bytes, sha256 FROM objects WHERE sha256 > '' ORDER BY key"
         with self._lock:
             self._flush()
@@ -164,14 +164,14 @@ class CopyManifest:
         return total
 
     def count(self) -> int:
-        """Objects that are there."""
+        """Return the number of stored objects."""
         with self._lock:
             self._flush()
             sql = "SELECT count(*) FROM objects WHERE sha256 > ''"
             return int(self._db.execute(sql).fetchone()[0])
 
     def close(self) -> None:
-        """Write what was noted, and let go of the database, if that has not been done."""
+        """Write the noted objects and close the database, unless that has been done."""
         with self._lock:
             if not self._closed:
                 self._flush()
@@ -197,7 +197,7 @@ class CopyManifest:
         return None if row is None or row[2] is None else CopiedObject(key, *row)
 
     def _look(self, found: ListedObject) -> CopiedObject | None:
-        """What there is of an object already; it has now been seen."""
+        """Mark an object as listed in this run; return its note if it is stored already."""
         kept = self._row(found.key)
         if kept is not None:
             self._db.execute("UPDATE objects SET seen = ? WHERE key = ?", (self._run, found.key))
@@ -228,7 +228,7 @@ class CopyManifest:
         return self._there is None or self._there(kept.key) == kept.bytes
 
     def _clash(self, key: str) -> str | None:
-        """Why a key cannot stand beside those that came before it."""
+        """Return why a key cannot stand beside those listed before it, or None."""
         folded = key.casefold()
         other = self._db.execute(
             "SELECT key FROM objects WHERE folded = ? AND key <> ? AND seen = ?",

@@ -77,14 +77,17 @@ class ObjectFetcher:
         self._has_md5s = True  # until an ETag proves to be none
 
     async def ask(self, url: str, **meta: Any) -> Response:
-        """One answer, whatever its status. Raises RecordMissing where none came."""
+        """Return the response to a URL, whatever its status. Raises RecordMissing without one."""
         about = {"media": True, "dont_cache": True, "download_maxsize": MAX_LISTING, **meta}
         request = Request(url, headers=_PLAIN, meta=about, callback=NO_CALLBACK)
         response: Response = await self._crawler.engine.download_async(request)
         return response
 
     async def document(self, url: str) -> tuple[bytes | None, Response]:
-        """A small body, and the answer; None for 403 and 404. Raises RecordMissing."""
+        """Fetch a small body; return it, None for an absent one, and the response.
+
+        Absent is what answers 401, 403, 404 or 410. Raises RecordMissing.
+        """
         response = await self.ask(url, download_maxsize=MAX_DOCUMENT)
         if response.status == 200:
             return response.body, response
@@ -93,11 +96,11 @@ class ObjectFetcher:
         raise _failed(response)
 
     def new_file(self) -> Path:
-        """A name that nobody else uses, on the disk of OUT."""
+        """Return an unused path on the disk of OUT."""
         return self._out.partial / f"{next(self._numbers)}.{id(self):x}.object"
 
     async def fetch(self, wanted: ListedObject) -> FetchedObject:
-        """An object, checked. Raises RecordMissing, and OSError where the disk does not take it."""
+        """Fetch an object and check it. Raises RecordMissing, and OSError of the disk."""
         if wanted.size is not None and wanted.size >= LARGE:
             return await self._fetch_large(wanted)
         tries, before = 0, None
@@ -153,7 +156,7 @@ class ObjectFetcher:
     def _problem(
         self, wanted: ListedObject, answer: _Answer, etag: str | None = None
     ) -> RecordMissing | None:
-        """Why what came is not what the list promises; None where it is."""
+        """Return why what came is not what the list promises, or None if it is."""
         etag = etag or answer.etag
         if wanted.size is None:
             with answer.file.open("rb") as file:
@@ -178,7 +181,7 @@ class ObjectFetcher:
 
 
 def _weighed(file: Path, body: bytes | None, headers: Headers) -> _Answer:
-    """Write a body that is not in its file yet, and sum it up. Blocks."""
+    """Write a body that is not in its file yet, and compute its digests. Blocks."""
     if body is None:
         md5, sha256 = digests_of(file)
     else:
@@ -190,7 +193,7 @@ def _weighed(file: Path, body: bytes | None, headers: Headers) -> _Answer:
 
 
 def _is_encrypted(answer: _Answer) -> bool:
-    """Whether the store has keys of its own, by which an ETag is no MD5."""
+    """Return whether the store has keys of its own, by which an ETag is no MD5."""
     return bool(
         answer.says("x-amz-server-side-encryption").startswith("aws:kms")
         or answer.says("x-amz-server-side-encryption-customer-algorithm")
@@ -204,7 +207,7 @@ def _failed(response: Response) -> RecordMissing:
 
 
 def copied(source: Path, target: Path) -> FetchedObject:
-    """A file of this machine, copied. Blocks; raises OSError."""
+    """Copy a file of this machine. Blocks; raises OSError."""
     sha256, size = hashlib.sha256(), 0
     try:
         with source.open("rb") as file, target.open("wb") as to:

@@ -57,7 +57,7 @@ def write_table(path: Path, objects: Iterable[CopiedObject]) -> Total:
 
 
 def read_table(path: Path) -> Iterator[CopiedObject]:
-    """The objects of a table, with the size that it tells; lines that are none are passed over."""
+    """Yield the objects of a table, with the size that it lists; malformed lines are skipped."""
     with path.open(encoding="utf-8", newline="") as file:
         for line in file:
             cells = line.rstrip("\n").split("\t")

@@ -61,7 +61,11 @@ class CopyObjects:
         return f" that is a document of Zarr, N5 or neuroglancer, and {self._refusal.message}"
 
     async def read(self, read: Read) -> AsyncIterator[list[ListedObject]]:
-        """A page after the other. `read` gives documents by name. Raises RecordMissing, OSError."""
+        """Yield the objects, a page at a time.
+
+        read: returns a document by its name, or None
+        Raises RecordMissing, and OSError of a local folder.
+        """
         folder = folder_of(self._address.url)
         if folder is not None:
             async for page in self._walked(folder):
@@ -77,13 +81,13 @@ class CopyObjects:
             self.complete = True
 
     def url_of(self, key: str) -> str | None:
-        """Where to ask for an object that was not listed; None where the list is beyond doubt."""
+        """Return where to ask for an unlisted object, or None if the list is beyond doubt."""
         if folder_of(self._address.url) is not None:
             return None
         return self._address.url + quote(key, safe="/")
 
     async def is_absent(self, error: RecordMissing) -> bool:
-        """Whether an answer says that there is no such object.
+        """Return whether an answer says that there is no such object.
 
         Some buckets answer 403 for that: one is asked once for what cannot be there.
         """

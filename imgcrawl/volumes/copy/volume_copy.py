@@ -53,7 +53,7 @@ class VolumeCopier:
         self.documents = SharedDocuments(storage)
 
     async def copy(self, item: VolumeItem, copy: Copy) -> Result:
-        """Bring a copy to its end, or as far as it goes."""
+        """Copy a volume as far as possible, and return its result."""
         copying = await asyncio.to_thread(VolumeCopy, self, item, copy)
         try:
             return await copying.result()
@@ -87,7 +87,7 @@ class VolumeCopy:
         )
 
     async def result(self) -> Result:
-        """The verdict on the record."""
+        """Copy everything that is not stored yet, and return the result of the record."""
         try:
             self._require_sense()
             await self._documents.fetch_above()
@@ -122,7 +122,7 @@ class VolumeCopy:
             raise RecordMissing(Outcome.BAD_URL, words, tries=0)
 
     async def _fetch_documents(self) -> None:
-        """The documents of the copy itself, so that it opens however far it comes."""
+        """Fetch the documents of the copy first, so that it opens however far it comes."""
         covered = not self._copy.parts
         async with asyncio.TaskGroup() as group:
             for key in self._documents.own(self._copy.parts):
@@ -152,12 +152,12 @@ class VolumeCopy:
             self._keep(key, arrived, arrived.size, etag)
 
     async def _read(self, key: str) -> bytes | None:
-        """A document that may tell of more: it is copied, too."""
+        """Return a document that may name more objects, and copy it too."""
         await self._fetch_document(key, covered=False)
         return await asyncio.to_thread(self._documents.kept, key)
 
     async def _work_off(self) -> None:
-        """Everything that is listed: several objects at once, and few of them in memory."""
+        """Copy all listed objects: several at once, and few of them in memory."""
         queue: asyncio.Queue[ListedObject | None] = asyncio.Queue(PAGE)
         async with asyncio.TaskGroup() as group:
             for _ in range(self._copies.workers):
@@ -192,7 +192,7 @@ class VolumeCopy:
                     await self._bring(wanted)
 
     async def _bring(self, wanted: ListedObject) -> None:
-        """One object into its place, or among the failures."""
+        """Store one object, or count it among the failures."""
         try:
             arrived = await self._arrival(wanted)
             await asyncio.to_thread(
@@ -223,7 +223,7 @@ class VolumeCopy:
         return self.manifest.keep(CopiedObject(key, size, etag, arrived.size, arrived.sha256))
 
     async def _check_unlisted(self) -> None:
-        """What was there and is not listed any more is asked for: it goes only if it is gone."""
+        """Ask for stored objects that are no longer listed; remove those that are gone."""
         while not self._failures and (unseen := await asyncio.to_thread(self.manifest.unseen)):
             for wanted in unseen:
                 url = self._pages.url_of(wanted.key)

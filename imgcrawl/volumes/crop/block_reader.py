@@ -37,7 +37,7 @@ class _NotThere(Exception):  # noqa: N818 - an answer more than an error
 
 
 async def open_array(crawler: Crawler, level: Level, time: int) -> ArraySource:
-    """The array of a level at one time. Raises RecordMissing."""
+    """Open the array of a level at one time. Raises RecordMissing."""
     arrays = open_arrays_of(crawler)
     tried = 0
     while True:
@@ -77,9 +77,9 @@ class BlockReader:
         return Downloader.of(self._crawler).stopping
 
     async def read(self, block: Block) -> tuple[np.ndarray[Any, Any], Chunks]:
-        """The voxels of a block, and how many chunks they came from.
+        """Return the voxels of a block (c, z, y, x), and how many chunks they came from.
 
-        Raises RecordMissing; forbidden: where a chunk is, and the store tells absence otherwise.
+        Raises RecordMissing: `forbidden` if a chunk is, and the store tells absence otherwise.
         """
         # Where one chunk is missing others are: a whole read would be in vain, as often as not.
         if not self._has_gaps:
@@ -115,7 +115,10 @@ class BlockReader:
         return whole, counted
 
     async def _voxels(self, block: Block) -> np.ndarray[Any, Any]:
-        """The voxels of a block whose chunks are all there. Raises _NotThere or RecordMissing."""
+        """Return the voxels of a block whose chunks are all there.
+
+        Raises _NotThere or RecordMissing.
+        """
         region = tuple(slice(a, b) for a, b in zip(block.start, block.stop, strict=True))
         tried = 0
         while True:
@@ -134,7 +137,7 @@ class BlockReader:
                 await self._errors.classify(error, tried)
 
     async def _absence_is_forbidden(self) -> bool:
-        """Whether 403 means absence in this store, asked once for all its boxes."""
+        """Return whether 403 means absence in this store, asked once for all its boxes."""
         known = open_arrays_of(self._crawler).absence
         key = self._level.address.url
         task = known.get(key)

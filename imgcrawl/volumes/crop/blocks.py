@@ -37,7 +37,7 @@ class BlockSide:
         return self._cell(self.stop - 1) - self._cell(self.start) + 1
 
     def cut(self, each: int, *, aligned: bool = False) -> list[tuple[int, int]]:
-        """The box in stretches of `each` chunks: (start, stop), those at the ends clipped.
+        """Cut the box into stretches of `each` chunks: (start, stop), those at the ends clipped.
 
         aligned: they begin at multiples of `each` chunks of the grid, not where the box does
         """
@@ -76,7 +76,7 @@ class BlockPlan:
     aligned: bool = False
 
     def __iter__(self) -> Iterator[Block]:
-        """The blocks in the order of their voxels, x fastest."""
+        """Yield the blocks in the order of their voxels, x fastest."""
         return _blocks(self.sides, self.each, aligned=self.aligned)
 
     def __len__(self) -> int:
@@ -91,7 +91,7 @@ class BlockPlan:
         return _volume(self.sides, self.each)
 
     def chunks(self, block: Block) -> Iterator[Block]:
-        """A block cut into its chunks."""
+        """Yield the chunks of a block."""
         sides = tuple(
             BlockSide(start, stop, side.first, side.chunk)
             for start, stop, side in zip(block.start, block.stop, self.sides, strict=True)
@@ -130,7 +130,7 @@ def plan(
 
 
 def _volume(sides: tuple[BlockSide, ...], each: Sequence[int], but: int | None = None) -> int:
-    """Voxels of a block of so many chunks along each axis, one axis left out."""
+    """Return the voxels of a block of so many chunks along each axis, one axis left out."""
     return prod(
         min(n * side.chunk, side.stop - side.start)
         for axis, (n, side) in enumerate(zip(each, sides, strict=True))
@@ -141,7 +141,7 @@ def _volume(sides: tuple[BlockSide, ...], each: Sequence[int], but: int | None =
 def _doubled(
     sides: tuple[BlockSide, ...], begun: Sequence[int], itemsize: int, limit: int
 ) -> tuple[int, ...]:
-    """All axes but the last grown in turn, as long as there is room."""
+    """Double all axes but the last in turn, as long as there is room; return chunks by axis."""
     each, grown = list(begun), True
     while grown:
         grown = False

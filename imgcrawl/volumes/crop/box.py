@@ -49,7 +49,7 @@ class Size:
 
 
 def parse_box(text: str) -> Box:
-    """``z0:z1,y0:y1,x0:x1``. A unit behind the end is that of the start too.
+    """Parse ``z0:z1,y0:y1,x0:x1``. A unit after the end is that of the start too.
 
     Raises ValueError that says what to type.
     """
@@ -64,7 +64,7 @@ def parse_box(text: str) -> Box:
 
 
 def parse_size(text: str) -> Size:
-    """``z,y,x``, or one number for a cube. Raises ValueError that says what to type."""
+    """Parse ``z,y,x``, or one number for a cube. Raises ValueError that says what to type."""
     parts = [part.strip() for part in text.split(",")]
     if len(parts) == 1:
         parts *= 3
@@ -79,10 +79,10 @@ def parse_size(text: str) -> Size:
 
 
 def box_in_level(box: Box, level: Level) -> tuple[Zyx, Zyx]:
-    """Origin and shape of a box in a level's own numbering, not clipped.
+    """Return origin and shape of a box in a level's own numbering, not clipped.
 
-    Lengths begin at the corner of voxel 0. What they cut is taken as a whole: the start is rounded
-    down, the end up. Raises SourceError where a length is asked of a level that knows none.
+    Lengths begin at the corner of voxel 0. Voxels that are cut are taken whole: the start is
+    rounded down, the end up. Raises SourceError for a length in a level of unknown voxel size.
     """
     origin, shape = [], []
     for axis, each, nm in zip("zyx", box.ranges, level.voxel_nm, strict=True):
@@ -96,7 +96,10 @@ def box_in_level(box: Box, level: Level) -> tuple[Zyx, Zyx]:
 
 
 def size_in_level(size: Size, level: Level) -> Zyx:
-    """A size in the voxels of a level, not clipped; lengths are rounded up. Raises as above."""
+    """Return a size in the voxels of a level, not clipped; lengths are rounded up.
+
+    Raises SourceError for a length in a level of unknown voxel size.
+    """
     sides = []
     for axis, (value, is_length), nm in zip("zyx", size.sides, level.voxel_nm, strict=True):
         step = _step(level, axis, nm) if is_length else 1.0
@@ -105,7 +108,7 @@ def size_in_level(size: Size, level: Level) -> Zyx:
 
 
 def clip(level: Level, origin: Zyx, shape: Zyx) -> tuple[Zyx, Zyx]:
-    """The part of a box that lies in a level. Raises SourceError where there is none."""
+    """Return the part of a box that lies in a level. Raises SourceError if there is none."""
     first, last = [], []
     for start, side, offset, most in zip(origin, shape, level.offset, level.shape, strict=True):
         first.append(max(start, offset))
@@ -125,7 +128,7 @@ def clip(level: Level, origin: Zyx, shape: Zyx) -> tuple[Zyx, Zyx]:
 
 
 def in_words(origin: Zyx, shape: Zyx) -> str:
-    """As it is typed: z0:z1,y0:y1,x0:x1."""
+    """Format a box as it is typed: z0:z1,y0:y1,x0:x1."""
     pairs = zip(origin, shape, strict=True)
     return ",".join(f"{start}:{start + side}" for start, side in pairs)
 
@@ -155,7 +158,7 @@ def _side(text: str) -> tuple[float, bool]:
 
 
 def _number(text: str, axis: str) -> tuple[float, bool]:
-    """A number of voxels, or of nanometres and True."""
+    """Return a number of voxels and False, or of nanometres and True."""
     match = _NUMBER.match(text.strip())
     if match is None:
         raise ValueError(f"{axis}: {text.strip()!r} is no number; type as in {_EXAMPLE}")

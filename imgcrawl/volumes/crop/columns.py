@@ -21,7 +21,7 @@ _FROM = {
 
 
 def columns(provenance: Provenance) -> Metadata:
-    """What is known of a stored crop; a column without a value is left out.
+    """Return what is known of a stored crop; a column without a value is left out.
 
     ``volume`` is the source as a person writes it, ``metadata_sha256`` that of its documents.
     """
@@ -46,9 +46,9 @@ def columns(provenance: Provenance) -> Metadata:
 
 
 def columns_of_level(level: Level, kind: str) -> Metadata:
-    """What is known of a level that is copied as it is, by the names that files have theirs.
+    """Return what is known of a level that is copied as it is, in the columns of files.
 
-    kind: of its picture, which told the voxel size: "OME-Zarr 0.4"
+    kind: of its multiscale, which gave the voxel size: "OME-Zarr 0.4"
     """
     facts = replace(
         _facts(level, level.shape, f"volume: {kind}"),

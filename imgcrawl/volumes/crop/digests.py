@@ -13,7 +13,10 @@ _PIECE = 1 << 20  # bytes
 
 
 def voxels_sha256(raw: Raw) -> str:
-    """The SHA-256 of the voxels in the order c, z, y, x, little-endian. Blocks; raises OSError."""
+    """Return the SHA-256 of the voxels in the order c, z, y, x, little-endian.
+
+    Blocks; raises OSError.
+    """
     found = hashlib.sha256()
     with Path(raw.path).open("rb") as file:
         file.seek(raw.start)
@@ -23,7 +26,7 @@ def voxels_sha256(raw: Raw) -> str:
 
 
 def result_sha256(path: Path) -> str:
-    """The SHA-256 of a file, or of a folder. Blocks; raises OSError.
+    """Return the SHA-256 of a file, or of a folder. Blocks; raises OSError.
 
     Of a folder: that of its list of files, sorted, a line each: SHA-256, two spaces, path,
     as `sha256sum` prints it; the paths relative to the folder, with "/".

@@ -48,13 +48,13 @@ class StoreEndpoint:
         return self.url.startswith("file:")
 
     def named(self, words: str) -> str:
-        """Words of tensorstore's with the host as the crawl knows it."""
+        """Return a message of tensorstore's with the host as the crawl knows it."""
         if urlsplit(self.asked).path == urlsplit(self.url).path:
             return words.replace(_origin(self.asked), _origin(self.url))
         return words.replace(self.asked.rstrip("/"), self.url.rstrip("/"))
 
     def failed_url(self, words: str) -> str | None:
-        """The last URL below this place that an error tells of; None where it tells of none."""
+        """Return the last URL below this endpoint in an error message, or None."""
         if self.is_local:
             return None
         found: list[str] = _URL.findall(self.named(words).partition("[tensorstore_spec=")[0])
@@ -63,9 +63,9 @@ class StoreEndpoint:
 
 
 async def locate(settings: BaseSettings, url: str, resolver: Resolver) -> StoreEndpoint:
-    """Where `url` is to be asked for.
+    """Return where `url` is to be asked for.
 
-    Raises RecordMissing: blocked_address, dns, or bad_url for what is no http, https or file URL.
+    Raises RecordMissing: blocked_address, dns, or bad_url unless it is an http, https or file URL.
     """
     parts = urlsplit(url)
     if parts.scheme == "file":

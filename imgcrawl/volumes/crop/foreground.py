@@ -37,7 +37,7 @@ class ForegroundEstimate:
         self._background: list[float] | None = None
 
     async def foreground(self, level: Level, origin: Zyx, shape: Zyx) -> float:
-        """The part of a box that is foreground, 0 to 1, of its first channel."""
+        """Return the part of a box that is foreground, 0 to 1, of its first channel."""
         values = [0.0, *await self._find_background()]
         boxes = [(each, *mapped(level, each, origin, shape)) for each in self._levels]
         # The finest level of which the box has few voxels; the coarsest, where it has many of all.
@@ -53,7 +53,7 @@ class ForegroundEstimate:
         return float(differs.mean())
 
     async def _find_background(self) -> list[float]:
-        """The value of the background, if there is any."""
+        """Return the value of the background, or nothing if there is none."""
         if self._background is None:
             coarsest = self._levels[-1]
             counts: Counter[float] = Counter()
@@ -66,7 +66,7 @@ class ForegroundEstimate:
 
 
 def mapped(level: Level, other: Level, origin: Zyx, shape: Zyx) -> tuple[Zyx, Zyx]:
-    """A box of one level in the voxels of another of the same picture: origin and shape."""
+    """Return origin and shape of a box of one level in the voxels of another of its multiscale."""
     first, sides = [], []
     for axis in range(3):
         factor = level.shape[axis] / other.shape[axis]

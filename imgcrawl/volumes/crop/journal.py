@@ -25,7 +25,7 @@ class CropJournal:
         self.done: dict[int, Chunks] = {}
 
     def begin(self, plan: dict[str, Any], blocks: int, *, keep: bool) -> None:
-        """Read what is there of the same plan, or start anew. Raises OSError.
+        """Read the finished blocks of the same plan, or start anew. Raises OSError.
 
         keep: whether the file with the voxels is what the journal is about
         """
@@ -39,14 +39,14 @@ class CropJournal:
         whole.replace(self._path)
 
     def add(self, number: int, chunks: Chunks) -> None:
-        """A block has been written: note it. Raises OSError."""
+        """Note a block that has been written. Raises OSError."""
         # Not created: the file may have been taken away meanwhile, and this be a late thread.
         with self._path.open("r+") as file:
             file.seek(0, 2)
             file.write(f"{_line(number, chunks)}\n")
 
     def remove(self) -> None:
-        """All is there."""
+        """Remove the journal of a complete crop."""
         self._path.unlink(missing_ok=True)
 
 

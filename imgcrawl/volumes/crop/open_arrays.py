@@ -63,7 +63,7 @@ class ArraySource:
         return self.shard != self.chunk
 
     def sides(self, origin: Zyx, shape: Zyx) -> tuple[BlockSide, ...]:
-        """A box, all channels, along each axis. Raises RecordMissing where it lies outside."""
+        """Return a box, all channels, along each axis. Raises RecordMissing if it lies outside."""
         domain = self.array.domain
         start = (int(domain[0].inclusive_min), *origin)
         stop = (int(domain[0].exclusive_max), *(o + n for o, n in zip(origin, shape, strict=True)))
@@ -90,9 +90,9 @@ class OpenArrays:
         self.absence: dict[str, asyncio.Task[bool]] = {}  # by volume: whether 403 means absent
 
     async def open(self, level: Level) -> tuple[Any, StoreEndpoint]:
-        """An array as it is stored, opened once for all that ask.
+        """Return an array as it is stored, opened once for all that ask.
 
-        Raises RecordMissing of its address, or ValueError in tensorstore's words.
+        Raises RecordMissing of its address, or tensorstore's ValueError.
         """
         key = (level.address.url, level.driver, level.scale, level.sha256)
         task = self._arrays.get(key)
@@ -104,7 +104,7 @@ class OpenArrays:
         return await asyncio.shield(task)
 
     async def endpoint(self, level: Level) -> StoreEndpoint:
-        """Where the store of a level is asked for. Raises RecordMissing."""
+        """Return where the store of a level is asked for. Raises RecordMissing."""
         return await locate(self._settings, level.address.url, self._resolver)
 
     async def _open(self, level: Level) -> tuple[Any, StoreEndpoint]:
@@ -156,7 +156,7 @@ def open_arrays_of(crawler: Crawler) -> OpenArrays:
 
 
 def tensorstore(silence: float) -> Any:
-    """The module, imported when it is first needed: that takes a tenth of a second, and 30 MB.
+    """Import and return the module when it is first needed: that takes 0.1 s and 30 MB.
 
     silence: seconds until a connection on which nothing comes is given up, 0 for never
     """
@@ -172,9 +172,9 @@ def tensorstore(silence: float) -> Any:
 
 
 def arrange(array: Any, endpoint: StoreEndpoint, level: Level, time: int) -> ArraySource:
-    """An array as it is stored, seen as c, z, y, x at one time.
+    """Return a stored array as c, z, y, x at one time.
 
-    Raises RecordMissing (corrupt) where it is not what the level says.
+    Raises RecordMissing (corrupt) if it is not what the level says.
     """
     if array.rank != len(level.axes) or array.dtype.name != level.dtype:
         raise _changed(level, f"has {array.rank} axes of {array.dtype.name}")

@@ -37,7 +37,7 @@ class CropParts:
 
     @classmethod
     def of(cls, folder: Path, record_id: str, crop: Crop, start: int) -> Self:
-        """The parts of a record's crop whose voxels begin at byte `start`."""
+        """Return the parts of a record's crop whose voxels begin at byte `start`."""
         level = crop.level
         wanted: list[object] = [
             level.address.url,
@@ -52,14 +52,14 @@ class CropParts:
         return cls(crop, start, folder / name, folder / f"{name}.done")
 
     def prepare(self, record_id: str) -> None:
-        """Make room: the folder is there, and nothing is left of other crops of the record."""
+        """Make the folder, and remove the parts of other crops of the record."""
         self.raw.parent.mkdir(exist_ok=True)
         for path in self.raw.parent.glob(f"{_record(record_id)}-*"):
             if not path.name.startswith(self.raw.name):
                 path.unlink()
 
     def complete(self) -> Raw | None:
-        """All the voxels, where an earlier run had come so far."""
+        """Return all the voxels if an earlier run had read them, or None."""
         try:
             chunks = Chunks(**json.loads(self.done.read_bytes()))
             size = self.raw.stat().st_size
@@ -78,7 +78,7 @@ class CropParts:
         temporary.replace(self.done)
 
     def allocated(self) -> int:
-        """The bytes of the disk that the voxels take already; their file has holes."""
+        """Return the bytes of the disk that the voxels take already; their file has holes."""
         try:
             return self.raw.stat().st_blocks * 512
         except FileNotFoundError:
@@ -86,7 +86,7 @@ class CropParts:
 
 
 def forget(folder: Path, record_id: str) -> None:
-    """Remove all that there is of a record: it is stored, or will not be."""
+    """Remove all parts of a record that is stored, or will not be."""
     for path in folder.glob(f"{_record(record_id)}-*"):
         path.unlink()
 

@@ -100,12 +100,12 @@ def check_crop(crop: Crop) -> None:
 
 
 def crop_bytes(crop: Crop) -> int:
-    """How many bytes its voxels have."""
+    """Return how many bytes the voxels of a crop have."""
     return math.prod(crop.shape) * crop.level.channels * _TYPES.get(crop.level.dtype, 8)
 
 
 def format_provenance(provenance: Provenance) -> str:
-    """The text of the file: what `parse_provenance` reads, and the same again for people."""
+    """Return the text of the file: what `parse_provenance` reads, and a summary for people."""
     crop, level = provenance.crop, provenance.crop.level
     shown: dict[str, Any] = {
         "source": level.address.shown,
@@ -131,9 +131,9 @@ def format_provenance(provenance: Provenance) -> str:
 
 
 def parse_provenance(text: str | bytes) -> Provenance:
-    """What a file says. Raises ValueError with what is wrong with it.
+    """Read the text of a file. Raises ValueError that says what is wrong with it.
 
-    What stands there `for_people` may say anything, and is not read.
+    The part `for_people` may say anything, and is not read.
     """
     if len(text) > MAX_BYTES:
         raise ValueError(f"{len(text):,} bytes: the description of a crop is far shorter")
@@ -161,7 +161,7 @@ def parse_provenance(text: str | bytes) -> Provenance:
 
 
 def read_provenance(path: Path) -> Provenance:
-    """What the file at a path says. Raises ValueError with its name and what is wrong with it."""
+    """Read the file at a path. Raises ValueError with its name and what is wrong with it."""
     try:
         with path.open("rb") as file:
             text = file.read(MAX_BYTES + 1)
@@ -175,9 +175,10 @@ def read_provenance(path: Path) -> Provenance:
 def make_provenance(
     item: VolumeItem, crop: Crop, chunks: Chunks, voxels: str, **made: Any
 ) -> Provenance:
-    """The provenance of an item's crop.
+    """Return the provenance of an item's crop.
 
-    voxels: their SHA-256; made: `file` and `made_at`
+    voxels: their SHA-256
+    made:   `file` and `made_at`
     """
     return Provenance(
         record_id=item.record_id,

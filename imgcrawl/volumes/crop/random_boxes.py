@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 def draw(level: Level, shape: Zyx, seed: int, number: int) -> Zyx:
-    """The origin of draw `number`, uniform over all places of a box within a level.
+    """Return the origin of draw `number`, uniform over all places of a box within a level.
 
     Each axis takes the first 16 bytes of sha256("SEED/NUMBER/AXIS"), AXIS being z, y or x, as a
-    big-endian number, modulo the places there are. In the level's own numbering (z, y, x).
+    big-endian number, modulo the number of places. In the level's own numbering (z, y, x).
     """
     found = []
     for axis, offset, most, side in zip("zyx", level.offset, level.shape, shape, strict=True):

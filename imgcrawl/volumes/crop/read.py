@@ -97,7 +97,7 @@ def _plan(source: ArraySource, sides: tuple[BlockSide, ...]) -> BlockPlan:
 
 
 def _at_once(crawler: Crawler, source: ArraySource, blocks: BlockPlan) -> int:
-    """Blocks at a time: two at least, of which one may be read while the other is written.
+    """Return how many blocks are read at a time: two at least, one read while one is written.
 
     As many as keep the connections busy, and fit into memory.
     """
@@ -194,7 +194,7 @@ class _CropFile:
     def _pieces(
         self, where: tuple[slice, ...], voxels: np.ndarray[Any, Any]
     ) -> Iterator[tuple[int, memoryview]]:
-        """The runs of a block that lie together in the file: (offset, bytes)."""
+        """Yield the runs of a block that lie together in the file: (offset, bytes)."""
         import numpy as np  # noqa: PLC0415
 
         voxels = np.ascontiguousarray(voxels, voxels.dtype.newbyteorder("<"))
@@ -210,7 +210,7 @@ class _CropFile:
 
 
 def _within(block: Block, blocks: BlockPlan) -> tuple[slice, ...]:
-    """Where a block lies in its box."""
+    """Return where a block lies in its box."""
     return tuple(
         slice(start - side.start, stop - side.start)
         for start, stop, side in zip(block.start, block.stop, blocks.sides, strict=True)
@@ -218,7 +218,7 @@ def _within(block: Block, blocks: BlockPlan) -> tuple[slice, ...]:
 
 
 def _told(crop: Crop, blocks: BlockPlan, start: int) -> dict[str, Any]:
-    """What a journal is about: with another crop, or other blocks, it is of no use."""
+    """Return the first line of a journal: one of another crop, or of other blocks, is of no use."""
     level = crop.level
     return {
         "address": level.address.url,
@@ -233,6 +233,6 @@ def _told(crop: Crop, blocks: BlockPlan, start: int) -> dict[str, Any]:
 
 
 async def _run_on_disk(do: Callable[..., None], *arguments: object) -> None:
-    """Do something with the disk, in a thread. Raises RecordMissing (disk_full)."""
+    """Run a function that uses the disk, in a thread. Raises RecordMissing (disk_full)."""
     with to_disk():
         await asyncio.to_thread(do, *arguments)

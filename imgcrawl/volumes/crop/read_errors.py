@@ -51,12 +51,12 @@ _DAMAGED = ("FAILED_PRECONDITION", "DATA_LOSS", "INVALID_ARGUMENT", "OUT_OF_RANG
 
 
 def is_absent(error: ValueError) -> bool:
-    """Whether tensorstore says that there is no such object."""
+    """Return whether tensorstore says that there is no such object."""
     return str(error).startswith("NOT_FOUND")
 
 
 def is_forbidden(error: ValueError) -> bool:
-    """Whether tensorstore says that an object may not be read."""
+    """Return whether tensorstore says that an object may not be read."""
     return str(error).startswith(("PERMISSION_DENIED", "UNAUTHENTICATED"))
 
 
@@ -111,7 +111,7 @@ class ReadErrors:
             raise RecordMissing(Outcome.SERVER_ERROR, words, tries=tried)
 
     async def absence_is_forbidden(self) -> bool:
-        """Whether the store answers 403 for what is not there, as some buckets do."""
+        """Return whether the store answers 403 for what is not there, as some buckets do."""
         if self._endpoint.is_local:
             return False
         response = await self._get(f"{self._endpoint.url}{NOWHERE}")
@@ -148,7 +148,7 @@ class ReadErrors:
         return response
 
     def _describe(self, error: ValueError) -> str:
-        """The error in one line, with the host's own name and without the spec at its end."""
+        """Return the error in one line, with the host's own name and without the spec."""
         words = self._endpoint.named(str(error)).partition(" [tensorstore_spec=")[0]
         words = words.partition(" [source locations")[0]
         return "".join(c if c.isprintable() else "?" for c in words)[:500]
@@ -164,9 +164,9 @@ class _NullSink(BodySink):
         self._taken += len(data)
 
     def end(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing."""
 
 
 def _short(url: str) -> str:
-    """A URL without its query, which may carry a signature."""
+    """Return a URL without its query, which may carry a signature."""
     return url.partition("?")[0]

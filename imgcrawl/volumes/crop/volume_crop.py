@@ -75,7 +75,7 @@ class VolumeCropper:
         self._under_way: list[CropParts] = []
 
     async def store(self, item: VolumeItem, crop: Crop) -> Result:
-        """Read and store a cube, or take over what a killed run had stored of it."""
+        """Read and store a crop, or adopt what a killed run had stored of it."""
         url = _url(item, crop)
         if self._run.stopping:
             return Missing(Outcome.INTERRUPTED, "the run was stopped", url)
@@ -130,7 +130,7 @@ class VolumeCropper:
             raise OSError(errno.ENOSPC, words)
 
     def _to_come(self, parts: CropParts) -> int:
-        """The bytes that a crop will take of the disk beside what it has."""
+        """Return the bytes that a crop will take of the disk beside what it has."""
         copies = 1 if parts.crop.format == "npy" else 2  # the voxels, and the result made of them
         there = parts.allocated()
         with suppress(FileNotFoundError):  # of what is being renamed, too
@@ -138,11 +138,11 @@ class VolumeCropper:
         return max(0, copies * crop_bytes(parts.crop) - there)
 
     def _partial(self, raw: Path) -> Path:
-        """Where a result lies until it is complete."""
+        """Return where a result lies until it is complete."""
         return self._run.out.partial / raw.name
 
     async def _read(self, item: VolumeItem, parts: CropParts) -> Raw:
-        """The voxels, from where the last run had stopped. Raises RecordMissing."""
+        """Read the voxels, from where the last run had stopped. Raises RecordMissing."""
         from imgcrawl.volumes.crop.read import read_crop  # noqa: PLC0415 - numpy, 30 MB
 
         files = self._run.counts.files
@@ -164,7 +164,7 @@ class VolumeCropper:
         return raw
 
     def _written(self, item: VolumeItem, crop: Crop, raw: Raw) -> _WrittenCrop:
-        """The cube in its format, with what it came to. Blocks."""
+        """Write the crop in its format; return it with its provenance. Blocks."""
         target = self._partial(Path(raw.path))
         _remove(target)
         try:
@@ -178,7 +178,7 @@ class VolumeCropper:
             raise
 
     async def _put(self, made: _WrittenCrop, name: str) -> None:
-        """Give a cube and its description their places, the description first."""
+        """Give a crop and its description their places, the description first."""
         text = format_provenance(made.provenance)
         await asyncio.to_thread(self._run.out.write, name + SUFFIX, lambda file: file.write(text))
         if self._run.files.local:
@@ -187,7 +187,7 @@ class VolumeCropper:
             await asyncio.to_thread(self._upload, made.path, name)
 
     def _upload(self, made: Path, name: str) -> None:
-        """A cube into the object store, file by file; its description, too. Blocks."""
+        """Upload a crop into the object store, file by file, its description first. Blocks."""
         self._storage.put(self._run.out.root / (name + SUFFIX), name + SUFFIX)
         files = sorted(path for path in made.rglob("*") if path.is_file()) or [made]
         for path in files:
@@ -200,7 +200,7 @@ class VolumeCropper:
         return self._open_storage()
 
     def _adopted(self, found: Path, item: VolumeItem, crop: Crop) -> Provenance | None:
-        """What a killed run stored but did not come to write down, if it is this crop. Blocks."""
+        """Return the provenance of what a killed run stored, if it is this crop. Blocks."""
         try:
             provenance = read_provenance(found.with_name(found.name + SUFFIX))
             of_disk = ProvenanceFile(
@@ -213,7 +213,7 @@ class VolumeCropper:
 
     @staticmethod
     def _stored(item: VolumeItem, provenance: Provenance) -> Stored:
-        """The verdict on a crop that is there; its item gets the columns."""
+        """Return the result of a crop that is stored; its item gets the columns."""
         assert item.crop is not None
         item.metadata = item.metadata | columns(provenance)
         origin = Origin(_url(item, item.crop), item.crop.level.address.url, "original")
@@ -231,14 +231,14 @@ def _url(item: VolumeItem, crop: Crop) -> str:
 
 
 def _is_full(error: Exception) -> bool:
-    """Whether the disk is full; tensorstore says it in words only."""
+    """Return whether the disk is full; tensorstore says so in a message only."""
     full = {os.strerror(number) for number in FULL_DISK}
     is_errno = isinstance(error, OSError) and error.errno in FULL_DISK
     return is_errno or any(words in str(error) for words in full)
 
 
 def _place(made: Path, final: Path, out: OutputDirectory) -> None:
-    """Rename a complete cube to its final name, in the place of what is there. Blocks."""
+    """Rename a complete crop to its final name, replacing what is there. Blocks."""
     final.parent.mkdir(parents=True, exist_ok=True)
     if final.is_dir():
         # A folder that is not empty cannot be renamed over.

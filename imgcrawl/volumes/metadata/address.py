@@ -42,7 +42,7 @@ _EXAMPLES = "s3://bucket/a.zarr, gs://bucket/path, https://host/path or a local 
 
 
 def parse_address(text: str, *, s3_url: str, gcs_url: str, local: bool = True) -> VolumeAddress:
-    """The folder that a text names.
+    """Return the folder that a text names.
 
     s3_url, gcs_url: what s3://bucket/ and gs://bucket/ stand for, with {bucket} in it
     local:           whether folders of this computer may be named: by a user, never by a source
@@ -80,7 +80,7 @@ def parse_address(text: str, *, s3_url: str, gcs_url: str, local: bool = True) -
 
 
 def _plain(location: str) -> str:
-    """An address without what neuroglancer writes of the way in which it is asked for."""
+    """Return an address without neuroglancer's prefix for the way in which it is asked for."""
     way, has_plus, rest = location.partition("+")
     if not has_plus or "://" in way:
         return location
@@ -94,7 +94,7 @@ def _plain(location: str) -> str:
 
 
 def within(address: VolumeAddress, path: str) -> VolumeAddress:
-    """A folder within another, its name encoded as URLs have it.
+    """Return a folder within another, its name encoded as in URLs.
 
     Raises ValueError for a path that leads out of it, or cannot be one.
     """
@@ -107,12 +107,12 @@ def within(address: VolumeAddress, path: str) -> VolumeAddress:
 
 
 def names(address: VolumeAddress) -> list[str]:
-    """The folders on the way to an address, below its bucket or host."""
+    """Return the folders on the way to an address, below its bucket or host."""
     return [unquote(part) for part in _root_and_path(address)[1].split("/") if part]
 
 
 def parent(address: VolumeAddress) -> VolumeAddress | None:
-    """The folder above; None above a bucket or a host."""
+    """Return the folder above, or None above a bucket or a host."""
     root, path = _root_and_path(address)
     if not path.strip("/"):
         return None
@@ -122,7 +122,7 @@ def parent(address: VolumeAddress) -> VolumeAddress | None:
 
 
 def store_of(address: VolumeAddress) -> tuple[VolumeAddress, str]:
-    """The store that a folder lies in, and the path of the folder within it.
+    """Return the store that a folder lies in, and the path of the folder within it.
 
     A store is the first folder on the way that is called .zarr or .n5; without one it is the
     folder itself, and the path is "".
@@ -136,13 +136,13 @@ def store_of(address: VolumeAddress) -> tuple[VolumeAddress, str]:
 
 
 def name_of(address: VolumeAddress) -> str:
-    """What a folder is called; a bucket or a host where it is none."""
+    """Return the name of a folder, or of its bucket or host if it has none."""
     parts = names(address)
     return parts[-1] if parts else address.shown.rstrip("/").rpartition("/")[2] or "volume"
 
 
 def bucket_listing(address: VolumeAddress) -> str | None:
-    """Where the folders and files right below an address are listed; None where it is no bucket."""
+    """Return the URL that lists what lies right below an address, or None outside of buckets."""
     if not address.shown.startswith(("s3://", "gs://")):
         return None
     bucket, _, key = address.shown.partition("://")[2].rstrip("/").partition("/")
@@ -154,7 +154,7 @@ def bucket_listing(address: VolumeAddress) -> str | None:
 
 
 def _root_and_path(address: VolumeAddress) -> tuple[str, str]:
-    """What stands before the folders of an address, and the folders as its URL has them."""
+    """Return what precedes the folders of an address, and the folders as in its URL."""
     scheme, _, rest = address.url.partition("://")
     if address.shown.startswith(("s3://", "gs://")):
         key = address.shown.partition("://")[2].rstrip("/").partition("/")[2]
@@ -165,7 +165,7 @@ def _root_and_path(address: VolumeAddress) -> tuple[str, str]:
 
 
 def _pipe(pipe: str) -> tuple[Driver | None, str]:
-    """Format and path of ``zarr2:path/``."""
+    """Return format and path of ``zarr2:path/``."""
     name, _, path = pipe.partition(":")
     if name not in _FORMATS:
         words = did_you_mean(name, _FORMATS)
@@ -219,7 +219,7 @@ def _on_web(location: str, driver: Driver | None) -> VolumeAddress:
 
 
 def _as_bucket(host: str, path: str) -> str | None:
-    """The s3:// or gs:// form of an address, where the host is known to serve buckets."""
+    """Return the s3:// or gs:// form of an address, if its host is known to serve buckets."""
     for scheme, pattern in _HOSTS:
         if match := pattern.match(host):
             bucket = match.groupdict().get("bucket")
@@ -246,7 +246,7 @@ def _on_disk(location: str, driver: Driver | None) -> VolumeAddress:
 
 
 def _without_document(path: str) -> str:
-    """The folder, where somebody pasted the address of a document in it."""
+    """Return the folder of a path that names a document in it."""
     folder, _, last = path.rstrip("/").rpartition("/")
     return folder if last in _DOCUMENTS and folder else path.rstrip("/")
 

@@ -33,9 +33,9 @@ class FoundFolder:
 
 
 async def pictures_below(get: Get, address: VolumeAddress) -> list[str]:
-    """Paths of pictures below an address, as far as it tells: consolidated metadata, or a listing.
+    """Return paths of multiscales below an address, from consolidated metadata or a listing.
 
-    Groups of levels come alone, without their arrays. Where there are only arrays, they are named.
+    Groups of levels come alone, without their arrays. If there are only arrays, they are named.
     """
     try:
         found = await _consolidated(VolumeDocuments(get, address))
@@ -106,7 +106,7 @@ async def _holds_picture(get: Get, here: VolumeAddress, folder: FoundFolder) -> 
 
 
 async def _folder(get: Get, address: VolumeAddress) -> FoundFolder | None:
-    """The content of a folder; None where it is not told."""
+    """Return the content of a folder, or None if it is not listed."""
     if (local := folder_of(address.url)) is not None:
         files, folders = await asyncio.to_thread(list_folder, local)
         return FoundFolder(frozenset(files), tuple(folders))
@@ -116,7 +116,7 @@ async def _folder(get: Get, address: VolumeAddress) -> FoundFolder | None:
 
 
 def _read_listing(body: bytes) -> FoundFolder | None:
-    """Names out of the XML that S3 and GCS answer with."""
+    """Return the names in the XML that S3 and GCS answer with, or None."""
     text = body.decode("utf-8", "replace")
     if "<ListBucketResult" not in text[:2000]:
         return None

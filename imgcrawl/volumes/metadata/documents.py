@@ -35,13 +35,19 @@ class VolumeDocuments:
         self._origins: dict[str, str] = {}  # of what was found in another document
 
     async def read(self, name: str) -> dict[str, Any] | None:
-        """A document; None where there is none. Raises RecordMissing for what is no JSON object."""
+        """Return a document, or None if it is absent.
+
+        Raises RecordMissing for what is not a JSON object.
+        """
         if name not in self._known:
             self._known[name] = await self._ask(name)
         return self._known[name]
 
     async def look(self, name: str) -> dict[str, Any] | None:
-        """`read`, where a server may answer any name with a page: that is no document."""
+        """Return a document, or None if it is absent or a page in its place.
+
+        Some servers answer any name with a page. Raises RecordMissing for any other body.
+        """
         try:
             return await self.read(name)
         except RecordMissing as error:
@@ -51,7 +57,7 @@ class VolumeDocuments:
             return None
 
     def learn_v3(self, node: dict[str, Any], base: str = "") -> dict[str, Any]:
-        """Note what a group of Zarr 3 holds within its own document; path -> node."""
+        """Note the documents within the own document of a Zarr 3 group; return path -> node."""
         inner = node.get("consolidated_metadata")
         known = inner.get("metadata") if isinstance(inner, dict) else None
         children = {
@@ -66,16 +72,16 @@ class VolumeDocuments:
         return children
 
     async def consolidated(self) -> dict[str, Any]:
-        """What .zmetadata holds: name -> document."""
+        """Return the documents in .zmetadata: name -> document."""
         whole = await self.look(CONSOLIDATED) or {}
         metadata = whole.get("metadata")
         return metadata if isinstance(metadata, dict) else {}
 
     def sha256(self, names: Iterable[str]) -> str:
-        """Of the documents behind `names`: each as "name", a line feed and its bytes as sent.
+        """Return the digest of the documents behind `names`.
 
-        Names are relative to the address. One that came within another counts as that other, and
-        each once, in the order of `names`.
+        Of each: "name", a line feed and its bytes as sent. Names are relative to the address. One
+        that came within another counts as that other, and each once, in the order of `names`.
         """
         digest = hashlib.sha256()
         for name in dict.fromkeys(self._origins.get(name, name) for name in names):

@@ -33,17 +33,17 @@ class Calibration:
     origin: dict[str, float] = field(default_factory=dict)  # of the first voxel
 
     def scaled(self, factors: Mapping[str, float]) -> Calibration:
-        """The same of a level that is coarser by so much."""
+        """Return the calibration of a level that is coarser by these factors."""
         found = {a: nanometres(nm * factors.get(a, 1.0), "nm") for a, nm in self.voxel.items()}
         voxel = {axis: nm for axis, nm in found.items() if nm is not None}
         return Calibration(self.axes, voxel, dict(self.origin))
 
 
 def axes_of(told: Sequence[object], count: int, where: str) -> tuple[str, ...]:
-    """The axes of an array of `count` dimensions, in the order of C.
+    """Return the axes of an array of `count` dimensions, in C order.
 
-    told: their names, where the documents have any; names that tell nothing of space are passed
-          over, and the usual order is taken: t, c, z, y, x, of which the first may lack
+    told: their names, if the documents have any; names without y and x are ignored, and the usual
+          order is taken: t, c, z, y, x, of which the first may lack
     Raises SourceError.
     """
     found = [_SAME.get(str(name).lower(), str(name).lower()) for name in told]
@@ -60,7 +60,7 @@ def axes_of(told: Sequence[object], count: int, where: str) -> tuple[str, ...]:
 def ome_calibration(
     scales: dict[str, Any], dataset: dict[str, Any], count: int, where: str
 ) -> Calibration:
-    """What OME-NGFF (0.1 to 0.5) says of one level: its own transformations, then those of all."""
+    """Return what OME-NGFF (0.1 to 0.5) says of a level: its transformations, then those of all."""
     told = _list(scales.get("axes"))
     axes = axes_of([e.get("name") if isinstance(e, dict) else e for e in told], count, where)
     units = [e.get("unit") if isinstance(e, dict) else None for e in told]
@@ -76,7 +76,7 @@ def ome_calibration(
 
 
 def _transforms(holder: dict[str, Any], count: int) -> tuple[list[float | None], list[float]]:
-    """The scale and the translation of a list of transformations."""
+    """Return the scale and the translation of a list of transformations."""
     scale: list[float | None] = [None] * count
     shift = [0.0] * count
     for each in _list(holder.get("coordinateTransformations")):
@@ -92,7 +92,10 @@ def _transforms(holder: dict[str, Any], count: int) -> tuple[list[float | None],
 
 
 def array_calibration(array: ZarrArray, where: str, shift: Sequence[object] = ()) -> Calibration:
-    """What an array says of itself. shift: the place of its first voxel, in the array's units."""
+    """Return what an array says of itself.
+
+    shift: the place of its first voxel, in the array's units
+    """
     found = Calibration(axes_of(array.axes, len(array.shape), where))
     steps = [*shift] + [None] * (len(found.axes) - len(shift))
     for axis, unit, size, step in zip(found.axes, array.units, array.scale, steps, strict=False):
@@ -117,7 +120,7 @@ def make_level(
     told: Calibration,
     sha256: str,
 ) -> Level:
-    """The level that an array of Zarr or N5 is. Raises SourceError for one that cannot be read."""
+    """Return the level that an array of Zarr or N5 is. Raises SourceError if it cannot be read."""
     where = f"{address.shown}"
     if array.dtype is None:
         raise SourceError(f"{where} has a data type that cannot be read here.")

@@ -57,13 +57,13 @@ class _ZarrGroup:
 async def read_multiscale(
     get: Get, address: VolumeAddress, *, resolve: Callable[[str], VolumeAddress] | None = None
 ) -> Multiscale:
-    """The picture at an address, its finest level first.
+    """Return the multiscale at an address, its finest level first.
 
-    get:     the bytes of a document, None where there is none
-    resolve: the address that a document names, for the redirects of precomputed volumes
-    An array that is a level of the group above it gives that group's picture with this one level,
-    so that its voxel size is known. Raises NoPicture that says what is there in its place,
-    SourceError for what cannot be read, and what `get` raises.
+    get:     returns the bytes of a document, or None
+    resolve: returns the address that a document names, for redirects of precomputed volumes
+    An array that is a level of the group above it gives that group's multiscale with this level
+    alone, so that its voxel size is known. Raises NoMultiscaleError that says what is there
+    instead, SourceError for what cannot be read, and what `get` raises.
     """
     try:
         found = await _picture(get, address, resolve, _MAX_REDIRECTS)
@@ -102,7 +102,7 @@ async def _picture(
 def _target(
     there: str, address: VolumeAddress, resolve: Callable[[str], VolumeAddress] | None, left: int
 ) -> VolumeAddress:
-    """Where the info of a precomputed volume sends its readers."""
+    """Return where the info of a precomputed volume redirects."""
     if resolve is None or not left:
         raise SourceError(f"{address.shown}/info sends on to {printable(there)}: type that.")
     try:
@@ -158,7 +158,7 @@ async def _zarr2(here: _ZarrGroup) -> Multiscale | None:
 
 
 def _first_image(here: _ZarrGroup) -> _ZarrGroup:
-    """Bioformats2raw puts the first image of a file into a group called 0."""
+    """Return the group "0", in which bioformats2raw puts the first image of a file."""
     return _ZarrGroup(here.documents, within(here.address, "0"), "0/")
 
 
@@ -171,7 +171,7 @@ async def _pyramid(
     array: Callable[[str], Awaitable[ZarrArray | None]],
     is_label: bool,
 ) -> Multiscale:
-    """A group of levels as OME-NGFF describes it."""
+    """Return a group of levels as OME-NGFF describes it."""
     where = here.address.shown
     datasets = _datasets(scales, where)
     found = await asyncio.gather(*(array(str(each["path"])) for each in datasets))
@@ -195,7 +195,7 @@ async def _pyramid(
 
 
 def _datasets(scales: dict[str, Any], where: str) -> list[dict[str, Any]]:
-    """The levels that a document names, their paths fit to be used."""
+    """Return the levels that a document names. Raises SourceError for unusable paths."""
     told = scales.get("datasets")
     datasets = [each for each in told if isinstance(each, dict)] if isinstance(told, list) else []
     if not 0 < len(datasets) <= _MAX_LEVELS:
@@ -210,7 +210,7 @@ def _datasets(scales: dict[str, Any], where: str) -> list[dict[str, Any]]:
 def _alone(
     here: _ZarrGroup, array: ZarrArray, driver: Driver, kind: str, documents: list[str]
 ) -> Multiscale:
-    """An array of its own as a picture of one level."""
+    """Return a single array as a multiscale of one level."""
     sha256 = here.documents.sha256(here.base + name for name in documents)
     told = array_calibration(array, here.address.shown, array.shift)
     name = name_of(here.address)
@@ -256,7 +256,7 @@ async def _n5(here: _ZarrGroup) -> Multiscale | None:
 
 
 async def _as_level(get: Get, alone: Multiscale) -> Multiscale | None:
-    """The picture that an array is a level of, with that level only."""
+    """Return the multiscale that an array is a level of, with that level only."""
     above = parent(alone.address)
     if above is None:
         return None
@@ -269,7 +269,7 @@ async def _as_level(get: Get, alone: Multiscale) -> Multiscale | None:
 
 
 async def _nothing(get: Get, address: VolumeAddress) -> NoMultiscaleError:
-    """What to say of an address that is no picture."""
+    """Return the error for an address without a multiscale, with those below it."""
     found = await pictures_below(get, address)
     if not found:
         words = (

@@ -25,10 +25,10 @@ _MAX_LEVELS = 64
 async def n5_datasets(
     documents: VolumeDocuments, group: dict[str, Any], where: str
 ) -> list[tuple[str, dict[str, Any]]]:
-    """The levels of a group: path, and what the group says of it.
+    """Return the levels of a group: path, and what the group says of it.
 
     A group names them as multiscales (OpenOrganelle), or has them as s0, s1, ... with or without
-    a list of factors. Raises SourceError for paths that are none.
+    a list of factors. Raises SourceError for unusable paths.
     """
     multiscales = group.get("multiscales")
     first = multiscales[0] if isinstance(multiscales, list) and multiscales else None
@@ -50,7 +50,7 @@ async def n5_datasets(
 
 
 def _with_factors(group: dict[str, Any], number: int) -> dict[str, Any]:
-    """A group's attributes as one level of it has them: its own factors in place of the list.
+    """Return a group's attributes for one level of it: its own factors in place of the list.
 
     The list is called scales (n5-viewer) or downsamplingFactors (BigDataViewer, neuroglancer).
     """
@@ -70,11 +70,11 @@ def n5_calibration(
     *,
     finest: Nanometres | None = None,
 ) -> Calibration:
-    """What is known of a level: its own words, or those of the group, times its factors.
+    """Return what is known of a level: its own size, or that of the group, times its factors.
 
-    finest: the voxel size of s0 (z, y, x), where that is known. By convention a size is that of
-            s0, even where a level repeats it; some write that of the level, and the two of them
-            tell which it is.
+    finest: the voxel size of s0 (z, y, x), if that is known. By convention a size is that of s0,
+            even if a level repeats it; some write that of the level, and the two of them tell
+            which it is.
     """
     for holder in (node, above):
         transform = holder.get("transform")
@@ -100,7 +100,7 @@ def n5_calibration(
 
 
 def _is_scaled(told: Calibration, finest: Nanometres, factors: dict[str, float]) -> bool:
-    """Whether a size is that of the finest level times the factors."""
+    """Return whether a size is that of the finest level times the factors."""
     known = {axis: nm for axis, nm in zip("zyx", finest, strict=True) if nm is not None}
     return known.keys() == told.voxel.keys() and all(
         math.isclose(told.voxel[axis], nm * factors.get(axis, 1.0), rel_tol=1e-3)

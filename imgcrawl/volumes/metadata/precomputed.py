@@ -27,7 +27,7 @@ _VOLUME = "neuroglancer_multiscale_volume"
 
 
 def read_info(info: dict[str, Any], address: VolumeAddress, sha256: str) -> Multiscale:
-    """The volume that an info document describes. Raises SourceError for what is none."""
+    """Return the volume that an info document describes. Raises SourceError."""
     where = address.shown
     kind = info.get("@type", _VOLUME)
     if kind != _VOLUME:
@@ -52,7 +52,7 @@ def read_info(info: dict[str, Any], address: VolumeAddress, sha256: str) -> Mult
 
 
 def middle_chunk(level: Level) -> str:
-    """Where the chunk in the middle of a scale is asked for, if chunks are objects of their own."""
+    """Return the URL of the chunk in the middle of a scale, if chunks are objects of their own."""
     ranges = []
     for offset, side, chunk in zip(level.offset, level.shape, level.chunk, strict=True):
         start = side // 2 // chunk * chunk
@@ -97,7 +97,7 @@ def _level(
 
 
 def _three(value: object, least: int, where: str) -> Zyx:
-    """x, y, z of a document as z, y, x."""
+    """Return x, y, z of a document as z, y, x."""
     numbers = [n for n in value if type(n) is int] if isinstance(value, list) else []
     if len(numbers) != 3 or min(numbers) < least or max(numbers) > _MAX_OFFSET:
         raise SourceError(f"{where}: {printable(str(value), 80)} are no three numbers of voxels.")

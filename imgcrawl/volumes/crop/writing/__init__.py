@@ -36,7 +36,7 @@ _HOLDS: dict[Format, frozenset[str]] = {
 
 
 def check(format_: Format, dtype: str) -> None:
-    """Raise ValueError where a format cannot hold a type, with those that can.
+    """Raise ValueError if a format cannot hold a type, with the formats that can.
 
     dtype: numpy's name
     """
@@ -51,9 +51,9 @@ def check(format_: Format, dtype: str) -> None:
 
 
 def start(crop: Crop) -> int:
-    """Where the voxels begin in the file that they are read into.
+    """Return the byte at which the voxels begin in the file that they are read into.
 
-    Not at its first byte where that file is to become the result.
+    Not the first if that file is to become the result.
     """
     if crop.format != "npy":
         return 0
@@ -63,11 +63,11 @@ def start(crop: Crop) -> int:
 
 
 def write(raw: Raw, crop: Crop, target: Path) -> Path:
-    """Write the voxels in the format of the crop. Blocks: call it in a thread.
+    """Write the voxels in the format of the crop; return where the result lies. Blocks.
 
     raw:    whose voxels begin at `start(crop)`
     target: a file or folder that is not there yet
-    Where the result lies: at `target`, or where `raw` was if that is the result now.
+    The result lies at `target`, or where `raw` was if that is the result now.
     Raises ValueError for a type that the format cannot hold, and OSError.
     """
     # Each brings a library that a crawl of pictures does not need.

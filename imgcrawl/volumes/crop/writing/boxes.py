@@ -34,7 +34,7 @@ class WriteBox:
 
 
 def boxes(raw: Raw) -> Iterator[WriteBox]:
-    """The voxels cut into boxes of whole chunks of at most MAX_BYTES, each voxel in one of them."""
+    """Yield boxes of whole chunks of at most MAX_BYTES, each voxel in one of them."""
     channels, *shape = raw.shape
     item = np.dtype(raw.dtype).itemsize
     step_x = _step(shape[2], MAX_BYTES // (CHUNK * CHUNK * item))
@@ -47,7 +47,7 @@ def boxes(raw: Raw) -> Iterator[WriteBox]:
 
 
 def _step(size: int, most: int) -> int:
-    """As many whole chunks as fit, at least one."""
+    """Return as many whole chunks as fit, at least one, in voxels."""
     return size if size <= most else max(CHUNK, most // CHUNK * CHUNK)
 
 
@@ -59,7 +59,7 @@ class VoxelFile:
     file: int
 
     def read(self, box: WriteBox) -> NDArray[np.generic]:
-        """The voxels of a box: z, y, x. Raises OSError where the file ends before them."""
+        """Return the voxels of a box: z, y, x. Raises OSError if the file ends before them."""
         _, depth, height, width = self.raw.shape
         dtype = np.dtype(self.raw.dtype).newbyteorder("<")
         (z0, y0, x0), (z1, y1, x1) = box.low, box.high
@@ -87,7 +87,7 @@ class VoxelFile:
 
 @contextmanager
 def opened(raw: Raw) -> Iterator[VoxelFile]:
-    """The file of voxels, for as long as it is read. Raises OSError."""
+    """Yield the open file of voxels. Raises OSError."""
     file = os.open(raw.path, os.O_RDONLY)
     try:
         yield VoxelFile(raw, file)

@@ -9,9 +9,10 @@ if TYPE_CHECKING:
 
 
 def origin_nm(crop: Crop) -> Nanometres:
-    """The place of the crop's first voxel (z, y, x), None along an axis of unknown voxel size.
+    """Return the place of the crop's first voxel (z, y, x) in nanometres.
 
-    The level's translation is where voxel 0 of the array's own numbering lies.
+    None along an axis of unknown voxel size. The level's translation is where voxel 0 of the
+    array's own numbering lies.
     """
     z, y, x = (
         None if voxel is None else (moved or 0.0) + first * voxel
@@ -23,7 +24,10 @@ def origin_nm(crop: Crop) -> Nanometres:
 
 
 def size_nm(crop: Crop) -> Nanometres:
-    """The extent of the crop (z, y, x), None along an axis of unknown voxel size."""
+    """Return the extent of the crop (z, y, x) in nanometres.
+
+    None along an axis of unknown voxel size.
+    """
     z, y, x = (
         None if voxel is None else voxel * size
         for voxel, size in zip(crop.level.voxel_nm, crop.shape, strict=True)

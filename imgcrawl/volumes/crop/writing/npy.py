@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def header(shape: tuple[int, int, int, int], dtype: str) -> bytes:
-    """What stands before the voxels: z, y, x, or c, z, y, x where there are channels.
+    """Return the header before the voxels: z, y, x, or c, z, y, x if there are channels.
 
     shape: c, z, y, x
     """

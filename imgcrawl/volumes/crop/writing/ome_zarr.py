@@ -60,7 +60,7 @@ def _spec(raw: Raw, target: Path, *, has_channels: bool) -> dict[str, Any]:
 
 
 def _attributes(crop: Crop, *, has_channels: bool) -> dict[str, Any]:
-    """What makes a group a picture: axes, voxel size and place.
+    """Return the attributes that make a group a multiscale: axes, voxel size and place.
 
     Along an axis of unknown voxel size all is in voxels, and no unit is given.
     """
