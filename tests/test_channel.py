@@ -62,9 +62,9 @@ def test_a_line_without_an_end_is_not_kept() -> None:
 
 def test_a_parent_that_does_not_listen_holds_up_nothing() -> None:
     ours, theirs = socket.socketpair()
-    teller = ProgressSocket(theirs.detach())
+    crawl = ProgressSocket(theirs.detach())
     for number in range(5000):  # far more than there is room for
-        teller.tell({"number": number, "says": "x" * 2000})
+        crawl.send({"number": number, "says": "x" * 2000})
     found: list[dict[str, Any]] = []
     told: list[dict[str, Any]] = []
 
@@ -72,7 +72,7 @@ def test_a_parent_that_does_not_listen_holds_up_nothing() -> None:
         listening = asyncio.create_task(receive(ours, found.append))
         while not told or told[-1] not in found:
             told.append({"late": len(told)})
-            teller.tell(told[-1])
+            crawl.send(told[-1])
             await asyncio.sleep(0.01)
         listening.cancel()
 
@@ -86,12 +86,12 @@ def test_a_parent_that_does_not_listen_holds_up_nothing() -> None:
 
 def test_a_parent_that_is_gone_is_noticed() -> None:
     ours, theirs = socket.socketpair()
-    teller = ProgressSocket(theirs.detach())
-    waiting = threading.Thread(target=teller.wait_for_death, daemon=True)
+    crawl = ProgressSocket(theirs.detach())
+    waiting = threading.Thread(target=crawl.wait_for_death, daemon=True)
     waiting.start()
     waiting.join(0.2)
     assert waiting.is_alive()
     ours.close()
     waiting.join(20)
     assert not waiting.is_alive()
-    teller.tell({"done": 1})  # to nobody, without harm
+    crawl.send({"done": 1})  # to nobody, without harm

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imgcrawl.plans.result import in_words
+from imgcrawl.plans.result import format_result
 from tests.conftest import HASTE, ROOT, Crawler, Ended, Out, started, until
 
 if TYPE_CHECKING:
@@ -296,8 +296,8 @@ def test_a_second_signal_gives_up_what_is_under_way(plans: Plans, replica: Repli
 def test_what_others_chose_moves_no_cursor() -> None:
     crawl = {"state": "failed", "error": "a\x1b[2J\r\nb", "stored": 1, "missing": 0, "bytes": 5}
     totals = {"stored": 1, "missing": 0, "bytes": 5, "exit_status": 1}
-    words = in_words({"crawls": {"isic": crawl}, **totals}, Path("out"))
-    assert words.splitlines()[0].endswith("a [2J  b")
+    words = format_result({"crawls": {"isic": crawl}, **totals}, Path("out"))
+    assert words.splitlines()[0].endswith("a [2J b")
 
 
 def test_at_a_terminal_there_is_a_table(plans: Plans, replica: ReplicaProcess) -> None:

@@ -1,4 +1,4 @@
-"""What a plan came to: one metadata.csv and failures.csv over all crawls, and summary.json."""
+"""The result of a plan: one metadata.csv and failures.csv over all crawls, and summary.json."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import imgcrawl
 from imgcrawl.dataset.merge import MergeInput, merge_tables
 from imgcrawl.dataset.rebuild import rebuild_at
-from imgcrawl.plans.display import printable
-from imgcrawl.plans.state import CrawlPhase, CrawlState, exit_status
+from imgcrawl.plans.state import CrawlState, plan_exit_status
+from imgcrawl.progress.channel import MAX_TEXT
+from imgcrawl.progress.row import CrawlPhase
 from imgcrawl.records.errors import ArgumentError, OutputError
 from imgcrawl.storage.directory import FAILURES, LEDGER, METADATA, SUMMARY, OutputDirectory
+from imgcrawl.text.redact import printable
 from imgcrawl.text.sizes import format_size
 from imgcrawl.text.times import utc_now
 
@@ -25,13 +27,13 @@ COLUMN = "dataset"  # of the tables: the crawl's name
 
 
 def open_target(plan: CrawlPlan) -> OutputDirectory:
-    """The plan's own OUT, locked against a second run of it.
+    """Return the plan's own OUT, locked against a second run of it.
 
-    Raises ArgumentError where it holds a dataset of its own, whose tables would be overwritten, and
-    OutputError where it cannot be written to or is in use.
+    Raise ArgumentError if it holds a dataset of its own, whose tables would be overwritten, and
+    OutputError if it cannot be written to or is in use.
     """
     tables = plan.out / METADATA, plan.out / FAILURES
-    foreign = any(table.exists() for table in tables) and not earlier(plan.out)
+    foreign = any(table.exists() for table in tables) and not read_earlier(plan.out)
     if foreign or (plan.out / LEDGER).exists():
         raise ArgumentError(
             f"{plan.path}: out: {plan.out} holds another dataset, whose {METADATA} would be "
@@ -43,8 +45,8 @@ def open_target(plan: CrawlPlan) -> OutputDirectory:
         raise OutputError(str(error).replace("-a out=DIR", "out = ... in the plan")) from error
 
 
-def earlier(out: Path) -> dict[str, Any]:
-    """What summary.json says of the crawls of an earlier run, by name; empty without one."""
+def read_earlier(out: Path) -> dict[str, Any]:
+    """Return what summary.json says of the crawls of an earlier run, by name; empty without one."""
     try:
         loaded = json.loads((out / SUMMARY).read_text("utf-8"))
         crawls = loaded["crawls"] if loaded["plan"] else {}
@@ -54,14 +56,14 @@ def earlier(out: Path) -> dict[str, Any]:
 
 
 def unfinished(plan: CrawlPlan) -> set[str]:
-    """Names of the crawls that have not, as they stand in the plan, ended with status 0."""
-    before = earlier(plan.out)
+    """Return the names of crawls that have not, as the plan has them, ended with status 0."""
+    before = read_earlier(plan.out)
     finished = {
         crawl.name
         for crawl in plan.crawls
-        if isinstance(told := before.get(crawl.name), dict)
-        and told.get("exit_status") == 0
-        and told.get("fingerprint") == crawl.fingerprint
+        if isinstance(earlier := before.get(crawl.name), dict)
+        and earlier.get("exit_status") == 0
+        and earlier.get("fingerprint") == crawl.fingerprint
     }
     return {crawl.name for crawl in plan.crawls} - finished
 
@@ -69,7 +71,7 @@ def unfinished(plan: CrawlPlan) -> set[str]:
 def write_summary(
     target: OutputDirectory,
     plan: CrawlPlan,
-    standings: list[CrawlState],
+    states: list[CrawlState],
     *,
     started_at: str,
     signum: int | None = None,
@@ -79,8 +81,8 @@ def write_summary(
 
     `figures`: of each crawl ``stored``, ``missing`` (records) and ``bytes``; None while it runs.
     """
-    before = earlier(target.root)
-    crawls = {s.crawl.name: _crawl_summary(s, target.root, before) for s in standings}
+    before = read_earlier(target.root)
+    crawls = {s.crawl.name: _crawl_summary(s, target.root, before) for s in states}
     for name, counts in (figures or {}).items():
         crawls[name] |= counts
     summary: dict[str, Any] = {
@@ -88,7 +90,7 @@ def write_summary(
         "version": imgcrawl.__version__,
         "started_at": started_at,
         "ended_at": utc_now() if figures is not None else None,
-        "exit_status": exit_status(standings, signum) if figures is not None else None,
+        "exit_status": plan_exit_status(states, signum) if figures is not None else None,
         "crawls": crawls,
     }
     for key in ("stored", "missing", "bytes"):
@@ -98,37 +100,41 @@ def write_summary(
     return summary
 
 
-def _crawl_summary(standing: CrawlState, root: Path, before: dict[str, Any]) -> dict[str, Any]:
-    crawl, told = standing.crawl, before.get(standing.crawl.name)
+def _crawl_summary(state: CrawlState, root: Path, before: dict[str, Any]) -> dict[str, Any]:
+    crawl, earlier = state.crawl, before.get(state.crawl.name)
     summary = {
         "spider": crawl.spider,
         "arguments": crawl.arguments,
         "out": os.path.relpath(crawl.out, root),
         "fingerprint": crawl.fingerprint,
-        "state": standing.state.value,
-        "exit_status": standing.exit_status,
-        "error": standing.error,
-        "seconds": standing.seconds,
+        "state": str(state.progress.phase),
+        "exit_status": state.exit_status,
+        "error": state.error,
+        "seconds": state.seconds,
     }
-    not_begun = standing.state in {CrawlPhase.LEFT_OUT, CrawlPhase.WAITING}
-    if not_begun and isinstance(told, dict) and told.get("fingerprint") == crawl.fingerprint:
-        # What it came to in an earlier run holds still.
-        ended = told if told.get("exit_status") is not None else {}
-        summary |= {key: ended[key] for key in ("state", "exit_status", "error") if key in ended}
+    not_begun = state.progress.phase in {CrawlPhase.LEFT_OUT, CrawlPhase.WAITING}
+    if (
+        not_begun
+        and isinstance(earlier, dict)
+        and earlier.get("fingerprint") == crawl.fingerprint
+        and earlier.get("exit_status") is not None
+    ):
+        # The result of an earlier run still holds.
+        summary |= {k: earlier[k] for k in ("state", "exit_status", "error") if k in earlier}
     return summary
 
 
-def consolidate(
+def merge_results(
     target: OutputDirectory,
     plan: CrawlPlan,
-    standings: list[CrawlState],
+    states: list[CrawlState],
     *,
     started_at: str,
     signum: int | None,
 ) -> tuple[dict[str, Any], list[str]]:
-    """Bring the tables of all crawls together, those of earlier runs included.
+    """Merge the tables of all crawls, those of earlier runs included.
 
-    The summary, and a sentence on each crawl that could not be taken in.
+    Return the summary, and a sentence on each crawl that could not be taken in.
     """
     parts, figures, left_out = [], {}, []
     for crawl in plan.crawls:
@@ -146,20 +152,20 @@ def consolidate(
         }
         parts.append(MergeInput(crawl.name, crawl.out, {COLUMN: crawl.name}))
     summary = write_summary(
-        target, plan, standings, started_at=started_at, signum=signum, figures=figures
+        target, plan, states, started_at=started_at, signum=signum, figures=figures
     )
     merge_tables(parts, target.root)
     return summary, left_out
 
 
-def in_words(summary: dict[str, Any], out: Path) -> str:
-    """The summary for a person: a line a crawl, and where everything is."""
+def format_result(summary: dict[str, Any], out: Path) -> str:
+    """Return the summary for a person: a line a crawl, and where everything is."""
     crawls = summary["crawls"]
     width = max(map(len, crawls))
     lines = []
     for name, crawl in crawls.items():
         size = format_size(crawl.get("bytes", 0))
-        error = f"  {printable(crawl['error'])}" if crawl["error"] else ""
+        error = f"  {printable(crawl['error'], MAX_TEXT)}" if crawl["error"] else ""
         lines.append(
             f"{name:<{width}}  {crawl['state']:<12}  {crawl.get('stored', 0):>9,} stored  "
             f"{crawl.get('missing', 0):>7,} missing  {size:>10}{error}"

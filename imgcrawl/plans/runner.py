@@ -9,15 +9,16 @@ import sys
 import time
 from collections import defaultdict
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from imgcrawl.plans.child import CrawlChild
-from imgcrawl.plans.display import LogLines, PlanDisplay
-from imgcrawl.plans.result import consolidate, in_words, open_target, write_summary
-from imgcrawl.plans.state import CrawlPhase, CrawlState
-from imgcrawl.progress.terminal import is_watched
+from imgcrawl.plans.child import LOG, CrawlChild
+from imgcrawl.plans.result import format_result, merge_results, open_target, write_summary
+from imgcrawl.plans.state import CrawlState
+from imgcrawl.progress.channel import MAX_TEXT
+from imgcrawl.progress.display import open_display
+from imgcrawl.progress.row import CrawlPhase, ProgressRow
 from imgcrawl.records.errors import OutputError
-from imgcrawl.storage.directory import LOG
+from imgcrawl.text.redact import printable
 from imgcrawl.text.times import utc_now
 
 if TYPE_CHECKING:
@@ -26,9 +27,13 @@ if TYPE_CHECKING:
     from scrapy.settings import Settings
 
     from imgcrawl.plans.file import CrawlPlan
+    from imgcrawl.progress.channel import Message
+    from imgcrawl.progress.display import ProgressDisplay
+
+logger = logging.getLogger("crawlall")
 
 
-class Runner:
+class PlanRunner:
     """The crawls of a plan: at most `jobs` at once, and one at a time of a group.
 
     A crawl that fails stops no other. `signum` is the first signal that came, if any.
@@ -39,21 +44,28 @@ class Runner:
         plan: CrawlPlan,
         wanted: set[str],
         overrides: dict[str, str],
-        display: PlanDisplay,
-        note: Callable[[list[CrawlState]], object],
+        display: ProgressDisplay,
+        save: Callable[[list[CrawlState]], object],
     ) -> None:
         """`wanted`: names of the crawls to run; `overrides`: settings before the plan's.
 
-        `note` is called with all standings whenever a crawl begins or ends.
+        `save` is called with all states whenever a crawl begins or ends.
         """
-        self.standings = [
-            CrawlState(crawl, CrawlPhase.WAITING if crawl.name in wanted else CrawlPhase.LEFT_OUT)
+        self.states = [
+            CrawlState(
+                crawl,
+                ProgressRow(
+                    crawl.name,
+                    CrawlPhase.WAITING if crawl.name in wanted else CrawlPhase.LEFT_OUT,
+                    activity=f"its log is {crawl.out / LOG}",
+                ),
+            )
             for crawl in plan.crawls
         ]
         self.signum: int | None = None
         self._overrides = overrides
         self._display = display
-        self._note = note
+        self._save = save
         self._slots = asyncio.Semaphore(plan.jobs)
         self._groups: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._running: list[CrawlChild] = []
@@ -67,114 +79,107 @@ class Runner:
         drawing = asyncio.create_task(self._draw())
         try:
             async with asyncio.TaskGroup() as tasks:
-                for standing in self.standings:
-                    if standing.state is CrawlPhase.WAITING:
-                        tasks.create_task(self._one(standing))
+                for state in self.states:
+                    if state.progress.phase == CrawlPhase.WAITING:
+                        tasks.create_task(self._run_crawl(state))
         finally:
             drawing.cancel()
 
-    async def _one(self, standing: CrawlState) -> None:
-        async with self._groups[standing.crawl.group], self._slots:
+    async def _run_crawl(self, state: CrawlState) -> None:
+        async with self._groups[state.crawl.group], self._slots:
             if self.signum is not None:
                 return
-            child = CrawlChild(standing.crawl, self._overrides)
+            child = CrawlChild(state.crawl, self._overrides)
             self._running.append(child)
             began = time.monotonic()
-            standing.state = CrawlPhase.RUNNING
-            self._changed(standing)
+            state.progress.phase = CrawlPhase.RUNNING
+            self._changed(state)
             try:
-                await self._to_its_end(standing, child)
+                await self._run_child(state, child)
             finally:
                 self._running.remove(child)
-                standing.seconds = round(time.monotonic() - began, 3)
-            self._changed(standing)
+                state.seconds = round(time.monotonic() - began, 3)
+            state.progress.activity = ""
+            self._changed(state)
 
-    def _changed(self, standing: CrawlState) -> None:
-        self._display.changed(standing)
-        self._note(self.standings)
+    def _changed(self, state: CrawlState) -> None:
+        self._display.changed(state.progress)
+        self._save(self.states)
 
-    async def _to_its_end(self, standing: CrawlState, child: CrawlChild) -> None:
-        def hear(told: dict[str, Any]) -> None:
-            if "says" in told:
-                level = logging.getLevelNamesMapping().get(told["level"], logging.WARNING)
-                self._display.say(level, standing.crawl.name, told["says"])
+    async def _run_child(self, state: CrawlState, child: CrawlChild) -> None:
+        name, progress = state.crawl.name, state.progress
+
+        def on_message(message: Message) -> None:
+            if "text" in message:
+                level = logging.getLevelNamesMapping().get(message["level"], logging.WARNING)
+                logger.log(level, "%s: %s", name, printable(message["text"], MAX_TEXT))
             else:
-                standing.hear(told)
+                state.update(message)
 
         try:
-            code = await child.run(hear)
+            code = await child.run(on_message)
         except OSError as error:
-            standing.state = CrawlPhase.FAILED
-            standing.error = f"it could not be started: {error}"
+            progress.phase = CrawlPhase.FAILED
+            state.error = f"it could not be started: {error}"
             return
-        standing.end(code, stopping=self.signum is not None)
-        if standing.state is CrawlPhase.FAILED:
-            words = standing.error or await asyncio.to_thread(child.last_words)
-            standing.error = words
-            log = standing.crawl.out / LOG
-            self._display.say(logging.ERROR, standing.crawl.name, f"{words} (see {log})")
+        state.end(code, stopping=self.signum is not None)
+        if progress.phase == CrawlPhase.FAILED:
+            if state.error is None:
+                state.error = await asyncio.to_thread(child.last_log_line)
+            logger.error(
+                "%s: %s (see %s)", name, printable(state.error, MAX_TEXT), state.crawl.out / LOG
+            )
 
     def _stop(self, signum: int) -> None:
         """Hand a signal on, so that crawls finish what is in flight; a second one: give up."""
         self._signals += 1
         if self.signum is None:
             self.signum = signum
-            self._display.say(
-                logging.WARNING, "", "stopping: each crawl finishes what is under way"
-            )
+            logger.warning("stopping: each crawl finishes what is under way")
         if self._signals <= 2:
             for child in self._running:
                 child.signal(signum)
 
     async def _draw(self) -> None:
+        rows = [state.progress for state in self.states]
         while True:
-            self._display.draw(self.standings)
+            self._display.show(rows)
             await asyncio.sleep(self._display.interval)
-
-
-def display_for(settings: Settings) -> PlanDisplay:
-    """The display that fits: a table for people at a terminal, else lines of the log."""
-    if is_watched(settings):
-        # rich costs memory and time to load, and unattended runs have no use for it.
-        from imgcrawl.plans.live_table import LiveTable  # noqa: PLC0415
-
-        return LiveTable()
-    return LogLines(settings)
 
 
 async def run_plan(
     plan: CrawlPlan, wanted: set[str], overrides: dict[str, str], settings: Settings
 ) -> int:
-    """Run the crawls of a plan whose names are `wanted`; the exit status.
+    """Run the crawls of a plan whose names are `wanted`; return the exit status.
 
     `overrides`: settings of the command line; `settings`: of this process, for its own log.
-    Raises ArgumentError or OutputError where the plan's OUT cannot be used.
+    Raise ArgumentError or OutputError if the plan's OUT cannot be used.
     """
     target = open_target(plan)
     started_at = utc_now()
-    display = display_for(settings)
+    display = open_display(settings, logger)
 
-    def note(standings: list[CrawlState]) -> None:
+    def save(states: list[CrawlState]) -> None:
         try:
-            write_summary(target, plan, standings, started_at=started_at)
+            write_summary(target, plan, states, started_at=started_at)
         except OSError as error:  # the crawls have their own, and say so of their disks
-            display.say(logging.WARNING, "", f"summary.json cannot be written: {error}")
+            logger.warning("summary.json cannot be written: %s", error)
 
     try:
         # Before the tables: it tells the next run whose they are.
-        runner = Runner(plan, wanted, overrides, display, note)
-        note(runner.standings)
+        runner = PlanRunner(plan, wanted, overrides, display, save)
+        save(runner.states)
         await runner.run()
-        bring_together = partial(consolidate, started_at=started_at, signum=runner.signum)
+        merge = partial(merge_results, started_at=started_at, signum=runner.signum)
         # In a thread, so that a signal that comes now is heard, and the tables are written.
-        summary, left_out = await asyncio.to_thread(bring_together, target, plan, runner.standings)
-        for words in left_out:
-            display.say(logging.WARNING, "", words)
+        summary, left_out = await asyncio.to_thread(merge, target, plan, runner.states)
+        for sentence in left_out:
+            logger.warning("%s", printable(sentence, MAX_TEXT))
     except OSError as error:
         raise OutputError(f"the tables in {plan.out} cannot be written: {error}") from error
     finally:
         display.close()
         target.close()
-    sys.stdout.write(f"\n{in_words(summary, plan.out)}\n")
+    sys.stdout.write(f"\n{format_result(summary, plan.out)}\n")
     status: int = summary["exit_status"]
     return status

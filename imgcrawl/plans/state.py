@@ -1,92 +1,61 @@
-"""How each crawl of a plan stands, as far as the plan's process has been told."""
+"""The state of each crawl of a plan, as far as the plan's process has heard of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from imgcrawl.progress.rates import TransferRates, time_left
-from imgcrawl.records.counts import Counts
+from imgcrawl.progress.row import CrawlPhase
 from imgcrawl.records.exit_status import ExitStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from imgcrawl.plans.file import PlannedCrawl
-
-
-class CrawlPhase(StrEnum):
-    """What a crawl of a plan is at."""
-
-    LEFT_OUT = "left out"  # by --only or --unfinished
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    MISSING = "some missing"
-    STOPPED = "stopped"  # with the plan, by a signal
-    FAILED = "failed"
+    from imgcrawl.progress.channel import Message
+    from imgcrawl.progress.row import ProgressRow
 
 
 @dataclass(slots=True)
 class CrawlState:
-    """One crawl: its state, and the last that it told of itself."""
+    """One crawl: how far it is, and how it ended."""
 
     crawl: PlannedCrawl
-    state: CrawlPhase = CrawlPhase.WAITING
+    progress: ProgressRow
     exit_status: int | None = None  # as the shell has it; 128 + N where signal N killed it
     error: str | None = None  # a sentence
     seconds: float = 0.0
-    counts: Counts = field(default_factory=Counts)  # its records done are all in `held`
-    missing: int = 0
-    _rates: TransferRates = field(default_factory=TransferRates)
 
-    def hear(self, told: dict[str, Any]) -> None:
-        """Take in a line of the crawl's `Reporter`."""
-        if "error" in told:
-            self.error = told["error"]
-            return
-        counts = self.counts
-        counts.unchanged, counts.bytes, counts.expected = (
-            told["done"],
-            told["bytes"],
-            told["expected"],
-        )
-        counts.phase = told["doing"]
-        self.missing = told["missing"]
-        self._rates.count(counts)
-
-    @property
-    def has_told(self) -> bool:
-        """Whether the crawl has said how far it is."""
-        return bool(self._rates)
-
-    def rates(self) -> tuple[float, float]:
-        """Records and bytes a second, over the last seconds."""
-        return self._rates.now() if self.state is CrawlPhase.RUNNING else (0.0, 0.0)
-
-    def left(self) -> str:
-        """How long the rest will take; ``?`` where nobody can tell."""
-        return time_left(self.counts, self.rates()[0])
+    def update(self, message: Message) -> None:
+        """Take in a message of the crawl's `ProgressReporter`."""
+        if "error" in message:
+            self.error = message["error"]
+        else:
+            self.progress.update(message)
 
     def end(self, returncode: int, *, stopping: bool) -> None:
-        """The crawl's process has ended; `stopping`: the plan was told to stop by a signal."""
+        """Set the state in which the crawl's process left it.
+
+        stopping: whether the plan was stopped by a signal
+        """
         self.exit_status = returncode if returncode >= 0 else 128 - returncode
         if self.exit_status == ExitStatus.COMPLETE:
-            self.state = CrawlPhase.DONE
+            self.progress.phase = CrawlPhase.DONE
         elif self.exit_status == ExitStatus.SOME_MISSING:
-            self.state = CrawlPhase.MISSING
+            self.progress.phase = CrawlPhase.MISSING
         elif stopping and self.error is None:  # with 128 + N, or 1 where a second signal came
-            self.state = CrawlPhase.STOPPED
+            self.progress.phase = CrawlPhase.STOPPED
         else:
-            self.state = CrawlPhase.FAILED
+            self.progress.phase = CrawlPhase.FAILED
             if self.exit_status > 128 and self.error is None:
                 self.error = f"its process was ended by signal {self.exit_status - 128}"
 
 
-def exit_status(standings: list[CrawlState], signum: int | None) -> int:
-    """The one exit status of a plan: by signal `signum`, or that of its worst crawl."""
-    states = {standing.state for standing in standings}
+def plan_exit_status(states: Iterable[CrawlState], signum: int | None) -> int:
+    """Return the one exit status of a plan: by signal `signum`, or that of its worst crawl."""
+    phases = {state.progress.phase for state in states}
     if signum is not None:
         return 128 + signum
-    if CrawlPhase.FAILED in states:
+    if CrawlPhase.FAILED in phases:
         return ExitStatus.FAILED
-    return ExitStatus.SOME_MISSING if CrawlPhase.MISSING in states else ExitStatus.COMPLETE
+    return ExitStatus.SOME_MISSING if CrawlPhase.MISSING in phases else ExitStatus.COMPLETE

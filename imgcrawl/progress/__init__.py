@@ -1,1 +1,1 @@
-"""How far a crawl is, told to a terminal, a log or the process that started it."""
+"""How far a crawl is: shown at a terminal, logged, or sent to the process that started it."""

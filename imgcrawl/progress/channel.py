@@ -1,6 +1,6 @@
-"""How a crawl tells the process that started it how far it is: lines of JSON over a socket.
+"""The socket on which a crawl sends its progress to the process that started it: lines of JSON.
 
-Neither end can hold up the other: what there is no room for is left out, and a line has a longest
+Neither end can hold up the other: a message without room is dropped, and a line has a longest
 length. An end that is closed means that its process is dead.
 """
 
@@ -29,37 +29,37 @@ class ProgressSocket:
     def __init__(self, fd: int) -> None:
         """`fd`: the descriptor that this process was handed."""
         self._socket = socket.socket(fileno=fd)
-        self._socket.set_inheritable(False)  # a browser is none of its business
+        self._socket.set_inheritable(False)  # a browser does not inherit it
         self._unsent = b""
         self._lock = threading.Lock()
 
-    def tell(self, message: Message) -> None:
+    def send(self, message: Message) -> None:
         """Send a line without waiting; one that went out in part is finished before the next."""
         line = json.dumps(message).encode() + b"\n"
         with self._lock:
-            self._unsent = self._sent(self._unsent)
+            self._unsent = self._send_now(self._unsent)
             if not self._unsent:
-                rest = self._sent(line)
+                rest = self._send_now(line)
                 self._unsent = b"" if rest == line else rest
 
     def wait_for_death(self) -> None:
         """Block until the process at the other end is gone."""
-        with suppress(OSError):  # it died with words of ours unread
+        with suppress(OSError):  # it died with messages of ours unread
             while self._socket.recv(1):
                 continue
 
-    def _sent(self, data: bytes) -> bytes:
-        """What is left of `data` after as much as there is room for has gone out."""
+    def _send_now(self, data: bytes) -> bytes:
+        """Send as much of `data` as there is room for; return the rest."""
         try:
             return data[self._socket.send(data, socket.MSG_DONTWAIT) :] if data else data
         except OSError:  # no room, or nobody there: see wait_for_death
             return data
 
 
-async def receive(end: socket.socket, hear: Callable[[Message], None]) -> None:
-    """Hand each message of a crawl to `hear`, until its process has let go of its end.
+async def receive(end: socket.socket, on_message: Callable[[Message], None]) -> None:
+    """Hand each message of a crawl to `on_message`, until its process has closed its end.
 
-    What is no message is passed over. `end` stays open: a crawl takes the end of it for our death.
+    A line that is no message is skipped. `end` stays open: closed, it would mean our death.
     """
     end.setblocking(False)
     loop = asyncio.get_running_loop()
@@ -68,7 +68,7 @@ async def receive(end: socket.socket, hear: Callable[[Message], None]) -> None:
         while data := await loop.sock_recv(end, _MAX_LINE):
             *lines, rest = (rest + data).split(b"\n")
             for message in filter(None, map(_read, lines)):
-                hear(message)
+                on_message(message)
             if len(rest) > _MAX_LINE:
                 rest = _NO_MESSAGE
 

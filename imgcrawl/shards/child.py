@@ -1,7 +1,7 @@
 """One shard's crawl, in a process that dies with the worker that started it.
 
-``python -m imgcrawl.shards.child FD``: what to crawl is read from standard input as JSON, how far
-it is goes to the socket whose descriptor is FD.
+``python -m imgcrawl.shards.child FD``: the task is read from standard input as JSON, and progress
+is sent on the socket whose descriptor is FD.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from imgcrawl.records.errors import ImgcrawlError
 
 
 def main() -> int:
-    """The exit status, as of ``scrapy crawl``."""
+    """Crawl, and return the exit status, as of ``scrapy crawl``."""
     fd = int(sys.argv[1])
-    teller = ProgressSocket(os.dup(fd))  # the crawl's own is there only once the crawl has begun
+    worker = ProgressSocket(os.dup(fd))  # the crawl's own is there only once the crawl has begun
     task = json.load(sys.stdin)
     settings = get_project_settings()
     settings.setdict(task["settings"], priority="cmdline")
     settings.set("PROGRESS_FD", fd, priority="cmdline")
     status, error = CrawlProcess(settings).run(task["spider"], task["arguments"])
     if error is not None:
-        words = str(error) if isinstance(error, ImgcrawlError) else repr(error)
-        sys.stderr.write(f"{words}\n")
-        teller.tell({"error": words[:MAX_TEXT]})
+        message = str(error) if isinstance(error, ImgcrawlError) else repr(error)
+        sys.stderr.write(f"{message}\n")
+        worker.send({"error": message[:MAX_TEXT]})
     return status
 
 

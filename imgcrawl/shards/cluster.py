@@ -1,4 +1,4 @@
-"""The Dask cluster that shards run on: one of this machine, or one that is there already."""
+"""The Dask cluster that shards run on: one of this machine, or one that exists already."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class _IgnoreInterrupt(WorkerPlugin):
 
 @contextmanager
 def connected(scheduler: str | None, workers: int) -> Iterator[Any]:
-    """A client of the cluster at `scheduler`, or of a new one with so many worker processes.
+    """Yield a client of the cluster at `scheduler`, or of a new one of `workers` processes.
 
     A new one listens on 127.0.0.1 only, to nobody but this process, and is gone at the end. TLS of
     the other is configured as Dask's documentation says (DASK_DISTRIBUTED__COMM__TLS__...).
-    Raises ClusterError where it does not answer, or its workers lack this project.
+    Raise ClusterError if it does not answer, or its workers lack this project.
     """
     if scheduler is None:
         with _local(workers) as cluster, _client(cluster) as client:
@@ -58,12 +58,12 @@ def connected(scheduler: str | None, workers: int) -> Iterator[Any]:
 
 
 def threads(client: Any) -> int:
-    """How many tasks the cluster runs at once."""
+    """Return how many tasks the cluster runs at once."""
     return max(1, sum(map(int, client.nthreads().values())))
 
 
 def dashboard(client: Any) -> str | None:
-    """Where a browser sees the cluster at work; None where its scheduler lacks bokeh."""
+    """Return the address of the cluster's dashboard; None if its scheduler lacks bokeh."""
     is_own = client.cluster is not None
     if is_own and importlib.util.find_spec("bokeh") is None:
         return None
@@ -93,7 +93,7 @@ def _local(workers: int) -> Any:
 
 
 def version() -> str:
-    """The version of this project, asked of workers."""
+    """Return the version of this project, asked of workers."""
     return imgcrawl.__version__
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -10,122 +9,126 @@ from typing import TYPE_CHECKING, Any
 
 from distributed import KilledWorker
 
+from imgcrawl.progress.row import CrawlPhase, ProgressRow
+from imgcrawl.records.exit_status import ExitStatus
 from imgcrawl.shards.task import run_shard, stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from imgcrawl.progress.display import ProgressDisplay
     from imgcrawl.shards.task import ShardTask
 
 RETRIES = 3  # of a shard, by the engine
-_LOOK = 0.25  # seconds
-_SAY = 10.0  # seconds between lines, where there is no terminal
-_TELL = 2.0  # seconds between calls to stop; a worker may have been started since the last
+_POLL = 0.25  # seconds
+_REPEAT_STOP = 2.0  # seconds between calls to stop; a worker may have been started since the last
+_PHASES = {ExitStatus.COMPLETE: CrawlPhase.DONE, ExitStatus.SOME_MISSING: CrawlPhase.MISSING}
 
 
 @dataclass(slots=True)
-class FollowedShard:
-    """What is known of the shards of a run."""
+class ShardResults:
+    """What the shards of a run came to, by their number, of 1 to n."""
 
-    total: int
     summaries: dict[int, dict[str, Any]] = field(default_factory=dict)  # that came to an end
     errors: dict[int, str] = field(default_factory=dict)
-    progress: dict[int, dict[str, Any]] = field(default_factory=dict)  # of those under way
     ran: set[int] = field(default_factory=set)  # that this run had to do with
-
-    def line(self, running: int, seconds: float) -> str:
-        """How far the whole is, in one line."""
-        shown = dict(self.progress)
-        for k, summary in self.summaries.items():
-            if "records" in summary:
-                records = summary["records"]
-                ended = records["stored"] + records["missing"]
-                shown[k] = {**records, "done": ended}
-        done = sum(said.get("done") or 0 for said in shown.values())
-        missing = sum(said.get("missing") or 0 for said in shown.values())
-        promised = [said["expected"] for said in shown.values() if said.get("expected")]
-        # Each shard reads the whole list, and is promised all of it.
-        of = f" of {max(promised):,}" if promised else ""
-        waiting = self.total - len(self.summaries) - len(self.errors) - running
-        failed = f", {len(self.errors)} failed" if self.errors else ""
-        return (
-            f"{done:,}{of} records done, {missing:,} missing, {done / max(seconds, 1):,.1f} "
-            f"records/s; shards: {len(self.summaries)} done, {running} running, "
-            f"{waiting} waiting{failed}"
-        )
 
 
 class ShardDriver:
     """One run of shards on a cluster."""
 
     def __init__(
-        self, client: Any, tasks: Sequence[ShardTask], at_once: int, followed: FollowedShard
+        self,
+        client: Any,
+        tasks: Sequence[ShardTask],
+        at_once: int,
+        results: ShardResults,
+        display: ProgressDisplay,
     ) -> None:
+        """`results`: of the shards that are done already; those of `tasks` are added."""
         self._client = client
         self._waiting = deque(tasks)
         self._at_once = at_once
         self._running: dict[int, tuple[Any, ShardTask]] = {}
         self._tries: dict[int, int] = {}
-        self.followed = followed
-        if tasks:
-            client.subscribe_topic(tasks[0].run, self._heard)
-        self._run = tasks[0].run if tasks else ""
-        self._started = time.monotonic()
-        self._next_line = self._next_call = 0.0
+        self._results = results
+        self._display = display
+        numbers = sorted({*results.summaries, *(task.k for task in tasks)})
+        self._rows = {k: ProgressRow(f"shard {k}", CrawlPhase.WAITING) for k in numbers}
+        self._expected: int | None = None  # each shard reads the whole list, and is promised it all
+        for k, summary in results.summaries.items():
+            self._take_in(k, summary)
+        self._run = tasks[0].run
+        client.subscribe_topic(self._run, self._on_event)
+        self._next_show = self._next_stop = 0.0
 
     def follow(self, stopped: Callable[[], bool]) -> None:
-        """Until every shard has ended; once `stopped`, until those that are under way have."""
+        """Run until every shard has ended; once `stopped`, until those under way have."""
         while self._running or (self._waiting and not stopped()):
             while self._waiting and not stopped() and len(self._running) < self._at_once:
                 self._submit(self._waiting.popleft())
             if stopped():
-                self._call_off()
+                self._stop_workers()
             for k, (future, task) in list(self._running.items()):
                 if future.done():
                     del self._running[k]
-                    self._ended(k, future, task)
-            self._show()
-            time.sleep(_LOOK)
-        self._show(last=True)
+                    self._end(k, future, task)
+            if time.monotonic() >= self._next_show:
+                self._next_show = time.monotonic() + self._display.interval
+                self._display.show([*self._rows.values()], self._expected)
+            time.sleep(_POLL)
 
     def _submit(self, task: ShardTask) -> None:
         tries = self._tries[task.k] = self._tries.get(task.k, 0) + 1
         name = f"imgcrawl-{task.spider}-{task.arguments['shard']}-{task.run}-{tries}"
         future = self._client.submit(run_shard, task, key=name, retries=RETRIES, pure=False)
         self._running[task.k] = future, task
+        self._set_phase(task.k, CrawlPhase.RUNNING)
 
-    def _ended(self, k: int, future: Any, task: ShardTask) -> None:
-        followed = self.followed
-        followed.progress.pop(k, None)
+    def _end(self, k: int, future: Any, task: ShardTask) -> None:
         if future.status == "finished":
             summary = future.result()
             if summary.get("error"):
-                followed.errors[k] = summary["error"]
+                self._fail(k, summary["error"])
             else:
-                followed.summaries[k] = summary
+                self._results.summaries[k] = summary
+                self._take_in(k, summary)
+                self._display.changed(self._rows[k])
             return
         error = future.exception() if future.status == "error" else None
         if isinstance(error, KilledWorker) and self._tries[k] <= RETRIES:
             self._waiting.append(task)  # the workers died, which says nothing of the shard
+            self._set_phase(k, CrawlPhase.WAITING)
         else:
-            followed.errors[k] = str(error or "the scheduler is gone")
+            self._fail(k, str(error or "the scheduler is gone"))
 
-    def _heard(self, event: tuple[float, dict[str, Any]]) -> None:
-        _, said = event
-        if said["k"] in self._running:
-            self.followed.progress[said["k"]] = said
+    def _fail(self, k: int, error: str) -> None:
+        self._results.errors[k] = error
+        self._set_phase(k, CrawlPhase.FAILED)
 
-    def _call_off(self) -> None:
-        if time.monotonic() >= self._next_call:
-            self._next_call = time.monotonic() + _TELL
+    def _take_in(self, k: int, summary: dict[str, Any]) -> None:
+        row = self._rows[k]
+        row.phase = _PHASES.get(summary["exit_status"], CrawlPhase.STOPPED)
+        if "records" in summary:
+            records = summary["records"]
+            row.done, row.missing = records["stored"] + records["missing"], records["missing"]
+            self._expect(records.get("expected"))
+
+    def _set_phase(self, k: int, phase: CrawlPhase) -> None:
+        self._rows[k].phase = phase
+        self._display.changed(self._rows[k])
+
+    def _expect(self, records: int | None) -> None:
+        if records is not None:
+            self._expected = max(records, self._expected or 0)
+
+    def _on_event(self, event: tuple[float, dict[str, Any]]) -> None:
+        _, message = event
+        if message["k"] in self._running:
+            self._expect(message["expected"])
+            self._rows[message["k"]].update({**message, "expected": None})
+
+    def _stop_workers(self) -> None:
+        if time.monotonic() >= self._next_stop:
+            self._next_stop = time.monotonic() + _REPEAT_STOP
             self._client.run(stop, self._run, on_error="ignore")
-
-    def _show(self, *, last: bool = False) -> None:
-        live = sys.stderr.isatty()
-        now = time.monotonic()
-        if last or now >= self._next_line:
-            self._next_line = now + (1.0 if live else _SAY)
-            line = self.followed.line(len(self._running), now - self._started)
-            end = "\n" if last or not live else ""
-            sys.stderr.write(f"\r\033[K{line}{end}" if live else f"{line}\n")
-            sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""How a dataset is cut into shards, kept in OUT so that every later run cuts it the same way."""
+"""The cut of a dataset into shards, kept in OUT so that every later run cuts it the same way."""
 
 from __future__ import annotations
 
@@ -14,8 +14,24 @@ from imgcrawl.storage.directory import LEDGER
 
 PLAN = "shards.json"
 DONE = "done.json"
-# They say what a run is to do, and not what the dataset is.
+# Arguments that are about a run, and not about the dataset.
 _OF_THE_RUN = frozenset({"out", "retry"})
+
+
+@dataclass(frozen=True, slots=True)
+class ShardRequest:
+    """What was typed, checked; None for what was not."""
+
+    spider: str
+    arguments: dict[str, str]
+    settings: dict[str, Any]  # those of the command line
+    out: Path  # absolute
+    default_cut: str
+    n: int | None
+    cut: str | None
+    workers: int | None
+    scheduler: str | None
+    again: bool  # look at done shards again
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +47,11 @@ class ShardPlan:
     cut: str
 
     def folder(self, out: Path, k: int) -> Path:
-        """The OUT of shard k, of 1 to n."""
+        """Return the OUT of shard k, of 1 to n."""
         return out / f"shard={k}"
 
     def fingerprint(self) -> str:
-        """What a shard's done marker must say; another one where a local list has changed."""
+        """Return what a shard's done marker must hold; it changes with a local list."""
         stamps = {}
         for name, value in self.arguments.items():
             path = Path(value)
@@ -54,9 +70,9 @@ class ShardPlan:
 def make_plan(
     out: Path, default: ShardPlan, *, n: int | None = None, cut: str | None = None
 ) -> ShardPlan:
-    """The plan that OUT has, or else `default`; with another `n` and `cut` where these are given.
+    """Return the plan that OUT has, or else `default`, with `n` and `cut` if these are given.
 
-    Raises ArgumentError where OUT was cut otherwise, or holds a dataset that was not cut.
+    Raise ArgumentError if OUT was cut otherwise, or holds a dataset that was not cut.
     """
     kept = {name: value for name, value in default.arguments.items() if name not in _OF_THE_RUN}
     found = read_json(out / PLAN)
@@ -83,9 +99,9 @@ def make_plan(
 
 
 def done(folder: Path, fingerprint: str, run: str, retry: str | None) -> dict[str, Any] | None:
-    """The summary of a shard that needs no run, by its marker; None where it needs one.
+    """Return the summary of a shard that needs no run, by its marker; None if it needs one.
 
-    That is a shard that is complete, or misses only what is not worth another try, or was brought
+    It needs none if it is complete, or misses only what is not worth another try, or was brought
     to its end by the very run that asks (`run`).
     """
     marker = read_json(folder / DONE)
@@ -99,12 +115,12 @@ def done(folder: Path, fingerprint: str, run: str, retry: str | None) -> dict[st
 
 
 def mark_done(folder: Path, fingerprint: str, run: str, summary: dict[str, Any]) -> None:
-    """Say that a shard came to its end: the last thing that is written of it."""
+    """Mark a shard as done: the last thing that is written of it."""
     write_json(folder / DONE, {"fingerprint": fingerprint, "run": run, "summary": summary})
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """A JSON object; None where there is no such file, or something else in it."""
+    """Return a JSON object; None if there is no such file, or something else in it."""
     try:
         found = json.loads(path.read_text("utf-8"))
     except (FileNotFoundError, ValueError):

@@ -1,4 +1,4 @@
-"""What the shards of a run came to, as one dataset: its tables, and its summary.json."""
+"""The result of the shards of a run as one dataset: its tables, and its summary.json."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from imgcrawl.text.times import utc_now
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imgcrawl.shards.driver import FollowedShard
+    from imgcrawl.shards.driver import ShardResults
     from imgcrawl.shards.plan import ShardPlan
 
 HIDDEN = f".{METADATA}"
 
 
-def exit_status(plan: ShardPlan, followed: FollowedShard, signum: int | None) -> int:
-    """As of ``scrapy crawl``: 0, 3 where a shard misses something, 1 where one failed, 128 + N."""
+def exit_status(plan: ShardPlan, results: ShardResults, signum: int | None) -> int:
+    """Return 0, 3 if a shard misses something, 1 if one failed or 128 + N, as ``scrapy crawl``."""
     if signum is not None:
         return 128 + signum
-    if followed.errors or len(followed.summaries) < plan.n:
+    if results.errors or len(results.summaries) < plan.n:
         return ExitStatus.FAILED
-    return max((s["exit_status"] for s in followed.summaries.values()), default=0)
+    return max((s["exit_status"] for s in results.summaries.values()), default=0)
 
 
 def write_result(
-    plan: ShardPlan, out: Path, followed: FollowedShard, status: int, started: float
+    plan: ShardPlan, out: Path, results: ShardResults, status: int, started: float
 ) -> dict[str, Any]:
-    """Merge the tables of all shards, also of those that are not done; the summary of the whole.
+    """Merge the tables of all shards, also of those not done; return the summary of the whole.
 
     started: seconds since the epoch
     """
     folders = {k: plan.folder(out, k) for k in range(1, plan.n + 1)}
-    summaries = dict(followed.summaries)
+    summaries = dict(results.summaries)
     for k, folder in folders.items():
         if "records" not in summaries.get(k, {}) and (folder / LEDGER).is_file():
             summaries[k] = {**summaries.get(k, {}), **_from_ledger(folder)}
@@ -51,9 +51,9 @@ def write_result(
     for folder in folders.values():
         _hide(folder)
     summary = _summed(
-        list(summaries.values()), [summaries[k] for k in followed.ran if k in summaries]
+        list(summaries.values()), [summaries[k] for k in results.ran if k in summaries]
     )
-    error = next(iter(followed.errors.values()), None)
+    error = next(iter(results.errors.values()), None)
     whole: dict[str, Any] = {
         "spider": plan.spider,
         "arguments": plan.arguments,
@@ -67,7 +67,7 @@ def write_result(
             "n": plan.n,
             "cut": plan.cut,
             "exit_status": {k: summaries.get(k, {}).get("exit_status") for k in folders},
-            "errors": followed.errors,
+            "errors": results.errors,
         },
     }
     write_json(out / SUMMARY, whole)
@@ -85,7 +85,7 @@ def _hide(folder: Path) -> None:
 
 
 def _show(folder: Path) -> None:
-    """What an earlier merge hid is read again, unless a crawl has made it anew."""
+    """Give back the name of a table that an earlier merge hid, unless a crawl made a new one."""
     if (folder / HIDDEN).is_file() and not (folder / METADATA).exists():
         (folder / HIDDEN).replace(folder / METADATA)
 
@@ -130,7 +130,7 @@ def _counted(parts: list[dict[str, int]]) -> dict[str, int]:
 
 
 def _from_ledger(folder: Path) -> dict[str, Any]:
-    """What is there of a shard whose crawl wrote no summary; its tables are made anew."""
+    """Rebuild the tables of a shard whose crawl wrote no summary, and return its figures."""
     try:
         found = rebuild_at(folder)
     except OutputError:

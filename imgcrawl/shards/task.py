@@ -1,4 +1,4 @@
-"""What a Dask worker does: the crawl of one shard, started, watched and brought to its end."""
+"""The task of a Dask worker: the crawl of one shard, started, watched and brought to its end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]  # of the project
 LOCK_WAIT = 60.0  # seconds for the crawl of a worker that is gone to be gone too
-_LOOK = 0.25  # seconds
+_POLL = 0.25  # seconds
 _stopped: set[str] = set()  # runs that this worker was told to stop
 
 
@@ -60,9 +60,9 @@ def stop(run: str) -> None:
 
 
 def run_shard(task: ShardTask) -> dict[str, Any]:
-    """Crawl one shard to its end; its summary. Nothing is done where its marker says so.
+    """Crawl one shard to its end and return its summary; its marker may say that it is done.
 
-    Raises ShardError where the crawl was stopped by anything but `stop`.
+    Raise ShardError if the crawl was stopped by anything but `stop`.
     """
     folder = Path(task.folder)
     found = done(folder, task.fingerprint, task.run, task.arguments.get("retry"))
@@ -74,7 +74,7 @@ def run_shard(task: ShardTask) -> dict[str, Any]:
     (folder / DONE).unlink(missing_ok=True)
     Path(task.log).parent.mkdir(parents=True, exist_ok=True)
     with Path(task.log).open("ab") as log:
-        status, words = _crawl(task, log)
+        status, message = _crawl(task, log)
     summary = read_json(folder / SUMMARY)
     if status in {ExitStatus.COMPLETE, ExitStatus.SOME_MISSING} and summary is not None:
         mark_done(folder, task.fingerprint, task.run, summary)
@@ -82,13 +82,13 @@ def run_shard(task: ShardTask) -> dict[str, Any]:
     if task.run in _stopped:
         return (summary or {}) | {"exit_status": 128 + signal.SIGTERM}
     if status == ExitStatus.USAGE:
-        return {"exit_status": status, "error": words}  # another try would say the same
-    error = words or (summary or {}).get("error") or f"exit status {status}"
+        return {"exit_status": status, "error": message}  # another try would say the same
+    error = message or (summary or {}).get("error") or f"exit status {status}"
     raise ShardError(f"shard {task.k}: {error}. {task.log} says more.")
 
 
 def _crawl(task: ShardTask, log: IO[bytes]) -> tuple[int, str]:
-    """The exit status of a fresh process, and its words where it did not even start."""
+    """Crawl in a fresh process; return its exit status, and its error, which may be empty."""
     directory = task.directory if Path(task.directory).is_dir() else str(ROOT)
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     ours, theirs = socket.socketpair()
@@ -105,15 +105,15 @@ def _crawl(task: ShardTask, log: IO[bytes]) -> tuple[int, str]:
             start_new_session=True,
         )
         theirs.close()
-        hearing = _Hearing(task)
-        reader = threading.Thread(target=hearing.run, args=(ours,), daemon=True)
+        messages = _MessageReader(task)
+        reader = threading.Thread(target=messages.run, args=(ours,), daemon=True)
         reader.start()
         _send(process, task, log)
-        _to_its_end(process, task)
+        _wait_for_end(process, task)
         reader.join(timeout=5)
         with suppress(OSError):
             ours.shutdown(socket.SHUT_RDWR)  # a reader that waits still is let go
-    return process.returncode, hearing.error
+    return process.returncode, messages.error
 
 
 def _send(process: subprocess.Popen[bytes], task: ShardTask, log: IO[bytes]) -> None:
@@ -126,41 +126,42 @@ def _send(process: subprocess.Popen[bytes], task: ShardTask, log: IO[bytes]) -> 
         log.write(b"The crawl ended before it was told what to do.\n")
 
 
-def _to_its_end(process: subprocess.Popen[bytes], task: ShardTask) -> None:
-    unwanted = _unwanted(task)
-    told = False
+def _wait_for_end(process: subprocess.Popen[bytes], task: ShardTask) -> None:
+    """Wait until the crawl has ended; terminate it once it is cancelled."""
+    is_cancelled = _cancellation_of(task)
+    terminated = False
     while process.poll() is None:
-        if not told and unwanted():
+        if not terminated and is_cancelled():
             process.terminate()
-            told = True
-        time.sleep(_LOOK)
+            terminated = True
+        time.sleep(_POLL)
 
 
-class _Hearing:
-    """What a crawl says: how far it is goes to whoever follows the run, an error is kept."""
+class _MessageReader:
+    """Passes the progress of a crawl on to the client that follows the run, and keeps its error."""
 
     def __init__(self, task: ShardTask) -> None:
-        from distributed import get_worker  # noqa: PLC0415 - see _unwanted
+        from distributed import get_worker  # noqa: PLC0415 - see _cancellation_of
 
         self.error = ""
         self._task = task
         self._worker: Worker | None = None
-        with suppress(ValueError):  # it was called by none
+        with suppress(ValueError):  # not called by a worker
             self._worker = get_worker()
 
     def run(self, end: socket.socket) -> None:
-        """Listen until the crawl has ended, in a thread."""
-        asyncio.run(receive(end, self._hear))
+        """Read until the crawl has ended, in a thread."""
+        asyncio.run(receive(end, self._on_message))
 
-    def _hear(self, message: Message) -> None:
+    def _on_message(self, message: Message) -> None:
         if "error" in message:
             self.error = message["error"] or self.error
         elif "done" in message and self._worker is not None:
             self._worker.log_event(self._task.run, {"k": self._task.k, **message})
 
 
-def _unwanted(task: ShardTask) -> Callable[[], bool]:
-    """Tells whether the crawl is to stop: the run is, or nobody waits for this task any more."""
+def _cancellation_of(task: ShardTask) -> Callable[[], bool]:
+    """Return a function that tells if the crawl is to stop: with the run, or with this task."""
     from distributed import get_worker  # noqa: PLC0415 - takes a second, and crawls need none of it
 
     try:
@@ -169,11 +170,11 @@ def _unwanted(task: ShardTask) -> Callable[[], bool]:
     except ValueError:
         return lambda: task.run in _stopped
 
-    def look() -> bool:
+    def is_cancelled() -> bool:
         state = worker.state.tasks.get(key)
         return task.run in _stopped or state is None or state.state == "cancelled"
 
-    return look
+    return is_cancelled
 
 
 def _wait_for_lock(folder: Path) -> None:
@@ -181,4 +182,4 @@ def _wait_for_lock(folder: Path) -> None:
     while holder_of(folder)[0]:
         if time.monotonic() > until:
             raise ShardError(f"{folder} is in use by another run.")
-        time.sleep(_LOOK)
+        time.sleep(_POLL)

@@ -1,4 +1,4 @@
-"""What the extensions share that tell how far a run is."""
+"""The base of the extensions that report how far a run is."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from typing import Self
 
     from scrapy.crawler import Crawler
+
+    from imgcrawl.progress.channel import Message
+
+MAX_ACTIVITY = 200  # characters
 
 
 class PeriodicExtension:
@@ -31,21 +35,32 @@ class PeriodicExtension:
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
-        """Scrapy's constructor."""
+        """Make the extension, as Scrapy does. Raise NotConfigured if no dataset is crawled."""
         require_dataset(crawler)
         return cls(crawler)
 
     def look(self) -> None:
-        """Tell how far the run is."""
+        """Report how far the run is."""
         raise NotImplementedError
 
+    def progress(self) -> Message:
+        """Return how far the run is: records done, missing and expected, bytes of this run."""
+        counts = self._run.counts
+        return {
+            "done": counts.done,
+            "missing": counts.missing,
+            "expected": counts.expected,
+            "bytes": counts.bytes,
+            "activity": self._run.describe_activity()[:MAX_ACTIVITY],
+        }
+
     def opened(self) -> None:
-        """Meet the run."""
+        """Find the run, and begin to look at it."""
         self._run = run_of(self._crawler)
         self._loop = create_looping_call(self.look)
         self._loop.start(self.every, now=self.at_once)
 
     def closed(self) -> None:
-        """The run has ended."""
+        """Stop looking: the run has ended."""
         if self._loop.running:
             self._loop.stop()

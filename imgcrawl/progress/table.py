@@ -1,0 +1,162 @@
+"""A table below the log that is drawn anew, for people at a terminal."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.highlighter import NullHighlighter
+from rich.live import Live
+from rich.logging import RichHandler
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+from scrapy.utils.log import get_scrapy_root_handler
+
+from imgcrawl.progress.row import NOT_ENDED, CrawlPhase, ProgressRow, update_total
+from imgcrawl.text.redact import PlainFormatter
+from imgcrawl.text.sizes import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import JustifyMethod, RenderableType
+
+_STYLES: dict[str, str] = {
+    CrawlPhase.LEFT_OUT: "dim",
+    CrawlPhase.WAITING: "dim",
+    CrawlPhase.DONE: "green",
+    CrawlPhase.MISSING: "yellow",
+    CrawlPhase.STOPPED: "yellow",
+    CrawlPhase.FAILED: "red",
+}
+_QUIET = frozenset({CrawlPhase.WAITING, CrawlPhase.LEFT_OUT, CrawlPhase.DONE})
+_BAR = 20  # characters
+_GAP = 2  # characters between columns
+# Columns in their order, and their least width, so that they do not jump as numbers grow.
+_COLUMNS = {
+    "spinner": 1,
+    "name": 1,
+    "phase": 1,
+    "bar": _BAR,
+    "done": 5,
+    "missing": 9,
+    "left": 12,
+    "size": 8,
+    "rate": 10,
+    "records": 5,
+}
+# In a narrow window the last of these are left out first.
+_BY_WEIGHT = (
+    *("name", "done", "left", "phase", "missing", "rate", "size", "spinner", "bar", "records"),
+)
+_NUMBERS = frozenset({"missing", "left", "size", "rate", "records"})
+_ACTIVITY = 12  # characters that the last column needs at least
+
+
+class LiveTable:
+    """A row for each crawl and, if there are several, one for all of them."""
+
+    interval = 0.25
+
+    def __init__(self, log_level: str) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._spinner = Spinner("dots")
+        self._total = ProgressRow("all")
+        self._rows: Sequence[ProgressRow] = ()
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        # The log goes through the same console, or it would tear the table apart.
+        self._handler = RichHandler(
+            console=self._console,
+            show_path=False,
+            omit_repeated_times=False,
+            log_time_format="%H:%M:%S",
+            highlighter=NullHighlighter(),  # it colours parts of names and numbers
+        )
+        self._handler.setLevel(log_level)
+        self._handler.setFormatter(PlainFormatter(logging.Formatter("%(message)s")))
+        self._replaced = get_scrapy_root_handler()
+        if self._replaced:
+            logging.root.removeHandler(self._replaced)
+        logging.root.addHandler(self._handler)
+        self._live.start()
+
+    def show(self, rows: Sequence[ProgressRow], expected: int | None = None) -> None:
+        """Draw the table anew."""
+        self._rows = rows
+        update_total(self._total, rows, expected)
+        self._draw()
+
+    def changed(self, row: ProgressRow) -> None:
+        """Draw the table anew, with what has changed."""
+        self._draw()
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        self._live.stop()
+        logging.root.removeHandler(self._handler)
+        if self._replaced:
+            logging.root.addHandler(self._replaced)
+
+    def _draw(self) -> None:
+        shown, many = list(self._rows), len(self._rows) > 1
+        if len(shown) > self._console.height - 4:  # what runs or went wrong counts most
+            shown = [row for row in shown if row.phase not in _QUIET]
+        lines = [self._cells(row, many=many) for row in shown]
+        if many:
+            ended = sum(row.phase not in NOT_ENDED for row in self._rows)
+            self._total.phase = f"{ended} of {len(self._rows)}"
+            lines.append(self._cells(self._total, many=True))
+        self._live.update(self._table(lines), refresh=True)
+
+    def _cells(self, row: ProgressRow, *, many: bool) -> dict[str, RenderableType]:
+        """Return what stands in each column of a row."""
+        is_running = row.phase == CrawlPhase.RUNNING
+        style = _STYLES.get(row.phase, "bold")
+        of = f"/{row.expected:,}" if row.expected is not None else ""
+        cells: dict[str, RenderableType] = {
+            "name": Text(row.name, style),
+            "done": Text(f"{row.done:,}{of}"),
+            "size": Text(format_size(row.bytes)),
+        }
+        if many:
+            cells["phase"] = Text(row.phase, style)
+        if row.missing:
+            cells["missing"] = Text(f"{row.missing:,} missing", "red")
+        if row.expected or (is_running and not many):
+            cells["bar"] = ProgressBar(total=row.expected, completed=row.done, width=_BAR)
+        if is_running or row is self._total:
+            records, size = row.rates
+            cells["left"] = Text(f"{row.time_left} left")
+            cells["rate"] = Text(f"{format_size(round(size))}/s")
+            cells["records"] = Text(f"{records:,.0f}/s")
+        if is_running:
+            cells["spinner"] = self._spinner.render(self._console.get_time())
+            cells["activity"] = Text(row.activity, "dim")
+        return cells
+
+    def _table(self, lines: Sequence[Mapping[str, RenderableType]]) -> Table:
+        """Return the table of what there is room for: `lines` are cells by column."""
+        room = self._console.width
+        widths = {}
+        for name in _BY_WEIGHT:
+            found = [self._console.measure(line[name]).maximum for line in lines if name in line]
+            width = max(_COLUMNS[name], *found) if found else 0
+            if name == "name":
+                width = min(width, max(room // 3, 8))
+            if found and width <= room:
+                widths[name] = width
+                room -= width + _GAP
+        table = Table.grid(padding=(0, _GAP, 0, 0))
+        names = [name for name in _COLUMNS if name in widths]
+        for name in names:
+            justify: JustifyMethod = "right" if name in _NUMBERS else "left"
+            table.add_column(width=widths[name], no_wrap=True, justify=justify)
+        if room >= _ACTIVITY:
+            names.append("activity")
+            table.add_column(width=room, no_wrap=True, overflow="ellipsis")
+        for line in lines:
+            table.add_row(*(line.get(name, "") for name in names))
+        return table

@@ -1,0 +1,127 @@
+"""One run of a shared crawl: which shards are to do, the cluster for them, and the result."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.crawl.summary import format_summary
+from imgcrawl.progress.display import open_display
+from imgcrawl.shards.cluster import connected, dashboard, threads
+from imgcrawl.shards.driver import ShardDriver, ShardResults
+from imgcrawl.shards.plan import DONE, ShardPlan, done, make_plan
+from imgcrawl.shards.result import exit_status, write_result
+from imgcrawl.shards.task import ShardTask
+
+if TYPE_CHECKING:
+    from scrapy.settings import Settings
+
+    from imgcrawl.shards.plan import ShardRequest
+
+logger = logging.getLogger("shards")
+
+SHARDS_A_WORKER = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    request: ShardRequest
+    plan: ShardPlan
+    fingerprint: str
+    name: str = field(default_factory=lambda: f"imgcrawl-{uuid.uuid4().hex[:8]}")
+    started: float = field(default_factory=time.time)  # seconds since the epoch
+
+    def task(self, k: int, at_once: int) -> ShardTask:
+        """Return the task of shard k, of which `at_once` run at a time."""
+        request, plan = self.request, self.plan
+        folder = str(plan.folder(request.out, k))
+        return ShardTask(
+            self.name,
+            k,
+            plan.spider,
+            {**request.arguments, "out": folder, "shard": f"{k}/{plan.n}"},
+            request.settings | {"SHARD_BY": plan.cut, "SHARD_WORKERS": at_once},
+            folder,
+            log=str(request.out / "logs" / f"shard={k}.log"),
+            directory=str(Path.cwd()),
+            fingerprint=self.fingerprint,
+        )
+
+
+def run_shards(request: ShardRequest, settings: Settings) -> int:
+    """Crawl all shards that are not done, and merge their tables; return the exit status.
+
+    settings: of this process, for its own log
+    Raise ArgumentError if OUT was cut otherwise, and ClusterError if the cluster cannot be used.
+    """
+    stopped = _StopSignals()
+    workers = request.workers or os.cpu_count() or 1
+    default = ShardPlan(
+        request.spider, request.arguments, SHARDS_A_WORKER * workers, request.default_cut
+    )
+    plan = make_plan(request.out, default, n=request.n, cut=request.cut)
+    plan.save(request.out)
+    run = _Run(request, plan, plan.fingerprint())
+    results = _results_so_far(run)
+    todo = [k for k in range(1, plan.n + 1) if k not in results.summaries]
+    n_done = plan.n - len(todo)
+    sys.stderr.write(f"{plan.n} shards, cut by {plan.cut}; {n_done} are done already.\n")
+    if todo:
+        with connected(request.scheduler, min(workers, len(todo))) as client:
+            if link := dashboard(client):
+                sys.stderr.write(f"Dask's dashboard: {link}\n")
+            at_once = min(request.workers or threads(client), len(todo))
+            tasks = [run.task(k, at_once) for k in todo]
+            display = open_display(settings, logger)
+            try:
+                driver = ShardDriver(client, tasks, at_once, results, display)
+                driver.follow(lambda: stopped.signum is not None)
+            finally:
+                display.close()
+    results.ran = set(todo)
+    return _finish(run, results, stopped.signum)
+
+
+def _results_so_far(run: _Run) -> ShardResults:
+    """Return the results of the shards that need no run."""
+    results = ShardResults()
+    for k in range(1, run.plan.n + 1):
+        folder = run.plan.folder(run.request.out, k)
+        if run.request.again:
+            (folder / DONE).unlink(missing_ok=True)
+        summary = done(folder, run.fingerprint, run.name, run.request.arguments.get("retry"))
+        if summary is not None:
+            results.summaries[k] = summary
+    return results
+
+
+def _finish(run: _Run, results: ShardResults, signum: int | None) -> int:
+    """Merge what the shards left, print the summary and return the exit status."""
+    out = run.request.out
+    status = exit_status(run.plan, results, signum)
+    summary = write_result(run.plan, out, results, status, run.started)
+    sys.stdout.write(f"\n{format_summary(summary, str(out))}\n")
+    for k, error in sorted(results.errors.items()):
+        sys.stderr.write(f"shard {k}/{run.plan.n} failed: {error}\n")
+    return status
+
+
+class _StopSignals:
+    """SIGINT or SIGTERM once: an end in good order. Twice: at once."""
+
+    def __init__(self) -> None:
+        self.signum: int | None = None
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, self._arrived)
+
+    def _arrived(self, signum: int, frame: Any) -> None:
+        if self.signum is not None:
+            raise SystemExit(128 + signum)  # the workers go with us, and their crawls with them
+        self.signum = signum
