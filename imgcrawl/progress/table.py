@@ -47,13 +47,14 @@ _COLUMNS = {
     "size": 8,
     "rate": 10,
     "records": 5,
+    "activity": 16,
 }
 # In a narrow window the last of these are left out first.
 _BY_WEIGHT = (
-    *("name", "done", "left", "phase", "missing", "rate", "size", "spinner", "bar", "records"),
+    *("name", "done", "left", "phase", "missing", "rate", "size", "spinner", "activity", "bar"),
+    "records",
 )
 _NUMBERS = frozenset({"missing", "left", "size", "rate", "records"})
-_ACTIVITY = 12  # characters that the last column needs at least
 
 
 class LiveTable:
@@ -119,12 +120,11 @@ class LiveTable:
         cells: dict[str, RenderableType] = {
             "name": Text(row.name, style),
             "done": Text(f"{row.done:,}{of}"),
+            "missing": Text(f"{row.missing:,} missing" if row.missing else "", "red"),
             "size": Text(format_size(row.bytes)),
         }
         if many:
             cells["phase"] = Text(row.phase, style)
-        if row.missing:
-            cells["missing"] = Text(f"{row.missing:,} missing", "red")
         if row.expected or (is_running and not many):
             cells["bar"] = ProgressBar(total=row.expected, completed=row.done, width=_BAR)
         if is_running or row is self._total:
@@ -146,17 +146,18 @@ class LiveTable:
             width = max(_COLUMNS[name], *found) if found else 0
             if name == "name":
                 width = min(width, max(room // 3, 8))
+            elif name == "activity":
+                width = _COLUMNS[name]
             if found and width <= room:
                 widths[name] = width
                 room -= width + _GAP
+        if "activity" in widths:  # it is the last, and has what is left
+            widths["activity"] += max(room, 0)
         table = Table.grid(padding=(0, _GAP, 0, 0))
         names = [name for name in _COLUMNS if name in widths]
         for name in names:
             justify: JustifyMethod = "right" if name in _NUMBERS else "left"
             table.add_column(width=widths[name], no_wrap=True, justify=justify)
-        if room >= _ACTIVITY:
-            names.append("activity")
-            table.add_column(width=room, no_wrap=True, overflow="ellipsis")
         for line in lines:
             table.add_row(*(line.get(name, "") for name in names))
         return table
