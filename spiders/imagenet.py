@@ -2,35 +2,118 @@
 
 from __future__ import annotations
 
-import asyncio
-import io
-from itertools import count
-from typing import TYPE_CHECKING, ClassVar
-from urllib.parse import urlsplit
+from pathlib import Path  # noqa: TC003 - pydantic reads it
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from imgcrawl.lists.rows import MalformedRow
-from imgcrawl.records.errors import SourceError
+from pydantic import Field, PositiveInt, PrivateAttr, model_validator
+
+from imgcrawl.arguments import ListArguments, ReadsStdin, Words
+from imgcrawl.records.errors import ArgumentError
 from imgcrawl.records.items import ImageItem, Item
 from imgcrawl.records.quotas import Quota
-from imgcrawl.sources.imagenet.candidates import (
-    Candidate,
-    NoListError,
-    UrlFile,
-    check_answer,
-    find_list,
-    read_candidates,
-)
-from imgcrawl.sources.imagenet.synsets import Synset, Synsets
+from imgcrawl.sources.imagenet.candidates import check_url_file
+from imgcrawl.sources.imagenet.lists import SynsetLists
+from imgcrawl.sources.imagenet.synsets import WNID, Synset, Synsets, read_wnids_file
 from spiders.base.candidates import CandidatesSpider
-from spiders.imagenet_arguments import HOSTS, ImagenetArguments
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from imgcrawl.records.items import SpiderOutput
+    from imgcrawl.sources.imagenet.candidates import Candidate
 
-MAX_FAILED_LISTS = 3  # in a row, until the API is taken for gone
-ADVICE = "Give a list of your own: -a urls_file=fall11_urls.txt, or -a list_dir=DIR."
+# What a word in hosts= stands for. Half of ImageNet's URLs are Flickr's, and these live longest.
+HOSTS: dict[str, tuple[str, ...]] = {"all": (), "flickr": ("flickr.com", "staticflickr.com")}
+ILSVRC = "ilsvrc2012"
+
+
+class ImagenetArguments(ListArguments):
+    """Which synsets of ImageNet, how many pictures of each, and from which lists."""
+
+    dataset_year: ClassVar[int | None] = 2010
+
+    wnids: Words = Field(
+        [],
+        description="synsets by their ids; ilsvrc2012 is the 1000 classes of that year",
+        examples=["n01440764,n01443537", ILSVRC],
+    )
+    wnids_file: Annotated[str | None, ReadsStdin()] = Field(
+        None,
+        description="a file of wnids, of label,wnid or of wnid label lines; - is standard input",
+    )
+    classes: Words = Field(
+        [], description="synsets by name", examples=['tench,"great white shark"']
+    )
+    subtree: Words = Field(
+        [], description="synsets, by id or name, with all below them", examples=["n02084071"]
+    )
+    n: PositiveInt = Field(10, description="good pictures of each class")
+    hosts: Words = Field(
+        ["flickr"], description="where candidates may lie: flickr, all, or names of hosts"
+    )
+    urls_file: str | None = Field(
+        None, description="a file of wnid_number<TAB>URL lines", examples=["fall11_urls.txt"]
+    )
+    list_dir: Path | None = Field(
+        None, description="a folder with one file of URLs a synset, n01440764.txt"
+    )
+
+    _chosen: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _can_be_meant(self) -> ImagenetArguments:
+        try:
+            self._check()
+        except ArgumentError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    def _check(self) -> None:
+        if not (self.wnids or self.wnids_file or self.classes or self.subtree):
+            raise ArgumentError(
+                "Which classes? Type -a wnids=n01440764,..., -a wnids_file=FILE, "
+                "-a classes=tench,..., -a subtree=n02084071, or -a wnids=ilsvrc2012."
+            )
+        if self.urls_file and self.list_dir:
+            raise ArgumentError("urls_file and list_dir do not go together: one of them.")
+        if self.urls_file:
+            check_url_file(self.urls_file)
+        if self.list_dir and not self.list_dir.expanduser().is_dir():
+            raise ArgumentError(f"list_dir={self.list_dir} is no folder.")
+        if self.wnids_file != "-":
+            self.chosen()
+
+    def settings(self) -> dict[str, Any]:
+        """The settings that these arguments stand for."""
+        return super().settings() | {"DISTINCT": True}
+
+    def chosen(self) -> dict[str, str]:
+        """Return the wnids that are asked for, each once, with the label that a file gives or none.
+
+        Raises ArgumentError for a name that no synset has, or several.
+        """
+        if self._chosen:
+            return self._chosen
+        synsets = Synsets()
+        found: dict[str, str] = {}
+        for word in self.wnids:
+            if word.lower() == ILSVRC:
+                found |= dict.fromkeys(synsets.ilsvrc2012(), "")
+            elif WNID.fullmatch(word):
+                found.setdefault(synsets.find(word), "")
+            else:
+                raise ArgumentError(
+                    f"wnids={word}: a wnid is n and eight digits. By name: -a classes={word}"
+                )
+        if self.wnids_file:
+            for wnid, label in read_wnids_file(self.wnids_file).items():
+                found[synsets.find(wnid)] = label
+        for name in self.classes:
+            found.setdefault(synsets.find(name), "")
+        for name in self.subtree:
+            found = dict.fromkeys(synsets.subtree(synsets.find(name)), "") | found
+        self._chosen.update(found)
+        return self._chosen
 
 
 class ImagenetSpider(CandidatesSpider[ImagenetArguments]):
@@ -46,38 +129,25 @@ class ImagenetSpider(CandidatesSpider[ImagenetArguments]):
     example = "scrapy crawl imagenet -a wnids_file=wnids.txt -a n=50"
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
-        """Synsets and their candidates."""
-        self._synsets = Synsets()
-        self._wnids = self.args.chosen()
-        self._hosts = tuple(host for name in self.args.hosts for host in HOSTS.get(name, (name,)))
-        self._n_junk = 0
-        self._turns = asyncio.Semaphore(2)  # so that an API that is gone is asked but a few times
-        self._failed_lists, self._last_failure = 0, ""
-        if self.args.urls_file:
-            self._file = UrlFile(self.args.urls_file)
-            self.logger.info("Looking for %s synsets in %s", len(self._wnids), self.args.urls_file)
-            await asyncio.to_thread(self._file.index, set(self._wnids), self._progress)
+        """Yield synsets and their candidates."""
+        args, self._synsets, self._wnids = self.args, Synsets(), self.args.chosen()
+        hosts = [host for name in args.hosts for host in HOSTS.get(name, (name,))]
+        self._lists = SynsetLists(self, args.urls_file, args.list_dir, hosts)
+        await self._lists.open(self._wnids)
         async for said in super().records():
             yield said
-        if self._n_junk:
-            self.logger.warning("%s lines of the lists are no candidates", f"{self._n_junk:,}")
+        if count := self._lists.n_malformed:
+            self.logger.warning("%s lines of the lists are no candidates", f"{count:,}")
 
     def quotas(self) -> Iterator[Quota]:
-        """The synsets, in the order given."""
+        """Yield the synsets, in the order given."""
         for wnid, label in self._wnids.items():
             known = self._synsets.get(wnid)
             yield Quota(wnid, self.args.n, label or (known.label if known else ""))
 
     async def candidates(self, quota: Quota) -> Iterator[Item]:
-        """What the list of a synset has on the hosts that are wanted, in its order."""
-        found = []
-        for candidate in await self._listed(quota.key):
-            if isinstance(candidate, MalformedRow):
-                self._n_junk += 1
-                if self._n_junk <= 10:
-                    self.logger.warning("No candidate: %s", candidate)
-            elif self._is_wanted(candidate.url):
-                found.append(candidate)
+        """Return what the list of a synset has on the hosts that are wanted, in its order."""
+        found = await self._lists.candidates(quota.key)
         quota.listed = len(found)
         return self._items(quota, found)
 
@@ -88,59 +158,7 @@ class ImagenetSpider(CandidatesSpider[ImagenetArguments]):
             "lemmas": synset.lemmas,
             "definition": synset.definition,
         }
-        for rank, candidate in zip(count(), candidates, strict=False):
+        for rank, candidate in enumerate(candidates):
             name = f"{wnid}_{candidate.number}"
-            yield ImageItem(
-                name, [candidate.url], f"{wnid}/{name}", dict(metadata), quota=wnid, rank=rank
-            )
-
-    async def _listed(self, wnid: str) -> list[Candidate | MalformedRow]:
-        """All candidates of a synset; a few thousand at most. Raises SourceError without a list."""
-        if self.args.urls_file:
-            found = list(self._file.candidates(wnid))
-            if not found:
-                raise SourceError(f"{self.args.urls_file} has no lines of {wnid}")
-            return found
-        if self.args.list_dir:
-            path = find_list(self.args.list_dir, wnid)
-            if path is None:
-                raise SourceError(f"{self.args.list_dir} has no file {wnid}.txt")
-            with path.open("rb") as file:
-                return list(read_candidates(file, wnid, path.name))
-        return await self._from_api(wnid)
-
-    async def _from_api(self, wnid: str) -> list[Candidate | MalformedRow]:
-        async with self._turns:
-            return await self._ask_api(wnid)
-
-    async def _ask_api(self, wnid: str) -> list[Candidate | MalformedRow]:
-        if self._failed_lists >= MAX_FAILED_LISTS:
-            raise SourceError(f"image-net.org's API was not asked: {self._last_failure}")
-        url = f"{self.settings['IMAGENET_API_URL']}imagenet.synset.geturls?wnid={wnid}"
-        try:
-            response = await self.fetch(url, cache="urls")
-            if response.status != 200:
-                raise NoListError(f"image-net.org answered HTTP {response.status}", broken=True)
-            check_answer(response.body)
-        except NoListError as error:
-            self._failed_lists += error.broken
-            self._last_failure = f"{error}. {ADVICE}"
-            raise SourceError(self._last_failure if error.broken else f"{error}.") from error
-        except SourceError as error:
-            self._failed_lists += 1
-            self._last_failure = f"{error} {ADVICE}"
-            raise SourceError(self._last_failure) from error
-        self._failed_lists = 0
-        return list(read_candidates(io.BytesIO(response.body), wnid, f"the list of {wnid}"))
-
-    def _is_wanted(self, url: str) -> bool:
-        if not self._hosts:
-            return True
-        try:
-            host = (urlsplit(url).hostname or "").lower()
-        except ValueError:
-            return False
-        return any(host == wanted or host.endswith(f".{wanted}") for wanted in self._hosts)
-
-    def _progress(self, position: int) -> None:
-        self.logger.info("%s: %.1f GB read", self.args.urls_file, position / 1e9)
+            path = f"{wnid}/{name}"
+            yield ImageItem(name, [candidate.url], path, dict(metadata), quota=wnid, rank=rank)

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import gzip
 import re
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imgcrawl.lists.lines import decoded
 from imgcrawl.records.errors import ArgumentError
 from imgcrawl.text.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+MAX_WNIDS_FILE = 64 << 20  # bytes
 WNID = re.compile(r"n\d{8}")  # the part of speech and the offset in WordNet 3.0
 
 
@@ -131,6 +135,22 @@ def read_wnids(text: Iterable[str], where: str) -> dict[str, str]:
     if not found:
         raise ArgumentError(f"{where} holds no wnids.")
     return found
+
+
+def read_wnids_file(name: str) -> dict[str, str]:
+    """Return the classes in a file, or in standard input for ``-``, as `read_wnids` does.
+
+    Raises ArgumentError.
+    """
+    if name == "-":
+        return read_wnids(sys.stdin, "standard input")
+    try:
+        raw = Path(name).expanduser().read_bytes()
+    except OSError as error:
+        raise ArgumentError(f"{name} cannot be read: {error.strerror}.") from error
+    if len(raw) > MAX_WNIDS_FILE:
+        raise ArgumentError(f"{name} is no list of wnids: it has {len(raw):,} bytes.")
+    return read_wnids(decoded(raw).splitlines(), name)
 
 
 def _is_header(line: str) -> bool:
