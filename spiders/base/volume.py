@@ -14,10 +14,10 @@ from imgcrawl.records.errors import RecordMissing, SourceError
 from imgcrawl.records.items import Expects, VolumeItem
 from imgcrawl.records.volume import Crop, size_of
 from imgcrawl.text.redact import printable
-from imgcrawl.volumes.crop.box import box_in_level, clip, in_words, size_in_level
+from imgcrawl.volumes.crop.box import box_in_level, clip, format_box, size_in_level
 from imgcrawl.volumes.crop.foreground import ForegroundEstimate
 from imgcrawl.volumes.crop.random_boxes import draw
-from imgcrawl.volumes.crop.writing import EXTENSIONS, check
+from imgcrawl.volumes.crop.writing import EXTENSIONS, check_dtype
 from imgcrawl.volumes.metadata.address import parse_address
 from imgcrawl.volumes.metadata.local_folder import read_document
 from imgcrawl.volumes.metadata.multiscale import read_multiscale
@@ -108,12 +108,12 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
                 if (origin, shape) != asked:
                     self.logger.warning(
                         "box=%s goes beyond %s: clipped to %s",
-                        in_words(*asked),
+                        format_box(*asked),
                         level.name,
-                        in_words(origin, shape),
+                        format_box(origin, shape),
                     )
                 elif box is not None and box.in_lengths:
-                    self.logger.info("The box is %s of %s", in_words(origin, shape), level.name)
+                    self.logger.info("The box is %s of %s", format_box(origin, shape), level.name)
                 yield self._expects(picture, level, shape, 1)
                 yield self._item(Crop(level, origin, shape, format_, self.args.time), name)
 
@@ -153,7 +153,7 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
                 f"type a number from 0 to {level.times - 1}."
             )
         try:
-            check(format_, level.dtype)
+            check_dtype(format_, level.dtype)
         except ValueError as error:
             raise SourceError(f"{error}.") from error
         if format_ == "precomputed" and None in level.voxel_nm:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imgcrawl.records.volume import Chunks, Crop, Format, Level, Raw, VolumeAddress
-from imgcrawl.volumes.crop.writing import start
+from imgcrawl.volumes.crop.writing import voxels_start
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +52,6 @@ def made_raw(crop: Crop, path: Path) -> tuple[Raw, NDArray[Any]]:
     else:
         whole = voxels.view(np.dtype(level.dtype))[..., 0].copy()
     whole[:, :64, :64, :64] = 0
-    first = start(crop)
+    first = voxels_start(crop)
     path.write_bytes(bytes(first) + whole.astype(whole.dtype.newbyteorder("<")).tobytes())
     return Raw(str(path), shape, level.dtype, first, Chunks(1, 2, 0)), whole

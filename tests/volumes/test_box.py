@@ -14,7 +14,7 @@ from imgcrawl.volumes.crop.box import (
     Box,
     box_in_level,
     clip,
-    in_words,
+    format_box,
     parse_box,
     parse_size,
     size_in_level,
@@ -123,7 +123,7 @@ _SIDE = st.integers(0, 400)
 def test_clipping_leaves_what_both_have(
     origin: tuple[int, int, int], shape: tuple[int, int, int]
 ) -> None:
-    text = in_words(origin, shape)
+    text = format_box(origin, shape)
     assert box_in_level(parse_box(text), LEVEL) == (origin, shape)
     try:
         first, sides = clip(LEVEL, origin, shape)

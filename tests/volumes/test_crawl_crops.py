@@ -246,10 +246,10 @@ execute(["scrapy", *sys.argv[1:]])
 @pytest.mark.parametrize(
     ("place", "when", "reads"),
     [
-        ("CropParts.keep", "after", False),  # all voxels are there, nothing is written
+        ("CropParts.finish", "after", False),  # all voxels are there, nothing is written
         ("voxels_sha256", "before", False),  # the cube lies in .partial
-        ("_place", "before", False),  # the description is there, the cube is not
-        ("_place", "after", False),  # all is there but the row
+        ("_move_into_place", "before", False),  # the description is there, the cube is not
+        ("_move_into_place", "after", False),  # all is there but the row
     ],
 )
 @pytest.mark.parametrize("format_", ["precomputed", "npy"])
@@ -297,7 +297,7 @@ def test_a_cube_that_is_not_what_its_description_says_is_made_again(
     file = description(tmp_path, zarr_level(store), "ome-zarr")
     command = crawl.command("recrop", file=file, settings=PRIVATE)
     subprocess.run(
-        [sys.executable, "-c", KILL, "_place", "after", *command[3:]],
+        [sys.executable, "-c", KILL, "_move_into_place", "after", *command[3:]],
         cwd=ROOT,
         capture_output=True,
         timeout=60,

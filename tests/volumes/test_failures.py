@@ -26,7 +26,7 @@ def test_failures_are_counted_by_outcome_with_the_first_of_them() -> None:
     failures.add("s0/0.0", RecordMissing(Outcome.NOT_FOUND, "HTTP 404", 404))
     for n in range(1500):
         failures.add(f"s0/{n}.1", RecordMissing(Outcome.SERVER_ERROR, "HTTP 500", 500, 5))
-    missing = failures.verdict(2000, URL, complete=False)
+    missing = failures.to_missing(2000, URL, complete=False)
     # A server's error may pass: of the two it leaves more hope.
     assert (missing.outcome, missing.http_status, missing.tries) == (Outcome.SERVER_ERROR, 500, 6)
     assert missing.url == URL
@@ -34,7 +34,7 @@ def test_failures_are_counted_by_outcome_with_the_first_of_them() -> None:
         "1,501 of at least 3,501 objects: 1,500 server_error, 1 not_found; "
         "first: 's0/0.0' (HTTP 404)"
     )
-    assert "of 3,501 objects" in failures.verdict(2000, URL, complete=True).message
+    assert "of 3,501 objects" in failures.to_missing(2000, URL, complete=True).message
 
 
 @pytest.mark.parametrize("outcome", [Outcome.DISK_FULL, Outcome.INTERRUPTED, Outcome.HOST_DOWN])
@@ -43,14 +43,14 @@ def test_what_ends_a_copy_is_its_outcome(outcome: Outcome) -> None:
     failures.add("a", RecordMissing(Outcome.SERVER_ERROR, "HTTP 500", 500))
     failures.add("", RecordMissing(outcome, "no more", tries=0))
     assert failures.hopeless
-    assert failures.verdict(0, URL, complete=False).outcome is outcome
+    assert failures.to_missing(0, URL, complete=False).outcome is outcome
 
 
 def test_a_failure_of_the_whole_copy_is_no_object() -> None:
     failures = CopyFailures()
     failures.stop()
     failures.stop()
-    missing = failures.verdict(5, URL, complete=False)
+    missing = failures.to_missing(5, URL, complete=False)
     assert missing.outcome is Outcome.INTERRUPTED
     assert missing.message == "the run was stopped; the next one goes on from here"
     assert failures.outcomes.total() == 1
@@ -59,7 +59,7 @@ def test_a_failure_of_the_whole_copy_is_no_object() -> None:
 def test_a_name_that_cannot_be_used_is_quoted() -> None:
     failures = CopyFailures()
     failures.refuse("../a", "it leads elsewhere")
-    missing = failures.verdict(1, URL, complete=True)
+    missing = failures.to_missing(1, URL, complete=True)
     assert missing.outcome is Outcome.BAD_URL
     assert missing.message.startswith("1 of 2 objects: 1 bad_url; first: '../a' (")
     assert "it leads elsewhere" in missing.message

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.volumes.copy.grid import grids_below
-from imgcrawl.volumes.copy.listing import problem_of
+from imgcrawl.volumes.copy.listing import key_problem
 
 
 def promised(documents: dict[str, Any]) -> list[str]:
@@ -116,4 +116,4 @@ def test_any_document_is_understood_or_refused(name: str, node: Any) -> None:
         except RecordMissing:
             continue
         first = next(names, None)
-        assert first is None or problem_of(folder + first) is None
+        assert first is None or key_problem(folder + first) is None

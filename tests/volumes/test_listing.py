@@ -19,10 +19,10 @@ from imgcrawl.volumes.copy.listing import (
     ListedObject,
     ListingAddress,
     NoListingError,
+    key_problem,
     list_bucket,
-    places,
-    problem_of,
-    walk,
+    listing_addresses,
+    walk_folder,
 )
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ ADDRESS = VolumeAddress("s3://bucket/v", "https://bucket.s3.amazonaws.com/v/")
     ],
 )  # fmt: skip
 def test_where_the_list_is(shown: str, url: str, place: tuple[str, str] | None) -> None:
-    found = places(VolumeAddress(shown, url))
+    found = listing_addresses(VolumeAddress(shown, url))
     assert found == ([ListingAddress(*place)] if place else [])
 
 
@@ -85,7 +85,7 @@ class Server:
 
 def listed(ask: Any, below: str = "") -> list[ListedObject]:
     async def collect() -> list[ListedObject]:
-        pages = list_bucket(ask, places(ADDRESS)[0], ADDRESS, below)
+        pages = list_bucket(ask, listing_addresses(ADDRESS)[0], ADDRESS, below)
         return [each async for page in pages for each in page]
 
     return asyncio.run(collect())
@@ -134,7 +134,7 @@ def test_lists_that_are_none_or_never_end() -> None:
 @given(st.text(max_size=300) | st.from_regex(r"(\.{0,2}/?[a-z\\\x00]{0,3}/?){1,5}"))
 @settings(max_examples=300, deadline=None)
 def test_a_key_without_a_problem_lies_below_its_folder(key: str) -> None:
-    if problem_of(key) is None:
+    if key_problem(key) is None:
         path = Path("/root/folder") / key
         assert path.resolve().is_relative_to("/root/folder")
         assert path.relative_to("/root/folder").as_posix() == key
@@ -147,7 +147,7 @@ def test_a_key_without_a_problem_lies_below_its_folder(key: str) -> None:
      "x" * 241, "a/" * 600 + "a"],
 )  # fmt: skip
 def test_keys_that_are_refused(key: str) -> None:
-    assert problem_of(key)
+    assert key_problem(key)
 
 
 def test_a_folder_is_walked_in_pages(tmp_path: Path) -> None:
@@ -155,5 +155,5 @@ def test_a_folder_is_walked_in_pages(tmp_path: Path) -> None:
         (tmp_path / f"d{n}").mkdir()
         (tmp_path / f"d{n}/f").write_bytes(b"x" * n)
     (tmp_path / "loop").symlink_to(tmp_path)
-    found = [each for page in walk(tmp_path) for each in page]
+    found = [each for page in walk_folder(tmp_path) for each in page]
     assert [(each.key, each.size) for each in found] == [("d0/f", 0), ("d1/f", 1), ("d2/f", 2)]

@@ -89,18 +89,18 @@ def test_an_object_that_is_no_longer_listed_is_named(tmp_path: Path) -> None:
     for key in ("a", "b"):
         (tmp_path / "copy" / key).write_bytes(b"x")
         first.keep(CopiedObject(key, 1, None, 1, digests_of(tmp_path / "copy" / key)[1]))
-    assert (first.count(), first.unseen()) == (2, [])
+    assert (first.count(), first.unlisted()) == (2, [])
     first.close()
     first.close()  # which has been done
     second = manifest(tmp_path)
     plan = second.plan([ListedObject("a", "", 1)])
-    assert (plan.wanted, plan.held) == ([], 1)
-    assert second.unseen() == [ListedObject("b", "", 1)]
+    assert (plan.wanted, plan.present_bytes) == ([], 1)
+    assert second.unlisted() == [ListedObject("b", "", 1)]
     known = second.known("b")
     assert known is not None
     assert known.bytes == 1
     second.forget("b")
-    assert (second.unseen(), second.known("b"), second.count()) == ([], None, 1)
+    assert (second.unlisted(), second.known("b"), second.count()) == ([], None, 1)
     second.close()
 
 

@@ -15,7 +15,7 @@ from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.volume import Copy, VolumeAddress
 from imgcrawl.volumes.copy.listing import ListedObject
-from imgcrawl.volumes.copy.object_fetcher import FetchedObject, ObjectFetcher, copied
+from imgcrawl.volumes.copy.object_fetcher import FetchedObject, ObjectFetcher, copy_file
 from imgcrawl.volumes.copy.objects import CopyObjects
 
 if TYPE_CHECKING:
@@ -148,8 +148,8 @@ def test_403_means_absence_where_nothing_answers_otherwise(
 def test_a_file_of_this_machine_is_copied(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(BODY)
-    found = copied(source, tmp_path / "target")
+    found = copy_file(source, tmp_path / "target")
     assert (found.file.read_bytes(), found.size) == (BODY, 5)
     with pytest.raises(FileNotFoundError):
-        copied(tmp_path / "nothing", tmp_path / "other")
+        copy_file(tmp_path / "nothing", tmp_path / "other")
     assert not (tmp_path / "other").exists()

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcrawl.volumes.crop.foreground import ForegroundEstimate, mapped
+from imgcrawl.volumes.crop.foreground import ForegroundEstimate, map_box
 from imgcrawl.volumes.crop.random_boxes import draw
 from tests.volumes.test_box import LEVEL
 
@@ -108,7 +108,7 @@ def test_a_box_has_its_place_in_every_level(fine: Zyx, coarse: Zyx, data: st.Dat
     sides = [data.draw(st.integers(1, most)) for most in fine]
     starts = [data.draw(st.integers(0, m - s)) for m, s in zip(fine, sides, strict=True)]
     origin = (starts[0] + 5, starts[1], starts[2] + 9)
-    first, shape = mapped(one, other, origin, (sides[0], sides[1], sides[2]))
+    first, shape = map_box(one, other, origin, (sides[0], sides[1], sides[2]))
     for start, side, offset, most in zip(first, shape, other.offset, coarse, strict=True):
         assert side >= 1
         assert offset <= start

@@ -19,8 +19,8 @@ from imgcrawl.microscopy.ranges import FileRanges
 from imgcrawl.microscopy.zarr_facts import describe_zarr
 from imgcrawl.records.volume import Raw
 from imgcrawl.volumes.crop.writing import boxes as boxes_module
-from imgcrawl.volumes.crop.writing import check, write
-from imgcrawl.volumes.crop.writing.boxes import boxes, opened
+from imgcrawl.volumes.crop.writing import check_dtype, write
+from imgcrawl.volumes.crop.writing.boxes import boxes, open_voxels
 from tests.conftest import ROOT
 from tests.volumes.cubes import ORIGIN, VOXEL_NM, made_crop, made_raw
 
@@ -158,11 +158,11 @@ def test_npy_opens_in_numpy_and_is_no_second_copy(tmp_path: Path, shape: Any, dt
 
 def test_a_format_that_cannot_hold_a_type_says_which_can() -> None:
     with pytest.raises(ValueError, match="OME-TIFF cannot hold uint64: type format=ome-zarr or"):
-        check("tiff", "uint64")
+        check_dtype("tiff", "uint64")
     with pytest.raises(ValueError, match="precomputed cannot hold float64"):
-        check("precomputed", "float64")
+        check_dtype("precomputed", "float64")
     with pytest.raises(ValueError, match="any format here"):
-        check("npy", "bfloat16")
+        check_dtype("npy", "bfloat16")
 
 
 def test_voxels_that_end_early_are_no_crop(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_box_is_read_as_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(boxes_module, "MAX_BYTES", 64**3 * 2)
     crop = made_crop("npy", (2, 70, 130, 140), "uint16")
     raw, voxels = made_raw(crop, tmp_path / "raw")
-    with opened(raw) as file:
+    with open_voxels(raw) as file:
         for box in boxes(raw):
             z, y, x = (slice(a, b) for a, b in zip(box.low, box.high, strict=True))
             assert np.array_equal(file.read(box), voxels[box.channel, z, y, x])
@@ -213,7 +213,7 @@ from imgcrawl.volumes.crop.writing import ome_zarr, tiff, precomputed, npy
 import tensorstore
 def run(side, name):
     crop = made_crop(format_, (1, side, side, side), "uint16")
-    first = writing.start(crop)
+    first = writing.voxels_start(crop)
     with (folder / name).open("wb") as file:
         file.truncate(first + side ** 3 * 2)
     raw = Raw(str(folder / name), (1, side, side, side), "uint16", first)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 from imgcrawl.microscopy.zarr_documents import document_at
-from imgcrawl.volumes.copy.grid import DOCUMENTS, as_document
+from imgcrawl.volumes.copy.grid import DOCUMENTS, parse_object
 from imgcrawl.volumes.copy.object_fetcher import MAX_DOCUMENT, FetchedObject
 from imgcrawl.volumes.metadata.local_folder import folder_of
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from imgcrawl.volumes.copy.object_fetcher import ObjectFetcher
 
 _STORE = re.compile(r"(?i).+\.(zarr|n5|precomputed)")  # nothing above such a folder is part of it
-_OF = {
+_NAMES_BY_DRIVER = {
     "zarr": (".zgroup", ".zattrs", ".zarray", ".zmetadata"),
     "zarr3": ("zarr.json",),
     "n5": ("attributes.json",),
@@ -58,7 +58,7 @@ class SharedDocuments:
         self._tasks: dict[tuple[str, str], asyncio.Task[dict[str, bytes]]] = {}
 
     async def fetch(
-        self, objects: ObjectFetcher, names: Iterable[str], url: str, folder: str
+        self, fetcher: ObjectFetcher, names: Iterable[str], url: str, folder: str
     ) -> dict[str, bytes]:
         """Return the documents of the folder at `url` by name, stored in `folder` below OUT.
 
@@ -66,17 +66,17 @@ class SharedDocuments:
         """
         task = self._tasks.get((url, folder))
         if task is None or (task.done() and (task.cancelled() or task.exception())):
-            task = asyncio.create_task(self._store(objects, names, url, folder))
+            task = asyncio.create_task(self._store(fetcher, names, url, folder))
             self._tasks[url, folder] = task
         return await asyncio.shield(task)
 
     async def _store(
-        self, objects: ObjectFetcher, names: Iterable[str], url: str, folder: str
+        self, fetcher: ObjectFetcher, names: Iterable[str], url: str, folder: str
     ) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
         for name in names:
-            body, _ = await _fetch_body(objects, url, name)
-            if body is not None and as_document(body) is not None:
+            body, _ = await _fetch_body(fetcher, url, name)
+            if body is not None and parse_object(body) is not None:
                 await asyncio.to_thread(self._storage.put, body, f"{folder}/{name}")
                 found[name] = body
         return found
@@ -91,14 +91,14 @@ class CopyDocuments:
     def __init__(
         self,
         shared: SharedDocuments,
-        objects: ObjectFetcher,
+        fetcher: ObjectFetcher,
         address: VolumeAddress,
         out: Path,
         folder: str,
     ) -> None:
-        self._shared, self._objects = shared, objects
+        self._shared, self._fetcher = shared, fetcher
         self._address, self._out, self._folder = address, out, folder
-        self._names = _OF.get(address.driver or "", DOCUMENTS)
+        self._names = _NAMES_BY_DRIVER.get(address.driver or "", DOCUMENTS)
         self._bodies: dict[str, bytes] = {}
 
     def own(self, parts: tuple[str, ...]) -> list[str]:
@@ -112,7 +112,7 @@ class CopyDocuments:
     async def fetch_above(self) -> None:
         """Fetch the documents of the folders above. Raises RecordMissing and OSError."""
         for up, (url, folder) in enumerate(folders_above(self._address.url, self._folder), 1):
-            found = await self._shared.fetch(self._objects, self._names, url, folder)
+            found = await self._shared.fetch(self._fetcher, self._names, url, folder)
             for name, body in found.items():
                 self._bodies["../" * up + name] = body
 
@@ -121,11 +121,11 @@ class CopyDocuments:
 
         None if there is no such document. Raises RecordMissing.
         """
-        body, etag = await _fetch_body(self._objects, self._address.url, key)
-        if body is None or as_document(body) is None:
+        body, etag = await _fetch_body(self._fetcher, self._address.url, key)
+        if body is None or parse_object(body) is None:
             return None
         self._bodies[key] = body
-        file = self._objects.new_file()
+        file = self._fetcher.new_file()
         await asyncio.to_thread(file.write_bytes, body)
         sha256 = hashlib.sha256(body).hexdigest()
         return FetchedObject(file, len(body), etag, sha256, 1), etag
@@ -141,7 +141,7 @@ class CopyDocuments:
 
 
 async def _fetch_body(
-    objects: ObjectFetcher, base: str, name: str
+    fetcher: ObjectFetcher, base: str, name: str
 ) -> tuple[bytes | None, str | None]:
     """Return the body and the ETag of a document, None for an absent one.
 
@@ -150,6 +150,6 @@ async def _fetch_body(
     folder = folder_of(base)
     if folder is not None:
         return await asyncio.to_thread(document_at, folder / name, MAX_DOCUMENT), None
-    found, response = await objects.document(base + quote(name, safe="/"))
+    found, response = await fetcher.document(base + quote(name, safe="/"))
     etag = (response.headers.get("ETag") or b"").decode("latin-1")
     return found, etag.removeprefix("W/").strip('"') or None

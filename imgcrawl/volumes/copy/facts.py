@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from imgcrawl.microscopy.facts import FileFacts
 from imgcrawl.microscopy.zarr_facts import describe_zarr
 from imgcrawl.records.errors import RecordMissing
-from imgcrawl.volumes.copy.grid import as_document
+from imgcrawl.volumes.copy.grid import parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ _FURTHEST = 3  # folders between an array and the group that tells of its voxels
 _TELLING = (".zattrs", "zarr.json", "attributes.json")
 
 
-def facts_of(get: Get, names: list[str]) -> FileFacts | None:
+def describe_copy(get: Get, names: list[str]) -> FileFacts | None:
     """Return what the documents say, or None if they describe no picture (a group of groups).
 
     get:   returns a document by its name relative to the copy; those above it begin with "../"
@@ -49,7 +49,7 @@ def _of_level(get: Get, path: str, base: str, name: str) -> bytes | None:
     if name not in _TELLING:
         return None
     body = get(base + name)
-    node = as_document(body)
+    node = parse_object(body)
     if node is None:
         return None
     own = node.get("attributes") if name == "zarr.json" else node
@@ -69,14 +69,14 @@ def _of_level(get: Get, path: str, base: str, name: str) -> bytes | None:
 
 def _precomputed(get: Get, names: list[str]) -> FileFacts | None:
     """Describe a neuroglancer volume by its first scale, the finest, or a single scale of it."""
-    node, first = as_document(get("info")) or {}, None
+    node, first = parse_object(get("info")) or {}, None
     scales = _scales(node)
     if scales:
         first = scales[0]
     for up in range(1, min(_FURTHEST, len(names) - 1) + 1):
         if first is not None:
             break
-        node = as_document(get("../" * up + "info")) or {}
+        node = parse_object(get("../" * up + "info")) or {}
         key, scales = "/".join(names[-up:]), []
         first = next((scale for scale in _scales(node) if scale.get("key") == key), None)
     if first is None:

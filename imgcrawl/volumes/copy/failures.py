@@ -46,7 +46,7 @@ class CopyFailures:
             words = "the run was stopped; the next one goes on from here"
             self.add("", RecordMissing(Outcome.INTERRUPTED, words, tries=0))
 
-    def verdict(self, there: int, url: str, *, complete: bool) -> Missing:
+    def to_missing(self, there: int, url: str, *, complete: bool) -> Missing:
         """Reduce the failures to one result: what ended the copy first, then the most hopeful.
 
         there:    number of objects that are stored

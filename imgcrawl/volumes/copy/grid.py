@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
-from imgcrawl.volumes.copy.listing import problem_of
+from imgcrawl.volumes.copy.listing import key_problem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -59,7 +59,7 @@ async def grids_below(read: Read, start: str) -> list[tuple[str, ChunkGrid]]:
         below: list[str] = []
         for name in DOCUMENTS:
             body = await read(folder + name)
-            node = as_document(body)
+            node = parse_object(body)
             if node is None:
                 continue
             try:
@@ -70,7 +70,7 @@ async def grids_below(read: Read, start: str) -> list[tuple[str, ChunkGrid]]:
                 raise RecordMissing(Outcome.CORRUPT, words[:300], 200) from error
         for path in below:
             child = f"{folder}{path}/"
-            if problem_of(f"{folder}{path}") is None and child not in seen:
+            if key_problem(f"{folder}{path}") is None and child not in seen:
                 seen.add(child)
                 folders.append(child)
         if len(seen) > MAX_FOLDERS:
@@ -79,7 +79,7 @@ async def grids_below(read: Read, start: str) -> list[tuple[str, ChunkGrid]]:
     return found
 
 
-def as_document(body: bytes | None) -> dict[str, Any] | None:
+def parse_object(body: bytes | None) -> dict[str, Any] | None:
     """Return the JSON object in a body, or None for anything else, such as an error page."""
     try:
         node = json.loads(body or b"")
@@ -134,7 +134,7 @@ def _joined(at: tuple[int, ...], joint: str) -> str:
 def _precomputed(scale: dict[str, Any]) -> Iterator[tuple[str, ChunkGrid]]:
     """Yield the grid of a neuroglancer scale: files of shards, or chunks named by their bounds."""
     key, size = str(scale["key"]).strip("/"), scale["size"]
-    if problem_of(key) is not None:
+    if key_problem(key) is not None:
         raise ValueError(f"the scale {key[:80]!r} leads elsewhere")
     if shards := scale.get("sharding"):
         bits = int(shards["shard_bits"])
@@ -165,7 +165,7 @@ def _children(name: str, node: dict[str, Any]) -> list[str]:
     own = own if isinstance(own, dict) else {}
     if name in {".zattrs", "zarr.json", "attributes.json"}:
         for holder in (own, own.get("ome")):
-            found += _told(holder)
+            found += _linked_folders(holder)
     consolidated = node.get("consolidated_metadata") if name == "zarr.json" else node
     if name in {".zmetadata", "zarr.json"} and isinstance(consolidated, dict):
         paths = consolidated.get("metadata")
@@ -174,7 +174,7 @@ def _children(name: str, node: dict[str, Any]) -> list[str]:
     return [each.strip("/") for each in found if isinstance(each, str) and each.strip("/")]
 
 
-def _told(holder: object) -> list[object]:
+def _linked_folders(holder: object) -> list[object]:
     """Return levels, labels, and the first picture of bioformats2raw."""
     if not isinstance(holder, dict):
         return []

@@ -1,6 +1,6 @@
 """The objects below an address, page by page: as a bucket lists them, or as a folder holds them.
 
-A listing is anybody's word. Its keys become names below OUT only where `problem_of` finds nothing
+A listing is anybody's word. Its keys become names below OUT only where `key_problem` finds nothing
 wrong with them, and it must go forward: one that turns in circles ends, with words.
 """
 
@@ -73,7 +73,7 @@ class NoListingError(RecordMissing):
     """A server that does not list what it has."""
 
 
-def places(address: VolumeAddress) -> list[ListingAddress]:
+def listing_addresses(address: VolumeAddress) -> list[ListingAddress]:
     """Return where an address may be listed, the likeliest first; nothing for a local folder.
 
     An address shown as s3:// or gs:// names its bucket; of others the host may name it, and if it
@@ -174,7 +174,7 @@ def _refusal(response: Response, *, first: bool) -> RecordMissing:
     return RecordMissing(Outcome.TRUNCATED if status == 200 else outcome, words, status)
 
 
-def walk(root: Path) -> Iterator[list[ListedObject]]:
+def walk_folder(root: Path) -> Iterator[list[ListedObject]]:
     """Yield the files below a folder of this machine, a page at a time.
 
     Links to folders are not followed. Blocks.
@@ -194,7 +194,7 @@ def walk(root: Path) -> Iterator[list[ListedObject]]:
     yield page
 
 
-def problem_of(key: str) -> str | None:
+def key_problem(key: str) -> str | None:
     """Return why a key cannot be used as a name below a folder, or None if it can."""
     try:
         size = len(key.encode())

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imgcrawl.storage.digests import is_md5
-from imgcrawl.volumes.copy.listing import ListedObject, problem_of
+from imgcrawl.volumes.copy.listing import ListedObject, key_problem
 from imgcrawl.volumes.copy.object_table import CopiedObject, Total, read_table, write_table
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class CopyPlan:
 
     wanted: list[ListedObject]
     refused: list[tuple[ListedObject, str]]
-    held: int = 0  # bytes that are there already
+    present_bytes: int = 0  # bytes that are there already
     absent: int = 0  # known not to be at the source
 
 
@@ -47,7 +47,7 @@ class CopyManifest:
 
     Those that write raise OSError where the disk is full.
 
-    there:   the bytes of an object's file, None where there is none; None in place of the function
+    size_of: the bytes of an object's file, None where there is none; None in place of the function
              where the files lie in a store, which is trusted to have what it was given
     digests: MD5 and SHA-256 of an object's file
     """
@@ -56,11 +56,11 @@ class CopyManifest:
         self,
         path: Path,
         table: Path,
-        there: Callable[[str], int | None] | None,
+        size_of: Callable[[str], int | None] | None,
         digests: Callable[[str], tuple[str, str]],
     ) -> None:
         self._path, self._table = path, table
-        self._there, self._digests = there, digests
+        self._size_of, self._digests = size_of, digests
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
         self._noting = threading.Lock()  # is never held for long, so that `keep` need not wait
@@ -86,14 +86,14 @@ class CopyManifest:
             raise
         if not known and self._table.exists():
             sql = "INSERT OR IGNORE INTO objects VALUES (?, ?, 0, ?, ?, ?, ?)"
-            db.executemany(sql, self._of_a_finished_copy())
+            db.executemany(sql, self._rows_of_table())
             db.commit()
         return db
 
-    def _of_a_finished_copy(self) -> Iterator[tuple[object, ...]]:
+    def _rows_of_table(self) -> Iterator[tuple[object, ...]]:
         """Yield the rows of the table for objects whose files are there."""
         for kept in read_table(self._table):
-            n_bytes = self._there(kept.key) if self._there else None
+            n_bytes = self._size_of(kept.key) if self._size_of else None
             if n_bytes is not None:
                 yield kept.key, kept.key.casefold(), kept.size, kept.etag, n_bytes, kept.sha256
 
@@ -103,15 +103,15 @@ class CopyManifest:
         with self._lock, _full_disk():
             self._flush()
             for found in page:
-                problem = problem_of(found.key) or self._clash(found.key)
+                problem = key_problem(found.key) or self._name_conflict(found.key)
                 if problem is not None:
                     plan.refused.append((found, problem))
                     continue
-                kept = self._look(found)
+                kept = self._find(found)
                 if kept is None:
                     plan.wanted.append(found)
                 else:
-                    plan.held += kept.bytes
+                    plan.present_bytes += kept.bytes
                     plan.absent += not kept.sha256
             self._db.commit()
         return plan
@@ -133,9 +133,9 @@ class CopyManifest:
         with self._lock:
             self._flush()
             kept = self._row(key)
-        return kept if kept and kept.sha256 and self._lies_there(kept) else None
+        return kept if kept and kept.sha256 and self._is_stored(kept) else None
 
-    def unseen(self) -> list[ListedObject]:
+    def unlisted(self) -> list[ListedObject]:
         """Return some stored objects that this run has not listed."""
         sql = "SELECT key, size, etag FROM objects WHERE seen < ? LIMIT 1000"
         with self._lock:
@@ -196,7 +196,7 @@ class CopyManifest:
         row = self._db.execute(sql, (key,)).fetchone()
         return None if row is None or row[2] is None else CopiedObject(key, *row)
 
-    def _look(self, found: ListedObject) -> CopiedObject | None:
+    def _find(self, found: ListedObject) -> CopiedObject | None:
         """Mark an object as listed in this run; return its note if it is stored already."""
         kept = self._row(found.key)
         if kept is not None:
@@ -204,7 +204,7 @@ class CopyManifest:
             return kept if self._is_same(found, kept) else None
         insert = "INSERT OR IGNORE INTO objects (key, folded, seen) VALUES (?, ?, ?)"
         self._db.execute(insert, (found.key, found.key.casefold(), self._run))
-        size = self._there(found.key) if self._there else None
+        size = self._size_of(found.key) if self._size_of else None
         if size is None or found.size not in {None, size}:
             return None
         # A run that was killed had stored it, and not come to note it.
@@ -222,12 +222,12 @@ class CopyManifest:
             return False
         if found.size is not None and kept.size not in {None, found.size}:
             return False
-        return self._lies_there(kept)
+        return self._is_stored(kept)
 
-    def _lies_there(self, kept: CopiedObject) -> bool:
-        return self._there is None or self._there(kept.key) == kept.bytes
+    def _is_stored(self, kept: CopiedObject) -> bool:
+        return self._size_of is None or self._size_of(kept.key) == kept.bytes
 
-    def _clash(self, key: str) -> str | None:
+    def _name_conflict(self, key: str) -> str | None:
         """Return why a key cannot stand beside those listed before it, or None."""
         folded = key.casefold()
         other = self._db.execute(

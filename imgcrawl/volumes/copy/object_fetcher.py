@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 LARGE = 64 << 20  # bytes from which an object comes in pieces, and goes on where it stopped
 MAX_LISTING = 32 << 20  # bytes of one page
 MAX_DOCUMENT = 64 << 20  # consolidated ones of whole plates are long
-CHECKED = 3  # times that an object is asked for whose bytes are not those of the list
+CHECK_ROUNDS = 3  # times that an object is asked for whose bytes are not those of the list
 _PLAIN = {"Accept-Encoding": "identity"}
 
 
@@ -76,7 +76,7 @@ class ObjectFetcher:
         self._workers = crawler.settings.getint("FILE_CONNECTIONS")
         self._has_md5s = True  # until an ETag proves to be none
 
-    async def ask(self, url: str, **meta: Any) -> Response:
+    async def request(self, url: str, **meta: Any) -> Response:
         """Return the response to a URL, whatever its status. Raises RecordMissing without one."""
         about = {"media": True, "dont_cache": True, "download_maxsize": MAX_LISTING, **meta}
         request = Request(url, headers=_PLAIN, meta=about, callback=NO_CALLBACK)
@@ -88,7 +88,7 @@ class ObjectFetcher:
 
         Absent is what answers 401, 403, 404 or 410. Raises RecordMissing.
         """
-        response = await self.ask(url, download_maxsize=MAX_DOCUMENT)
+        response = await self.request(url, download_maxsize=MAX_DOCUMENT)
         if response.status == 200:
             return response.body, response
         if response.status in {401, 403, 404, 410}:
@@ -104,7 +104,7 @@ class ObjectFetcher:
         if wanted.size is not None and wanted.size >= LARGE:
             return await self._fetch_large(wanted)
         tries, before = 0, None
-        for attempt in range(CHECKED):
+        for attempt in range(CHECK_ROUNDS):
             answer, n_tries = await self._fetch(wanted)
             tries += n_tries
             error = self._problem(wanted, answer)
@@ -117,7 +117,7 @@ class ObjectFetcher:
                 return FetchedObject(answer.file, answer.size, etag, answer.sha256, tries)
             answer.file.unlink()
             error.tries = tries
-            if attempt == CHECKED - 1 or wanted.size is None:
+            if attempt == CHECK_ROUNDS - 1 or wanted.size is None:
                 raise error
             before = answer.md5, answer.etag
         raise AssertionError  # the last attempt returns or raises
@@ -125,11 +125,11 @@ class ObjectFetcher:
     async def _fetch(self, wanted: ListedObject) -> tuple[_Answer, int]:
         file = self.new_file()
         try:
-            response = await self.ask(wanted.url, download_maxsize=1 << 30, spool=str(file))
+            response = await self.request(wanted.url, download_maxsize=1 << 30, spool=str(file))
             if response.status != 200:
                 raise _failed(response)
             body = None if "spooled" in response.flags else response.body
-            answer = await asyncio.to_thread(_weighed, file, body, response.headers)
+            answer = await asyncio.to_thread(_digest_answer, file, body, response.headers)
         except BaseException:
             file.unlink(missing_ok=True)
             raise
@@ -180,7 +180,7 @@ class ObjectFetcher:
         return RecordMissing(Outcome.CORRUPT, f"its MD5 is {answer.md5}, not {wanted.etag}", 200)
 
 
-def _weighed(file: Path, body: bytes | None, headers: Headers) -> _Answer:
+def _digest_answer(file: Path, body: bytes | None, headers: Headers) -> _Answer:
     """Write a body that is not in its file yet, and compute its digests. Blocks."""
     if body is None:
         md5, sha256 = digests_of(file)
@@ -206,7 +206,7 @@ def _failed(response: Response) -> RecordMissing:
     return RecordMissing(outcome, words, response.status, tries)
 
 
-def copied(source: Path, target: Path) -> FetchedObject:
+def copy_file(source: Path, target: Path) -> FetchedObject:
     """Copy a file of this machine. Blocks; raises OSError."""
     sha256, size = hashlib.sha256(), 0
     try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imgcrawl.text.sizes import parse_size
-from imgcrawl.volumes.copy.listing import problem_of
+from imgcrawl.volumes.copy.listing import key_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -61,7 +61,7 @@ def read_table(path: Path) -> Iterator[CopiedObject]:
     with path.open(encoding="utf-8", newline="") as file:
         for line in file:
             cells = line.rstrip("\n").split("\t")
-            if len(cells) == 4 and problem_of(cells[0]) is None:
+            if len(cells) == 4 and key_problem(cells[0]) is None:
                 key, told, etag, sha256 = cells
                 if (size := parse_size(told)) is not None:
                     yield CopiedObject(key, size, etag or None, size, sha256)

@@ -17,8 +17,8 @@ from imgcrawl.volumes.copy.listing import (
     ListedObject,
     NoListingError,
     list_bucket,
-    places,
-    walk,
+    listing_addresses,
+    walk_folder,
 )
 from imgcrawl.volumes.metadata.local_folder import folder_of
 
@@ -40,21 +40,21 @@ class CopyObjects:
     computed: by the documents, since nobody lists them
     """
 
-    def __init__(self, objects: ObjectFetcher, copy: Copy) -> None:
-        self._objects, self._address = objects, copy.address
+    def __init__(self, fetcher: ObjectFetcher, copy: Copy) -> None:
+        self._fetcher, self._address = fetcher, copy.address
         self._parts = [f"{part.strip('/')}/" for part in copy.parts] or [""]
         self._refusal: RecordMissing | None = None
         self._probe: asyncio.Task[bool] | None = None
         self.complete = self.computed = False
 
     @property
-    def nothing(self) -> Outcome:
+    def absence_outcome(self) -> Outcome:
         """What it comes to where there is nothing."""
         refused = self._refusal is not None and self._refusal.outcome is Outcome.FORBIDDEN
         return Outcome.FORBIDDEN if refused else Outcome.NOT_FOUND
 
     @property
-    def why_nothing(self) -> str:
+    def absence_reason(self) -> str:
         """The same in words, to be put behind others."""
         if self._refusal is None:
             return ""
@@ -68,15 +68,15 @@ class CopyObjects:
         """
         folder = folder_of(self._address.url)
         if folder is not None:
-            async for page in self._walked(folder):
+            async for page in self._from_folder(folder):
                 yield page
             self.complete = True
             return
-        async for page in self._listed():
+        async for page in self._from_bucket():
             yield page
         if not self.complete:
             self.computed = True
-            async for page in self._promised(read):
+            async for page in self._from_documents(read):
                 yield page
             self.complete = True
 
@@ -102,25 +102,26 @@ class CopyObjects:
     async def _forbids_absence(self) -> bool:
         url = f"{self._address.url}no-such-object-{secrets.token_hex(8)}"
         try:
-            return (await self._objects.ask(url)).status in {401, 403}
+            return (await self._fetcher.request(url)).status in {401, 403}
         except RecordMissing:
             return False
 
-    async def _walked(self, folder: Path) -> AsyncIterator[list[ListedObject]]:
+    async def _from_folder(self, folder: Path) -> AsyncIterator[list[ListedObject]]:
         for part in self._parts:
             if not (folder / part).is_dir():
                 raise RecordMissing(Outcome.NOT_FOUND, f"{folder / part} is no folder", tries=0)
-            found = walk(folder / part)
+            found = walk_folder(folder / part)
             while (page := await asyncio.to_thread(next, found, None)) is not None:
                 yield [
                     ListedObject(part + each.key, each.url, each.size, each.etag) for each in page
                 ]
 
-    async def _listed(self) -> AsyncIterator[list[ListedObject]]:
-        for place in places(self._address):
+    async def _from_bucket(self) -> AsyncIterator[list[ListedObject]]:
+        request = self._fetcher.request
+        for place in listing_addresses(self._address):
             try:
                 for part in self._parts:
-                    async for page in list_bucket(self._objects.ask, place, self._address, part):
+                    async for page in list_bucket(request, place, self._address, part):
                         yield page
             except NoListingError as error:
                 self._refusal = error
@@ -131,7 +132,7 @@ class CopyObjects:
             words = "%s does not list its objects (%s): they are asked for by their documents."
             logger.warning(words, self._address.shown, self._refusal.message)
 
-    async def _promised(self, read: Read) -> AsyncIterator[list[ListedObject]]:
+    async def _from_documents(self, read: Read) -> AsyncIterator[list[ListedObject]]:
         found: dict[str, ChunkGrid] = {}
         for part in self._parts:
             found |= await grids_below(read, part)

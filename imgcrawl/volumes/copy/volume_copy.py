@@ -20,11 +20,11 @@ from imgcrawl.records.outcomes import Outcome
 from imgcrawl.storage.digests import bytes_of, digests_of
 from imgcrawl.storage.origin import Origin
 from imgcrawl.volumes.copy.documents import CopyDocuments, SharedDocuments
-from imgcrawl.volumes.copy.facts import facts_of
+from imgcrawl.volumes.copy.facts import describe_copy
 from imgcrawl.volumes.copy.failures import CopyFailures, disk_error
-from imgcrawl.volumes.copy.listing import PAGE, ListedObject, problem_of
+from imgcrawl.volumes.copy.listing import PAGE, ListedObject, key_problem
 from imgcrawl.volumes.copy.manifest import CopyManifest
-from imgcrawl.volumes.copy.object_fetcher import ObjectFetcher, copied
+from imgcrawl.volumes.copy.object_fetcher import ObjectFetcher, copy_file
 from imgcrawl.volumes.copy.object_table import CopiedObject
 from imgcrawl.volumes.copy.objects import CopyObjects
 from imgcrawl.volumes.metadata.local_folder import folder_of
@@ -56,7 +56,7 @@ class VolumeCopier:
         """Copy a volume as far as possible, and return its result."""
         copying = await asyncio.to_thread(VolumeCopy, self, item, copy)
         try:
-            return await copying.result()
+            return await copying.run()
         finally:
             self.run.counts.files.pop(item.record_id, None)
             await asyncio.to_thread(copying.manifest.close)
@@ -65,10 +65,10 @@ class VolumeCopier:
 class VolumeCopy:
     """One copy on its way. Raises nothing for what the source may do: that is its result."""
 
-    def __init__(self, copies: VolumeCopier, item: VolumeItem, copy: Copy) -> None:
-        self._copies, self._item, self._copy = copies, item, copy
-        self._run, self._storage = copies.run, copies.storage
-        self._objects = ObjectFetcher(copies.crawler, self._run.out, item.path)
+    def __init__(self, copier: VolumeCopier, item: VolumeItem, copy: Copy) -> None:
+        self._copier, self._item, self._copy = copier, item, copy
+        self._run, self._storage = copier.run, copier.storage
+        self._fetcher = ObjectFetcher(copier.crawler, self._run.out, item.path)
         out, folder = self._run.out, item.path
         name = hashlib.sha256(item.record_id.encode("utf-8", "replace")).hexdigest()[:16]
         self.manifest = CopyManifest(
@@ -81,19 +81,19 @@ class VolumeCopy:
         self._bytes = self._absent = self._tries = 0
         listed = item.metadata.get("listed_size")
         self._expected = listed if isinstance(listed, int) else None
-        self._pages = CopyObjects(self._objects, copy)
+        self._objects = CopyObjects(self._fetcher, copy)
         self._documents = CopyDocuments(
-            copies.documents, self._objects, copy.address, out.root, folder
+            copier.documents, self._fetcher, copy.address, out.root, folder
         )
 
-    async def result(self) -> Result:
+    async def run(self) -> Result:
         """Copy everything that is not stored yet, and return the result of the record."""
         try:
-            self._require_sense()
+            self._require_possible()
             await self._documents.fetch_above()
             await self._fetch_documents()
-            await self._work_off()
-            if not self._failures and self._pages.complete and not self._pages.computed:
+            await self._copy_listed()
+            if not self._failures and self._objects.complete and not self._objects.computed:
                 await self._check_unlisted()
         except RecordMissing as error:
             self._failures.add("", error)
@@ -103,17 +103,19 @@ class VolumeCopy:
         count = await asyncio.to_thread(self.manifest.count)
         url = self._item.urls[0]
         if self._failures:
-            missing = self._failures.verdict(count, url, complete=self._pages.complete)
+            missing = self._failures.to_missing(count, url, complete=self._objects.complete)
             return replace(missing, tries=missing.tries + self._tries)
         if not count:
-            words = f"there is nothing below {self._copy.address.shown}{self._pages.why_nothing}"
-            return Missing(self._pages.nothing, words, url, None, self._tries)
-        return await self._stored(url)
+            words = (
+                f"there is nothing below {self._copy.address.shown}{self._objects.absence_reason}"
+            )
+            return Missing(self._objects.absence_outcome, words, url, None, self._tries)
+        return await self._finish(url)
 
-    def _require_sense(self) -> None:
+    def _require_possible(self) -> None:
         """Raise RecordMissing for a copy that cannot be meant."""
         for part in self._copy.parts:
-            if problem := problem_of(part.strip("/")):
+            if problem := key_problem(part.strip("/")):
                 raise RecordMissing(Outcome.BAD_URL, f"the part {part[:80]!r}: {problem}", tries=0)
         source = folder_of(self._copy.address.url)
         target = (self._run.out.root / self._item.path).resolve()
@@ -135,7 +137,7 @@ class VolumeCopy:
                 self.manifest.keep(known)  # no list will have it
             return
         try:
-            async with self._copies.turns:
+            async with self._copier.turns:
                 found = await self._documents.fetch(key)
                 if found is None:
                     return
@@ -149,23 +151,23 @@ class VolumeCopy:
         except OSError as error:
             self._failures.add(key, disk_error(error))
         else:
-            self._keep(key, arrived, arrived.size, etag)
+            self._note(key, arrived, arrived.size, etag)
 
     async def _read(self, key: str) -> bytes | None:
         """Return a document that may name more objects, and copy it too."""
         await self._fetch_document(key, covered=False)
         return await asyncio.to_thread(self._documents.kept, key)
 
-    async def _work_off(self) -> None:
+    async def _copy_listed(self) -> None:
         """Copy all listed objects: several at once, and few of them in memory."""
         queue: asyncio.Queue[ListedObject | None] = asyncio.Queue(PAGE)
         async with asyncio.TaskGroup() as group:
-            for _ in range(self._copies.workers):
-                group.create_task(self._work(queue))
+            for _ in range(self._copier.workers):
+                group.create_task(self._copy_queued(queue))
             try:
-                async for page in self._pages.read(self._read):
+                async for page in self._objects.read(self._read):
                     plan = await asyncio.to_thread(self.manifest.plan, page)
-                    self._bytes += plan.held
+                    self._bytes += plan.present_bytes
                     self._absent += plan.absent
                     for refused, problem in plan.refused:
                         self._failures.refuse(refused.key, problem)
@@ -177,7 +179,7 @@ class VolumeCopy:
                 self._failures.add("its list", error)
             except OSError as error:
                 self._failures.add("its list", disk_error(error))
-            for _ in range(self._copies.workers):
+            for _ in range(self._copier.workers):
                 await queue.put(None)
 
     def _is_over(self) -> bool:
@@ -185,25 +187,25 @@ class VolumeCopy:
             self._failures.stop()
         return self._failures.hopeless
 
-    async def _work(self, queue: asyncio.Queue[ListedObject | None]) -> None:
+    async def _copy_queued(self, queue: asyncio.Queue[ListedObject | None]) -> None:
         while (wanted := await queue.get()) is not None:
             if not self._is_over():
-                async with self._copies.turns:
-                    await self._bring(wanted)
+                async with self._copier.turns:
+                    await self._copy_object(wanted)
 
-    async def _bring(self, wanted: ListedObject) -> None:
+    async def _copy_object(self, wanted: ListedObject) -> None:
         """Store one object, or count it among the failures."""
         try:
-            arrived = await self._arrival(wanted)
+            arrived = await self._obtain(wanted)
             await asyncio.to_thread(
                 self._storage.move, arrived.file, f"{self._item.path}/{wanted.key}"
             )
             same = wanted.etag == arrived.etag or arrived.etag is None
             size = wanted.size if same and wanted.size is not None else arrived.size
-            if self._keep(wanted.key, arrived, size, arrived.etag or wanted.etag):
+            if self._note(wanted.key, arrived, size, arrived.etag or wanted.etag):
                 await asyncio.to_thread(self.manifest.flush)
         except RecordMissing as error:
-            if wanted.size is None and await self._pages.is_absent(error):
+            if wanted.size is None and await self._objects.is_absent(error):
                 self._absent += 1
                 self.manifest.keep(CopiedObject(wanted.key, None, None, 0, ""))
             else:
@@ -211,12 +213,12 @@ class VolumeCopy:
         except OSError as error:
             self._failures.add(wanted.key, disk_error(error))
 
-    async def _arrival(self, wanted: ListedObject) -> FetchedObject:
+    async def _obtain(self, wanted: ListedObject) -> FetchedObject:
         if folder_of(self._copy.address.url) is None:
-            return await self._objects.fetch(wanted)
-        return await asyncio.to_thread(copied, Path(wanted.url), self._objects.new_file())
+            return await self._fetcher.fetch(wanted)
+        return await asyncio.to_thread(copy_file, Path(wanted.url), self._fetcher.new_file())
 
-    def _keep(self, key: str, arrived: FetchedObject, size: int, etag: str | None) -> bool:
+    def _note(self, key: str, arrived: FetchedObject, size: int, etag: str | None) -> bool:
         self._bytes += arrived.size
         self._tries += arrived.tries
         self._run.counts.files[self._item.record_id] = self._bytes, self._expected
@@ -224,34 +226,34 @@ class VolumeCopy:
 
     async def _check_unlisted(self) -> None:
         """Ask for stored objects that are no longer listed; remove those that are gone."""
-        while not self._failures and (unseen := await asyncio.to_thread(self.manifest.unseen)):
-            for wanted in unseen:
-                url = self._pages.url_of(wanted.key)
+        while not self._failures and (unlisted := await asyncio.to_thread(self.manifest.unlisted)):
+            for wanted in unlisted:
+                url = self._objects.url_of(wanted.key)
                 if url is not None and self.manifest.known(wanted.key):
                     try:
-                        arrived = await self._objects.fetch(replace(wanted, url=url))
+                        arrived = await self._fetcher.fetch(replace(wanted, url=url))
                     except RecordMissing as error:
                         if error.outcome is not Outcome.NOT_FOUND:
                             raise
                     else:
                         name = f"{self._item.path}/{wanted.key}"
                         await asyncio.to_thread(self._storage.move, arrived.file, name)
-                        self._keep(wanted.key, arrived, arrived.size, arrived.etag)
+                        self._note(wanted.key, arrived, arrived.size, arrived.etag)
                         continue
                 logger.debug("%s is gone from %s", wanted.key, self._copy.address.shown)
                 if self._storage.is_local:  # a bucket keeps what it was given
                     await asyncio.to_thread(self._storage.remove, f"{self._item.path}/{wanted.key}")
                 await asyncio.to_thread(self.manifest.forget, wanted.key)
 
-    async def _stored(self, url: str) -> Stored:
-        total = await asyncio.to_thread(self.manifest.finish, self._objects.new_file())
+    async def _finish(self, url: str) -> Stored:
+        total = await asyncio.to_thread(self.manifest.finish, self._fetcher.new_file())
         folder = self._run.out.root / self._item.path
         size = await asyncio.to_thread(bytes_of, folder) if self._storage.is_local else total.bytes
         if size != total.bytes:
             strays = "%s holds %d bytes that are not of the copy: see its table in %s/"
             logger.warning(strays, folder, size - total.bytes, MANIFESTS)
         names = self._item.path.split("/")
-        facts = await asyncio.to_thread(facts_of, self._documents.kept, names)
+        facts = await asyncio.to_thread(describe_copy, self._documents.kept, names)
         origin = Origin(url, self._copy.address.url, "original")
         stored = origin.stored(self._item.path, total.sha256, size, self._tries)
         if facts is not None:
@@ -265,6 +267,6 @@ class VolumeCopy:
                 height=height if isinstance(height, int) else None,
             )
         self._item.metadata["objects"] = total.objects
-        if self._pages.computed:
+        if self._objects.computed:
             self._item.metadata["objects_absent"] = self._absent
         return stored

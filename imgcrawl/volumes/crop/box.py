@@ -114,9 +114,9 @@ def clip(level: Level, origin: Zyx, shape: Zyx) -> tuple[Zyx, Zyx]:
         first.append(max(start, offset))
         last.append(min(start + side, offset + most))
     if any(stop <= start for start, stop in zip(first, last, strict=True)):
-        whole = in_words(level.offset, level.shape)
+        whole = format_box(level.offset, level.shape)
         raise SourceError(
-            f"box={in_words(origin, shape)} lies outside of {level.name}, which has {whole} "
+            f"box={format_box(origin, shape)} lies outside of {level.name}, which has {whole} "
             "(z, y, x). Type a box within that."
         )
     sides = [stop - start for start, stop in zip(first, last, strict=True)]
@@ -127,7 +127,7 @@ def clip(level: Level, origin: Zyx, shape: Zyx) -> tuple[Zyx, Zyx]:
     return (first[0], first[1], first[2]), (sides[0], sides[1], sides[2])
 
 
-def in_words(origin: Zyx, shape: Zyx) -> str:
+def format_box(origin: Zyx, shape: Zyx) -> str:
     """Format a box as it is typed: z0:z1,y0:y1,x0:x1."""
     pairs = zip(origin, shape, strict=True)
     return ",".join(f"{start}:{start + side}" for start, side in pairs)

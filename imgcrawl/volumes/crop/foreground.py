@@ -39,7 +39,7 @@ class ForegroundEstimate:
     async def foreground(self, level: Level, origin: Zyx, shape: Zyx) -> float:
         """Return the part of a box that is foreground, 0 to 1, of its first channel."""
         values = [0.0, *await self._find_background()]
-        boxes = [(each, *mapped(level, each, origin, shape)) for each in self._levels]
+        boxes = [(each, *map_box(level, each, origin, shape)) for each in self._levels]
         # The finest level of which the box has few voxels; the coarsest, where it has many of all.
         small = [box for box in boxes if prod(box[2]) <= _ENOUGH]
         there, first, sides = (small or boxes[-1:])[0]
@@ -65,7 +65,7 @@ class ForegroundEstimate:
         return self._background
 
 
-def mapped(level: Level, other: Level, origin: Zyx, shape: Zyx) -> tuple[Zyx, Zyx]:
+def map_box(level: Level, other: Level, origin: Zyx, shape: Zyx) -> tuple[Zyx, Zyx]:
     """Return origin and shape of a box of one level in the voxels of another of its multiscale."""
     first, sides = [], []
     for axis in range(3):

@@ -58,7 +58,7 @@ class CropParts:
             if not path.name.startswith(self.raw.name):
                 path.unlink()
 
-    def complete(self) -> Raw | None:
+    def load(self) -> Raw | None:
         """Return all the voxels if an earlier run had read them, or None."""
         try:
             chunks = Chunks(**json.loads(self.done.read_bytes()))
@@ -71,7 +71,7 @@ class CropParts:
         shape = (level.channels, *self.crop.shape)
         return Raw(str(self.raw), shape, level.dtype, self.start, chunks)
 
-    def keep(self, raw: Raw) -> None:
+    def finish(self, raw: Raw) -> None:
         """Note that all the voxels are there."""
         temporary = self.done.with_suffix(".new")
         temporary.write_text(json.dumps(asdict(raw.chunks)), "utf-8")
@@ -85,7 +85,7 @@ class CropParts:
             return 0
 
 
-def forget(folder: Path, record_id: str) -> None:
+def remove_parts(folder: Path, record_id: str) -> None:
     """Remove all parts of a record that is stored, or will not be."""
     for path in folder.glob(f"{_record(record_id)}-*"):
         path.unlink()

@@ -61,7 +61,7 @@ async def read_crop(
     shape = tuple(side.stop - side.start for side in sides)
     file = _CropFile(path, start, shape, dtype.itemsize, CropJournal(path))
     reader = BlockReader(crawler, crop.level, source, blocks)
-    await _run_on_disk(file.begin, _told(crop, blocks, start), len(blocks))
+    await _run_on_disk(file.begin, _journal_header(crop, blocks, start), len(blocks))
     await _read_all(reader, file, blocks, progress, at_once=_at_once(crawler, source, blocks))
     chunks = sum(file.journal.done.values(), Chunks())
     await _run_on_disk(file.journal.remove)
@@ -159,11 +159,11 @@ class _CropFile:
         self.size = prod(shape) * itemsize
         self.journal = journal
 
-    def begin(self, told: dict[str, Any], blocks: int) -> None:
+    def begin(self, header: dict[str, Any], blocks: int) -> None:
         """Give the file its size, and find out what of it is there. Raises OSError."""
         size = self._start + self.size
         keep = self._path.is_file() and self._path.stat().st_size == size
-        self.journal.begin(told, blocks, keep=keep)
+        self.journal.begin(header, blocks, keep=keep)
         if not keep:
             with self._path.open("ab") as file:
                 file.truncate(size)
@@ -217,7 +217,7 @@ def _within(block: Block, blocks: BlockPlan) -> tuple[slice, ...]:
     )
 
 
-def _told(crop: Crop, blocks: BlockPlan, start: int) -> dict[str, Any]:
+def _journal_header(crop: Crop, blocks: BlockPlan, start: int) -> dict[str, Any]:
     """Return the first line of a journal: one of another crop, or of other blocks, is of no use."""
     level = crop.level
     return {

@@ -28,7 +28,7 @@ from imgcrawl.text.times import utc_now
 from imgcrawl.volumes.crop import writing
 from imgcrawl.volumes.crop.columns import columns
 from imgcrawl.volumes.crop.digests import result_sha256, voxels_sha256
-from imgcrawl.volumes.crop.parts import CropParts, forget
+from imgcrawl.volumes.crop.parts import CropParts, remove_parts
 from imgcrawl.volumes.crop.provenance import (
     SUFFIX,
     Provenance,
@@ -80,64 +80,64 @@ class VolumeCropper:
         if self._run.stopping:
             return Missing(Outcome.INTERRUPTED, "the run was stopped", url)
         if item.recovered_file is not None:
-            adopted = await asyncio.to_thread(self._adopted, item.recovered_file, item, crop)
+            adopted = await asyncio.to_thread(self._adopt, item.recovered_file, item, crop)
             if adopted is not None:
-                forget(self._run.out.parts, item.record_id)
-                return self._stored(item, adopted)
+                remove_parts(self._run.out.parts, item.record_id)
+                return self._result(item, adopted)
         try:
             check_crop(crop)
-            writing.check(crop.format, crop.level.dtype)
+            writing.check_dtype(crop.format, crop.level.dtype)
         except ValueError as error:
             return Missing(Outcome.BAD_URL, str(error), url)
         try:
-            return self._stored(item, await self._make(item, crop))
+            return self._result(item, await self._read_and_store(item, crop))
         except RecordMissing as error:
             return Missing.of(error, url)
         except (OSError, ValueError) as error:
-            if not _is_full(error):
+            if not _is_disk_full(error):
                 raise
             return Missing(Outcome.DISK_FULL, str(error), url)
 
-    async def _make(self, item: VolumeItem, crop: Crop) -> Provenance:
+    async def _read_and_store(self, item: VolumeItem, crop: Crop) -> Provenance:
         """Read a crop and store it. Raises RecordMissing, and OSError or ValueError of the disk."""
-        start = await asyncio.to_thread(writing.start, crop)
+        start = await asyncio.to_thread(writing.voxels_start, crop)
         parts = CropParts.of(self._run.out.parts, item.record_id, crop, start)
         await asyncio.to_thread(parts.prepare, item.record_id)
         self._under_way.append(parts)
         try:
             await asyncio.to_thread(self._check_room)
-            raw = await asyncio.to_thread(parts.complete)
+            raw = await asyncio.to_thread(parts.load)
             if raw is None:
                 raw = await self._read(item, parts)
             if not raw.chunks.present:
                 words = "%s: none of its %s chunks is there: it is all fill value"
                 logger.warning(words, item.path, f"{raw.chunks.missing:,}")
-            made = await asyncio.to_thread(self._written, item, crop, raw)
+            made = await asyncio.to_thread(self._write, item, crop, raw)
             await self._put(made, item.path)
         finally:
             self._under_way.remove(parts)
-        forget(self._run.out.parts, item.record_id)
+        remove_parts(self._run.out.parts, item.record_id)
         return made.provenance
 
     def _check_room(self) -> None:
         """Raise OSError where the disk cannot hold the crops that are under way. Blocks."""
         if not self._crawler.settings.getbool("CHECK_FREE_DISK"):
             return
-        needed = sum(map(self._to_come, self._under_way))
+        needed = sum(map(self._bytes_to_come, self._under_way))
         free = self._run.out.free_bytes()
         if needed > free:
             words = f"{needed / 1e9:,.2f} GB are needed, and {free / 1e9:,.2f} GB are free"
             raise OSError(errno.ENOSPC, words)
 
-    def _to_come(self, parts: CropParts) -> int:
+    def _bytes_to_come(self, parts: CropParts) -> int:
         """Return the bytes that a crop will take of the disk beside what it has."""
         copies = 1 if parts.crop.format == "npy" else 2  # the voxels, and the result made of them
         there = parts.allocated()
         with suppress(FileNotFoundError):  # of what is being renamed, too
-            there += bytes_of(self._partial(parts.raw))
+            there += bytes_of(self._partial_path(parts.raw))
         return max(0, copies * crop_bytes(parts.crop) - there)
 
-    def _partial(self, raw: Path) -> Path:
+    def _partial_path(self, raw: Path) -> Path:
         """Return where a result lies until it is complete."""
         return self._run.out.partial / raw.name
 
@@ -156,16 +156,16 @@ class VolumeCropper:
             )
         except RecordMissing as error:
             if not error.outcome.retryable:
-                forget(self._run.out.parts, item.record_id)
+                remove_parts(self._run.out.parts, item.record_id)
             raise
         finally:
             files.pop(item.record_id, None)
-        await asyncio.to_thread(parts.keep, raw)
+        await asyncio.to_thread(parts.finish, raw)
         return raw
 
-    def _written(self, item: VolumeItem, crop: Crop, raw: Raw) -> _WrittenCrop:
+    def _write(self, item: VolumeItem, crop: Crop, raw: Raw) -> _WrittenCrop:
         """Write the crop in its format; return it with its provenance. Blocks."""
-        target = self._partial(Path(raw.path))
+        target = self._partial_path(Path(raw.path))
         _remove(target)
         try:
             path = writing.write(raw, crop, target)
@@ -182,7 +182,9 @@ class VolumeCropper:
         text = format_provenance(made.provenance)
         await asyncio.to_thread(self._run.out.write, name + SUFFIX, lambda file: file.write(text))
         if self._run.files.local:
-            await asyncio.to_thread(_place, made.path, self._run.out.root / name, self._run.out)
+            await asyncio.to_thread(
+                _move_into_place, made.path, self._run.out.root / name, self._run.out
+            )
         else:
             await asyncio.to_thread(self._upload, made.path, name)
 
@@ -199,7 +201,7 @@ class VolumeCropper:
     def _storage(self) -> Storage:
         return self._open_storage()
 
-    def _adopted(self, found: Path, item: VolumeItem, crop: Crop) -> Provenance | None:
+    def _adopt(self, found: Path, item: VolumeItem, crop: Crop) -> Provenance | None:
         """Return the provenance of what a killed run stored, if it is this crop. Blocks."""
         try:
             provenance = read_provenance(found.with_name(found.name + SUFFIX))
@@ -212,14 +214,14 @@ class VolumeCropper:
         return provenance if is_it and provenance.record_id == item.record_id else None
 
     @staticmethod
-    def _stored(item: VolumeItem, provenance: Provenance) -> Stored:
+    def _result(item: VolumeItem, provenance: Provenance) -> Stored:
         """Return the result of a crop that is stored; its item gets the columns."""
         assert item.crop is not None
         item.metadata = item.metadata | columns(provenance)
         origin = Origin(_url(item, item.crop), item.crop.level.address.url, "original")
         return replace(
             origin.stored(item.path, provenance.file.sha256, provenance.file.bytes, tries=1),
-            format=writing.WORDS[item.crop.format],
+            format=writing.FORMAT_NAMES[item.crop.format],
             width=item.crop.shape[2],
             height=item.crop.shape[1],
             downloaded_at=provenance.made_at,
@@ -230,14 +232,14 @@ def _url(item: VolumeItem, crop: Crop) -> str:
     return item.urls[0] if item.urls else crop.level.address.url
 
 
-def _is_full(error: Exception) -> bool:
+def _is_disk_full(error: Exception) -> bool:
     """Return whether the disk is full; tensorstore says so in a message only."""
     full = {os.strerror(number) for number in FULL_DISK}
     is_errno = isinstance(error, OSError) and error.errno in FULL_DISK
     return is_errno or any(words in str(error) for words in full)
 
 
-def _place(made: Path, final: Path, out: OutputDirectory) -> None:
+def _move_into_place(made: Path, final: Path, out: OutputDirectory) -> None:
     """Rename a complete crop to its final name, replacing what is there. Blocks."""
     final.parent.mkdir(parents=True, exist_ok=True)
     if final.is_dir():

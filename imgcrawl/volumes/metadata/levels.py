@@ -117,7 +117,7 @@ def make_level(
     driver: Driver,
     array: ZarrArray,
     *,
-    told: Calibration,
+    calibration: Calibration,
     sha256: str,
 ) -> Level:
     """Return the level that an array of Zarr or N5 is. Raises SourceError if it cannot be read."""
@@ -126,11 +126,11 @@ def make_level(
         raise SourceError(f"{where} has a data type that cannot be read here.")
     if len(array.chunks) != len(array.shape):
         raise SourceError(f"{where} does not say what its chunks are.")
-    sides = dict(zip(told.axes, array.shape, strict=True))
-    chunks = dict(zip(told.axes, array.chunks, strict=True))
+    sides = dict(zip(calibration.axes, array.shape, strict=True))
+    chunks = dict(zip(calibration.axes, array.chunks, strict=True))
     check_sizes(where, array.shape, array.chunks)
     # The dimensions of N5 count from x, and so do those that tensorstore gives them.
-    axes = told.axes[::-1] if driver == "n5" else told.axes
+    axes = calibration.axes[::-1] if driver == "n5" else calibration.axes
     return Level(
         name=name,
         address=address,
@@ -142,8 +142,8 @@ def make_level(
         sha256=sha256,
         channels=sides.get("c", 1),
         times=sides.get("t", 1),
-        voxel_nm=_nm(told.voxel),
-        translation_nm=_nm(told.origin),
+        voxel_nm=_nm(calibration.voxel),
+        translation_nm=_nm(calibration.origin),
         encoding=array.compression or "",
     )
 

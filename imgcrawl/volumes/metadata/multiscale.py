@@ -184,9 +184,9 @@ async def _pyramid(
             logger.warning("%s has no metadata of its level %s: it is left out", where, path)
             continue
         names = [here.base + name for name in (*groups, f"{path}/{own}")]
-        told = ome_calibration(scales, dataset, len(each.shape), f"{where}/{path}")
+        calibration = ome_calibration(scales, dataset, len(each.shape), f"{where}/{path}")
         there, sha256 = within(here.address, path), here.documents.sha256(names)
-        levels.append(make_level(path, there, driver, each, told=told, sha256=sha256))
+        levels.append(make_level(path, there, driver, each, calibration=calibration, sha256=sha256))
     if not levels:
         raise SourceError(f"{where} names {len(datasets)} levels, and none of them is there.")
     words = printable(str(version), 10) if isinstance(version, str) else ""
@@ -212,12 +212,12 @@ def _alone(
 ) -> Multiscale:
     """Return a single array as a multiscale of one level."""
     sha256 = here.documents.sha256(here.base + name for name in documents)
-    told = array_calibration(array, here.address.shown, array.shift)
+    calibration = array_calibration(array, here.address.shown, array.shift)
     name = name_of(here.address)
     return Multiscale(
         here.address,
         kind,
-        (make_level(name, here.address, driver, array, told=told, sha256=sha256),),
+        (make_level(name, here.address, driver, array, calibration=calibration, sha256=sha256),),
     )
 
 
@@ -229,10 +229,10 @@ async def _n5(here: _ZarrGroup) -> Multiscale | None:
     name = "attributes.json"
     if group is not None and "dimensions" in group:
         array = n5_array(group, {})
-        told = n5_calibration(group, {}, array, here.address.shown)
+        calibration = n5_calibration(group, {}, array, here.address.shown)
         sha256 = here.documents.sha256([name])
         level = make_level(
-            name_of(here.address), here.address, "n5", array, told=told, sha256=sha256
+            name_of(here.address), here.address, "n5", array, calibration=calibration, sha256=sha256
         )
         return Multiscale(here.address, "N5", (level,))
     if group is None:
@@ -246,9 +246,9 @@ async def _n5(here: _ZarrGroup) -> Multiscale | None:
         array = n5_array(node, above)
         there = within(here.address, path)
         finest = levels[0].voxel_nm if levels and levels[0].name == "s0" else None
-        told = n5_calibration(node, above, array, there.shown, finest=finest)
+        calibration = n5_calibration(node, above, array, there.shown, finest=finest)
         sha256 = here.documents.sha256([name, f"{path}/{name}"])
-        levels.append(make_level(path, there, "n5", array, told=told, sha256=sha256))
+        levels.append(make_level(path, there, "n5", array, calibration=calibration, sha256=sha256))
     return Multiscale(here.address, "N5", tuple(levels)) if levels else None
 
 

@@ -81,16 +81,16 @@ def n5_calibration(
         if isinstance(transform, dict) and isinstance(transform.get("scale"), list):
             shift = transform.get("translate")
             return array_calibration(array, where, shift if isinstance(shift, list) else ())
-    told = array_calibration(array, where)
+    calibration = array_calibration(array, where)
     factors = node.get("downsamplingFactors") or above.get("downsamplingFactors")
     sizes = [positive(f) or 1.0 for f in factors] if isinstance(factors, list) else []
     if len(sizes) != len(array.shape):
-        return told
-    by_axis = dict(zip(told.axes, sizes[::-1], strict=True))
-    scaled = told.scaled(by_axis)
+        return calibration
+    by_axis = dict(zip(calibration.axes, sizes[::-1], strict=True))
+    scaled = calibration.scaled(by_axis)
     is_own = any(name in node for name in ("resolution", "pixelResolution"))
-    if is_own and finest is not None and _is_scaled(told, finest, by_axis):
-        scaled = told
+    if is_own and finest is not None and _is_scaled(calibration, finest, by_axis):
+        scaled = calibration
     # A coarse voxel's middle is that of those it stands for.
     scaled.origin = {
         axis: nm / by_axis.get(axis, 1.0) * (by_axis.get(axis, 1.0) - 1) / 2
@@ -99,10 +99,10 @@ def n5_calibration(
     return scaled
 
 
-def _is_scaled(told: Calibration, finest: Nanometres, factors: dict[str, float]) -> bool:
+def _is_scaled(calibration: Calibration, finest: Nanometres, factors: dict[str, float]) -> bool:
     """Return whether a size is that of the finest level times the factors."""
     known = {axis: nm for axis, nm in zip("zyx", finest, strict=True) if nm is not None}
-    return known.keys() == told.voxel.keys() and all(
-        math.isclose(told.voxel[axis], nm * factors.get(axis, 1.0), rel_tol=1e-3)
+    return known.keys() == calibration.voxel.keys() and all(
+        math.isclose(calibration.voxel[axis], nm * factors.get(axis, 1.0), rel_tol=1e-3)
         for axis, nm in known.items()
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from imgcrawl.records.volume import Crop, Format, Raw
 
-WORDS: dict[Format, str] = {
+FORMAT_NAMES: dict[Format, str] = {
     "ome-zarr": "OME-Zarr",
     "tiff": "OME-TIFF",
     "precomputed": "precomputed",
@@ -27,7 +27,7 @@ EXTENSIONS: dict[Format, str] = {
 _SMALL = frozenset({"int8", "int16", "int32", "uint8", "uint16", "uint32", "float32"})
 _WIDE = _SMALL | {"int64", "uint64"}
 _ANY = _WIDE | {"bool", "float16", "float64", "complex64", "complex128"}
-_HOLDS: dict[Format, frozenset[str]] = {
+_TYPES_OF: dict[Format, frozenset[str]] = {
     "ome-zarr": _ANY,
     "tiff": _SMALL | {"float64", "complex64", "complex128"},  # what the OME schema has words for
     "precomputed": _WIDE,
@@ -35,22 +35,22 @@ _HOLDS: dict[Format, frozenset[str]] = {
 }
 
 
-def check(format_: Format, dtype: str) -> None:
+def check_dtype(format_: Format, dtype: str) -> None:
     """Raise ValueError if a format cannot hold a type, with the formats that can.
 
     dtype: numpy's name
     """
-    if dtype in _HOLDS[format_]:
+    if dtype in _TYPES_OF[format_]:
         return
-    others = [name for name, types in _HOLDS.items() if dtype in types]
+    others = [name for name, types in _TYPES_OF.items() if dtype in types]
     if not others:
         raise ValueError(f"voxels of type {dtype} cannot be stored in any format here")
     raise ValueError(
-        f"{WORDS[format_]} cannot hold {dtype}: type format={' or format='.join(others)}"
+        f"{FORMAT_NAMES[format_]} cannot hold {dtype}: type format={' or format='.join(others)}"
     )
 
 
-def start(crop: Crop) -> int:
+def voxels_start(crop: Crop) -> int:
     """Return the byte at which the voxels begin in the file that they are read into.
 
     Not the first if that file is to become the result.
@@ -65,13 +65,13 @@ def start(crop: Crop) -> int:
 def write(raw: Raw, crop: Crop, target: Path) -> Path:
     """Write the voxels in the format of the crop; return where the result lies. Blocks.
 
-    raw:    whose voxels begin at `start(crop)`
+    raw:    whose voxels begin at `voxels_start(crop)`
     target: a file or folder that is not there yet
     The result lies at `target`, or where `raw` was if that is the result now.
     Raises ValueError for a type that the format cannot hold, and OSError.
     """
     # Each brings a library that a crawl of pictures does not need.
-    check(crop.format, raw.dtype)
+    check_dtype(crop.format, raw.dtype)
     match crop.format:
         case "ome-zarr":
             from imgcrawl.volumes.crop.writing import ome_zarr  # noqa: PLC0415

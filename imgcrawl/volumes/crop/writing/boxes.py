@@ -86,7 +86,7 @@ class VoxelFile:
 
 
 @contextmanager
-def opened(raw: Raw) -> Iterator[VoxelFile]:
+def open_voxels(raw: Raw) -> Iterator[VoxelFile]:
     """Yield the open file of voxels. Raises OSError."""
     file = os.open(raw.path, os.O_RDONLY)
     try:

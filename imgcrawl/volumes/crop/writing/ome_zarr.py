@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imgcrawl.volumes.crop.writing.boxes import CHUNK, boxes, opened
+from imgcrawl.volumes.crop.writing.boxes import CHUNK, boxes, open_voxels
 from imgcrawl.volumes.crop.writing.coordinates import origin_nm
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def write(raw: Raw, crop: Crop, target: Path) -> None:
     attributes = json.dumps(_attributes(crop, has_channels=has_channels), indent=2)
     (target / ".zattrs").write_text(attributes, "utf-8")
     store = ts.open(_spec(raw, target, has_channels=has_channels), create=True).result()
-    with opened(raw) as voxels:
+    with open_voxels(raw) as voxels:
         for box in boxes(raw):
             z, y, x = (slice(a, b) for a, b in zip(box.low, box.high, strict=True))
             place = (box.channel, z, y, x) if has_channels else (z, y, x)

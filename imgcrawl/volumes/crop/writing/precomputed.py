@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.volumes.crop.writing.boxes import CHUNK, boxes, opened
+from imgcrawl.volumes.crop.writing.boxes import CHUNK, boxes, open_voxels
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ def write(raw: Raw, crop: Crop, target: Path) -> None:
     import tensorstore as ts  # noqa: PLC0415 - 20 MB that only volumes need
 
     store = ts.open(_spec(raw, crop, target), create=True).result()
-    with opened(raw) as voxels:
+    with open_voxels(raw) as voxels:
         for box in boxes(raw):
             z, y, x = (
                 slice(first + a, first + b)

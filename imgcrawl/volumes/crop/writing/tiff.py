@@ -9,7 +9,7 @@ import numpy as np
 import tifffile
 
 import imgcrawl
-from imgcrawl.volumes.crop.writing.boxes import WriteBox, opened
+from imgcrawl.volumes.crop.writing.boxes import WriteBox, open_voxels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ def write(raw: Raw, crop: Crop, target: Path) -> None:
     dtype = np.dtype(raw.dtype)
     pages = channels * depth
     size = pages * (height * width * dtype.itemsize + _PAGE)
-    with opened(raw) as voxels:
+    with open_voxels(raw) as voxels:
         tifffile.imwrite(
             target,
             _planes(voxels, raw),
