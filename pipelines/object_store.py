@@ -27,14 +27,14 @@ class ObjectStorePipeline(RunPipeline):
             raise NotConfigured
 
     async def process_item(self, item: Item) -> Item:
-        """Ship an item's file or folder, its smaller copies, and its documents."""
-        shipper, result = self._run.shipper, item.result
-        assert shipper is not None
+        """Upload an item's file or folder, its smaller copies, and its documents."""
+        uploader, result = self._run.uploader, item.result
+        assert uploader is not None
         if isinstance(result, Missing):
             return item
         name = result.file_name if result is not None else None
         try:
-            await shipper.ship(self._names(item, name), object_metadata(result))
+            await uploader.upload(self._names(item, name), object_metadata(result))
         except StoreError as error:
             if not item.unchanged:
                 url = item.urls[0] if item.urls else None
@@ -45,7 +45,7 @@ class ObjectStorePipeline(RunPipeline):
                 raise
         if isinstance(item.result, Missing) and name is not None:
             # It turned out to be no photograph while it was on its way.
-            await shipper.discard(name)
+            await uploader.discard(name)
         return item
 
     def _names(self, item: Item, name: str | None) -> list[str]:

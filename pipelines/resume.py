@@ -72,8 +72,8 @@ class ResumePipeline(RunPipeline):
         names = [f"{item.path}{extension}" for extension in extensions]
         files = (self._run.out.root / name for name in names)
         found = next((file for file in files if file.exists()), None)
-        if found is None and self._run.shipper is not None:
-            return await self._run.shipper.fetch(names)
+        if found is None and self._run.uploader is not None:
+            return await self._run.uploader.fetch(names)
         return found
 
     def _is_done(self, item: Item) -> bool:

@@ -42,17 +42,17 @@ class Run:
         self, out: Path, *, local: bool = True, remote: Mapping[str, Any] | None = None
     ) -> None:
         self.out = OutputDirectory(out)
-        self.shipper: Uploader | None = None  # where OUT itself lies in an object store
+        self.uploader: Uploader | None = None  # where OUT itself lies in an object store
         try:
             if remote is not None:
                 from imgcrawl.storage.uploader import Uploader  # noqa: PLC0415 - loads the libraries
 
-                self.shipper = Uploader(self.out, remote, self.fail)
+                self.uploader = Uploader(self.out, remote, self.fail)
             self.ledger = Ledger(self.out.root / LEDGER)
         except BaseException:
             self._close_out()
             raise
-        self.files = RecordFiles(self.out, local=local, shipper=self.shipper)
+        self.files = RecordFiles(self.out, local=local, uploader=self.uploader)
         self.recorder = LedgerWriter(self.out, self.ledger, self.cannot_write)
         self.counts = Counts()
         self.started_at = utc_now()
@@ -65,8 +65,8 @@ class Run:
         self._on_settled: list[Callable[[Item], None]] = []
         # A run that was killed may have left files that its ledger does not know yet.
         self.recovering = self.ledger.state("open") == "1"
-        if self.shipper is not None:
-            self.recovering |= self.shipper.after_death
+        if self.uploader is not None:
+            self.recovering |= self.uploader.after_death
         self.ledger.set_state("open", "1")
         if self.recovering or not self._has_tables():
             write_all(self.out, self.ledger)
@@ -189,7 +189,7 @@ class Run:
 
     def check_disk(self, needed: int) -> None:
         """Stop the run where the disk cannot hold what is still to come."""
-        if self.shipper is not None:
+        if self.uploader is not None:
             return  # files only pass through
         needed -= self.ledger.stored_bytes()
         free = self.out.free_bytes()
@@ -227,12 +227,12 @@ class Run:
         Raises StoreError where an object store does not take them: they stay on this machine; and
         OSError or sqlite3.Error where OUT cannot be written to any more.
         """
-        left = self.shipper is not None and self.shipper.left_behind
+        left = self.uploader is not None and self.uploader.pending
         try:
             self.ledger.set_state("open", "0" if whole and not left else "1")
             self.ledger.close()
-            if self.shipper is not None:
-                self.shipper.end()
+            if self.uploader is not None:
+                self.uploader.end()
         finally:
             self._close_out()
 
@@ -241,13 +241,13 @@ class Run:
 
         Raises StoreError.
         """
-        if self.shipper is not None:
-            await self.shipper.start(self._sizes_of_tables)
+        if self.uploader is not None:
+            await self.uploader.start(self._sizes_of_tables)
 
     def _close_out(self) -> None:
         try:
-            if self.shipper is not None:
-                self.shipper.close()
+            if self.uploader is not None:
+                self.uploader.close()
         finally:
             self.out.close()
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 from typing import TYPE_CHECKING, Protocol
 
-from imgcrawl.storage.directory import opened_plain
+from imgcrawl.storage.directory import open_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ class LocalFiles:
     def size(self, name: str) -> int | None:
         """Return the bytes of a plain file, or None where there is none. Raises OSError."""
         try:
-            with opened_plain(self._root / name) as file:
+            with open_plain(self._root / name) as file:
                 return os.fstat(file.fileno()).st_size
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -54,7 +54,7 @@ class LocalFiles:
     def sha256(self, name: str) -> str:
         """Return the SHA-256 of a file in hexadecimal. Blocks; raises OSError."""
         found = hashlib.sha256()
-        with opened_plain(self._root / name) as file:
+        with open_plain(self._root / name) as file:
             while piece := file.read(_PIECE):
                 found.update(piece)
         return found.hexdigest()

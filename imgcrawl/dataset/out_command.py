@@ -11,7 +11,7 @@ from scrapy.exceptions import UsageError
 
 from imgcrawl.records.errors import ArgumentError, OutputError
 from imgcrawl.records.exit_status import ExitStatus
-from imgcrawl.storage.opened import opened
+from imgcrawl.storage.open_output import open_output
 
 if TYPE_CHECKING:
     import argparse
@@ -49,7 +49,7 @@ class OutCommand(ScrapyCommand, Generic[T]):
             raise UsageError(f"scrapy {name} takes one OUT: the folder, or s3:// or gs:// address")
         assert self.settings is not None
         try:
-            with opened(args[0], self.settings) as out:
+            with open_output(args[0], self.settings) as out:
                 found = self.process(out)
         except (ArgumentError, OutputError, sqlite3.DatabaseError) as error:
             words = str(error)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.records.exit_status import ExitStatus, describe_status
-from imgcrawl.storage.directory import LEDGER, SUMMARY, holder_of, opened_plain
+from imgcrawl.storage.directory import LEDGER, SUMMARY, holder_of, open_plain
 from imgcrawl.text.redact import printable
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def read_status(root: Path) -> RunStatus:
 
 def _read_summary(root: Path) -> bytes:
     """Return the bytes of summary.json. Raises OSError, and ValueError if it is too long."""
-    with opened_plain(root / SUMMARY) as file:
+    with open_plain(root / SUMMARY) as file:
         text = file.read(_LONGEST + 1)
     if len(text) > _LONGEST:
         raise ValueError(f"more than {_LONGEST:,} bytes")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 SCHEMES = ("s3", "gs")
-# Where a store is that is not the provider's own: two of them may have buckets of one name.
+# Addresses of stores that are not the provider's own: two may have buckets of the same name.
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "STORAGE_EMULATOR_HOST")
 _BUCKET = r"[A-Za-z0-9][A-Za-z0-9._-]{1,220}[A-Za-z0-9]"
 
@@ -35,7 +35,7 @@ class BucketAddress:
 
     @classmethod
     def of(cls, text: str) -> BucketAddress:
-        """The address that was typed. Raises ArgumentError with what to type instead."""
+        """Return the address that a text is. Raises ArgumentError, which says what to type."""
         scheme, _, rest = text.partition("://")
         bucket, _, prefix = rest.partition("/")
         example = f"such as {scheme if scheme in SCHEMES else 's3'}://bucket/prefix"
@@ -56,19 +56,19 @@ class BucketAddress:
 
 
 def is_address(text: str) -> bool:
-    """Whether a text is meant as an address, well-formed or not, and not as a folder."""
+    """Return whether a text looks like an address, well-formed or not, and not like a folder."""
     return re.match(r"(?:[A-Za-z][\w+.-]*://|(?:s3|gs):/)", text) is not None
 
 
 def scratch_of(address: BucketAddress, settings: Mapping[str, Any]) -> Path:
-    """The folder on this machine that stands in for an OUT in a store while a run lasts."""
+    """Return the folder of this machine that replaces an OUT in a store during a run."""
     endpoint = next((e for n in _ENDPOINTS if (e := settings.get(n) or os.environ.get(n))), "")
     digest = hashlib.sha256(f"{endpoint} {address}".encode()).hexdigest()[:12]
     return scratch_dir(settings) / f"{address.scheme}-{address.bucket}-{digest}"
 
 
 def scratch_dir(settings: Mapping[str, Any]) -> Path:
-    """SCRATCH_DIR, or imgcrawl's folder among the user's caches."""
+    """Return SCRATCH_DIR, or imgcrawl's folder among the user's caches."""
     if given := settings.get("SCRATCH_DIR"):
         return Path(given).expanduser().absolute()
     if cache := os.environ.get("XDG_CACHE_HOME"):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
 
@@ -66,6 +67,12 @@ class Storage(Protocol):
 
     def read(self, name: str) -> StoredObject | None:
         """Return a small file whole, or None if there is none."""
+
+    def open(self, name: str) -> AbstractContextManager[IO[bytes]]:
+        """Open a file to be read from its beginning, in constant memory.
+
+        Raises StoreError, or FileNotFoundError in a folder, if there is none.
+        """
 
     def get(self, name: str, file: Path) -> dict[str, str]:
         """Copy a stored file into `file`, and return the metadata that was put with it.

@@ -1,4 +1,4 @@
-"""From what was found out about a record to its one verdict."""
+"""Digests and sizes of files and folders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check_digests(source: bytes | Path, expected: dict[str, str]) -> None:
-    """Raise RecordMissing (corrupt) for bytes that are not those the source promised.
+    """Raise RecordMissing (corrupt) unless the bytes are those that the source promised.
 
     expected: by algorithm of hashlib, in hexadecimal
     """
@@ -28,7 +28,7 @@ def check_digests(source: bytes | Path, expected: dict[str, str]) -> None:
 
 
 def digest(source: bytes | Path, algorithm: str = "sha256") -> tuple[str, int]:
-    """Digest in hexadecimal, and length; a file is read piece by piece."""
+    """Return the digest in hexadecimal and the length in bytes; a file is read in pieces."""
     if isinstance(source, bytes):
         found = hashlib.new(algorithm, source, usedforsecurity=False)
         return found.hexdigest(), len(source)
@@ -38,13 +38,13 @@ def digest(source: bytes | Path, algorithm: str = "sha256") -> tuple[str, int]:
 
 
 def bytes_of(path: Path) -> int:
-    """The size of a file, or of all files below a folder. Raises OSError where there is none."""
+    """Return the bytes of a file, or of all files below a folder. Raises OSError if neither."""
     found = path.stat()
     return _bytes_below(path) if stat.S_ISDIR(found.st_mode) else found.st_size
 
 
 def _bytes_below(folder: str | Path) -> int:
-    """The same of a folder, which may hold a million files: they are not all listed at once."""
+    """Return the bytes of all files below a folder, of which there may be a million."""
     size = 0
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -56,12 +56,12 @@ def _bytes_below(folder: str | Path) -> int:
 
 
 def is_md5(etag: str | None) -> bool:
-    """Whether an ETag may be the MD5 of its object: that of a multipart upload has a hyphen."""
+    """Return whether an ETag may be an MD5: that of a multipart upload has a hyphen."""
     return bool(etag and re.fullmatch(r"[0-9a-f]{32}", etag))
 
 
 def digests_of(path: Path) -> tuple[str, str]:
-    """MD5 and SHA-256 of a file. Blocks."""
+    """Return the MD5 and SHA-256 of a file in hexadecimal. Blocks."""
     md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
     with path.open("rb") as file:
         while data := file.read(1 << 20):

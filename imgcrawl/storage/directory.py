@@ -1,4 +1,4 @@
-"""OUT: the directory that a run leaves, and the lock that keeps a second run out of it."""
+"""OUT: the directory that a run writes, and the lock that keeps a second run out of it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _OWN |= {VERIFY, SUMS.casefold(), LOG, OLD_LOG, "licenses", "sizes", "manifests"
 
 
 def plain_folder(name: str) -> str:
-    """A folder below OUT that someone chose, as it was given.
+    """Return the name of a folder below OUT as it was given, without a slash at its end.
 
     Raises ValueError where it leads out of OUT, or has the name of something that OUT holds.
     """
@@ -74,13 +74,13 @@ def is_own(name: str) -> bool:
 
 
 def holder_of(root: Path) -> tuple[bool, int | None]:
-    """(Whether a run is in an OUT now, the process that has or had it).
+    """Return (whether a run is in an OUT now, the process that has or had it).
 
-    A process with nothing running is one that was killed: whoever ends takes the name away.
-    Raises OSError where the lock cannot be read.
+    The lock file is removed at the end of a run: a process without a run is one that was killed.
+    Raises OSError if the lock cannot be read.
     """
     try:
-        with opened_plain(root / LOCK) as lock:
+        with open_plain(root / LOCK) as lock:
             number = lock.read(20).decode("ascii", "replace").strip()
             holder = int(number) if number.isascii() and number.isdigit() else 0
             try:
@@ -92,10 +92,10 @@ def holder_of(root: Path) -> tuple[bool, int | None]:
         return False, None
 
 
-def opened_plain(path: Path) -> IO[bytes]:
-    """A file of an OUT that anybody may have made, for reading.
+def open_plain(path: Path) -> IO[bytes]:
+    """Open a file of an OUT that anybody may have made, for reading.
 
-    Raises OSError for a link, and for what no file is: a pipe would be waited for without end.
+    Raises OSError for a link, and for anything but a file: a pipe would be read without end.
     """
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
@@ -108,7 +108,7 @@ def opened_plain(path: Path) -> IO[bytes]:
 
 
 def _require_plain(root: Path) -> None:
-    """Raise OutputError where one of a run's own names is a link, or what it cannot be.
+    """Raise OutputError if one of a run's own names is a link, or of another kind than it must be.
 
     An OUT may have come from others: a link under such a name leads out of it.
     """
@@ -129,8 +129,8 @@ def _require_plain(root: Path) -> None:
 class OutputDirectory:
     """The paths in one OUT, and its lock.
 
-    Raises OutputError where the directory cannot be made or written to, is in use, or has links in
-    the place of what a run writes.
+    Raises OutputError if the directory cannot be made or written to, is in use, or has links in the
+    place of files that a run writes.
     """
 
     def __init__(self, root: Path) -> None:
@@ -151,20 +151,20 @@ class OutputDirectory:
 
     @staticmethod
     def partial_of(root: str | Path) -> Path:
-        """Where the files of an OUT lie that are not complete yet."""
+        """Return the folder of an OUT's files that are not complete yet."""
         return Path(root).expanduser().absolute() / PARTIAL
 
     @property
     def parts(self) -> Path:
-        """Where files lie that the next run goes on with."""
+        """The folder of incomplete files that the next run continues."""
         return self.root / PARTS
 
     def free_bytes(self) -> int:
-        """Free space of the disk below OUT."""
+        """Return the free bytes of the disk below OUT."""
         return shutil.disk_usage(self.root).free
 
     def sweep(self) -> None:
-        """Remove what a killed run left half-done."""
+        """Remove the incomplete files of a killed run."""
         for path in self.partial.iterdir():
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
@@ -185,7 +185,7 @@ class OutputDirectory:
         (self.root / name).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Leave nothing but the results, and let the next run in."""
+        """Remove everything but the results, and release the lock."""
         self.sweep()
         self.partial.rmdir()
         with suppress(OSError):  # it holds parts still, or was never made

@@ -56,4 +56,4 @@ class FtpStorage(Storage):
     def _unsupported(self, *args: Any, **kwargs: Any) -> Any:
         raise StoreError(f"{self}: files can only be put there", hopeless=True)
 
-    write = read = get = size = version = remove = list = _unsupported
+    write = read = open = get = size = version = remove = list = _unsupported

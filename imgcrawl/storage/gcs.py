@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import requests
 from google.api_core.exceptions import (
@@ -125,12 +125,19 @@ class GcsStorage(Storage):
             version, changed_at = str(blob.generation), blob.updated
             return StoredObject(blob.download_as_bytes(timeout=_TIMEOUT), version, changed_at)
 
+    @contextmanager
+    def open(self, name: str) -> Iterator[IO[bytes]]:
+        """Open a file to be read from its beginning, as it is downloaded."""
+        with (
+            self._translated_errors(),
+            self._required(name).open("rb", chunk_size=PART, timeout=_TIMEOUT) as file,
+        ):
+            yield file
+
     def get(self, name: str, file: Path) -> dict[str, str]:
         """Download a file, and return the metadata that was put with it."""
         with self._translated_errors():
-            blob = self._found(name)
-            if blob is None:
-                raise StoreError(f"{self._address}: {name} is gone")
+            blob = self._required(name)
             metadata = dict(blob.metadata or {})
             blob.download_to_filename(str(file), timeout=_TIMEOUT)
             return metadata
@@ -170,6 +177,12 @@ class GcsStorage(Storage):
 
     def _blob(self, name: str, **kwargs: Any) -> Any:
         return self._bucket.blob(f"{self._address.prefix}{name}", **kwargs)
+
+    def _required(self, name: str) -> Any:
+        blob = self._found(name)
+        if blob is None:
+            raise StoreError(f"{self._address}: {name} is gone")
+        return blob
 
     def _found(self, name: str) -> Any:
         """Return the blob of a name with its properties, or None if there is none."""

@@ -1,4 +1,4 @@
-"""The lock of an OUT in a store: an object that is written anew as long as its run lives."""
+"""The lock of an OUT in a store: an object that is rewritten as long as its run lives."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ class _Holder:
 
     @classmethod
     def of(cls, found: StoredObject) -> _Holder:
-        """Who wrote a lock; whatever cannot be read is nobody."""
+        """Return the run that wrote a lock; an unreadable lock has an unknown holder."""
         try:
-            told = json.loads(found.data)
+            fields = json.loads(found.data)
             return cls(
-                str(told["scratch"])[:100],
-                ascii(told["host"])[1:-1][:100],
-                int(told["process"]),
-                str(told["since"])[:40],
+                str(fields["scratch"])[:100],
+                ascii(fields["host"])[1:-1][:100],
+                int(fields["process"]),
+                str(fields["since"])[:40],
             )
         except (ValueError, TypeError, KeyError):
             return cls("", "unknown", 0, "?")
 
 
 class Lease:
-    """Holds the lock from `take` to `release`, and renews it from a thread of its own.
+    """The lock of a store from `take` to `release`, renewed by a thread.
 
     scratch: the id of the scratch folder, whose own lock this process holds
     stale:   seconds without a sign of life after which a run counts as dead
@@ -62,11 +62,11 @@ class Lease:
         self._version: str | None = None
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
-        self.after_death = False  # whether the run before did not come to release it
+        self.after_death = False  # whether the run before did not release it
         self.lost: str | None = None  # why this run may write no longer
 
     def take(self) -> None:
-        """Take the lock. Raises OutputError where another run has it, and StoreError."""
+        """Take the lock. Raises OutputError if another run has it, and StoreError."""
         found = self._store.read(KEY)
         if found is not None:
             self.after_death = True
@@ -85,8 +85,8 @@ class Lease:
                 )
         with suppress(ConflictError):
             self._write(found.version if found else None)
-        # Whoever is in it now has it: an answer may have been lost on the way, and not every store
-        # knows conditions, so that of two at the same moment the later writer has it.
+        # The run that is in it now has it: an answer may have been lost on the way, and not every
+        # store knows conditions, so that of two at the same moment the later writer has it.
         if not self._is_mine():
             raise self._in_use(None, 0)
 
@@ -96,7 +96,7 @@ class Lease:
         self._thread.start()
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         self._ended.set()
         if self._thread is not None:
             self._thread.join()

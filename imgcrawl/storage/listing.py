@@ -1,4 +1,4 @@
-"""What lies in the store: one listing when a run starts, kept up to date while it lasts."""
+"""The objects of a store: listed once when a run starts, and kept up to date during it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BATCH = 1000  # rows of one transaction
 
 
 class Listing:
-    """Keys and sizes in a file of their own, so that memory stays flat. For any thread."""
+    """Keys and sizes of objects, in a file so that memory stays flat. For any thread."""
 
     def __init__(self, path: Path) -> None:
         self._lock = Lock()
@@ -29,7 +29,7 @@ class Listing:
         self._copies: set[str] = set()  # folders below sizes/
 
     def fill(self, objects: Iterable[tuple[str, int]]) -> int:
-        """Take in what a store lists; how many objects there are."""
+        """Add the objects that a store lists, and return their number."""
         rows, count = iter(objects), 0
         while batch := [(_text(key), size) for key, size in islice(rows, _BATCH)]:
             count += len(batch)
@@ -41,22 +41,22 @@ class Listing:
         return count
 
     def add(self, key: str, size: int) -> None:
-        """An object is there now."""
+        """Add an object, or set its size."""
         self.fill([(key, size)])
 
     def remove(self, key: str) -> None:
-        """An object is there no longer."""
+        """Remove an object."""
         with self._lock:
             self._db.execute("DELETE FROM objects WHERE key = ?", (_text(key),))
 
     def has(self, key: str) -> bool:
-        """Whether there is an object of that key."""
+        """Return whether there is an object of that key."""
         with self._lock:
             found = self._db.execute("SELECT 1 FROM objects WHERE key = ?", (_text(key),))
             return found.fetchone() is not None
 
     def size(self, name: str) -> int | None:
-        """The bytes of an object, or of all below a folder of that name; None for neither."""
+        """Return the bytes of an object, or of all below a folder; None if there is neither."""
         with self._lock:
             row = self._db.execute(
                 "SELECT sum(size) FROM objects WHERE key = ? OR (key > ? AND key < ?)",
@@ -65,7 +65,7 @@ class Listing:
         return None if row[0] is None else int(row[0])
 
     def of_record(self, name: str) -> list[str]:
-        """The keys of a stored file, or folder, and of its smaller copies."""
+        """Return the keys of a stored file, or folder, and of its smaller copies."""
         stem = name.rpartition(".")[0] or name
         spans = [(f"{name}/", f"{name}0")]
         spans += [(f"sizes/{n}/{stem}.", f"sizes/{n}/{stem}/") for n in self._copies]
@@ -79,7 +79,7 @@ class Listing:
         return keys
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self._lock:
             self._db.close()
 

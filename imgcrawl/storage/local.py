@@ -6,6 +6,7 @@ follows ``..`` out of the folder.
 
 from __future__ import annotations
 
+import builtins
 import errno
 import fcntl
 import os
@@ -15,7 +16,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from imgcrawl.storage.base import (
     NO_METADATA,
@@ -24,7 +25,7 @@ from imgcrawl.storage.base import (
     StoredObject,
     require_name,
 )
-from imgcrawl.storage.directory import PARTIAL, opened_plain
+from imgcrawl.storage.directory import PARTIAL, open_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,7 +70,7 @@ class LocalStorage(Storage):
                 self._make(os.path.dirname(target))  # noqa: PTH120 - a string, as below
                 os.link(temporary, target)
             else:
-                with opened_plain(Path(target)) as found:
+                with open_plain(Path(target)) as found:
                     # Another writer holds this file, or has put a new one in its place by now.
                     fcntl.flock(found, fcntl.LOCK_EX)
                     if self.version(name) != expected:
@@ -84,12 +85,16 @@ class LocalStorage(Storage):
     def read(self, name: str) -> StoredObject | None:
         """Return a file whole, or None if there is none. Raises OSError for a link."""
         try:
-            with opened_plain(Path(self._path(name))) as file:
+            with open_plain(Path(self._path(name))) as file:
                 found = os.fstat(file.fileno())
                 changed_at = datetime.fromtimestamp(found.st_mtime, UTC)
                 return StoredObject(file.read(), _version_of(found), changed_at)
         except FileNotFoundError:
             return None
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open a file to be read. Raises OSError for a link."""
+        return open_plain(Path(self._path(name)))
 
     def get(self, name: str, file: Path) -> dict[str, str]:
         """Copy a stored file into `file`, and return its metadata."""
@@ -152,7 +157,7 @@ class LocalStorage(Storage):
         if isinstance(source, Path):
             shutil.copyfile(source, temporary)
         else:
-            with open(temporary, "wb") as file:  # noqa: PTH123 - half the cost of a Path, once an image
+            with builtins.open(temporary, "wb") as file:  # noqa: PTH123 - half the cost of a Path, once an image
                 file.write(source)
         return temporary
 

@@ -1,4 +1,4 @@
-"""From a body to a stored picture: checked, hashed, and stored."""
+"""Bodies of responses become stored pictures: checked, hashed, and put into a storage."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ INLINE_BYTES = 1 << 20
 
 
 class CheckedPictureStore:
-    """Stores pictures that are proven readable; costly work runs in IMAGE_THREADS threads.
+    """A storage of pictures that are proven readable; costly work runs in IMAGE_THREADS threads.
 
-    storage: a folder, or where IMAGES_STORE says
+    storage: OUT, or the place that IMAGES_STORE names
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class CheckedPictureStore:
         self._threads = ThreadPoolExecutor(settings.getint("IMAGE_THREADS"), "images")
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Stop the threads."""
         self._threads.shutdown()
 
     async def keep(
@@ -64,7 +64,7 @@ class CheckedPictureStore:
         digests: those that the source promises, by algorithm of hashlib
         name:    makes the final name, given the `extension` that the bytes call for
 
-        Raises RecordMissing for a body that is no picture, and OSError where it cannot be written.
+        Raises RecordMissing for a body that is not a picture, and OSError or StoreError.
         """
         if self._storage.is_local:
             kept: CheckedPicture = await self.call(
@@ -77,13 +77,13 @@ class CheckedPictureStore:
         return kept
 
     async def examine(self, file: Path, path: str) -> CheckedPicture:
-        """What is to be known of a file that is stored as `path` already. Raises RecordMissing."""
+        """Check and hash a file that is stored as `path` already. Raises RecordMissing."""
         facts = await self.call(check_image, file, self._check_level, self._limits)
         sha256, size = await self.call(digest, file)
         return CheckedPicture(path, sha256, size, facts)
 
     async def header(self, body: bytes) -> ImageFacts:
-        """What a picture that was checked before says of itself. Raises RecordMissing."""
+        """Return the facts of a picture that was checked before. Raises RecordMissing."""
         facts: ImageFacts = await self.call(check_image, body, CheckLevel.HEADER, self._limits)
         return facts
 
@@ -95,7 +95,7 @@ class CheckedPictureStore:
             await asyncio.to_thread(self._storage.put, data, path)
 
     async def call(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Call on the spot what is cheap, in a thread what takes a millisecond."""
+        """Call a function: here if it is cheap, in a thread if it takes a millisecond."""
         small = isinstance(args[0], bytes) and len(args[0]) < INLINE_BYTES
         if small and self._check_level is not CheckLevel.DECODE:
             return function(*args)
@@ -122,14 +122,14 @@ class CheckedPictureStore:
         name: Callable[..., str],
         origin: Origin,
     ) -> CheckedPicture:
-        """Check, hash and store on the local disk, likewise."""
+        """Check, hash and store a body on the local disk, in one call of a thread."""
         kept = self._checked(body, digests, name)
         _store(self._storage, body, kept.path, origin.metadata())
         return kept
 
 
 def _store(storage: Storage, body: bytes | Path, path: str, metadata: Mapping[str, str]) -> None:
-    """Store a body under a path; one in a file moves."""
+    """Store a body under a path; a file is moved."""
     if isinstance(body, bytes):
         storage.put(body, path, metadata)
     else:
@@ -138,7 +138,7 @@ def _store(storage: Storage, body: bytes | Path, path: str, metadata: Mapping[st
 
 @dataclass(frozen=True, slots=True)
 class CheckedPicture:
-    """A picture that is stored: what was found out on the way."""
+    """A stored picture, with its digest, size in bytes and facts."""
 
     path: str
     sha256: str

@@ -18,51 +18,51 @@ if TYPE_CHECKING:
 
 
 class RecordFiles:
-    """Where they are, whichever place has them. File names are relative to OUT.
+    """The stored files of a run, in whichever place. File names are relative to OUT.
 
-    local:   whether files are stored below OUT, or by the pipelines elsewhere
-    shipper: where OUT itself lies in an object store
+    local:    whether files are stored below OUT, or by the pipelines elsewhere
+    uploader: of an OUT that lies in an object store
     """
 
-    def __init__(self, out: OutputDirectory, *, local: bool, shipper: Uploader | None) -> None:
+    def __init__(self, out: OutputDirectory, *, local: bool, uploader: Uploader | None) -> None:
         self.local = local
         self._out = out
-        self._shipper = shipper
+        self._uploader = uploader
 
     def is_there(self, file_name: str, size: int | None) -> bool:
-        """Whether a stored file is still there with its size; IMAGES_STORE is trusted."""
+        """Return whether a stored file still has its size in bytes; IMAGES_STORE is trusted."""
         if not self.local:
             return True
-        if self._shipper is not None:
-            return self._shipper.size(file_name) == size
+        if self._uploader is not None:
+            return self._uploader.size(file_name) == size
         try:
             return bytes_of(self._out.root / file_name) == size
         except OSError:
             return False
 
     def path(self, file_name: str) -> Path:
-        """Return where a file of that name lies, or would lie, below OUT on this machine."""
+        """Return the path of a file below OUT on this machine, whether it is there or not."""
         return self._out.root / file_name
 
     def on_disk(self, file_name: str) -> Path | None:
-        """A stored file, where it lies on this machine."""
+        """Return the path of a stored file, or None if it is not on this machine."""
         path = self._out.root / file_name
-        return path if self.local and (self._shipper is None or path.exists()) else None
+        return path if self.local and (self._uploader is None or path.exists()) else None
 
     def has_sizes(self, file_name: str, sizes: Iterable[str]) -> bool:
-        """Whether the smaller copies of a stored picture are in the store, if OUT lies in one."""
-        return self._shipper is None or self._shipper.has_sizes(file_name, sizes)
+        """Return whether a stored picture has its smaller copies, for an OUT in a store."""
+        return self._uploader is None or self._uploader.has_sizes(file_name, sizes)
 
     async def bring_back(self, file_name: str) -> Path | None:
-        """A stored file, from the store to this machine; it leaves with the record."""
-        return await self._shipper.fetch([file_name]) if self._shipper is not None else None
+        """Download a stored file, which leaves this machine with its record; None without one."""
+        return await self._uploader.fetch([file_name]) if self._uploader is not None else None
 
     def remove(self, file_name: str) -> None:
-        """Remove a stored file and what was made of it."""
+        """Remove a stored file and its smaller copies."""
         if not self.local:
             return
-        if self._shipper is not None:
-            self._shipper.discard_soon(file_name)
+        if self._uploader is not None:
+            self._uploader.discard_soon(file_name)
         path, _, extension = file_name.rpartition(".")
         (self._out.root / f"{path}.{extension}").unlink(missing_ok=True)
         for size in self._out.root.glob("sizes/*"):
@@ -70,12 +70,12 @@ class RecordFiles:
                 copy.unlink()
 
     def write_document(self, document: Document) -> None:
-        """Write a small text below OUT, as a whole."""
+        """Write a small text below OUT, whole or not at all."""
         self._out.write(safe_path(document.path), lambda file: file.write(document.text))
 
     def has_document(self, document: Document) -> bool:
-        """Whether a document of that name is there."""
+        """Return whether a document of that name is there."""
         name = safe_path(document.path)
-        if self._shipper is not None:
-            return self._shipper.size(name) is not None
+        if self._uploader is not None:
+            return self._uploader.size(name) is not None
         return (self._out.root / name).exists()

@@ -1,4 +1,4 @@
-"""An OUT in an object store: what goes there from the scratch folder, and comes back."""
+"""An OUT in an object store, and the scratch folder of this machine that stands before it."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_AT_TIMES: Final = (CLASSES, DUPLICATES)  # tables that a run takes away where they are empty
+_OPTIONAL: Final = (CLASSES, DUPLICATES)  # tables that a run removes if they are empty
 _NOTES = ".store.json"  # in the scratch folder: its id, and which ledger it has
 _LISTING = ".listing.sqlite"
-_Mark = tuple[int, int]  # what tells a file from another of the same name
+_Mark = tuple[int, int]  # distinguishes a file from another of the same name
 
 
 def _mark(path: Path) -> _Mark:
@@ -45,8 +45,8 @@ def _mark(path: Path) -> _Mark:
 class RemoteDirectory:
     """The store behind a scratch folder, from `begin` to `end`.
 
-    The scratch folder is an OUT as any other, but for the files, which leave it for the store.
-    Everything blocks, and raises StoreError.
+    The scratch folder is an OUT like any other, except that files leave it for the store.
+    Every method blocks, and raises StoreError.
     """
 
     def __init__(self, out: OutputDirectory, settings: Mapping[str, Any]) -> None:
@@ -60,12 +60,12 @@ class RemoteDirectory:
         self.listing = Listing(out.root / _LISTING)
         self._writing = Lock()  # one checkpoint at a time, and none after the end
         self._ended = False
-        self._fetched: dict[str, _Mark] = {}  # files that came from the store: they lie there
+        self._fetched: dict[str, _Mark] = {}  # files that came from the store, and are there
 
     def begin(self) -> None:
-        """Take the lock, and bring the ledger here unless it is here already.
+        """Take the lock, and download the ledger unless it is here already.
 
-        Raises OutputError where another run has the lock.
+        Raises OutputError if another run has the lock.
         """
         self.lease.take()
         try:
@@ -77,7 +77,7 @@ class RemoteDirectory:
             raise
 
     def _bring_ledger(self, version: str) -> None:
-        """Another machine went on, or this one is new: what is here of old is of no use."""
+        """Replace the scratch folder by the ledger of a run on another machine."""
         temporary = self.out.partial / LEDGER
         self.store.get(LEDGER, temporary)
         for path in self.out.root.iterdir():
@@ -86,38 +86,38 @@ class RemoteDirectory:
         temporary.replace(self.out.root / LEDGER)
         self._note(version)
 
-    def take_stock(self) -> int:
-        """Take in what lies in the store; how many objects that is."""
+    def list_files(self) -> int:
+        """List the objects of the store, and return their number."""
         return self.listing.fill(self.store.list())
 
     def files(self, name: str) -> list[str]:
-        """The files of that name in the scratch folder: itself, or all below it."""
+        """Return the files of that name in the scratch folder: itself, or all below it."""
         path = self.out.root / name
         if not path.is_dir():
             return [name]
         files = (file for file in path.rglob("*") if file.is_file())
         return sorted(file.relative_to(self.out.root).as_posix() for file in files)
 
-    def ship(self, name: str, metadata: Mapping[str, str] = NO_METADATA) -> None:
+    def upload(self, name: str, metadata: Mapping[str, str] = NO_METADATA) -> None:
         """Move a file of the scratch folder into the store."""
         path = self.out.root / name
         try:
             if self._fetched.pop(name, None) != _mark(path):
                 self._put(path, name, metadata)
         except FileNotFoundError:
-            if not self.listing.has(name):  # else another record has shipped the same document
+            if not self.listing.has(name):  # else another record has uploaded the same document
                 raise
         path.unlink(missing_ok=True)
 
     def clear(self, name: str) -> None:
-        """Remove a folder of the scratch folder, whose files have gone."""
+        """Remove a folder of the scratch folder, whose files have been uploaded."""
         if (self.out.root / name).is_dir():
             shutil.rmtree(self.out.root / name)
 
     def fetch(self, names: Iterable[str]) -> Path | None:
-        """Bring back the first of some files that is in the store, if any is.
+        """Download the first of some files that is in the store, and return its path.
 
-        None, too, where its bytes are not those that were put there.
+        None without one, and if its bytes are not those that were put there.
         """
         name = next(filter(self.listing.has, names), None)
         if name is None:
@@ -145,7 +145,10 @@ class RemoteDirectory:
             self.listing.remove(key)
 
     def checkpoint(self, tables: Mapping[str, int]) -> float:
-        """Put a consistent copy of the ledger, and of tables so many bytes; the seconds it took."""
+        """Put a consistent copy of the ledger and the beginnings of tables; return the seconds.
+
+        tables: by name, how many bytes
+        """
         with self._writing:
             if self._ended or self.lease.lost:
                 return 0.0
@@ -166,13 +169,13 @@ class RemoteDirectory:
     def end(self, *, files: bool = True) -> None:
         """Put everything that is left here, the closed ledger last.
 
-        files: whether other files than tables go too
+        files: whether to put other files than tables, too
         """
         with self._writing:
             self._ended = True
         if self.lease.lost is not None:
             raise StoreError(self.lease.lost)
-        for name in _AT_TIMES:
+        for name in _OPTIONAL:
             if not (self.out.root / name).exists() and self.listing.has(name):
                 self.store.remove(name)
         for path in sorted(self.out.root.iterdir()):
@@ -180,7 +183,7 @@ class RemoteDirectory:
                 continue
             if path.is_dir():
                 for name in self.files(path.name) if files else ():
-                    self.ship(name)
+                    self.upload(name)
             else:
                 self._put(path, path.name, NO_METADATA)
                 if path.name not in {METADATA, FAILURES}:
@@ -188,7 +191,7 @@ class RemoteDirectory:
         self._put_ledger(self.out.root / LEDGER)
 
     def close(self) -> None:
-        """Give the lock back, and let go of what was opened."""
+        """Release the lock, and close the listing."""
         with self._writing:
             self._ended = True
         self.listing.close()

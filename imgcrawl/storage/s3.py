@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import closing, contextmanager
+from typing import IO, TYPE_CHECKING, Any
 
 import boto3
 from boto3.exceptions import Boto3Error
@@ -140,15 +140,19 @@ class S3Storage(Storage):
                 raise
             return StoredObject(answer["Body"].read(), answer["ETag"], answer["LastModified"])
 
+    @contextmanager
+    def open(self, name: str) -> Iterator[IO[bytes]]:
+        """Open a file to be read from its beginning, as it is downloaded."""
+        with self._translated_errors():
+            answer = self._answer(name)
+            body: Any = answer["Body"]
+            with closing(body):
+                yield body
+
     def get(self, name: str, file: Path) -> dict[str, str]:
         """Download a file, and return the metadata that was put with it."""
         with self._translated_errors():
-            try:
-                answer = self._client.get_object(**self._at(name))
-            except ClientError as error:
-                if _code(error) in _GONE:
-                    raise StoreError(f"{self._address}: {name} is gone") from error
-                raise
+            answer = self._answer(name)
             with file.open("wb") as sink:
                 for piece in answer["Body"].iter_chunks(1 << 20):
                     sink.write(piece)
@@ -181,6 +185,14 @@ class S3Storage(Storage):
             for page in pages:
                 for found in page.get("Contents", ()):
                     yield found["Key"].removeprefix(above), int(found["Size"])
+
+    def _answer(self, name: str) -> Mapping[str, Any]:
+        try:
+            return dict(self._client.get_object(**self._at(name)))
+        except ClientError as error:
+            if _code(error) in _GONE:
+                raise StoreError(f"{self._address}: {name} is gone") from error
+            raise
 
     def _head(self, name: str) -> dict[str, Any] | None:
         with self._translated_errors():

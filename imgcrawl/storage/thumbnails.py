@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class Thumbnails:
-    """Makes the derived sizes of the images pipeline, of which it is a part.
+    """The maker of the smaller copies, a part of the images pipeline.
 
     sizes: by name, width and height that a copy fits into
     path:  the name of an item's copy in a size, without extension
@@ -42,7 +42,7 @@ class Thumbnails:
         kept: CheckedPicture,
         body: bytes | None = None,
     ) -> None:
-        """Make all sizes of a picture; `body`: its bytes, where they are in memory already."""
+        """Make all copies of a picture; `body`: its bytes, if they are in memory already."""
         for name, size in self._sizes.items():
             if body is None:
                 body = await asyncio.to_thread(self._files.path(kept.path).read_bytes)
@@ -53,7 +53,7 @@ class Thumbnails:
             await self._pictures.put(self._path(item, name) + made.extension, made.data)
 
     async def add(self, item: ImageItem) -> None:
-        """Make those of an image that an earlier run stored."""
+        """Make the copies of an image that an earlier run stored."""
         result = item.result
         if not self._sizes or not isinstance(result, Stored) or not result.file_name:
             return

@@ -103,7 +103,20 @@ def test_files_of_any_size(storage: Storage, tmp_path: Path, size: int) -> None:
     assert storage.size("data/moved.bin") == size
 
 
+def test_a_file_is_read_piece_by_piece(storage: Storage) -> None:
+    data = os.urandom(PART + 7)
+    storage.put(data, "data/long.bin")
+    with storage.open("data/long.bin") as file:
+        assert file.read(5) == data[:5]
+        assert file.read() == data[5:]
+
+
 def test_a_file_that_is_not_there_cannot_be_fetched(storage: Storage, tmp_path: Path) -> None:
+    with (
+        pytest.raises((StoreError, FileNotFoundError), match=r"gone|No such file"),
+        storage.open("no/such"),
+    ):
+        pass
     with pytest.raises((StoreError, FileNotFoundError), match=r"gone|No such file"):
         storage.get("no/such", tmp_path / "fetched")
 

@@ -1,4 +1,4 @@
-"""An OUT of an earlier run, wherever it lies, for the commands that look into one."""
+"""An OUT of an earlier run, in a folder or a store, for the commands that read one."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def opened(place: str, settings: Settings) -> Iterator[OutputDirectory]:
-    """An OUT that has a ledger: a folder, or the scratch folder of a store's address.
+def open_output(place: str, settings: Settings) -> Iterator[OutputDirectory]:
+    """Yield an OUT that has a ledger: a folder, or the scratch folder of a store's address.
 
-    What changes in it is put into the store at the end.
-    Raises OutputError where it is in use or holds no dataset, and ArgumentError.
+    Files that change in it are put into the store at the end.
+    Raises OutputError if it is in use or holds no dataset, and ArgumentError.
     """
     if not is_address(place):
         if not (Path(place) / LEDGER).is_file():
@@ -38,16 +38,16 @@ def opened(place: str, settings: Settings) -> Iterator[OutputDirectory]:
     address = BucketAddress.of(place)
     out = OutputDirectory(scratch_of(address, settings))
     try:
-        outlet = RemoteDirectory(out, {**settings, "OUT_STORE": str(address)})
-        outlet.begin()
+        remote = RemoteDirectory(out, {**settings, "OUT_STORE": str(address)})
+        remote.begin()
         try:
-            outlet.lease.keep(lambda: None)
+            remote.lease.keep(lambda: None)
             if not (out.root / LEDGER).is_file():
                 raise _no_dataset(place)
             yield out
-            outlet.end()
+            remote.end()
         finally:
-            outlet.close()
+            remote.close()
     finally:
         out.close()
 
