@@ -47,7 +47,7 @@ _COLUMNS = {
     "size": 8,
     "rate": 10,
     "records": 5,
-    "activity": 16,
+    "activity": 12,
 }
 # In a narrow window the last of these are left out first.
 _BY_WEIGHT = (
@@ -102,62 +102,76 @@ class LiveTable:
             logging.root.addHandler(self._replaced)
 
     def _draw(self) -> None:
-        shown, many = list(self._rows), len(self._rows) > 1
-        if len(shown) > self._console.height - 4:  # what runs or went wrong counts most
-            shown = [row for row in shown if row.phase not in _QUIET]
-        lines = [self._cells(row, many=many) for row in shown]
-        if many:
-            ended = sum(row.phase not in NOT_ENDED for row in self._rows)
-            self._total.phase = f"{ended} of {len(self._rows)}"
-            lines.append(self._cells(self._total, many=True))
-        self._live.update(self._table(lines), refresh=True)
+        table = build_table(self._rows, self._total, self._console, self._spinner)
+        self._live.update(table, refresh=True)
 
-    def _cells(self, row: ProgressRow, *, many: bool) -> dict[str, RenderableType]:
-        """Return what stands in each column of a row."""
-        is_running = row.phase == CrawlPhase.RUNNING
-        style = _STYLES.get(row.phase, "bold")
-        of = f"/{row.expected:,}" if row.expected is not None else ""
-        cells: dict[str, RenderableType] = {
-            "name": Text(row.name, style),
-            "done": Text(f"{row.done:,}{of}"),
-            "missing": Text(f"{row.missing:,} missing" if row.missing else "", "red"),
-            "size": Text(format_size(row.bytes)),
-        }
-        if many:
-            cells["phase"] = Text(row.phase, style)
-        if row.expected or (is_running and not many):
-            cells["bar"] = ProgressBar(total=row.expected, completed=row.done, width=_BAR)
-        if is_running or row is self._total:
-            records, size = row.rates
-            cells["left"] = Text(f"{row.time_left} left")
-            cells["rate"] = Text(f"{format_size(round(size))}/s")
-            cells["records"] = Text(f"{records:,.0f}/s")
-        if is_running:
-            cells["spinner"] = self._spinner.render(self._console.get_time())
-            cells["activity"] = Text(row.activity, "dim")
-        return cells
 
-    def _table(self, lines: Sequence[Mapping[str, RenderableType]]) -> Table:
-        """Return the table of what there is room for: `lines` are cells by column."""
-        room = self._console.width
-        widths = {}
-        for name in _BY_WEIGHT:
-            found = [self._console.measure(line[name]).maximum for line in lines if name in line]
+def build_table(
+    rows: Sequence[ProgressRow], total: ProgressRow, console: Console, spinner: Spinner
+) -> Table:
+    """Return the table that fits the console; the total has a line if there are several rows."""
+    shown, many = list(rows), len(rows) > 1
+    if len(shown) > console.height - 4:  # what runs or went wrong counts most
+        shown = [row for row in shown if row.phase not in _QUIET]
+    frame = spinner.render(console.get_time())
+    lines = [_cells(row, frame, many=many) for row in shown]
+    if many:
+        ended = sum(row.phase not in NOT_ENDED for row in rows)
+        total.phase = f"{ended} of {len(rows)}"
+        lines.append(_cells(total, "", many=True))
+    widths = _choose_columns(lines, console)
+    table = Table.grid(padding=(0, _GAP, 0, 0))
+    for name, width in widths.items():
+        justify: JustifyMethod = "right" if name in _NUMBERS else "left"
+        table.add_column(width=width, no_wrap=True, justify=justify)
+    for line in lines:
+        table.add_row(*(line.get(name, "") for name in widths))
+    return table
+
+
+def _cells(row: ProgressRow, frame: RenderableType, *, many: bool) -> dict[str, RenderableType]:
+    """Return what stands in each column of a row; the total is neither running nor ended."""
+    is_running = row.phase == CrawlPhase.RUNNING
+    style = _STYLES.get(row.phase, "bold")
+    of = f"/{row.expected:,}" if row.expected is not None else ""
+    cells: dict[str, RenderableType] = {
+        "name": Text(row.name, style),
+        "done": Text(f"{row.done:,}{of}"),
+        "missing": Text(f"{row.missing:,} missing" if row.missing else "", "red"),
+        "size": Text(format_size(row.bytes)),
+    }
+    if many:
+        cells["phase"] = Text(row.phase, style)
+    if row.expected or (is_running and not many):
+        cells["bar"] = ProgressBar(total=row.expected, completed=row.done, width=_BAR)
+    if row.phase not in _STYLES:
+        records, size = row.rates
+        cells["left"] = Text(f"{row.time_left} left")
+        cells["rate"] = Text(f"{format_size(round(size))}/s")
+        cells["records"] = Text(f"{records:,.0f}/s")
+    if is_running:
+        cells["spinner"] = frame
+        cells["activity"] = Text(row.activity, "dim", overflow="ellipsis")
+    return cells
+
+
+def _choose_columns(
+    lines: Sequence[Mapping[str, RenderableType]], console: Console
+) -> dict[str, int]:
+    """Return the columns that there is room for, in their order, with their widths."""
+    room = console.width
+    widths: dict[str, int] = {}
+    for name in _BY_WEIGHT:
+        found = [console.measure(line[name]).maximum for line in lines if name in line]
+        if name == "name":
+            width = min(max(found), max(room // 3, 8))
+        elif name == "activity":
+            width = _COLUMNS[name]
+        else:
             width = max(_COLUMNS[name], *found) if found else 0
-            if name == "name":
-                width = min(width, max(room // 3, 8))
-            elif name == "activity":
-                width = _COLUMNS[name]
-            if found and width <= room:
-                widths[name] = width
-                room -= width + _GAP
-        if "activity" in widths:  # it is the last, and has what is left
-            widths["activity"] += max(room, 0)
-        table = Table.grid(padding=(0, _GAP, 0, 0))
-        names = [name for name in _COLUMNS if name in widths]
-        for name in names:
-            justify: JustifyMethod = "right" if name in _NUMBERS else "left"
-            table.add_column(width=widths[name], no_wrap=True, justify=justify)
-        for line in lines:
-            table.add_row(*(line.get(name, "") for name in names))
-        return table
+        if found and width <= room:
+            widths[name] = width
+            room -= width + _GAP
+    if "activity" in widths:  # it is the last, and has what is left
+        widths["activity"] += max(room, 0)
+    return {name: widths[name] for name in _COLUMNS if name in widths}

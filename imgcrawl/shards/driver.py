@@ -60,7 +60,8 @@ class ShardDriver:
             self._take_in(k, summary)
         self._run = tasks[0].run
         client.subscribe_topic(self._run, self._on_event)
-        self._next_show = self._next_stop = 0.0
+        self._next_show = time.monotonic() + display.interval
+        self._next_stop = 0.0
 
     def follow(self, stopped: Callable[[], bool]) -> None:
         """Run until every shard has ended; once `stopped`, until those under way have."""

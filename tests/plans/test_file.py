@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,11 +14,13 @@ from scrapy.spiderloader import get_spider_loader
 from imgcrawl.plans.entries import MAX_BYTES, as_typed
 from imgcrawl.plans.file import MAX_CRAWLS, read_plan
 from imgcrawl.records.errors import ArgumentError
+from tests.conftest import ROOT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from imgcrawl.plans.file import CrawlPlan
 
-ROOT = Path(__file__).parent.parent
 SPIDERS = get_spider_loader(Settings({"SPIDER_MODULES": ["spiders"]}))
 GOOD = '[[crawl]]\nspider = "empiar"\narguments = {entry = 11759}\n'
 

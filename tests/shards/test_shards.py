@@ -65,7 +65,7 @@ def shards(crawl: Crawler, urls: Path) -> Shards:
     return Shards(crawl, urls)
 
 
-def same(one: Ended, other: Ended) -> None:
+def assert_same(one: Ended, other: Ended) -> None:
     """The same records with the same bytes, and the same ones missing."""
     kept = ("record_id", "url", "sha256", "bytes", "format", "width", "height")
     found = [
@@ -99,7 +99,7 @@ def test_workers_killed_lose_nothing_and_leave_no_orphan(
     # Below OUT there is one metadata.csv, or those who load it as a folder have pictures twice.
     assert [path.parent for path in out.rglob("metadata.csv")] == [out]
     single = crawl("urls", list=urls, out="single", settings=ALL)
-    same(ended, Ended(single.status, single.log, single.out))
+    assert_same(ended, Ended(single.status, single.log, single.out))
     summary = ended.out.summary()
     assert summary["records"] == {"stored": N - 1, "missing": 1, "expected": None}
     assert summary["missing_by_reason"] == {"not_found": 1}
@@ -109,7 +109,7 @@ def test_workers_killed_lose_nothing_and_leave_no_orphan(
     again = shards()
     assert again.status == 3, again.log
     assert replica.log()["paths"] == {}
-    same(again, ended)
+    assert_same(again, ended)
 
 
 def test_stopped_it_goes_on(shards: Shards, crawl: Crawler, replica: ReplicaProcess) -> None:
