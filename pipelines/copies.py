@@ -34,8 +34,8 @@ class CopiesPipeline(RunPipeline):
         if item.urls and item.result is None:
             async with self._room:
                 item.result = await self._made().copy(item, item.copy)
-        elif item.unchanged and (known := self._run.known(item)) and "objects" in known.metadata:
-            item.metadata = item.metadata | known.metadata  # what it says was read once, and kept
+        elif item.unchanged and "objects" in (known := self._run.in_flight.known_metadata(item)):
+            item.metadata = item.metadata | known  # what it says was read once, and kept
         return item
 
     def _made(self) -> VolumeCopier:

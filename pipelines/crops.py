@@ -31,10 +31,9 @@ class CropsPipeline(RunPipeline):
         if item.result is None:
             async with self._turns:
                 item.result = await self._made().store(item, item.crop)
-        elif (
-            item.unchanged and (known := self._run.known(item)) and isinstance(item.result, Stored)
-        ):
-            item.metadata = item.metadata | known.metadata  # learnt while it was read, and kept
+        elif item.unchanged and isinstance(item.result, Stored):
+            known = self._run.in_flight.known_metadata(item)
+            item.metadata = item.metadata | known  # learnt while it was read, and kept
         return item
 
     def _made(self) -> VolumeCropper:

@@ -25,12 +25,6 @@ class DistinctPipeline(RunPipeline):
         super().__init__(crawler)
         if not crawler.settings.getbool("DISTINCT"):
             raise NotConfigured
-        self._in_flight: dict[tuple[str, str], Item] = {}  # by class and SHA-256
-
-    def open_spider(self) -> None:
-        """Meet the run."""
-        super().open_spider()
-        self._run.on_settled(self._settled)
 
     def process_item(self, item: Item) -> Item:
         """Compare a candidate that was stored just now with what its class has already."""
@@ -42,13 +36,12 @@ class DistinctPipeline(RunPipeline):
             or not result.sha256
         ):
             return item
-        key = item.quota, result.sha256
-        if (other := self._in_flight.get(key)) is not None:
-            first, second = sorted((item, other), key=lambda i: i.rank)
-            self._drop(second, first.record_id)
-            self._in_flight[key] = first
-            return item
-        self._in_flight[key] = item
+        for other in self._run.in_flight.same_bytes(item, result.sha256):
+            if other is not item and other.quota == item.quota:
+                first, second = sorted((item, other), key=lambda i: i.rank)
+                self._drop(second, first.record_id)
+                if second is item:
+                    return item
         for entry in self._run.recorder.of_bytes(result.sha256):
             if entry.quota != item.quota or entry.record_id == item.record_id:
                 continue
@@ -67,13 +60,6 @@ class DistinctPipeline(RunPipeline):
         if result.file_name is not None:
             self._run.files.remove(result.file_name)
         item.result = result.turned_out(Outcome.DUPLICATE, _of(of))
-
-    def _settled(self, item: Item) -> None:
-        sha256 = item.result.sha256 if item.result else None
-        if item.quota is None or sha256 is None:
-            return
-        if self._in_flight.get((item.quota, sha256)) is item:
-            del self._in_flight[item.quota, sha256]
 
 
 def _of(record_id: str) -> str:

@@ -66,8 +66,8 @@ class FilesPipeline(ScrapyFilesPipeline):
             return item
         if item.urls and item.result is None:
             item.result = await self._result(item)
-        elif item.unchanged and (known := self._run.known(item)) and "conflicts" in known.metadata:
-            item.metadata = item.metadata | known.metadata  # what it says was read once, and kept
+        elif item.unchanged and "conflicts" in (known := self._run.in_flight.known_metadata(item)):
+            item.metadata = item.metadata | known  # what it says was read once, and kept
         return item
 
     async def _result(self, item: FileItem) -> Result:

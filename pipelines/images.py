@@ -21,7 +21,6 @@ from scrapy.http.request import NO_CALLBACK
 from scrapy.pipelines.images import ImagesPipeline as ScrapyImagesPipeline
 
 from imgcrawl.crawl.lifecycle import require_dataset, run_of
-from imgcrawl.crawl.shared_requests import SharedRequests
 from imgcrawl.download.schemes import require_http
 from imgcrawl.pictures.placeholders import known_address
 from imgcrawl.records.errors import FULL_DISK, RecordMissing
@@ -56,7 +55,6 @@ class ImagesPipeline(ScrapyImagesPipeline):
             storage, crawler.settings, min_width=self.min_width, min_height=self.min_height
         )
         self._numbers = count()
-        self._same_url = SharedRequests()
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -72,7 +70,6 @@ class ImagesPipeline(ScrapyImagesPipeline):
         """Meet the run."""
         super().open_spider()
         self._run = run_of(self.crawler)
-        self._run.on_settled(self._same_url.settled)
         self._sizes = Thumbnails(self.thumbs, self._size_path, self._pictures, self._run.files)
         self._partial = str(self._run.out.partial)
 
@@ -134,12 +131,14 @@ class ImagesPipeline(ScrapyImagesPipeline):
 
     async def _once(self, item: ImageItem) -> Result:
         """The result of an item; where another had the same URL, both have the one answer."""
-        if self._same_url.is_first(item):
+        asking = self._run.in_flight.share_url(item)
+        if asking.item is item:
             there = self._run.same_url(item) if item.recovered_file is None else None
         else:
-            there = await self._same_url.of_another(item)
+            there = await asking.answer_for(item)
         result = await self._shared(item, there) or await self._result(item)
-        self._same_url.answer(item, result)
+        if asking.item is item:
+            asking.set_answer(result)
         return result
 
     async def _shared(self, item: ImageItem, there: Result | None) -> Result | None:

@@ -28,8 +28,7 @@ class PhashPipeline(RunPipeline):
         result = item.result
         if not isinstance(result, Stored) or not result.file_name or not result.format:
             return item
-        known = self._run.known(item)
-        there = item.unchanged and known is not None and "phash" in known.metadata
+        there = item.unchanged and "phash" in self._run.in_flight.known_metadata(item)
         if not there and (file := self._run.files.on_disk(result.file_name)) is not None:
             value = await asyncio.to_thread(phash, file, result.format)
             if value is not None:

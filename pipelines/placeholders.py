@@ -29,33 +29,26 @@ class PlaceholdersPipeline(RunPipeline):
         self._repeats = crawler.settings.getint("PLACEHOLDER_REPEATS")
         if not self._repeats:
             raise NotConfigured
-        self._in_flight: dict[str, dict[str, tuple[Item, Stored]]] = {}  # by SHA-256 and record
-
-    def open_spider(self) -> None:
-        """Meet the run."""
-        super().open_spider()
-        self._run.on_settled(self._settled)
 
     def process_item(self, item: Item) -> Item:
         """Judge what was stored just now by what else had the same bytes."""
         result = item.result
         if item.unchanged or not isinstance(result, Stored) or not result.sha256:
             return item
-        self._in_flight.setdefault(result.sha256, {})[item.record_id] = item, result
         host = _host(result.final_url)
-        alike = [e for e in self._run.recorder.of_bytes(result.sha256) if _is_of(e, host)]
+        written = [e for e in self._run.recorder.of_bytes(result.sha256) if _is_of(e, host)]
         flying = [
             (other, there)
-            for other, there in self._in_flight[result.sha256].values()
-            if _host(there.final_url) == host and other.result is there
+            for other in self._run.in_flight.same_bytes(item, result.sha256)
+            if isinstance(there := other.result, Stored) and _host(there.final_url) == host
         ]
-        urls = {e.result.url for e in alike} | {there.url for _, there in flying}
+        urls = {e.result.url for e in written} | {there.url for _, there in flying}
         if len(urls) < self._repeats and not any(
-            e.result.outcome is Outcome.PLACEHOLDER for e in alike
+            e.result.outcome is Outcome.PLACEHOLDER for e in written
         ):
             return item
         message = f"{host} sends the same bytes for different pictures: no photograph"
-        for entry in alike:
+        for entry in written:
             if isinstance(entry.result, Stored):
                 self._run.revoke(entry, entry.result.turned_out(Outcome.PLACEHOLDER, message))
         for other, there in flying:
@@ -63,13 +56,6 @@ class PlaceholdersPipeline(RunPipeline):
                 self._run.files.remove(there.file_name)
             other.result = there.turned_out(Outcome.PLACEHOLDER, message)
         return item
-
-    def _settled(self, item: Item) -> None:
-        sha256 = item.result.sha256 if item.result else None
-        if sha256 is not None and (there := self._in_flight.get(sha256)) is not None:
-            there.pop(item.record_id, None)
-            if not there:
-                del self._in_flight[sha256]
 
 
 def _is_of(entry: LedgerEntry, host: str) -> bool:

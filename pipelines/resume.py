@@ -33,39 +33,27 @@ class ResumePipeline(RunPipeline):
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         self._retry = retry_outcomes(crawler.settings.get("RETRY"))
-        self._active: dict[str, str] = {}  # record in flight -> its path
-        self._claimed: dict[str, str] = {}  # path (case folded) -> record in flight
-
-    def open_spider(self) -> None:
-        """Meet the run."""
-        super().open_spider()
-        self._run.on_settled(self._settled)
 
     async def process_item(self, item: Item) -> Item:
         """Set `result` (and `unchanged`) where nothing is left to do, `path` where something is.
 
         Raises DropItem for a record that is in flight already.
         """
-        if item.record_id in self._active:
+        if not self._run.in_flight.start(item):
             raise DropItem(f"{item.record_id} is in flight already")
-        self._active[item.record_id] = ""
         if item.previous_failure is not None:
             self._run.look_up(item)
             self._place(item)
         elif not self._is_done(item) and item.result is None:
             self._place(item)
-        if (
-            self._run.recovering
-            and item.urls
-            and item.result is None
-            and item.previous_failure is None
-        ):
+        is_new = item.result is None and item.previous_failure is None
+        if self._run.recovering and item.urls and is_new:
             item.recovered_file = await self._find(item)
         return item
 
     async def _find(self, item: Item) -> Path | None:
         """A file that a killed run stored for an item and did not come to write down."""
-        if (entry := self._run.known(item)) is not None and entry.doubt:
+        if (entry := self._run.in_flight.known(item)) is not None and entry.doubt:
             return None  # the file that lies there is the one that is not trusted
         # A file of any kind keeps its own name; a picture's extension is what its bytes say.
         extensions = ("",) if item.named else EXTENSIONS
@@ -107,13 +95,8 @@ class ResumePipeline(RunPipeline):
         if not self._is_free(path + extension, item.record_id):
             path = f"{path}~{crc32(item.record_id.encode('utf-8', 'replace')):08x}"
         path = item.path = path + extension
-        self._active[item.record_id] = path.casefold()
-        self._claimed[path.casefold()] = item.record_id
+        self._run.in_flight.claim_path(item, path)
 
     def _is_free(self, path: str, record_id: str) -> bool:
-        holders = (self._run.ledger.owner(path), self._claimed.get(path.casefold()))
+        holders = (self._run.ledger.owner(path), self._run.in_flight.has_path(path))
         return all(holder in {None, record_id} for holder in holders)
-
-    def _settled(self, item: Item) -> None:
-        path = self._active.pop(item.record_id, "")
-        self._claimed.pop(path, None)

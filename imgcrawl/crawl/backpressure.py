@@ -1,18 +1,16 @@
-"""The feed: between a spider's stream and the pipelines.
+"""Back-pressure between a spider's stream and the pipelines.
 
-Scrapy's ``start()`` has no back-pressure: a million items yielded are a million items in memory.
-The feed draws from the spider no faster than items are finished, tries again first what an
-earlier run left, and keeps the crawl open until the last item has its outcome. A bookmark is
-committed once all records handed out before it are settled.
+Scrapy's ``start()`` has none: a million items yielded are a million items in memory. Here the
+spider is drawn from no faster than items are finished; what an earlier run left is tried again
+first; and the crawl stays open until the last item has its outcome. A bookmark is committed once
+all records handed out before it have ended.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -20,10 +18,10 @@ from scrapy import signals
 from scrapy.exceptions import CloseSpider
 
 from imgcrawl.crawl.host_queue import FairHostQueue, host_of
+from imgcrawl.crawl.ledger_queues import RetryQueue, WaybackQueue
 from imgcrawl.crawl.lifecycle import require_dataset, run_of
-from imgcrawl.crawl.wayback_queue import WaybackQueue
 from imgcrawl.records.errors import ImgcrawlError, OutputError
-from imgcrawl.records.items import Bookmark, Document, Expects, Item, Missing, Stored, Unreadable
+from imgcrawl.records.items import Bookmark, Document, Expects, Item, Missing, Unreadable
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.quotas import Quota
 from imgcrawl.records.retry import retry_outcomes
@@ -37,20 +35,11 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
     from twisted.python.failure import Failure
 
-    from imgcrawl.dataset.entries import LedgerEntry
+    from imgcrawl.crawl.in_flight import Flight
 
 logger = logging.getLogger(__name__)
 
-_PAGE = 500  # entries of the ledger looked at in one go
 _SHOWN = 10  # warnings about what is no record
-
-
-@dataclass(slots=True, eq=False)
-class _Segment:
-    """The records between two bookmarks."""
-
-    open: int = 0
-    bookmark: Bookmark | None = None  # the one at its end, once it has come
 
 
 class Backpressure:
@@ -59,7 +48,7 @@ class Backpressure:
     def __init__(self, crawler: Crawler) -> None:
         settings = crawler.settings
         self._crawler = crawler
-        self._window = FairHostQueue(
+        self._queue = FairHostQueue(
             total=settings.getint("ITEMS_IN_FLIGHT"),
             per_host=settings.getint("ITEMS_IN_FLIGHT_PER_HOST"),
             ahead=settings.getint("ITEMS_AHEAD"),
@@ -67,13 +56,8 @@ class Backpressure:
         self._shard: tuple[int, int] | None = settings.get("SHARD")
         self._by_host = settings["SHARD_BY"] == "host"
         self._retry = retry_outcomes(settings.get("RETRY"))
-        self._rescue_limit = settings.getint("WAYBACK_MAX") if settings.getbool("WAYBACK") else 0
+        self._wayback_limit = settings.getint("WAYBACK_MAX") if settings.getbool("WAYBACK") else 0
         self._n_unreadable = 0
-        self._chapters = deque([_Segment()])
-        self._chapter_of: dict[int, _Segment] = {}
-        crawler.signals.connect(self._item_done, signal=signals.item_scraped)
-        crawler.signals.connect(self._item_done, signal=signals.item_dropped)
-        crawler.signals.connect(self._item_error, signal=signals.item_error)
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -84,20 +68,13 @@ class Backpressure:
     async def process_start(self, start: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """Yield items as there is room for them, and end when the last has its outcome."""
         self._run = run_of(self._crawler)
-        self._run.on_stop(lambda: self._window.close(drop=True))
         spider = self._crawler.spider
         assert spider is not None
         spider.bookmarks = self._run.ledger.bookmarks()  # type: ignore[attr-defined] # DatasetSpider's
         if self._crawler.settings.getbool("DRY_RUN"):
-            from imgcrawl.crawl.dry_run import DryRun  # noqa: PLC0415 - few ask for it
-
-            try:
-                await DryRun(self._crawler).show(start)
-            except ImgcrawlError as error:
-                logger.error("%s", error)  # a dry run leaves no summary that could say so
-                self._run.fail(str(error))
-                raise CloseSpider("stopped") from error
+            await self._dry_run(start)
             return
+        self._watch_ends()
         self._closing = asyncio.create_task(self._let_close())
         try:
             await self._run.prepare()
@@ -106,9 +83,9 @@ class Backpressure:
             raise CloseSpider("stopped") from error
         reader = asyncio.create_task(self._read(start))
         try:
-            while (item := await self._window.get()) is not None:
-                yield item
-            await self._window.drained()
+            while (flight := await self._queue.get()) is not None:
+                yield flight.item
+            await self._queue.drained()
             await reader
         finally:
             reader.cancel()
@@ -117,19 +94,41 @@ class Backpressure:
         if self._run.error:
             raise CloseSpider("stopped")
 
-    async def _read(self, start: AsyncIterator[Any]) -> None:
-        """Read the spider's stream to its end, into the window."""
+    async def _dry_run(self, start: AsyncIterator[Any]) -> None:
+        from imgcrawl.crawl.dry_run import DryRun  # noqa: PLC0415 - few ask for it
+
         try:
-            async for entry in self._left_over():
-                await self._accept(entry.to_item())
+            await DryRun(self._crawler).show(start)
+        except ImgcrawlError as error:
+            logger.error("%s", error)  # a dry run leaves no summary that could say so
+            self._run.fail(str(error))
+            raise CloseSpider("stopped") from error
+
+    def _watch_ends(self) -> None:
+        """Free the place of an item that is written down or dropped, or whose pipeline failed."""
+        in_flight, connect = self._run.in_flight, self._crawler.signals.connect
+        self._run.on_stop(lambda: self._queue.close(drop=True))
+        in_flight.on_ended(self._ended)
+        connect(self._item_done, signal=signals.item_scraped)
+        connect(self._item_done, signal=signals.item_dropped)
+        connect(self._item_error, signal=signals.item_error)
+
+    async def _read(self, start: AsyncIterator[Any]) -> None:
+        """Read the spider's stream to its end, into the queue."""
+        counts = self._run.counts
+        try:
+            counts.phase = "looking at what is there"
+            async for item in RetryQueue(self._run, self._retry).items():
+                await self._accept(item)
+            counts.phase = "reading the source"
             self._run.ledger.forget_unreadable()
-            async for said in start:
+            async for output in start:
                 if self._run.stopping:
                     break
-                await self._take(said)
-            self._run.counts.phase = "downloading"
-            if self._rescue_limit:
-                await self._rescue()
+                await self._take(output)
+            counts.phase = "downloading"
+            if self._wayback_limit:
+                await self._look_into_wayback()
         except ImgcrawlError as error:
             # What was handed out before is finished first: it was promised.
             self._run.error = self._run.error or str(error)
@@ -137,30 +136,28 @@ class Backpressure:
             logger.exception("The spider failed")
             self._run.error = "The spider failed: a fault of imgcrawl, see the traceback above."
         finally:
-            self._window.close()
+            self._queue.close()
 
-    async def _take(self, said: Any) -> None:
-        match said:
+    async def _take(self, output: Any) -> None:
+        match output:
             case Item():
-                if said.quota is not None or self._is_mine(self._cut_by(said)):
-                    await self._accept(said)
+                if output.quota is not None or self._is_mine(self._shard_key(output)):
+                    await self._accept(output)
             case Quota():
-                if self._is_mine(said.key):
-                    self._run.open_quota(said)
+                if self._is_mine(output.key):
+                    self._run.open_quota(output)
                 else:
-                    said.wanted = 0
+                    output.wanted = 0
             case Bookmark():
-                self._chapters[-1].bookmark = said
-                self._chapters.append(_Segment())
-                self._commit_bookmarks()
+                self._run.in_flight.bookmark(output)
             case Expects():
-                self._expect(said)
+                self._expect(output)
             case Unreadable():
-                self._unreadable(said)
+                self._unreadable(output)
             case Document():
-                self._run.files.write_document(said)
+                self._run.files.write_document(output)
             case _:
-                raise TypeError(f"a spider yields items and words about them, not {said!r}")
+                raise TypeError(f"a spider yields items and words about them, not {output!r}")
 
     def _unreadable(self, piece: Unreadable) -> None:
         if not self._is_mine(piece.where):
@@ -175,81 +172,55 @@ class Backpressure:
     async def _accept(self, item: Item) -> None:
         item.record_id = utf8(item.record_id)
         item.renew = getattr(self._crawler.spider, "renew", None)
-        chapter = self._chapters[-1]
-        chapter.open += 1
-        self._chapter_of[id(item)] = chapter
-        await self._window.put(item)
+        await self._queue.put(self._run.in_flight.enter(item, host_of(item)))
 
-    def _expect(self, said: Expects) -> None:
+    def _expect(self, expects: Expects) -> None:
         counts = self._run.counts
-        if said.records is not None:
-            counts.expected = (counts.expected or 0) + said.records
-        if said.bytes is not None:
-            counts.expected_bytes = (counts.expected_bytes or 0) + said.bytes
-        size = f", about {format_size(said.bytes)}" if said.bytes else ""
-        count = "an unknown number of" if said.records is None else f"{said.records:,}"
-        note = f" {said.note}" if said.note else ""
+        if expects.records is not None:
+            counts.expected = (counts.expected or 0) + expects.records
+        if expects.bytes is not None:
+            counts.expected_bytes = (counts.expected_bytes or 0) + expects.bytes
+        size = f", about {format_size(expects.bytes)}" if expects.bytes else ""
+        count = "an unknown number of" if expects.records is None else f"{expects.records:,}"
+        note = f" {expects.note}" if expects.note else ""
         logger.info("The source promises %s records%s.%s", count, size, note)
-        if said.bytes is not None and self._crawler.settings.getbool("CHECK_FREE_DISK"):
-            self._run.check_disk(said.bytes)
+        if expects.bytes is not None and self._crawler.settings.getbool("CHECK_FREE_DISK"):
+            self._run.check_disk(expects.bytes)
 
-    async def _left_over(self) -> AsyncIterator[LedgerEntry]:
-        """What an earlier run left to do: failures worth another try, and files since lost."""
-        self._run.counts.phase = "looking at what is there"
-        last = ""
-        while page := list(self._run.ledger.entries(Outcome, after=last, limit=_PAGE)):
-            last = page[-1].record_id
-            for entry in await asyncio.to_thread(self._to_do, page):
-                yield entry
-        self._run.counts.phase = "reading the source"
-
-    async def _rescue(self) -> None:
+    async def _look_into_wayback(self) -> None:
         """Hand out once more what is gone for good: the Wayback Machine may have it."""
-        rescue = WaybackQueue(self._run, self._rescue_limit, self._is_mine)
+        queue = WaybackQueue(self._run, self._wayback_limit, self._is_mine)
         picked = True
         while picked and not self._run.stopping:
-            await self._window.idle()
+            await self._queue.idle()
             self._run.counts.phase = "asking the Wayback Machine"
             picked = False
-            for item in rescue.next_round():
+            for item in queue.next_round():
                 picked = True
                 await self._accept(item)
 
-    def _to_do(self, page: list[LedgerEntry]) -> list[LedgerEntry]:
-        return [entry for entry in page if self._is_to_do(entry)]
-
-    def _is_to_do(self, entry: LedgerEntry) -> bool:
-        if entry.quota is not None:
-            return False  # its class may have enough by now: the spider knows
-        match entry.result:
-            case Stored():
-                return not self._run.has_file(entry)
-            case result:
-                # Without a URL only its source can tell whether it may be had by now.
-                return result.outcome in self._retry and bool(entry.to_item().urls)
-
-    def _cut_by(self, item: Item) -> str:
-        """What decides which shard a record is of: its id, or the host of its first URL."""
+    def _shard_key(self, item: Item) -> str:
+        """Return what decides the shard of a record: its id, or the host of its first URL."""
         return (host_of(item) if self._by_host else "") or item.record_id
 
     def _is_mine(self, key: str) -> bool:
-        """Whether a record, or a class, is of this run's shard (1 of N, cut by a hash)."""
+        """Return True if a record, or a class, is of this run's shard (1 of N, cut by a hash)."""
         if self._shard is None:
             return True
         k, n = self._shard
         return crc32(utf8(key).encode()) % n == k - 1
 
+    def _ended(self, flight: Flight) -> None:
+        if flight.host is not None:
+            self._queue.release(flight)
+        if flight.item.quota in self._run.quotas:
+            self._run.quotas[flight.item.quota].ended()
+
     def _item_done(self, item: Any) -> None:
-        self._window.release(item)
-        if isinstance(item, Item) and item.quota in self._run.quotas:
-            self._run.quotas[item.quota].ended()
-        chapter = self._chapter_of.pop(id(item), None)
-        if chapter is not None:
-            chapter.open -= 1
-            self._commit_bookmarks()
+        self._run.in_flight.ended(item)
 
     def _item_error(self, item: Any, failure: Failure) -> None:
-        """A pipeline failed: still, the record gets an outcome."""
+        """Give an outcome to a record although a pipeline failed."""
         if isinstance(item, Item):
             message = f"a fault of imgcrawl: {type(failure.value).__name__}: {failure.value}"
             self._run.finish(item, Missing(Outcome.INTERRUPTED, message))
@@ -268,8 +239,3 @@ class Backpressure:
                     scraper._check_if_closing()
                 return
             await asyncio.sleep(0.1)
-
-    def _commit_bookmarks(self) -> None:
-        while (first := self._chapters[0]).bookmark is not None and not first.open:
-            self._run.recorder.bookmark(first.bookmark)
-            self._chapters.popleft()

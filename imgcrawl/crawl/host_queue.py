@@ -1,4 +1,4 @@
-"""The window of items in flight, drawn fairly over hosts.
+"""A bounded queue of items, drawn fairly over hosts.
 
 A list sorted by host, or one in which a few hosts hold most records, stalls a plain queue behind
 its slowest host. So a bounded number of items is looked ahead at, and the next one to go is of the
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from imgcrawl.crawl.in_flight import Flight
     from imgcrawl.records.items import Item
 
 # What nearly every address begins with; whatever else stands there is for urlsplit to read.
@@ -21,7 +22,7 @@ _PLAIN = re.compile(r"https?://([a-z0-9.-]+)(?::\d+)?/")
 
 
 def host_of(item: Item) -> str:
-    """The host that an item's first URL names; empty where there is none to ask."""
+    """Return the host that an item's first URL names, or an empty text if none is to be asked."""
     if item.result is not None or not item.urls:
         return ""
     url = item.urls[0]
@@ -40,64 +41,61 @@ class FairHostQueue:
         self._total = total
         self._per_host = per_host
         self._ahead = ahead
-        self._waiting: dict[str, deque[Item]] = {}
+        self._waiting: dict[str, deque[Flight]] = {}
         self._n_waiting = 0
-        self._flying: Counter[str] = Counter()
-        self._host_of: dict[int, str] = {}
+        self._flying: Counter[str] = Counter()  # taken and not yet released, by host
         self._changed = asyncio.Event()
         self._closed = False
 
     @property
     def in_flight(self) -> int:
         """Items taken and not yet released."""
-        return len(self._host_of)
+        return self._flying.total()
 
-    async def put(self, item: Item) -> None:
-        """Let an item wait for its turn; returns once there is room for it."""
+    async def put(self, flight: Flight) -> None:
+        """Add an item, with its host; wait until there is room for it."""
         while self._n_waiting >= self._ahead and not self._closed:
             await self._change()
-        self._waiting.setdefault(host_of(item), deque()).append(item)
+        self._waiting.setdefault(flight.host or "", deque()).append(flight)
         self._n_waiting += 1
         self._changed.set()
 
-    async def get(self) -> Item | None:
-        """The next item to go; None once the window is closed and nothing waits any more."""
+    async def get(self) -> Flight | None:
+        """Return the next item to go, or None once the queue is closed and empty."""
         while True:
-            item = self._next()
-            if item is not None or (self._closed and not self._n_waiting):
-                return item
+            flight = self._next()
+            if flight is not None or (self._closed and not self._n_waiting):
+                return flight
             await self._change()
 
-    def release(self, item: Item) -> None:
-        """An item has its outcome: make room."""
-        host = self._host_of.pop(id(item), None)
-        if host is None:
-            return
+    def release(self, flight: Flight) -> None:
+        """Free the place of an item that `get` returned. Call it once for each."""
+        host = flight.host or ""
         self._flying[host] -= 1
         if not self._flying[host]:
             del self._flying[host]
         self._changed.set()
 
     async def drained(self) -> None:
-        """Returns once nothing is in flight."""
-        while self._host_of:
+        """Wait until nothing is in flight."""
+        while self._flying:
             await self._change()
 
     async def idle(self) -> None:
-        """Returns once nothing waits and nothing is in flight."""
-        while self._host_of or self._n_waiting:
+        """Wait until nothing waits and nothing is in flight."""
+        while self._flying or self._n_waiting:
             await self._change()
 
     def close(self, *, drop: bool = False) -> None:
-        """No more items will come; with `drop`, those that wait are forgotten."""
+        """Take no more items; with `drop`, forget those that wait."""
         self._closed = True
         if drop:
             self._waiting.clear()
             self._n_waiting = 0
         self._changed.set()
 
-    def _next(self) -> Item | None:
-        if len(self._host_of) >= self._total:
+    def _next(self) -> Flight | None:
+        if self.in_flight >= self._total:
             return None
         best, most = None, 0
         for host, queue in self._waiting.items():
@@ -106,14 +104,13 @@ class FairHostQueue:
         if best is None:
             return None
         queue = self._waiting[best]
-        item = queue.popleft()
+        flight = queue.popleft()
         if not queue:
             del self._waiting[best]
         self._n_waiting -= 1
         self._flying[best] += 1
-        self._host_of[id(item)] = best
         self._changed.set()
-        return item
+        return flight
 
     async def _change(self) -> None:
         self._changed.clear()

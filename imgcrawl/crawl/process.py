@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from scrapy.crawler import AsyncCrawlerProcess
 
 from imgcrawl.crawl.lifecycle import RunLifecycle, crawl_ended
+from imgcrawl.crawl.renamed_settings import rename_settings
 from imgcrawl.crawl.summary import format_summary
 from imgcrawl.records.errors import ArgumentError
 from imgcrawl.records.exit_status import ExitStatus, describe_status
@@ -18,6 +19,7 @@ from imgcrawl.records.exit_status import ExitStatus, describe_status
 if TYPE_CHECKING:
     import asyncio
 
+    from scrapy import Spider
     from scrapy.crawler import Crawler
     from scrapy.settings import Settings
 
@@ -42,6 +44,12 @@ class CrawlProcess(AsyncCrawlerProcess):
         if settings["LOG_LEVEL"] != "DEBUG":
             for name in _CHATTY:
                 logging.getLogger(name).setLevel(logging.WARNING)
+
+    def create_crawler(self, crawler_or_spidercls: type[Spider] | str | Crawler) -> Crawler:
+        """Return a new crawler, with what its spider and the user set by old names."""
+        crawler = super().create_crawler(crawler_or_spidercls)
+        rename_settings(crawler.settings)
+        return crawler
 
     def run(self, spider: str, arguments: dict[str, Any]) -> tuple[int, BaseException | None]:
         """Crawl to the end. The exit status, and the error where the crawl did not even start."""

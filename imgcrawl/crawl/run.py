@@ -1,7 +1,7 @@
 """One run into one OUT: what its parts share.
 
-The resume, documents and metadata pipelines, the feed, the progress display and the summary all
-meet here. Spiders do not: what they have to say they yield, what they need is given to them.
+The pipelines, the back-pressure, the progress display and the summary all meet here. Spiders do
+not: they yield what they find, and are given what they need.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from imgcrawl.crawl.in_flight import InFlight
 from imgcrawl.dataset.entries import LedgerEntry
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.dataset.tables import write_all
@@ -54,15 +55,14 @@ class Run:
             raise
         self.files = RecordFiles(self.out, local=local, uploader=self.uploader)
         self.recorder = LedgerWriter(self.out, self.ledger, self.cannot_write)
+        self.in_flight = InFlight(self.recorder.bookmark)
         self.counts = Counts()
         self.started_at = utc_now()
         self.started = time.monotonic()
         self.error: str | None = None
         self.stopping = False
         self.quotas: dict[str, Quota] = {}
-        self._known: dict[str, LedgerEntry] = {}  # of the records in flight
         self._on_stop: list[Callable[[], None]] = []
-        self._on_settled: list[Callable[[Item], None]] = []
         # A run that was killed may have left files that its ledger does not know yet.
         self.recovering = self.ledger.state("open") == "1"
         if self.uploader is not None:
@@ -71,70 +71,98 @@ class Run:
         if self.recovering or not self._has_tables():
             write_all(self.out, self.ledger)
 
+    # --- a record -----------------------------------------------------------------------------
+
     def look_up(self, item: Item) -> LedgerEntry | None:
-        """What is known of an item that begins its way; `settle` ends it."""
+        """Return the entry that the ledger has of an item that starts, and keep it at hand."""
         entry = self.recorder.get(item.record_id)
-        if entry is not None:
-            self._known[item.record_id] = entry
+        self.in_flight.learn(item, entry)
         return entry
 
-    def known(self, item: Item) -> LedgerEntry | None:
-        """What the ledger had of an item that is on its way."""
-        return self._known.get(item.record_id)
-
-    def finish(self, item: Item, result: Result) -> None:
-        """Write down what became of an item: the last thing to happen to a record."""
-        before = self._known.pop(item.record_id, None)
-        if item.unchanged:
-            self.counts.unchanged += item.quota is None  # a quota knows what it has from the start
-            self.counts.not_retried += isinstance(result, Missing) and item.quota is None
-        else:
-            if item.previous_failure is not None and before is not None:
-                self._uncount(before)
-            self.counts.outcomes[result.outcome] += 1
-            if isinstance(result, Stored):
-                self.counts.bytes += result.bytes or 0
-            elif item.quota is not None:
-                self.counts.replaced += 1
-        if item.unchanged and before is not None and "phash" in before.metadata:
-            item.metadata.setdefault("phash", before.metadata["phash"])  # made once, kept
-        if not item.unchanged or (before is not None and before.metadata != item.metadata):
-            now = before.last_try_at if item.unchanged and before else utc_now()
-            was = type(before.result) if before else None
-            self.recorder.record(LedgerEntry.from_item(item, result, now), was=was)
-        if isinstance(result, Missing) and result.outcome is Outcome.DISK_FULL:
-            self.fail(f"The disk of {self.out.root} is full. Free some space and run again.")
-        if isinstance(result, Stored) and not item.unchanged and item.quota in self.quotas:
-            self.quotas[item.quota].count(1)
-        if isinstance(result, Stored) and item.replaces:
-            self.recorder.forget_missing(item.replaces)
-        for callback in self._on_settled:
-            callback(item)
-
-    def revoke(self, entry: LedgerEntry, missing: Missing) -> None:
-        """A record that was stored turns out to be none: its file goes, its outcome changes."""
-        stored = entry.result
-        assert isinstance(stored, Stored)
-        if stored.file_name is not None:
-            self.files.remove(stored.file_name)
-        now = utc_now()
-        changed = replace(entry, result=missing, last_try_at=now)
-        self.recorder.record(changed, was=Stored)
-        self._uncount(entry)
-        self.counts.outcomes[missing.outcome] += 1
-        self.counts.replaced += entry.quota is not None
-        if entry.quota in self.quotas:
-            self.quotas[entry.quota].count(-1)
-
     def has_file(self, entry: LedgerEntry) -> bool:
-        """Return whether a stored record has all that it has to: its file is there, undoubted."""
+        """Return True if a stored record has all that it must: its file is there, undoubted."""
         stored = entry.result
         if not isinstance(stored, Stored) or entry.doubt:
             return False
         return stored.file_name is None or self.files.is_there(stored.file_name, stored.bytes)
 
+    def same_url(self, item: Item) -> Result | None:
+        """Return what the first URL of an item gave another record, or None.
+
+        A stored file counts whenever it was stored, a failure only if it is of this run.
+        """
+        entry = self.recorder.of_url(utf8(item.urls[0]))
+        if entry is None or entry.record_id == item.record_id:
+            return None
+        match entry.result:
+            case Stored(file_name=str()) as stored:
+                return stored if self.files.local and self.has_file(entry) else None
+            case Missing() as missing if self._is_ours(entry):
+                return missing if entry.to_item().urls == item.urls else None
+        return None
+
+    def finish(self, item: Item, result: Result) -> None:
+        """Write down what became of an item: the last thing to happen to a record."""
+        before = self.in_flight.known(item)
+        if item.unchanged:
+            self._finish_unchanged(item, result, before)
+        else:
+            if item.previous_failure is not None and before is not None:
+                self._uncount(before)
+            self.counts.add(result, candidate=item.quota is not None)
+            if isinstance(result, Stored) and item.quota in self.quotas:
+                self.quotas[item.quota].count(1)
+            self._record(item, result, before, utc_now())
+        if isinstance(result, Missing) and result.outcome is Outcome.DISK_FULL:
+            self.fail(f"The disk of {self.out.root} is full. Free some space and run again.")
+        if isinstance(result, Stored) and item.replaces:
+            self.recorder.forget_missing(item.replaces)
+        self.in_flight.ended(item)
+
+    def _finish_unchanged(self, item: Item, result: Result, before: LedgerEntry | None) -> None:
+        """Keep the row of a record that was not asked for anew; its columns may have changed."""
+        if item.quota is None:  # a quota knows what it has from the start
+            self.counts.add_unchanged(result)
+        if before is None:
+            return
+        if "phash" in before.metadata:
+            item.metadata.setdefault("phash", before.metadata["phash"])  # made once, kept
+        if before.metadata != item.metadata:
+            self._record(item, result, before, before.last_try_at)
+
+    def revoke(self, entry: LedgerEntry, missing: Missing) -> None:
+        """Remove the file of a record that was stored and turns out to be missing."""
+        stored = entry.result
+        assert isinstance(stored, Stored)
+        if stored.file_name is not None:
+            self.files.remove(stored.file_name)
+        self.recorder.record(replace(entry, result=missing, last_try_at=utc_now()), was=Stored)
+        self._uncount(entry)
+        self.counts.add(missing, candidate=entry.quota is not None)
+        if entry.quota in self.quotas:
+            self.quotas[entry.quota].count(-1)
+
+    def unreadable(self, piece: Unreadable) -> None:
+        """Write down a piece of the source that is no record, until a run can read it."""
+        self.recorder.unreadable(piece.where, piece.problem, utc_now())
+        self.counts.outcomes[Outcome.BAD_URL] += 1
+
+    def _record(self, item: Item, result: Result, before: LedgerEntry | None, now: str) -> None:
+        was = type(before.result) if before else None
+        self.recorder.record(LedgerEntry.from_item(item, result, now), was=was)
+
+    def _uncount(self, entry: LedgerEntry) -> None:
+        candidate, ours = entry.quota is not None, self._is_ours(entry)
+        self.counts.remove(entry.result, candidate=candidate, in_this_run=ours)
+
+    def _is_ours(self, entry: LedgerEntry) -> bool:
+        """Return True if this run was the last to ask for a record."""
+        return entry.last_try_at >= self.started_at
+
+    # --- classes ------------------------------------------------------------------------------
+
     def open_quota(self, quota: Quota) -> None:
-        """Take a quota into the count, with what is there of it already."""
+        """Add a quota, with what is already stored of it."""
         if self.quotas.get(quota.key) is quota:
             return
         self.quotas[quota.key] = quota
@@ -146,17 +174,17 @@ class Run:
         )
         self.counts.unchanged += quota.stored
 
-    def same_url(self, item: Item) -> Result | None:
-        """What the first URL of an item gave another record: at any time a file, or failure now."""
-        entry = self.recorder.of_url(utf8(item.urls[0]))
-        if entry is None or entry.record_id == item.record_id:
-            return None
-        match entry.result:
-            case Stored(file_name=str()) as stored:
-                return stored if self.files.local and self.has_file(entry) else None
-            case Missing() as missing if entry.last_try_at >= self.started_at:
-                return missing if entry.to_item().urls == item.urls else None
-        return None
+    def note_quotas(self) -> None:
+        """Write down what was learnt of the classes: how long their lists are."""
+        self.ledger.write_quotas(self.quotas.values())
+
+    def describe_activity(self) -> str:
+        """Return what is under way: classes, large files, or the phase."""
+        if self.quotas:
+            return describe_quotas(self.quotas.values())
+        return self.counts.describe_activity()
+
+    # --- the run ------------------------------------------------------------------------------
 
     def fail(self, error: str) -> None:
         """End the run because of `error`, a sentence for the user."""
@@ -171,6 +199,19 @@ class Run:
             "run the same command again: it goes on."
         )
 
+    def check_disk(self, needed: int) -> None:
+        """End the run if the disk cannot hold `needed` bytes less what is stored already."""
+        if self.uploader is not None:
+            return  # files only pass through
+        needed -= self.ledger.stored_bytes()
+        free = self.out.free_bytes()
+        if needed > free:
+            self.fail(
+                f"This needs about {format_size(needed)} more, and {self.out.root} has "
+                f"{format_size(free)} free. Free some, choose less, give another directory "
+                "with -a out=DIR, or turn this check off with -s CHECK_FREE_DISK=0."
+            )
+
     def stop(self) -> None:
         """Start nothing new; what is under way is finished."""
         if self.stopping:
@@ -183,43 +224,19 @@ class Run:
         """Call back when the run is to stop early."""
         self._on_stop.append(callback)
 
-    def on_settled(self, callback: Callable[[Item], None]) -> None:
-        """Call back with each item that has been written down."""
-        self._on_settled.append(callback)
-
-    def check_disk(self, needed: int) -> None:
-        """Stop the run where the disk cannot hold what is still to come."""
-        if self.uploader is not None:
-            return  # files only pass through
-        needed -= self.ledger.stored_bytes()
-        free = self.out.free_bytes()
-        if needed > free:
-            self.fail(
-                f"This needs about {format_size(needed)} more, and {self.out.root} has "
-                f"{format_size(free)} free. Free some, choose less, give another directory "
-                "with -a out=DIR, or turn this check off with -s CHECK_FREE_DISK=0."
-            )
-
-    def note_quotas(self) -> None:
-        """Write down what was learnt of the classes: how long their lists are, if there are any."""
-        self.ledger.write_quotas(self.quotas.values())
-
-    def describe_activity(self) -> str:
-        """What is under way: classes or large files, where there are any."""
-        if self.quotas:
-            return describe_quotas(self.quotas.values())
-        return self.counts.describe_activity()
-
-    def unreadable(self, piece: Unreadable) -> None:
-        """A piece of the source is no record: it stands among the failures until it is read."""
-        self.recorder.unreadable(piece.where, piece.problem, utc_now())
-        self.counts.outcomes[Outcome.BAD_URL] += 1
-
     def is_complete(self) -> bool:
-        """Whether all that was promised is stored: each record, and of each class its number."""
+        """Return True if all that was promised is stored: each record, each class's number."""
         promised = self.ledger.counts(promised=True)
         full = all(not count.short for count in self.ledger.classes())
         return full and not self.ledger.n_unreadable() and set(promised) <= {Outcome.STORED}
+
+    async def prepare(self) -> None:
+        """List the object store that OUT lies in, and keep it in step from now on.
+
+        Raises StoreError.
+        """
+        if self.uploader is not None:
+            await self.uploader.start(self._sizes_of_tables)
 
     def close(self, *, whole: bool = True) -> None:
         """Let go of OUT. whole: whether its last rows are written; if not, the next run mends it.
@@ -236,14 +253,6 @@ class Run:
         finally:
             self._close_out()
 
-    async def prepare(self) -> None:
-        """Learn what lies in the store, and keep what is there in step from now on.
-
-        Raises StoreError.
-        """
-        if self.uploader is not None:
-            await self.uploader.start(self._sizes_of_tables)
-
     def _close_out(self) -> None:
         try:
             if self.uploader is not None:
@@ -252,24 +261,10 @@ class Run:
             self.out.close()
 
     def _sizes_of_tables(self) -> dict[str, int]:
-        """What has been written of the tables that grow, now."""
+        """Return how many bytes have been written of the tables that grow, by name."""
         self.recorder.flush()
         paths = [self.out.root / name for name in (METADATA, FAILURES)]
         return {path.name: path.stat().st_size for path in paths if path.exists()}
-
-    def _uncount(self, entry: LedgerEntry) -> None:
-        """What was counted of a record counts no longer: it gets another outcome."""
-        counts, result = self.counts, entry.result
-        if entry.last_try_at >= self.started_at and counts.outcomes[result.outcome]:
-            counts.outcomes[result.outcome] -= 1
-            if isinstance(result, Stored):
-                counts.bytes -= result.bytes or 0
-            elif entry.quota is not None:
-                counts.replaced -= 1
-        elif entry.quota is None or isinstance(result, Stored):
-            counts.unchanged = max(0, counts.unchanged - 1)
-            if isinstance(result, Missing):
-                counts.not_retried = max(0, counts.not_retried - 1)
 
     def _has_tables(self) -> bool:
         return all((self.out.root / name).exists() for name in (METADATA, FAILURES))

@@ -11,6 +11,7 @@ from scrapy.spiderloader import SpiderLoader as ScrapyLoader
 from scrapy.spiderloader import get_spider_loader
 from scrapy.utils.spider import iter_spider_classes
 
+from imgcrawl.crawl.renamed_settings import rename_classes
 from imgcrawl.records.errors import ArgumentError
 from imgcrawl.text.suggest import did_you_mean
 
@@ -61,6 +62,7 @@ class SpiderLoader:
 
 def spider_class(settings: BaseSettings, name: str) -> type[Spider]:
     """The class of a spider, whichever loader is set. Raises ArgumentError with what is near."""
+    rename_classes(settings, "SPIDER_LOADER_CLASS")
     loader = get_spider_loader(settings)
     try:
         return loader.load(name)

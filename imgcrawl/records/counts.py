@@ -1,16 +1,24 @@
-"""What a run has done so far, for those who look on; and the time as the tables have it."""
+"""What a run has done so far, for those who look on."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from imgcrawl.records.items import Missing, Stored
 from imgcrawl.records.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from imgcrawl.records.items import Result
 
 
 @dataclass(slots=True)
 class Counts:
-    """What this run has done so far."""
+    """What this run has done so far.
+
+    A candidate is a record of a class of which a number is wanted: it is not promised itself.
+    """
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)  # records that ended in this run
     unchanged: int = 0  # records that an earlier run had brought to their end
@@ -37,8 +45,37 @@ class Counts:
         """Records that have their outcome, by this run or an earlier one."""
         return self.outcomes.total() - self.replaced + self.unchanged
 
+    def add(self, result: Result, *, candidate: bool) -> None:
+        """Count a record that ended in this run."""
+        self.outcomes[result.outcome] += 1
+        if isinstance(result, Stored):
+            self.bytes += result.bytes or 0
+        elif candidate:
+            self.replaced += 1
+
+    def add_unchanged(self, result: Result) -> None:
+        """Count a promised record whose result is an earlier run's."""
+        self.unchanged += 1
+        self.not_retried += isinstance(result, Missing)
+
+    def remove(self, result: Result, *, candidate: bool, in_this_run: bool) -> None:
+        """Take back the count of a record that gets another result.
+
+        in_this_run: whether `result` was found in this run
+        """
+        if in_this_run and self.outcomes[result.outcome]:
+            self.outcomes[result.outcome] -= 1
+            if isinstance(result, Stored):
+                self.bytes -= result.bytes or 0
+            elif candidate:
+                self.replaced -= 1
+        elif not candidate or isinstance(result, Stored):
+            self.unchanged = max(0, self.unchanged - 1)
+            if isinstance(result, Missing):
+                self.not_retried = max(0, self.not_retried - 1)
+
     def describe_activity(self) -> str:
-        """What is under way: large files, where there are any."""
+        """Return what is under way: large files, or else the phase."""
         shown = []
         for name, (received, size) in [*self.files.items()][:3]:
             of = f"/{size / 1e6:,.0f}" if size else ""

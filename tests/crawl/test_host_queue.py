@@ -3,31 +3,33 @@ from __future__ import annotations
 import asyncio
 
 from imgcrawl.crawl.host_queue import FairHostQueue, host_of
+from imgcrawl.crawl.in_flight import Flight
 from imgcrawl.records.items import ImageItem, Missing
 from imgcrawl.records.outcomes import Outcome
 
 
-def item(host: str, number: int = 0) -> ImageItem:
-    return ImageItem(f"{host}/{number}", [f"http://{host}/{number}"], "x")
+def flight(host: str, number: int = 0) -> Flight:
+    item = ImageItem(f"{host}/{number}", [f"http://{host}/{number}"], "x")
+    return Flight(item, host_of(item))
 
 
 def test_no_more_than_the_total_is_in_flight_and_put_waits_for_room() -> None:
     async def run() -> None:
         window = FairHostQueue(total=3, per_host=99, ahead=2)
-        taken: list[ImageItem] = []
+        taken: list[Flight] = []
         fed = 0
 
         async def feed() -> None:
             nonlocal fed
             for number in range(20):
-                await window.put(item("a.org", number))
+                await window.put(flight("a.org", number))
                 fed += 1
             window.close()
 
         feeder = asyncio.create_task(feed())
         for _ in range(3):
             got = await window.get()
-            assert isinstance(got, ImageItem)
+            assert isinstance(got, Flight)
             taken.append(got)
         for _ in range(20):
             await asyncio.sleep(0)
@@ -44,11 +46,11 @@ def test_a_host_has_its_share_and_the_most_loaded_goes_first() -> None:
     async def run() -> list[str]:
         window = FairHostQueue(total=5, per_host=2, ahead=100)
         for number in range(10):
-            await window.put(item("big.org", number))
-        await window.put(item("small.org"))
-        await window.put(item("other.org"))
+            await window.put(flight("big.org", number))
+        await window.put(flight("small.org"))
+        await window.put(flight("other.org"))
         window.close()
-        return [host_of(got) for _ in range(4) if (got := await window.get())]
+        return [got.host or "" for _ in range(4) if (got := await window.get())]
 
     assert asyncio.run(run()) == ["big.org", "big.org", "small.org", "other.org"]
 
@@ -58,7 +60,8 @@ def test_items_without_an_address_are_not_held_up() -> None:
         window = FairHostQueue(total=50, per_host=1, ahead=100)
         for number in range(10):
             known = Missing(Outcome.NOT_FOUND)
-            await window.put(ImageItem(str(number), [], "x", result=known))
+            item = ImageItem(str(number), ["http://a.org/"], "x", result=known)
+            await window.put(Flight(item, host_of(item)))
         window.close()
         return len([1 for _ in range(10) if await window.get()])
 
@@ -68,9 +71,9 @@ def test_items_without_an_address_are_not_held_up() -> None:
 def test_closing_with_drop_forgets_what_waits() -> None:
     async def run() -> None:
         window = FairHostQueue(total=1, per_host=1, ahead=10)
-        first = item("a.org", 0)
+        first = flight("a.org", 0)
         await window.put(first)
-        await window.put(item("a.org", 1))
+        await window.put(flight("a.org", 1))
         assert await window.get() is first
         window.close(drop=True)
         assert await window.get() is None

@@ -1,15 +1,16 @@
-"""Which records are worth a look into the Wayback Machine, once all else has been tried."""
+"""Records of the ledger that are handed out again: retries, and look-ups in the Wayback Machine."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from imgcrawl.records.items import Missing
-from imgcrawl.records.outcomes import GONE
+from imgcrawl.records.items import Missing, Stored
+from imgcrawl.records.outcomes import GONE, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator
 
     from imgcrawl.crawl.run import Run
     from imgcrawl.dataset.entries import LedgerEntry
@@ -18,6 +19,33 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _PAGE = 500  # entries of the ledger looked at in one go
+
+
+class RetryQueue:
+    """What an earlier run left to do: retryable failures, and stored files that disappeared."""
+
+    def __init__(self, run: Run, retry: Collection[Outcome]) -> None:
+        self._run = run
+        self._retry = retry
+
+    async def items(self) -> AsyncIterator[Item]:
+        """Yield items to try again, as their spiders made them."""
+        for page in _pages(self._run, frozenset(Outcome)):
+            for entry in await asyncio.to_thread(self._chosen, page):
+                yield entry.to_item()
+
+    def _chosen(self, page: list[LedgerEntry]) -> list[LedgerEntry]:
+        return [entry for entry in page if self._is_to_do(entry)]
+
+    def _is_to_do(self, entry: LedgerEntry) -> bool:
+        if entry.quota is not None:
+            return False  # its class may have enough by now: the spider knows
+        match entry.result:
+            case Stored():
+                return not self._run.has_file(entry)
+            case result:
+                # Without a URL only its source can tell whether it may be had by now.
+                return result.outcome in self._retry and bool(entry.to_item().urls)
 
 
 class WaybackQueue:
@@ -33,7 +61,7 @@ class WaybackQueue:
         self._tried: set[str] = set()
 
     def next_round(self) -> Iterator[Item]:
-        """Items to look for now; none when there is nothing more to do."""
+        """Yield items to look for now; none if there is nothing more to do."""
         for entry in self._entries():
             quota = self._run.quotas.get(entry.quota or "")
             if entry.record_id in self._tried or (quota is not None and not quota.room):
@@ -56,7 +84,12 @@ class WaybackQueue:
 
     def _entries(self) -> Iterator[LedgerEntry]:
         self._run.recorder.flush()
-        last = ""
-        while page := list(self._run.ledger.entries(GONE, after=last, limit=_PAGE)):
-            last = page[-1].record_id
+        for page in _pages(self._run, GONE):
             yield from (e for e in page if self._is_mine(e.quota or e.record_id))
+
+
+def _pages(run: Run, outcomes: Collection[Outcome]) -> Iterator[list[LedgerEntry]]:
+    last = ""
+    while page := list(run.ledger.entries(outcomes, after=last, limit=_PAGE)):
+        last = page[-1].record_id
+        yield page
