@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -10,13 +9,12 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from imgcrawl.arguments import SpiderArguments
-from imgcrawl.microscopy.zarr_documents import MAX_DOCUMENT
 from imgcrawl.records.errors import NoAnswerError, SourceError
 from imgcrawl.records.items import Expects, Missing, VolumeItem
 from imgcrawl.records.outcomes import Outcome
+from imgcrawl.sources.volume_store import VolumeStore
 from imgcrawl.volumes.crop.provenance import Provenance, check_crop, crop_bytes, read_provenance
 from imgcrawl.volumes.metadata.address import parent
-from imgcrawl.volumes.metadata.local_folder import read_document
 from imgcrawl.volumes.metadata.multiscale import read_multiscale
 from spiders.base.dataset import DatasetSpider
 
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
 
     from imgcrawl.records.items import SpiderOutput
     from imgcrawl.records.volume import Crop, Level, VolumeAddress
-
-_ABSENT = {403, 404, 410}  # some stores forbid what they do not have
 
 
 class RecropArguments(SpiderArguments):
@@ -94,6 +90,7 @@ class RecropSpider(DatasetSpider[RecropArguments]):
         Documents of a group count too, and the crop does not say how far above its array that was.
         Raises SourceError where the level is no more.
         """
+        documents = VolumeStore(self).document
         found: list[Level] = []
         problem = ""
         place: VolumeAddress | None = cited.address
@@ -101,7 +98,7 @@ class RecropSpider(DatasetSpider[RecropArguments]):
             if place is None:
                 break
             try:
-                levels = (await read_multiscale(self._document, place)).levels
+                levels = (await read_multiscale(documents, place)).levels
             except NoAnswerError:
                 raise
             except SourceError as error:
@@ -117,17 +114,6 @@ class RecropSpider(DatasetSpider[RecropArguments]):
                 problem or f"{cited.address.shown} has no level {cited.name} any more."
             )
         return next((each for each in found if each.sha256 == cited.sha256), found[0])
-
-    async def _document(self, url: str) -> bytes | None:
-        """A document of the volume, None where there is none."""
-        if url.startswith("file:"):
-            return await asyncio.to_thread(read_document, url)
-        response = await self.fetch(url, dont_cache=True, download_maxsize=MAX_DOCUMENT)
-        if response.status in _ABSENT:
-            return None
-        if response.status != 200:
-            raise SourceError(f"{url} cannot be read: HTTP {response.status}.")
-        return response.body
 
 
 def _unlike(cited: Crop, now: Level) -> str:

@@ -8,19 +8,23 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from imgcrawl.arguments import AnyCase, Words
 from imgcrawl.records.errors import SourceError
-from imgcrawl.records.items import Expects, VolumeItem
-from imgcrawl.records.volume import Copy, Format, VolumeAddress, size_of_level
-from imgcrawl.text.suggest import did_you_mean
-from imgcrawl.volumes.crop.columns import columns_of_level
-from imgcrawl.volumes.metadata.address import name_of, store_of, within
+from imgcrawl.records.items import Expects
+from imgcrawl.records.volume import Format, VolumeAddress, size_of_level
+from imgcrawl.sources.zarr import (
+    copy_folder,
+    copy_item,
+    describe_level,
+    level_copies,
+    pick_levels,
+)
+from imgcrawl.volumes.metadata.address import name_of, within
 from imgcrawl.volumes.metadata.multiscale import NoMultiscaleError
-from spiders.base.volume import VolumeSpider
-from spiders.base.volume_arguments import VolumeArguments, checked_address
+from spiders.base.volume import VolumeArguments, VolumeSpider, check_address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from imgcrawl.records.items import Metadata, SpiderOutput
+    from imgcrawl.records.items import SpiderOutput
     from imgcrawl.records.volume import Level, Multiscale
 
 MAX_UNASKED = 100_000_000_000  # bytes, uncompressed, of levels that nobody named
@@ -49,7 +53,7 @@ class ZarrArguments(VolumeArguments):
     @field_validator("url")
     @classmethod
     def _is_address(cls, url: str) -> str:
-        return checked_address(url)
+        return check_address(url)
 
     @field_validator("path")
     @classmethod
@@ -86,10 +90,10 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
     )
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
-        """The levels that are asked for, or cubes of them."""
-        address = within(self.address(self.args.url), self.args.path or "")
+        """Yield the levels that are asked for, or cubes of them."""
+        address = within(self.store.address(self.args.url), self.args.path or "")
         try:
-            picture = await self.open_picture(address)
+            picture = await self.store.open(address)
         except NoMultiscaleError as error:
             if not (self.args.is_copy and error.below):
                 raise
@@ -97,64 +101,26 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
                 whole = "\nOr, for all that is in it, whatever its size:\n  -a level=all"
                 raise SourceError(f"{error}{whole}") from error
             yield Expects(1, None, f"{address.shown}: a group, with all that is in it.")
-            yield self._copy(address, _folder(address))
+            yield copy_item(address, copy_folder(address))
             return
         levels = self._levels(picture)
         if self.args.is_copy:
-            async for said in self._copies(picture, levels):
-                yield said
+            for copied in level_copies(picture, levels):
+                yield copied
             return
         format_ = self.args.format or "ome-zarr"
         async for said in self.cubes(picture, levels, name_of(picture.address), format_):
             yield said
 
     def _levels(self, picture: Multiscale) -> list[Level]:
-        known = {level.name: level for level in picture.levels}
-        if not self.args.level:
-            return [*picture.levels] if self.args.is_copy else [picture.levels[0]]
-        if "all" in self.args.level:
-            return [*picture.levels]
-        for name in self.args.level:
-            if name not in known:
-                shown = "\n".join(f"  {in_words(level)}" for level in picture.levels)
-                near = did_you_mean(name, known).removesuffix(".")
-                raise SourceError(
-                    f"level={name}: {picture.address.shown} has no such level{near}\n{shown}"
-                )
-        return [known[name] for name in dict.fromkeys(self.args.level)]
-
-    async def _copies(
-        self, picture: Multiscale, levels: list[Level]
-    ) -> AsyncIterator[SpiderOutput]:
-        size = sum(map(size_of_level, levels))
-        if not self.args.level and size > MAX_UNASKED:
-            shown = "\n".join(f"  -a level={in_words(level)}" for level in levels)
+        if self.args.level:
+            return pick_levels(picture, self.args.level)
+        if not self.args.is_copy:
+            return [picture.levels[0]]
+        if (size := sum(map(size_of_level, picture.levels))) > MAX_UNASKED:
+            shown = "\n".join(f"  -a level={describe_level(level)}" for level in picture.levels)
             raise SourceError(
                 f"All levels of {picture.address.shown} are {size / 1e9:,.1f} GB, uncompressed. "
                 f"Type which you want, or -a level=all:\n{shown}"
             )
-        for level in levels:
-            is_whole = level.address == picture.address and level.scale is None
-            folder = _folder(picture.address, "" if is_whole else level.name)
-            there = level.address
-            if level.scale is not None:
-                there = within(there, level.name)  # a precomputed scale has a folder of its own
-            yield Expects(1, None, f"{there.shown} ({picture.kind}): {in_words(level)}.")
-            yield self._copy(there, folder, columns_of_level(level, picture.kind))
-
-    @staticmethod
-    def _copy(there: VolumeAddress, folder: str, columns: Metadata | None = None) -> VolumeItem:
-        return VolumeItem(folder, [there.url], folder, columns or {}, copy=Copy(there))
-
-
-def _folder(address: VolumeAddress, *below: str) -> str:
-    """Where a folder of a store lies in OUT: in one of the store's name, at its own path."""
-    store, path = store_of(address)
-    return "/".join(filter(None, (name_of(store), path, *below)))
-
-
-def in_words(level: Level) -> str:
-    """A level's name, and how large it is."""
-    sides = " x ".join(f"{side:,}" for side in level.shape)
-    size = size_of_level(level) / 1e9
-    return f"{level.name}  ({sides} voxels of {level.dtype}, {size:,.2f} GB uncompressed)"
+        return [*picture.levels]

@@ -2,80 +2,124 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
-from dataclasses import replace
+from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
-from imgcrawl.microscopy.zarr_documents import MAX_DOCUMENT
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
+
+from imgcrawl.arguments import SpiderArguments
 from imgcrawl.records.errors import RecordMissing, SourceError
 from imgcrawl.records.items import Expects, VolumeItem
 from imgcrawl.records.volume import Crop, size_of
-from imgcrawl.text.redact import printable
-from imgcrawl.volumes.crop.box import box_in_level, clip, format_box, size_in_level
+from imgcrawl.sources.volume_store import VolumeStore
+from imgcrawl.volumes.crop.box import (
+    Box,
+    Size,
+    box_in_level,
+    clip,
+    format_box,
+    parse_box,
+    parse_size,
+    size_in_level,
+)
 from imgcrawl.volumes.crop.foreground import ForegroundEstimate
 from imgcrawl.volumes.crop.random_boxes import draw
 from imgcrawl.volumes.crop.writing import EXTENSIONS, check_dtype
 from imgcrawl.volumes.metadata.address import parse_address
-from imgcrawl.volumes.metadata.local_folder import read_document
-from imgcrawl.volumes.metadata.multiscale import read_multiscale
-from imgcrawl.volumes.metadata.precomputed import middle_chunk
 from spiders.base.dataset import DatasetSpider
-from spiders.base.volume_arguments import VolumeArguments
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from imgcrawl.records.items import Metadata, SpiderOutput
-    from imgcrawl.records.volume import Format, Level, Multiscale, VolumeAddress, Zyx
+    from imgcrawl.records.volume import Format, Level, Multiscale, Zyx
     from imgcrawl.volumes.crop.foreground import Voxels
 
+MAX_COUNT = 100_000
 MAX_DRAWS = 100  # without one that has the foreground that is asked for
-_MAX_MOVES = 3
-_ABSENT = frozenset({403, 404, 410})  # buckets that may not be listed answer 403 for absence
 
-V = TypeVar("V", bound=VolumeArguments)
+V = TypeVar("V", bound="VolumeArguments")
 
 
-class _Moved(Exception):  # noqa: N818 - an answer more than a fault
-    """The documents of a volume are asked for at one address, and come from another."""
+def check_address(text: str) -> str:
+    """Return the text unchanged. Raises ValueError if it is no address of a volume."""
+    parse_address(text, s3_url="https://{bucket}.invalid/", gcs_url="https://{bucket}.invalid/")
+    return text
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self.url = url
+
+def _box(value: Any) -> Any:
+    if isinstance(value, str):
+        parse_box(value)
+    return value
+
+
+def _size(value: Any) -> Any:
+    if isinstance(value, str):
+        parse_size(value)
+    return value
+
+
+class VolumeArguments(SpiderArguments):
+    """A volume, and which cubes of it are wanted."""
+
+    box: Annotated[str | None, BeforeValidator(_box)] = Field(
+        None,
+        description="one cube: z0:z1,y0:y1,x0:x1 in voxels of the level, or with units (nm, um) "
+        "from the corner of voxel 0",
+        examples=["0:100,200:300,400:500", "0:800nm,1um:2um,0:4um"],
+    )
+    size: Annotated[str | None, BeforeValidator(_size)] = Field(
+        None,
+        description="cubes at random places: z,y,x in voxels or with units; one number for a cube",
+        examples=["1000,1000,1000", "2um"],
+    )
+    count: Annotated[PositiveInt, Field(le=MAX_COUNT)] = Field(
+        1, description="how many cubes are drawn"
+    )
+    seed: NonNegativeInt = Field(
+        0, description="of the draws: the same seed gives the same cubes, and more of them"
+    )
+    min_foreground: Annotated[float | None, Field(gt=0, le=1)] = Field(
+        None,
+        description="draw again where less than this part is tissue, judged on a coarse level",
+        examples=["0.5"],
+    )
+    time: NonNegativeInt = Field(0, description="which time point, where there are several")
+    dry_run: bool = Field(
+        False, description="only say what there is: cubes, levels and sizes; nothing is stored"
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> VolumeArguments:
+        if self.box is not None and self.size is not None:
+            raise ValueError("box says how large it is; leave size out, or type size for a draw")
+        if self.size is None:
+            for name in ("count", "seed", "min_foreground"):
+                if name in self.model_fields_set:
+                    raise ValueError(f"{name} is for cubes at random places: type size=z,y,x too")
+        return self
+
+    @property
+    def asked_box(self) -> Box | None:
+        """The box, read."""
+        return None if self.box is None else parse_box(self.box)
+
+    @property
+    def asked_size(self) -> Size | None:
+        """The size, read."""
+        return None if self.size is None else parse_size(self.size)
 
 
 class VolumeSpider(DatasetSpider[V], Generic[V]):
     """Opens volumes, and yields cubes of them. A subclass says which volume, levels and format."""
 
-    def address(self, text: str, *, local: bool = True) -> VolumeAddress:
-        """What a text names, buckets being where the settings S3_URL and GCS_URL say.
-
-        local: whether a folder of this computer may be named. Raises SourceError.
-        """
-        try:
-            return self._named_by(text, local=local)
-        except ValueError as error:
-            words = str(error).removesuffix(".")
-            raise SourceError(f"{printable(text)} cannot be read: {words}.") from error
-
-    async def open_picture(self, address: VolumeAddress) -> Multiscale:
-        """The picture at an address; what is asked for later is where its documents came from.
-
-        Raises SourceError.
-        """
-        for _ in range(_MAX_MOVES):
-            try:
-                return await self._read(address)
-            except _Moved as moved:
-                # Whoever reads the chunks follows no redirects.
-                self.logger.info("%s is now at %s", address.shown, moved.url)
-                is_bucket = address.shown.startswith(("s3://", "gs://"))
-                shown = address.shown if is_bucket else moved.url.rstrip("/")
-                address = replace(address, shown=shown, url=moved.url)
-        raise SourceError(f"{address.shown} moves on and on.")
+    @cached_property
+    def store(self) -> VolumeStore:
+        """Where its volumes are opened."""
+        return VolumeStore(self)
 
     async def cubes(
         self, picture: Multiscale, levels: Sequence[Level], name: str, format_: Format
@@ -87,7 +131,7 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
         """
         for level in levels:
             self._check(level, format_)
-            await self._require_plain(level)
+            await self.store.require_plain(level)
             if (size := self.args.asked_size) is not None:
                 wanted = size_in_level(size, level)
                 _, shape = clip(level, level.offset, wanted)
@@ -117,34 +161,6 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
                 yield self._expects(picture, level, shape, 1)
                 yield self._item(Crop(level, origin, shape, format_, self.args.time), name)
 
-    async def _read(self, address: VolumeAddress) -> Multiscale:
-        async def get(url: str) -> bytes | None:
-            if url.startswith("file:"):
-                try:
-                    return await asyncio.to_thread(read_document, url)
-                except OSError as error:
-                    raise SourceError(f"{url} cannot be read: {error}.") from error
-            response = await self.fetch(url, download_maxsize=MAX_DOCUMENT)
-            if response.status in _ABSENT:
-                return None
-            if response.status != 200:
-                raise SourceError(f"{url} cannot be read: HTTP {response.status}.")
-            document = url.removeprefix(address.url)
-            if url.startswith(address.url) and "?" not in document:
-                base = response.url.removesuffix(document)
-                if base not in {response.url, address.url} and base.endswith("/"):
-                    raise _Moved(base)
-            return response.body
-
-        def resolve(text: str) -> VolumeAddress:
-            return self._named_by(text, local=False)
-
-        return await read_multiscale(get, address, resolve=resolve)
-
-    def _named_by(self, text: str, *, local: bool) -> VolumeAddress:
-        s3_url, gcs_url = self.settings["S3_URL"], self.settings["GCS_URL"]
-        return parse_address(text, s3_url=s3_url, gcs_url=gcs_url, local=local)
-
     def _check(self, level: Level, format_: Format) -> None:
         """Raise SourceError for what the level has not, or the format cannot hold."""
         if self.args.time >= level.times:
@@ -162,34 +178,6 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
                 "what is stored says 1 nm",
                 level.address.shown,
             )
-
-    async def _require_plain(self, level: Level) -> None:
-        """Raise SourceError where chunks lie packed under other names, and none would be found.
-
-        cloud-volume writes NAME.gz into folders. In a bucket a chunk has its own name, and a
-        header says how it is packed.
-        """
-        is_bucket = level.address.shown.startswith(("s3://", "gs://"))
-        if level.driver != "neuroglancer_precomputed" or is_bucket:
-            return
-        chunk = middle_chunk(level)
-        if not await self._is_packed(f"{chunk}.gz") or await self._peek(chunk):
-            return
-        raise SourceError(
-            f"{level.address.shown} has its chunks packed as files of other names "
-            f"({chunk}.gz), which are not read here: all of it would read as zeros. "
-            "Type gunzip -r in a copy of the folder, and crawl that."
-        )
-
-    async def _is_packed(self, url: str) -> bool:
-        return (await self._peek(url))[:2] == b"\x1f\x8b"
-
-    async def _peek(self, url: str) -> bytes:
-        """What lies behind a URL, nothing where nothing does."""
-        if url.startswith("file:"):
-            return await asyncio.to_thread(read_document, url) or b""
-        response = await self.fetch(url, dont_cache=True)
-        return response.body if response.status == 200 else b""
 
     def _expects(self, picture: Multiscale, level: Level, shape: Zyx, count: int) -> Expects:
         sides = " x ".join(f"{side:,}" for side in level.shape)

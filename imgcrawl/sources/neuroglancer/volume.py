@@ -1,0 +1,102 @@
+"""Which volume a link of neuroglancer shows, and which of its levels is meant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imgcrawl.records.errors import SourceError
+from imgcrawl.sources.neuroglancer.follow import follow
+from imgcrawl.sources.neuroglancer.link import RemoteState, images, pick_layer, read_link
+from imgcrawl.sources.volume_store import VolumeStore
+from imgcrawl.volumes.metadata.address import name_of
+
+if TYPE_CHECKING:
+    from imgcrawl.records.volume import Level, VolumeAddress
+    from imgcrawl.sources.fetcher import Fetcher
+
+NO_LAYERS = "layers are those of a link, and this is the address of one volume"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownVolume:
+    """The volume of a layer; or one that is named without a link, whose `kind` is None."""
+
+    address: VolumeAddress
+    name: str
+    kind: str | None = None  # the layer's type; "" if the link does not say
+
+
+async def find_volume(fetcher: Fetcher, url: str, layer_name: str | None) -> ShownVolume:
+    """Return the volume that a link or an address means.
+
+    layer_name: None for the first image that is shown
+    Raises SourceError.
+    """
+    store = VolumeStore(fetcher)
+    if not url.startswith(("http://", "https://")):
+        return _without_link(store, url, layer_name)
+    state = read_link(url)
+    if isinstance(state, RemoteState):
+        found = await follow(fetcher, state)
+        if found is None:  # neither a state nor a way to one: perhaps a volume
+            return _without_link(store, url, layer_name)
+        state = found
+    try:
+        layer = pick_layer(state, layer_name)
+    except ValueError as error:
+        raise SourceError(f"{url[:100]}: {error}") from error
+    # A source is a stranger's word: it may not lead into this computer.
+    address = store.address(layer.sources[0], local=False)
+    others = [other.name for other in images(state) if other is not layer]
+    if layer_name is None and others:
+        fetcher.logger.warning(
+            "The link shows more images than %s: %s. Choose with -a layer=NAME",
+            layer.name,
+            ", ".join(others[:10]),
+        )
+    if layer.moved:
+        fetcher.logger.warning(
+            "The layer %s is moved in the viewer: places are those of its volume", layer.name
+        )
+    return ShownVolume(address, layer.name or name_of(address), layer.kind)
+
+
+def _without_link(store: VolumeStore, url: str, layer_name: str | None) -> ShownVolume:
+    if layer_name is not None:
+        raise SourceError(f"{NO_LAYERS}: {url[:100]} is no link to a view.")
+    address = store.address(url)
+    return ShownVolume(address, name_of(address))
+
+
+def pick_level(levels: tuple[Level, ...], mip: int | None, resolution: str | None) -> Level:
+    """Return the level of a number, 0 being the finest, or that of a size of voxels.
+
+    resolution: nm along x, or z,y,x; in place of mip
+    Raises SourceError, with the levels that there are.
+    """
+    if resolution is None:
+        mip = mip or 0
+        if mip < len(levels):
+            return levels[mip]
+        raise SourceError(f"mip={mip}: there are {len(levels)} levels:\n{_format_levels(levels)}")
+    wanted = [float(nm) for nm in resolution.split(",")]
+    for level in levels:
+        if _is_close(level.voxel_nm[-len(wanted) :], wanted):
+            return level
+    words = f"resolution={resolution}: no level has such voxels:\n{_format_levels(levels)}"
+    raise SourceError(words)
+
+
+def _is_close(sizes: tuple[float | None, ...], wanted: list[float]) -> bool:
+    pairs = zip(sizes, wanted, strict=True)
+    return all(nm is not None and abs(nm - asked) <= 1e-3 * asked for nm, asked in pairs)
+
+
+def _format_levels(levels: tuple[Level, ...]) -> str:
+    lines = []
+    for mip, level in enumerate(levels):
+        nm = ",".join("?" if step is None else f"{step:g}" for step in level.voxel_nm)
+        sides = " x ".join(f"{side:,}" for side in level.shape)
+        lines.append(f"  -a mip={mip}  ({level.name}: {nm} nm, {sides} voxels)")
+    return "\n".join(lines)

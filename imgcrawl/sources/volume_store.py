@@ -1,0 +1,125 @@
+"""VolumeStore: volumes in buckets, on servers or in local folders, opened by their addresses."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.microscopy.zarr_documents import MAX_DOCUMENT
+from imgcrawl.records.errors import SourceError
+from imgcrawl.text.redact import printable
+from imgcrawl.volumes.metadata.address import parse_address
+from imgcrawl.volumes.metadata.local_folder import read_document
+from imgcrawl.volumes.metadata.multiscale import read_multiscale
+from imgcrawl.volumes.metadata.precomputed import middle_chunk
+
+if TYPE_CHECKING:
+    from imgcrawl.records.volume import Level, Multiscale, VolumeAddress
+    from imgcrawl.sources.fetcher import Fetcher
+
+_MAX_MOVES = 3
+_ABSENT = frozenset({403, 404, 410})  # buckets that may not be listed answer 403 for absence
+
+
+class _Moved(Exception):  # noqa: N818 - an answer more than a fault
+    """The documents of a volume are asked for at one address, and come from another."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.url = url
+
+
+class VolumeStore:
+    """Addresses, documents and levels of volumes. Every method raises SourceError."""
+
+    def __init__(self, fetcher: Fetcher) -> None:
+        self._fetcher = fetcher
+
+    def address(self, text: str, *, local: bool = True) -> VolumeAddress:
+        """Return the address in a text, buckets being where the settings S3_URL and GCS_URL say.
+
+        local: whether a folder of this computer may be named
+        """
+        try:
+            return self._parse(text, local=local)
+        except ValueError as error:
+            words = str(error).removesuffix(".")
+            raise SourceError(f"{printable(text)} cannot be read: {words}.") from error
+
+    async def open(self, address: VolumeAddress) -> Multiscale:
+        """Return the picture at an address; its own address is where its documents came from."""
+        for _ in range(_MAX_MOVES):
+            try:
+                return await self._read(address)
+            except _Moved as moved:
+                # Whoever reads the chunks follows no redirects.
+                self._fetcher.logger.info("%s is now at %s", address.shown, moved.url)
+                is_bucket = address.shown.startswith(("s3://", "gs://"))
+                shown = address.shown if is_bucket else moved.url.rstrip("/")
+                address = replace(address, shown=shown, url=moved.url)
+        raise SourceError(f"{address.shown} moves on and on.")
+
+    async def document(self, url: str) -> bytes | None:
+        """Return a document of a volume as it is now, or None if there is none."""
+        return (await self._document(url, dont_cache=True))[0]
+
+    async def require_plain(self, level: Level) -> None:
+        """Raise SourceError if chunks lie packed under other names, and none would be found.
+
+        cloud-volume writes NAME.gz into folders. In a bucket a chunk has its own name, and a
+        header says how it is packed.
+        """
+        is_bucket = level.address.shown.startswith(("s3://", "gs://"))
+        if level.driver != "neuroglancer_precomputed" or is_bucket:
+            return
+        chunk = middle_chunk(level)
+        is_packed = (await self._peek(f"{chunk}.gz"))[:2] == b"\x1f\x8b"
+        if not is_packed or await self._peek(chunk):
+            return
+        raise SourceError(
+            f"{level.address.shown} has its chunks packed as files of other names "
+            f"({chunk}.gz), which are not read here: all of it would read as zeros. "
+            "Type gunzip -r in a copy of the folder, and crawl that."
+        )
+
+    async def _read(self, address: VolumeAddress) -> Multiscale:
+        async def get(url: str) -> bytes | None:
+            body, final_url = await self._document(url)
+            document = url.removeprefix(address.url)
+            if body is not None and url.startswith(address.url) and "?" not in document:
+                base = final_url.removesuffix(document)
+                if base not in {final_url, address.url} and base.endswith("/"):
+                    raise _Moved(base)
+            return body
+
+        def resolve(text: str) -> VolumeAddress:
+            return self._parse(text, local=False)
+
+        return await read_multiscale(get, address, resolve=resolve)
+
+    async def _document(self, url: str, **meta: Any) -> tuple[bytes | None, str]:
+        """Return a document, or None if there is none, and the URL that it came from."""
+        if url.startswith("file:"):
+            try:
+                return await asyncio.to_thread(read_document, url), url
+            except OSError as error:
+                raise SourceError(f"{url} cannot be read: {error}.") from error
+        response = await self._fetcher.fetch(url, download_maxsize=MAX_DOCUMENT, **meta)
+        if response.status in _ABSENT:
+            return None, url
+        if response.status != 200:
+            raise SourceError(f"{url} cannot be read: HTTP {response.status}.")
+        return response.body, response.url
+
+    async def _peek(self, url: str) -> bytes:
+        """Return the bytes behind a URL, none if there is nothing."""
+        if url.startswith("file:"):
+            return await asyncio.to_thread(read_document, url) or b""
+        response = await self._fetcher.fetch(url, dont_cache=True)
+        return response.body if response.status == 200 else b""
+
+    def _parse(self, text: str, *, local: bool) -> VolumeAddress:
+        settings = self._fetcher.settings
+        s3_url, gcs_url = settings["S3_URL"], settings["GCS_URL"]
+        return parse_address(text, s3_url=s3_url, gcs_url=gcs_url, local=local)
