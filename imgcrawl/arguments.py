@@ -67,9 +67,9 @@ def _lower(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class TypeName:
-    """What the type of an argument is called, where its own name says less."""
+    """The name of an argument's type, if the type itself says less."""
 
-    words: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def _retry(value: Any) -> Any:
 
 
 def _place(value: Any) -> Any:
-    """A folder, or an address, which is no path: two slashes would become one."""
+    """Return a folder or an address as text: as a path, an address would lose a slash."""
     text = str(value)
     if is_address(text):
         try:
@@ -111,7 +111,7 @@ def _place(value: Any) -> Any:
 
 
 class SpiderArguments(BaseModel):
-    """What every spider takes."""
+    """Arguments of every spider."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -136,13 +136,13 @@ class SpiderArguments(BaseModel):
     }
 
     def settings(self) -> dict[str, Any]:
-        """The settings that these arguments stand for."""
+        """Return the settings that these arguments stand for."""
         given = self.model_dump(include=set(self.as_settings))
         return {self.as_settings[name]: value for name, value in given.items() if value is not None}
 
 
 class ImageArguments(SpiderArguments):
-    """What every spider of pictures takes."""
+    """Arguments of every spider of pictures."""
 
     sizes: Numbers = Field(
         default=[],
@@ -151,13 +151,13 @@ class ImageArguments(SpiderArguments):
     )
 
     def settings(self) -> dict[str, Any]:
-        """The settings that these arguments stand for."""
+        """Return the settings that these arguments stand for."""
         sizes = {str(size): (size, size) for size in self.sizes}
         return super().settings() | ({"IMAGES_THUMBS": sizes} if sizes else {})
 
 
 class ListArguments(ImageArguments):
-    """What every spider takes whose pictures lie on many hosts, and may be gone."""
+    """Arguments of spiders whose pictures lie on many hosts, and may be gone."""
 
     wayback: bool = Field(
         False, description="look for what is gone in the Wayback Machine, after all else"
@@ -172,7 +172,7 @@ class ListArguments(ImageArguments):
     dataset_year: ClassVar[int | None] = None
 
     def settings(self) -> dict[str, Any]:
-        """The settings that these arguments stand for."""
+        """Return the settings that these arguments stand for."""
         return super().settings() | {
             "PLACEHOLDER_REPEATS": 3,
             "WAYBACK": self.wayback,
@@ -182,7 +182,7 @@ class ListArguments(ImageArguments):
 
 
 class FileArguments(SpiderArguments):
-    """What every spider of files takes."""
+    """Arguments of every spider of files."""
 
     match: str | None = Field(
         None,
@@ -209,7 +209,7 @@ class FileArguments(SpiderArguments):
 
 
 def parse_arguments(spider: type[Spider], given: Mapping[str, Any]) -> SpiderArguments:
-    """The arguments of a spider class from what was typed.
+    """Return the arguments of a spider class, parsed from what was typed.
 
     Raises ArgumentError with a line for each argument that is wrong, and what to type instead.
     """
@@ -261,8 +261,8 @@ def _explain(problem: Any, model: type[SpiderArguments], given: Mapping[str, Any
 
 
 def describe_type(field: FieldInfo) -> str:
-    """The type of an argument, for people."""
-    named = (each.words for each in field.metadata if isinstance(each, TypeName))
+    """Return the type of an argument as people read it."""
+    named = (each.name for each in field.metadata if isinstance(each, TypeName))
     return next(named, None) or _describe_type(field.annotation)
 
 

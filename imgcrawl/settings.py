@@ -61,12 +61,12 @@ SHARD_WORKERS = 1  # runs at the same time: the limits of hosts are divided by i
 DRY_RUN = False  # the spiders' argument dry_run=
 CHECK_FREE_DISK = True  # refuse to start what the disk cannot hold
 
-# --- The feed: what is in flight at once ---------------------------------------------------------
+# --- Back-pressure: what is in flight at once -----------------------------------------------------
 SPIDER_MIDDLEWARES = {"imgcrawl.crawl.backpressure.Backpressure": 900}
 ITEMS_IN_FLIGHT = 128  # records
 ITEMS_IN_FLIGHT_PER_HOST = 64
 ITEMS_AHEAD = 500  # records looked ahead at, to find other hosts
-CONCURRENT_REQUESTS = 8  # gates Scrapy's scheduler only; media are bounded by the feed and slots
+CONCURRENT_REQUESTS = 8  # of pages only; ITEMS_IN_FLIGHT and slots bound media
 SCHEDULER_PRIORITY_QUEUE = "scrapy.pqueues.ScrapyPriorityQueue"  # pages are few
 
 # --- How bytes arrive ----------------------------------------------------------------------------

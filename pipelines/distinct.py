@@ -50,7 +50,7 @@ class DistinctPipeline(RunPipeline):
                     self._drop(item, entry.record_id)
                     break
                 self._run.revoke(
-                    entry, entry.result.turned_out(Outcome.DUPLICATE, _of(item.record_id))
+                    entry, entry.result.as_missing(Outcome.DUPLICATE, _of(item.record_id))
                 )
         return item
 
@@ -59,7 +59,7 @@ class DistinctPipeline(RunPipeline):
         assert isinstance(result, Stored)
         if result.file_name is not None:
             self._run.files.remove(result.file_name)
-        item.result = result.turned_out(Outcome.DUPLICATE, _of(of))
+        item.result = result.as_missing(Outcome.DUPLICATE, _of(of))
 
 
 def _of(record_id: str) -> str:

@@ -19,7 +19,7 @@ from imgcrawl.download.ranged import LargeFile
 from imgcrawl.download.schemes import require_http
 from imgcrawl.microscopy.merge import describe_file, merge_record, misnamed
 from imgcrawl.records.errors import FULL_DISK, RecordMissing
-from imgcrawl.records.items import FileItem, Item, Missing, Result, Stored, one_verdict
+from imgcrawl.records.items import FileItem, Item, Missing, Result, Stored, merge_failures
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.storage.digests import check_digests, digest
 from imgcrawl.storage.open_store import media_storage
@@ -86,7 +86,7 @@ class FilesPipeline(ScrapyFilesPipeline):
                     raise
                 missing = Missing(Outcome.DISK_FULL, str(error), url)
             failures.append(missing)
-        return one_verdict(failures)
+        return merge_failures(failures)
 
     async def _fetch(self, item: FileItem, url: str, source: str) -> Stored:
         """Download one URL of an item. Raises RecordMissing."""
@@ -119,7 +119,7 @@ class FilesPipeline(ScrapyFilesPipeline):
 
     @staticmethod
     def _described(item: FileItem, stored: Stored, facts: FileFacts | None) -> Stored:
-        """The verdict with what the file says of itself, whose other columns the item gets."""
+        """Add what the file says of itself to its result, and to the item's columns."""
         if facts is None:
             return stored
         item.metadata = merge_record(facts, item.metadata)
@@ -132,7 +132,7 @@ class FilesPipeline(ScrapyFilesPipeline):
         )
 
     async def _keep(self, file: Path, name: str, origin: Origin) -> None:
-        """Give a complete file its place, without a copy on the local disk."""
+        """Move a complete file to its place, without a copy on the local disk."""
         metadata = origin.metadata() if self._storage.is_local else {}
         await asyncio.to_thread(self._storage.move, file, name, metadata)
 

@@ -24,7 +24,7 @@ from imgcrawl.crawl.lifecycle import require_dataset, run_of
 from imgcrawl.download.schemes import require_http
 from imgcrawl.pictures.placeholders import known_address
 from imgcrawl.records.errors import FULL_DISK, RecordMissing
-from imgcrawl.records.items import ImageItem, Item, Missing, Result, Stored, one_verdict
+from imgcrawl.records.items import ImageItem, Item, Missing, Result, Stored, merge_failures
 from imgcrawl.records.outcomes import Outcome, of_status
 from imgcrawl.storage.open_store import media_storage
 from imgcrawl.storage.origin import Origin
@@ -87,7 +87,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
         return item
 
     def get_media_requests(self, item: Item, info: MediaPipeline.SpiderInfo) -> list[Request]:
-        """A request for each URL: the same picture, best first.
+        """Return a request for each URL: the same picture, best first.
 
         Raises RecordMissing for an address that no request can be made of.
         """
@@ -111,7 +111,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
         item: Any = None,
         extension: str = "",
     ) -> str:
-        """The final name: the item's path, with the extension that its bytes call for."""
+        """Return the final name: the item's path, with the extension that its bytes call for."""
         return f"{item.path}{extension}"
 
     def thumb_path(
@@ -123,14 +123,14 @@ class ImagesPipeline(ScrapyImagesPipeline):
         *,
         item: Any = None,
     ) -> str:
-        """The name of a derived size, without extension."""
+        """Return the name of a derived size, without extension."""
         return f"sizes/{thumb_id}/{item.path}"
 
     def _size_path(self, item: ImageItem, size: str) -> str:
         return self.thumb_path(Request(item.urls[0]), size, item=item)
 
     async def _once(self, item: ImageItem) -> Result:
-        """The result of an item; where another had the same URL, both have the one answer."""
+        """Return the result of an item; items with the same URL share one answer."""
         asking = self._run.in_flight.share_url(item)
         if asking.item is item:
             there = self._run.same_url(item) if item.recovered_file is None else None
@@ -142,7 +142,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
         return result
 
     async def _shared(self, item: ImageItem, there: Result | None) -> Result | None:
-        """What a result of the same URL means for this item; None where it must ask itself."""
+        """Return what a result of the same URL means for this item; None if it must ask itself."""
         if isinstance(there, Stored):
             return await self._copy(item, there) if self._run.files.local else None
         if there is None or item.digests or there.outcome in _OF_ONE_RECORD:
@@ -150,7 +150,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
         return replace(there, tries=0)
 
     async def _copy(self, item: ImageItem, there: Stored) -> Result | None:
-        """A record of its own from the file of another with the same URL; None without that."""
+        """Copy the file of another record with the same URL. Return None if it has gone."""
         file = self._run.out.root / str(there.file_name)
         try:
             body = await asyncio.to_thread(file.read_bytes)
@@ -198,7 +198,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
             if isinstance(result, Stored):
                 return result
             failures.append(result)
-        return one_verdict(failures)
+        return merge_failures(failures)
 
     async def _fetch(self, request: Request, item: ImageItem, number: int) -> Result:
         # As the source has it: a request's own is normalised (a trailing ? is gone).
@@ -231,7 +231,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
     async def _keep(
         self, response: Response, request: Request, item: ImageItem, origin: Origin
     ) -> CheckedPicture:
-        """Check a response and store its body. Raises RecordMissing for one that is no picture."""
+        """Check a response and store its body. Raises RecordMissing if it is no picture."""
         body: bytes | Path = response.body
         if "spooled" in response.flags:
             body = Path(request.meta["spool"])

@@ -49,7 +49,7 @@ class ObjectStorePipeline(RunPipeline):
         return item
 
     def _names(self, item: Item, name: str | None) -> list[str]:
-        """What lies in the scratch folder of an item, relative to it; the record's file first."""
+        """Return the names of an item's files in the scratch folder; the record's file first."""
         root = self._run.out.root
         names = []
         if name is not None:

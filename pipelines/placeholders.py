@@ -50,11 +50,11 @@ class PlaceholdersPipeline(RunPipeline):
         message = f"{host} sends the same bytes for different pictures: no photograph"
         for entry in written:
             if isinstance(entry.result, Stored):
-                self._run.revoke(entry, entry.result.turned_out(Outcome.PLACEHOLDER, message))
+                self._run.revoke(entry, entry.result.as_missing(Outcome.PLACEHOLDER, message))
         for other, there in flying:
             if there.file_name is not None:
                 self._run.files.remove(there.file_name)
-            other.result = there.turned_out(Outcome.PLACEHOLDER, message)
+            other.result = there.as_missing(Outcome.PLACEHOLDER, message)
         return item
 
 

@@ -35,7 +35,7 @@ class ResumePipeline(RunPipeline):
         self._retry = retry_outcomes(crawler.settings.get("RETRY"))
 
     async def process_item(self, item: Item) -> Item:
-        """Set `result` (and `unchanged`) where nothing is left to do, `path` where something is.
+        """Set `result` and `unchanged` if nothing is left to do, `path` if something is.
 
         Raises DropItem for a record that is in flight already.
         """
@@ -52,7 +52,7 @@ class ResumePipeline(RunPipeline):
         return item
 
     async def _find(self, item: Item) -> Path | None:
-        """A file that a killed run stored for an item and did not come to write down."""
+        """Return a file that a killed run stored for an item and did not write down, or None."""
         if (entry := self._run.in_flight.known(item)) is not None and entry.doubt:
             return None  # the file that lies there is the one that is not trusted
         # A file of any kind keeps its own name; a picture's extension is what its bytes say.

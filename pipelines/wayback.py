@@ -64,7 +64,7 @@ class WaybackPipeline(ImagesPipeline):
         return super().from_crawler(crawler)
 
     async def process_item(self, item: Item) -> Item:  # type: ignore[override] # as its base
-        """Look for an item with a `previous_failure`, and has no result of its own yet."""
+        """Look for an item that has a `previous_failure` and no result of its own yet."""
         if (
             isinstance(item, ImageItem)
             and item.previous_failure is not None
@@ -92,7 +92,10 @@ class WaybackPipeline(ImagesPipeline):
         return replace(failure, message=f"{before}; Wayback: {', '.join(dict.fromkeys(words))}")
 
     async def _captures(self, url: str) -> list[WaybackCapture]:
-        """The captures of a URL, nearest to the dataset's year first. Raises _UnansweredError."""
+        """Return the captures of a URL, nearest to the dataset's year first.
+
+        Raises _UnansweredError.
+        """
         ledger, since = self._run.ledger, datetime.now(UTC) - self._keep_for
         known = ledger.captures(url, since.strftime("%Y-%m-%dT%H:%M:%SZ"))
         if known is not None:
@@ -138,7 +141,7 @@ class WaybackPipeline(ImagesPipeline):
         return kept.stored(origin, 1)
 
     async def _ask(self, url: str, slot: str, meta: dict[str, Any]) -> Response:
-        """An answer that is no passing trouble. Raises _UnansweredError."""
+        """Return an answer that is no passing failure. Raises _UnansweredError."""
         # Its robots.txt is for the pages of others; the limits of these services are agreed ones.
         meta = meta | {"download_slot": slot, "dont_retry": True, "dont_obey_robotstxt": True}
         trouble = ""

@@ -38,7 +38,7 @@ class DryRun:
         self._first: str | None = None
 
     async def show(self, said: AsyncIterator[Any]) -> None:
-        """Print a line a file, ``bytes  path  URL``, then the sums."""
+        """Print a line for each file, ``bytes  path  URL``, then the sums."""
         async for each in said:
             if isinstance(each, Item):
                 self._add(each)
@@ -70,7 +70,7 @@ class DryRun:
         _print(f"{shown}  {item.path}  {url}")
 
     async def _ask(self) -> list[int]:
-        """The sizes that the hosts tell of files whose list tells none."""
+        """Return the sizes in bytes of files of unknown size, as far as their hosts tell them."""
         turns = asyncio.Semaphore(AT_ONCE)
 
         async def size(url: str) -> int | None:
@@ -85,7 +85,7 @@ class DryRun:
         return [each for each in found if each is not None]
 
     async def _rate(self) -> float | None:
-        """Bytes a second of one connection, by the first file."""
+        """Return the rate of one connection in bytes a second, by the first file."""
         if not self._first:
             return None
         headers = {"Range": f"bytes=0-{PROBE - 1}", "Accept-Encoding": "identity"}

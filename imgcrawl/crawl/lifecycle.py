@@ -68,11 +68,11 @@ class RunLifecycle:
         return cls(crawler)
 
     def interrupt_soon(self, signum: int) -> None:
-        """`interrupt` from a signal handler, where little may be done."""
+        """Call `interrupt` from a signal handler, where little may be done."""
         asyncio.get_event_loop().call_soon_threadsafe(self.interrupt, signum)
 
     def interrupt(self, signum: int) -> None:
-        """SIGINT or SIGTERM: finish what is in flight, start nothing new."""
+        """Stop for SIGINT or SIGTERM: finish what is in flight, start nothing new."""
         self.signal = signum
         self.run.counts.phase = "stopping: finishing what is under way"
         self.run.stop()
@@ -84,7 +84,7 @@ class RunLifecycle:
             self.run.on_stop(interrupt)
 
     def _not_put(self, error: str) -> None:
-        """The store did not take the last of it: no run that has succeeded."""
+        """Fail the run because the object store did not take the last files."""
         run, kept = self.run, "What is not there yet is kept on this machine"
         run.error = run.error or f"{error} {kept} ({run.out.root}); the same command goes on."
         if self.exit_status in {ExitStatus.COMPLETE, ExitStatus.SOME_MISSING}:
@@ -98,7 +98,7 @@ class RunLifecycle:
         self.run.recorder.close()
 
     def _write(self, write: Callable[[], None]) -> bool:
-        """Whether something could be written at the end; a full disk is said in words."""
+        """Write something at the end of the run. Return False if the disk does not take it."""
         try:
             write()
         except (OSError, sqlite3.Error) as error:

@@ -37,7 +37,7 @@ class LogFormatter(ScrapyLogFormatter):
         return formatter
 
     def make_plain(self) -> None:
-        """See to it that what sources say does nothing but stand in the log."""
+        """Remove control characters from the log: sources could send any."""
         handler = get_scrapy_root_handler()
         if handler is not None and not isinstance(handler.formatter, PlainFormatter):
             handler.setFormatter(PlainFormatter(handler.formatter or logging.Formatter()))
@@ -45,7 +45,7 @@ class LogFormatter(ScrapyLogFormatter):
     def scraped(  # type: ignore[override] # None is allowed, as Scrapy's documentation says
         self, item: Any, response: Response | Failure | None, spider: Spider
     ) -> LogFormatterResult | None:
-        """The line of a record that has its outcome; none where nobody reads it."""
+        """Return the line of a record that has its outcome, or None if nobody reads it."""
         if not self._debugging:
             return None
         match item:
@@ -64,5 +64,5 @@ class LogFormatter(ScrapyLogFormatter):
         response: Response | Failure | None,
         spider: Spider,
     ) -> LogFormatterResult:
-        """The line of a record that was handed out twice."""
+        """Return the line of a record that was handed out twice."""
         return {"level": logging.DEBUG, "msg": "%s", "args": (str(exception),)}

@@ -52,7 +52,7 @@ class CrawlProcess(AsyncCrawlerProcess):
         return crawler
 
     def run(self, spider: str, arguments: dict[str, Any]) -> tuple[int, BaseException | None]:
-        """Crawl to the end. The exit status, and the error where the crawl did not even start."""
+        """Crawl to the end. Return the exit status, and the error if the crawl did not start."""
         crawler = self.create_crawler(spider)
         task: asyncio.Task[None] = self.crawl(crawler, **arguments)
         self.start()

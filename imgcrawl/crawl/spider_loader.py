@@ -39,7 +39,7 @@ class SpiderLoader:
         return cls(settings)
 
     def load(self, spider_name: str) -> type[Spider]:
-        """The class of a spider. Raises KeyError where there is none."""
+        """Return the class of a spider. Raises KeyError if there is none."""
         for package in self._settings.getlist("SPIDER_MODULES"):
             if module := _module(package, spider_name):
                 for spider in iter_spider_classes(import_module(module)):
@@ -48,11 +48,11 @@ class SpiderLoader:
         return self._all.load(spider_name)
 
     def list(self) -> builtins.list[str]:
-        """The names of all spiders."""
+        """Return the names of all spiders."""
         return self._all.list()
 
     def find_by_request(self, request: Request) -> builtins.list[str]:
-        """The names of the spiders that a request could be of."""
+        """Return the names of the spiders that a request could be of."""
         return self._all.find_by_request(request)
 
     @cached_property
@@ -61,7 +61,10 @@ class SpiderLoader:
 
 
 def spider_class(settings: BaseSettings, name: str) -> type[Spider]:
-    """The class of a spider, whichever loader is set. Raises ArgumentError with what is near."""
+    """Return the class of a spider, whichever loader is set.
+
+    Raises ArgumentError, which names a similar spider.
+    """
     rename_classes(settings, "SPIDER_LOADER_CLASS")
     loader = get_spider_loader(settings)
     try:
@@ -74,7 +77,7 @@ def spider_class(settings: BaseSettings, name: str) -> type[Spider]:
 
 
 def _module(package: str, spider_name: str) -> str | None:
-    """The module of a package that is named as a spider is, if there is one."""
+    """Return the module of a package that has the name of a spider, or None."""
     if not spider_name.isidentifier():
         return None
     name = f"{package}.{spider_name}"

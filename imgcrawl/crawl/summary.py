@@ -45,7 +45,7 @@ def write_summary(run: Run, summary: dict[str, Any]) -> None:
 
 
 def summarize(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict[str, Any]:
-    """What was asked, and what came of it, in this run and in all."""
+    """Return the contents of summary.json: what was asked, and what came of it."""
     counts = Counter(run.ledger.counts())
     promised = Counter(run.ledger.counts(promised=True))
     unreadable = run.ledger.n_unreadable()
@@ -111,7 +111,7 @@ def _by_host(run: Run) -> dict[str, dict[str, int]]:
 
 
 def format_summary(summary: dict[str, Any], out: str) -> str:
-    """The summary for a person: what is there, what is missing and why, what to type next."""
+    """Return the summary for people: what is stored, what is missing and why, what to type next."""
     records, run = summary["records"], summary["this_run"]
     lines = [
         f"{records['stored']:,} stored ({format_size(summary['bytes'])}), "

@@ -1,4 +1,4 @@
-"""What a crawl came to, as its exit status and in words."""
+"""The exit status of a crawl, as a number and described."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class ExitStatus(IntEnum):
 
 
 def describe_status(status: int) -> str:
-    """What an exit status of ``scrapy crawl`` says."""
+    """Return what an exit status of ``scrapy crawl`` means."""
     words = {0: "all stored", 1: "stopped", 2: "wrong arguments", 3: "finished, some missing"}
     if status > 128:
         try:

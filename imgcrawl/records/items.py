@@ -1,4 +1,4 @@
-"""What a spider says: records, and a few words about them.
+"""What a spider yields: records, and notes about them.
 
 A spider's stream holds items (one item = one record of the dataset = one thing to store) and,
 among them, `Bookmark`, `Expects`, `Document` and `Unreadable`. Items carry everything that the
@@ -46,8 +46,8 @@ class Stored:
 
     outcome: ClassVar[Outcome] = Outcome.STORED
 
-    def turned_out(self, outcome: Outcome, message: str) -> Missing:
-        """The verdict where what is there turns out not to be the record after all."""
+    def as_missing(self, outcome: Outcome, message: str) -> Missing:
+        """Return the result of a stored file that turns out not to be the record."""
         return Missing(outcome, message, self.url, 200, self.tries, self.sha256, self.final_url)
 
 
@@ -104,7 +104,7 @@ class Bookmark:
 class Expects:
     """How much a source promises, as it says itself; None where it does not say.
 
-    records: how many; bytes: their sum; note: one line in words (licences, classes)
+    records: how many; bytes: their sum; note: one line for people (licences, classes)
     """
 
     records: int | None = None
@@ -136,9 +136,9 @@ class Item:
     quota:     the class that this is one candidate of (`Quota.key`); such a record is not promised
     rank:      its place among the candidates
     digests:   what its bytes must come to, as the source says: {"md5": hexadecimal}
-    hint:      what else is known of a picture, told where it is missing
+    hint:      what else is known of a picture, for the message if it is missing
     result:    what became of it; a spider may set it where it knows that a record is missing
-    replaces: the id under which an earlier run was told that there is no such record
+    replaces: the id under which an earlier run noted that there is no such record
     """
 
     kind: ClassVar[str]
@@ -167,18 +167,18 @@ class Item:
     renew: Callable[[Item], Awaitable[list[str]]] | None = None  # fresh URLs for expired ones
 
     def to_json(self) -> str:
-        """What is needed to try this record again without asking the source."""
+        """Return as JSON what is needed to try this record again without asking the source."""
         kept: dict[str, Any] = {"kind": self.kind, "urls": self.urls, "path": self.path}
         if self.documents:
             kept["documents"] = [[document.path, document.text] for document in self.documents]
         for name in ("quota", "rank", "digests", "hint"):
             if value := getattr(self, name):
                 kept[name] = value
-        kept |= self.more()
+        kept |= self._own_json()
         return json.dumps(kept, separators=(",", ":"))
 
-    def more(self) -> dict[str, Any]:
-        """What a kind of item keeps beside, as JSON has it."""
+    def _own_json(self) -> dict[str, Any]:
+        """Return what this kind of item keeps besides, as JSON has it."""
         return {}
 
 
@@ -211,8 +211,8 @@ class VolumeItem(Item):
     copy: Copy | None = None
     crop: Crop | None = None
 
-    def more(self) -> dict[str, Any]:
-        """Which part is wanted."""
+    def _own_json(self) -> dict[str, Any]:
+        """Return which part is wanted."""
         kept = {"copy": self.copy, "crop": self.crop}
         return {name: part.to_json() for name, part in kept.items() if part is not None}
 
@@ -223,7 +223,7 @@ KINDS: dict[str, type[Item]] = {cls.kind: cls for cls in (ImageItem, FileItem, V
 
 
 def from_json(record_id: str, text: str, metadata: Metadata) -> Item:
-    """The item that `to_json` kept."""
+    """Return the item that `to_json` kept."""
     kept = json.loads(text)
     item = KINDS[kept["kind"]](
         record_id=record_id,
@@ -242,8 +242,8 @@ def from_json(record_id: str, text: str, metadata: Metadata) -> Item:
     return item
 
 
-def one_verdict(failures: list[Missing]) -> Missing:
-    """One verdict for an item whose every URL failed: the one that leaves most hope."""
+def merge_failures(failures: list[Missing]) -> Missing:
+    """Return one result for an item whose every URL failed: a retryable one if there is any."""
     first = next((f for f in failures if f.outcome.retryable), failures[0])
     others = {f"{f.message} ({f.url})" for f in failures if f is not first}
     message = "; ".join([first.message, *sorted(others)])

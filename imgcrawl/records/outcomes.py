@@ -44,12 +44,12 @@ class Outcome(StrEnum):
 
     @property
     def retryable(self) -> bool:
-        """Whether the next run should try again without being asked to."""
+        """True if the next run should try again without being asked to."""
         return self in _RETRYABLE
 
     @property
     def transient(self) -> bool:
-        """Whether a second try within this run, after a pause, may help."""
+        """True if a second try within this run, after a pause, may help."""
         return self in _TRANSIENT
 
 
@@ -94,7 +94,7 @@ GONE = frozenset(
 
 
 def of_status(status: int) -> Outcome:
-    """The outcome that an HTTP status other than 200 stands for."""
+    """Return the outcome that an HTTP status other than 200 stands for."""
     match status:
         case 404 | 410:
             return Outcome.NOT_FOUND

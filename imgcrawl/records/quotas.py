@@ -1,4 +1,4 @@
-"""Quotas: so many good records of a class, whichever of its candidates they are."""
+"""Quotas: a number of stored records of a class, whichever of its candidates they are."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Quota:
     key:    stable and unique in the dataset (a wnid)
     label:  for people
     listed: how many candidates there are, once that is known
-    note:   why there are none, where there are none
+    note:   why there are no candidates, if there are none
     """
 
     key: str
@@ -33,31 +33,31 @@ class Quota:
 
     @property
     def room(self) -> int:
-        """How many more could still be needed."""
+        """The number of candidates that could still be needed."""
         return max(0, self.wanted - self.stored - self.in_flight)
 
     @property
     def short(self) -> int:
-        """How many are missing as things stand."""
+        """The number of records that are missing as things stand."""
         return max(0, self.wanted - self.stored)
 
     def hand_out(self) -> None:
-        """A candidate is on its way."""
+        """Count a candidate that is handed out."""
         self.in_flight += 1
 
     def ended(self) -> None:
-        """A candidate has its outcome."""
+        """Count a candidate that has its outcome."""
         self.in_flight -= 1
         self.changed()
 
     def count(self, number: int) -> None:
-        """So many more are stored; fewer, where one is taken back."""
+        """Add to the number of stored candidates; negative for one that is revoked."""
         self.stored += number
         self.changed()
 
 
 def describe_quotas(quotas: Collection[Quota]) -> str:
-    """How many classes are complete, and how far those are that are under way."""
+    """Return how many classes are complete, and how far those under way are."""
     short = [quota for quota in quotas if quota.short]
     under_way = [quota for quota in short if quota.in_flight][:3]
     now = ", ".join(f"{quota.label} {quota.stored}/{quota.wanted}" for quota in under_way)

@@ -1,4 +1,4 @@
-"""What is said of chunked volumes: where one is, its levels, and the part of it that is wanted.
+"""Chunked volumes: where one is, its levels, and the part of it that is wanted.
 
 Everything spatial is in the order z, y, x here, whatever order a format stores it in; sizes and
 origins are in voxels, voxel sizes in nanometres.
@@ -37,7 +37,7 @@ class VolumeAddress:
     driver: Driver | None = None
 
     def below(self, path: str) -> VolumeAddress:
-        """A folder within this one; `path` is relative, with or without "/" at its end."""
+        """Return a folder within this one; `path` is relative, with or without a final slash."""
         path = path.strip("/")
         if not path:
             return self
@@ -106,12 +106,12 @@ class Crop:
     draw: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return this as JSON has it."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, kept: dict[str, Any]) -> Crop:
-        """The crop that `to_json` kept. Raises KeyError, TypeError or ValueError."""
+        """Return the crop that `to_json` kept. Raises KeyError, TypeError or ValueError."""
         told = dict(kept)
         level = dict(told.pop("level"))
         level["address"] = VolumeAddress(**level["address"])
@@ -135,12 +135,12 @@ class Copy:
     parts: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return this as JSON has it."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, kept: dict[str, Any]) -> Copy:
-        """The copy that `to_json` kept."""
+        """Return the copy that `to_json` kept."""
         return cls(VolumeAddress(**kept["address"]), tuple(kept["parts"]))
 
 
@@ -178,11 +178,11 @@ class Raw:
 
 
 def size_of(level: Level, shape: Zyx) -> int:
-    """Bytes of a box (z, y, x) of a level at one time point, all its channels."""
+    """Return the bytes of a box (z, y, x) of a level at one time point, all its channels."""
     bits = re.search(r"\d+\Z", level.dtype)
     return prod(shape) * level.channels * (int(bits[0]) // 8 if bits else 1)
 
 
 def size_of_level(level: Level) -> int:
-    """Bytes of a whole level, all its time points."""
+    """Return the bytes of a whole level, all its time points."""
     return size_of(level, level.shape) * level.times

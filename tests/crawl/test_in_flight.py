@@ -148,7 +148,7 @@ def test_items_with_the_same_bytes_are_found_while_they_are_stored(in_flight: In
         each.result = stored(sha256)
         assert each in in_flight.same_bytes(each, sha256)
     assert in_flight.same_bytes(two, "s") == [one, two]
-    one.result = one.result.turned_out(Outcome.DUPLICATE, "") if one.result else None  # type: ignore[union-attr]
+    one.result = one.result.as_missing(Outcome.DUPLICATE, "") if one.result else None  # type: ignore[union-attr]
     assert in_flight.same_bytes(two, "s") == [two]
     in_flight.ended(two)
     late = item("d", result=stored("s"))

@@ -110,7 +110,7 @@ def test_a_revoked_record_loses_its_file_and_its_count(run: Run) -> None:
         entry = run.recorder.get("a")
         assert entry is not None
         assert isinstance(entry.result, Stored)
-        run.revoke(entry, entry.result.turned_out(Outcome.PLACEHOLDER, "no photograph"))
+        run.revoke(entry, entry.result.as_missing(Outcome.PLACEHOLDER, "no photograph"))
         now = run.recorder.get("a")
         assert now is not None
         assert now.result.outcome is Outcome.PLACEHOLDER

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from imgcrawl.records.errors import FULL_DISK, RecordMissing
-from imgcrawl.records.items import Missing, one_verdict
+from imgcrawl.records.items import Missing, merge_failures
 from imgcrawl.records.outcomes import Outcome
 
 # After these nothing else of the copy will come in this run.
@@ -54,7 +54,7 @@ class CopyFailures:
         """
         each = {outcome: Missing.of(error, url) for outcome, (_, error) in self.first.items()}
         ended = [each[outcome] for outcome in _HOPELESS if outcome in each]
-        chosen = (ended or [one_verdict([*each.values()])])[0]
+        chosen = (ended or [merge_failures([*each.values()])])[0]
         counts = Counter({o: n for o, n in self.outcomes.items() if self.first[o][0]})
         if not counts:
             return chosen
