@@ -32,11 +32,11 @@ class Command(BaseRunSpiderCommand):
     requires_crawler_process = False
 
     def syntax(self) -> str:
-        """How to type it."""
+        """Return the arguments, for the usage line."""
         return "[options] SPIDER [-a NAME=VALUE ...]"
 
     def short_desc(self) -> str:
-        """What ``scrapy`` prints beside it."""
+        """Return the description that ``scrapy`` lists."""
         return "Download a dataset (`scrapy spiders` tells which, and with what arguments)"
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:

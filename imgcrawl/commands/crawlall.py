@@ -32,15 +32,15 @@ class Command(ScrapyCommand):
     requires_crawler_process = False
 
     def syntax(self) -> str:
-        """How to type it."""
+        """Return the arguments, for the usage line."""
         return "[options] PLAN"
 
     def short_desc(self) -> str:
-        """What ``scrapy`` prints beside it."""
+        """Return the description that ``scrapy`` lists."""
         return "Download all the datasets that a plan (a TOML file) lists, side by side"
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
-        """How many at once, and which."""
+        """Add the options: how many at once, and which."""
         super().add_options(parser)
         parser.add_argument("--jobs", type=int, metavar="N", help="crawls at once; before the plan")
         parser.add_argument("--only", metavar="A,B", help="only the crawls of these names")
@@ -67,9 +67,9 @@ class Command(ScrapyCommand):
                 if opts.jobs < 1:
                     raise ArgumentError(f"--jobs {opts.jobs}: type 1 or more")
                 plan = replace(plan, jobs=opts.jobs)
-            wanted = _wanted(plan, opts.only, unfinished_only=opts.unfinished)
+            wanted = _choose(plan, opts.only, unfinished_only=opts.unfinished)
             if opts.list:
-                sys.stdout.write(_as_text(plan, wanted))
+                sys.stdout.write(_format_plan(plan, wanted))
                 return
             overrides = _overrides(opts)
             self.exitcode = asyncio.run(run_plan(plan, wanted, overrides, self.settings))
@@ -80,7 +80,7 @@ class Command(ScrapyCommand):
 
 
 def _overrides(opts: argparse.Namespace) -> dict[str, str]:
-    """The settings that are for each crawl. Raises ArgumentError for one that cannot be."""
+    """Return the settings for each crawl. Raise ArgumentError for one that cannot be."""
     given = arglist_to_dict(opts.set)
     for name in sorted(given.keys() & {"OUT", "PROGRESS_FD"}):
         raise ArgumentError(f"-s {name}: each crawl has its own; write out = ... in the plan")
@@ -90,8 +90,8 @@ def _overrides(opts: argparse.Namespace) -> dict[str, str]:
     return {name: value for name, value in given.items() if name not in KEPT_SETTINGS}
 
 
-def _wanted(plan: CrawlPlan, only: str | None, *, unfinished_only: bool) -> set[str]:
-    """Names of the crawls to run. Raises ArgumentError for a name that is not in the plan."""
+def _choose(plan: CrawlPlan, only: str | None, *, unfinished_only: bool) -> set[str]:
+    """Return the names to run. Raise ArgumentError for a name that is not in the plan."""
     from imgcrawl.plans.result import unfinished  # noqa: PLC0415 - as above
 
     names = [crawl.name for crawl in plan.crawls]
@@ -106,8 +106,8 @@ def _wanted(plan: CrawlPlan, only: str | None, *, unfinished_only: bool) -> set[
     return wanted & unfinished(plan) if unfinished_only else wanted
 
 
-def _as_text(plan: CrawlPlan, wanted: Iterable[str]) -> str:
-    """A plan for people: what would run, and where it would go."""
+def _format_plan(plan: CrawlPlan, wanted: Iterable[str]) -> str:
+    """Return a plan as text for people: what would run, and where it would go."""
     lines = [f"{plan.path}: {plan.jobs} at once, all of it into {plan.out}"]
     for crawl in plan.crawls:
         note = "" if crawl.name in wanted else "  (left out)"

@@ -7,9 +7,10 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
@@ -18,13 +19,9 @@ from imgcrawl.storage.directory import FAILURES, LEDGER, METADATA, SUMMARY
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from rich.console import Console
-
-OUT = Path("data/demo")
-PLAN, TWIN = Path("examples/hhmi.toml"), Path("examples/hhmi-replica.toml")
-TWIN_OUT = Path("data/demo-microscopy")
-ARGUMENTS = ("-a", "filter=benign", "-a", "num_images=60")
 
 # What the web does to a dataset, in small: images gone, cut, and an error page in their place.
 FAULTS = [
@@ -41,65 +38,51 @@ class Command(ScrapyCommand):
     requires_crawler_process = False
 
     def syntax(self) -> str:
-        """How to type it."""
+        """Return the arguments, for the usage line."""
         return "[microscopy]"
 
     def short_desc(self) -> str:
-        """What ``scrapy`` prints beside it."""
+        """Return the description that ``scrapy`` lists."""
         return "A first crawl against a local replica; `demo microscopy`: five datasets at once"
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Crawl into data/demo; exit status 1 where the demo itself fails."""
         if args not in ([], ["microscopy"]):
             raise UsageError(f"there is no demo {' '.join(args)!r}; there is microscopy")
-        self.exitcode = microscopy() if args else isic()
+        self.exitcode = (MICROSCOPY if args else ISIC).run()
 
 
-def isic() -> int:
-    """One crawl of the ISIC Archive's replica, with faults; the exit status."""
-    # Every command is imported to list them: what only this one needs comes late.
-    from rich.console import Console  # noqa: PLC0415
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """A command against the replicas; the same without ``-replica`` asks the real sources."""
 
-    from replicas.process import ReplicaProcess  # noqa: PLC0415
+    command: str
+    out: Path
+    replica: dict[str, Any]  # arguments of `ReplicaProcess`
+    show: Callable[[Console, Path], None]
+    real_source: str
+    options: tuple[str, ...] = ()  # of the command, left out of its title
 
-    console = Console(highlight=False)
-    if (OUT / LEDGER).exists():
-        shutil.rmtree(OUT)  # the last demo's: its replica is gone
-    with ReplicaProcess(faults=FAULTS, latency_ms=20) as replica:
-        console.rule("[bold]scrapy crawl isic " + " ".join(ARGUMENTS))
-        command = [sys.executable, "-m", "scrapy", "crawl", "isic", *ARGUMENTS]
-        crawl = subprocess.run(  # noqa: S603 - our own command
-            [*command, "-a", f"out={OUT}", *replica.settings()], check=False
-        )
-    if crawl.returncode not in {0, 3}:
-        return 1
-    show(console, OUT)
-    console.print("\nThe same from the real archive:")
-    console.print("  [bold].venv/bin/scrapy crawl isic " + " ".join(ARGUMENTS))
-    return 0
+    def run(self) -> int:
+        """Run the command, show what came out, and return the exit status."""
+        # Every command is imported to list them: what only this one needs comes late.
+        from rich.console import Console  # noqa: PLC0415
 
+        from replicas.process import ReplicaProcess  # noqa: PLC0415
 
-def microscopy() -> int:
-    """The plan of five electron microscopy datasets, in small; the exit status."""
-    from rich.console import Console  # noqa: PLC0415 - as above
-
-    from replicas.process import ReplicaProcess  # noqa: PLC0415
-
-    console = Console(highlight=False)
-    if (TWIN_OUT / SUMMARY).exists():
-        shutil.rmtree(TWIN_OUT)  # the last demo's: its replica is gone
-    with ReplicaProcess(records=1, latency_ms=20) as replica:
-        console.rule(f"[bold]scrapy crawlall {TWIN}")
-        plan = subprocess.run(  # noqa: S603 - our own command
-            [sys.executable, "-m", "scrapy", "crawlall", str(TWIN), *replica.settings()],
-            check=False,
-        )
-    if plan.returncode not in {0, 3}:
-        return 1
-    show_datasets(console, TWIN_OUT)
-    console.print("\nThe same from the real sources, some gigabytes:")
-    console.print(f"  [bold].venv/bin/scrapy crawlall {PLAN}")
-    return 0
+        console = Console(highlight=False)
+        if any((self.out / name).exists() for name in (LEDGER, SUMMARY)):
+            shutil.rmtree(self.out)  # the last demo's: its replica is gone
+        with ReplicaProcess(latency_ms=20, **self.replica) as replica:
+            console.rule(f"[bold]scrapy {self.command}")
+            command = [sys.executable, "-m", "scrapy", *self.command.split(), *self.options]
+            done = subprocess.run([*command, *replica.settings()], check=False)  # noqa: S603 - our own
+        if done.returncode not in {0, 3}:
+            return 1
+        self.show(console, self.out)
+        console.print(f"\nThe same from the real {self.real_source}:")
+        console.print(f"  [bold].venv/bin/scrapy {self.command.replace('-replica', '')}")
+        return 0
 
 
 def show_datasets(console: Console, out: Path) -> None:
@@ -126,7 +109,7 @@ def show_datasets(console: Console, out: Path) -> None:
     console.print(table)
 
 
-def show(console: Console, out: Path) -> None:
+def show_images(console: Console, out: Path) -> None:
     """Print what a dataset holds: the files by kind, the first rows, what is missing and why."""
     from rich.table import Table  # noqa: PLC0415
 
@@ -149,3 +132,20 @@ def show(console: Console, out: Path) -> None:
                 row["message"][:60],
             )
     console.print(reasons)
+
+
+ISIC = Demo(
+    command="crawl isic -a filter=benign -a num_images=60",
+    out=Path("data/demo"),
+    replica={"faults": FAULTS},
+    show=show_images,
+    real_source="archive",
+    options=("-a", "out=data/demo"),
+)
+MICROSCOPY = Demo(
+    command="crawlall examples/hhmi-replica.toml",
+    out=Path("data/demo-microscopy"),
+    replica={"records": 1},
+    show=show_datasets,
+    real_source="sources, some gigabytes",
+)

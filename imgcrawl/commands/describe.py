@@ -1,4 +1,4 @@
-"""``scrapy describe PATH_OR_URL...``: the table of files that are there, or over HTTP."""
+"""``scrapy describe PATH_OR_URL...``: a table of files on disk or over HTTP."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class Command(ScrapyCommand):
     requires_crawler_process = False
 
     def syntax(self) -> str:
-        """How to type it."""
+        """Return the arguments, for the usage line."""
         return "[-O TABLE.csv] PATH_OR_URL ..."
 
     def short_desc(self) -> str:
-        """What ``scrapy`` prints beside it."""
+        """Return the description that ``scrapy`` lists."""
         return "Tell shape, type, voxel size and more of files, on disk or over HTTP"
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
-        """Where the table goes, and whether persons are named."""
+        """Add the options: where the table goes, and whether persons are named."""
         super().add_options(parser)
         parser.add_argument("-O", "--table", type=Path, help="write the table there")
         parser.add_argument(
@@ -60,7 +60,7 @@ class Command(ScrapyCommand):
 
 
 def _write(writer: csv.Writer, rows: Iterable[DescribedFile]) -> int:  # type: ignore[name-defined] # of typeshed
-    """Write the table; how many could not be read."""
+    """Write the table; return how many files could not be read."""
     columns: list[str] = []
     bad = 0
     for row in rows:

@@ -21,7 +21,7 @@ class Command(OutCommand[LinkRot]):
     """Prints what is gone, and writes all of it to linkrot.csv."""
 
     def short_desc(self) -> str:
-        """What ``scrapy`` prints beside it."""
+        """Return the description that ``scrapy`` lists."""
         return "Report which links of a dataset are gone, by host, class, split and reason"
 
     def process(self, out: OutputDirectory) -> LinkRot:

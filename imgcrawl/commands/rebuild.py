@@ -17,7 +17,7 @@ class Command(OutCommand[RebuildCounts]):
     """Writes metadata.csv, failures.csv and attribution.txt of an OUT anew."""
 
     def short_desc(self) -> str:
-        """What ``scrapy`` prints beside it."""
+        """Return the description that ``scrapy`` lists."""
         return "Make metadata.csv and failures.csv again from a dataset's ledger"
 
     def process(self, out: OutputDirectory) -> RebuildCounts:

@@ -37,15 +37,15 @@ class Command(ScrapyCommand):
     requires_crawler_process = False
 
     def syntax(self) -> str:
-        """How to type it."""
+        """Return the arguments, for the usage line."""
         return "[--out DIR] [--local] FILE.crop.json"
 
     def short_desc(self) -> str:
-        """What ``scrapy`` prints beside it."""
+        """Return the description that ``scrapy`` lists."""
         return "Fetch a crop again by its crop.json, and tell whether it is the same"
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
-        """Where the crop goes, and whether it may come from this computer."""
+        """Add the options: where the crop goes, and if it may come from this computer."""
         super().add_options(parser)
         parser.add_argument("--out", type=Path, help="keep the new crop there")
         parser.add_argument(
@@ -76,7 +76,7 @@ class Command(ScrapyCommand):
                 shutil.rmtree(out, ignore_errors=True)
 
     def _compare(self, cited: Provenance, out: Path, given: dict[str, str]) -> int:
-        """Crawl into `out`, and say what came of it."""
+        """Crawl into `out`, compare, and return the exit status."""
         assert self.settings is not None
         # What a crawl says at its end is of files, and here of ones that will not stay.
         with redirect_stdout(io.StringIO()):
@@ -112,7 +112,7 @@ class Command(ScrapyCommand):
 
 
 def _row(table: Path, cited: Provenance) -> dict[str, str] | None:
-    """The row of the crop in a table of the crawl."""
+    """Return the row of the crop in a table of the crawl; None if it is not there."""
     with table.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if "record_id" in row]
     # A cell that could be a formula has an apostrophe before it.

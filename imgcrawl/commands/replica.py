@@ -19,15 +19,15 @@ class Command(ScrapyCommand):
     requires_crawler_process = False
 
     def syntax(self) -> str:
-        """How to type it."""
+        """Return the arguments, for the usage line."""
         return "[--isic DIR] [--records N] [--faults JSON] [--port N]"
 
     def short_desc(self) -> str:
-        """What ``scrapy`` prints beside it."""
+        """Return the description that ``scrapy`` lists."""
         return "Serve replicas of the sources on 127.0.0.1, to look at or to crawl"
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
-        """Those of ``python -m replicas``."""
+        """Add the options of ``python -m replicas``."""
         # Late: all commands are imported to list them, and an installation may lack the replicas.
         from replicas.options import add_options  # noqa: PLC0415
 
@@ -35,7 +35,7 @@ class Command(ScrapyCommand):
         add_options(parser)
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
-        """Serve."""
+        """Serve until interrupted."""
         from replicas.__main__ import serve  # noqa: PLC0415 - as above
 
         if args:

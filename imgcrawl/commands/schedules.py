@@ -1,4 +1,4 @@
-"""``scrapy schedules``: what schedules.toml runs when, and how cron or systemd is told."""
+"""``scrapy schedules``: what schedules.toml runs when, as a list, a crontab or systemd units."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class Command(ScrapyCommand):
     requires_crawler_process = False
 
     def syntax(self) -> str:
-        """How to type it."""
+        """Return the arguments, for the usage line."""
         return "[--days N | --crontab | --systemd DIR] [FILE.toml]"
 
     def short_desc(self) -> str:
-        """What ``scrapy`` prints beside it."""
+        """Return the description that ``scrapy`` lists."""
         return f"List what {FILE} runs when; make a crontab or systemd timers of it"
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
-        """What is to be made of the file."""
+        """Add the options: what is made of the file."""
         super().add_options(parser)
         which = parser.add_mutually_exclusive_group()
         which.add_argument("--days", type=float, default=7, help="to list (default: 7)")
@@ -47,7 +47,7 @@ class Command(ScrapyCommand):
         which.add_argument("--systemd", type=Path, metavar="DIR", help="write the units there")
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
-        """Exit status 2 where the file is wrong; nothing is made of it then."""
+        """List or export the schedules; exit status 2 if the file is wrong, and nothing is made."""
         if len(args) > 1:
             raise UsageError("scrapy schedules takes one file")
         if not 0 < opts.days <= 3660:
@@ -74,7 +74,7 @@ class Command(ScrapyCommand):
 
 
 def show(schedules: list[Schedule], days: float) -> None:
-    """Print what runs, and when it comes in the next days."""
+    """Print what runs, and when it does in the next days."""
     now = datetime.now()  # noqa: DTZ005 - cron and systemd go by the clock on the wall
     zone = now.astimezone()
     for schedule in schedules:
@@ -91,7 +91,7 @@ def show(schedules: list[Schedule], days: float) -> None:
 
 
 def write_units(folder: Path, units: dict[str, str]) -> None:
-    """Write systemd's units, and say what to type next, of those that are no longer wanted too."""
+    """Write systemd's units, and print what to type next, also for those no longer wanted."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in units.items():
         (folder / name).write_text(text, "utf-8")

@@ -28,15 +28,15 @@ class Command(ScrapyCommand):
     requires_crawler_process = False
 
     def syntax(self) -> str:
-        """How to type it."""
+        """Return the arguments, for the usage line."""
         return "[--in-project | --check] [--port N] [--host ADDRESS] [--home DIR]"
 
     def short_desc(self) -> str:
-        """What ``scrapy`` prints beside it."""
+        """Return the description that ``scrapy`` lists."""
         return "Start a Scrapyd: runs what `make deploy` puts on it, or this checkout"
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
-        """Where it listens, where it keeps its own, and what it runs."""
+        """Add the options: where it listens, where it keeps its files, and what it runs."""
         super().add_options(parser)
         parser.add_argument("--port", type=int, default=6800, help="of HTTP (default: 6800)")
         parser.add_argument(
@@ -55,7 +55,10 @@ class Command(ScrapyCommand):
         )
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
-        """Become Scrapyd. Relative paths in jobs begin at $IMGCRAWL_DIR, or where this is typed."""
+        """Replace this process by Scrapyd.
+
+        Relative paths in jobs begin at $IMGCRAWL_DIR, or where this is typed.
+        """
         if args:
             raise UsageError("scrapy scrapyd takes options only; `scrapy scrapyd -h` lists them")
         project = Path(closest_scrapy_cfg()).absolute().parent
@@ -90,12 +93,12 @@ class Command(ScrapyCommand):
 
     def _check(self, home: Path, port: int) -> None:
         try:
-            said = ask_status(home, port)
+            status = ask_status(home, port)
         except (OSError, ValueError) as error:
             sys.stderr.write(f"scrapy scrapyd: nothing that is well on port {port} ({error})\n")
             self.exitcode = ExitStatus.FAILED
             return
         sys.stdout.write(
-            f"pending {said.get('pending')}, running {said.get('running')}, "
-            f"finished {said.get('finished')}\n"
+            f"pending {status.get('pending')}, running {status.get('running')}, "
+            f"finished {status.get('finished')}\n"
         )

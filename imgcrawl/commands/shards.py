@@ -29,15 +29,15 @@ class Command(BaseRunSpiderCommand):
     requires_crawler_process = False
 
     def syntax(self) -> str:
-        """How to type it."""
+        """Return the arguments, for the usage line."""
         return "[options] SPIDER [-a NAME=VALUE ...]"
 
     def short_desc(self) -> str:
-        """What ``scrapy`` prints beside it."""
+        """Return the description that ``scrapy`` lists."""
         return "Download a dataset in shards, on several processes or a Dask cluster"
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
-        """What it takes beside what ``crawl`` does."""
+        """Add the options beside those of ``crawl``."""
         super().add_options(parser)
         parser.add_argument("-n", type=int, metavar="N", help="shards (default 4 a worker)")
         parser.add_argument("--scheduler", help="of a Dask cluster, such as tcp://10.0.0.1:8786")
@@ -68,7 +68,7 @@ class Command(BaseRunSpiderCommand):
             self.exitcode = ExitStatus.USAGE if is_usage else ExitStatus.FAILED
 
     def _checked(self, name: str, opts: argparse.Namespace) -> ShardRequest:
-        """Return what was typed. Raise ArgumentError before anything is started."""
+        """Return the request, checked. Raise ArgumentError before anything is started."""
         assert self.settings is not None
         spider = spider_class(self.settings, name)
         given = opts.spargs

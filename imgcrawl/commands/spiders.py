@@ -1,4 +1,4 @@
-"""``scrapy spiders``: what can be downloaded, and how to ask for it."""
+"""``scrapy spiders``: the datasets that can be downloaded, and their arguments."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ class Command(ScrapyCommand):
     requires_crawler_process = False
 
     def syntax(self) -> str:
-        """How to type it."""
+        """Return the arguments, for the usage line."""
         return "[options] [SPIDER ...]"
 
     def short_desc(self) -> str:
-        """What ``scrapy`` prints beside it."""
+        """Return the description that ``scrapy`` lists."""
         return "List the datasets that can be downloaded, with the arguments each takes"
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
-        """The ``--markdown`` switch, by which README's tables are made."""
+        """Add the ``--markdown`` switch, by which README's tables are made."""
         super().add_options(parser)
         parser.add_argument("--markdown", action="store_true", help="print tables for README.md")
 
@@ -55,12 +55,12 @@ class Command(ScrapyCommand):
 
 
 def _datasets(loader: SpiderLoaderProtocol) -> list[str]:
-    """The spiders that people call by their names."""
+    """Return the names of the spiders that people call by name."""
     return [n for n in sorted(loader.list()) if not getattr(loader.load(n), "internal", False)]
 
 
 def as_text(spider: type[Spider]) -> str:
-    """A spider's description for a terminal."""
+    """Return a spider's description for a terminal."""
     lines = [spider.name, *(f"  {line}" for line in _doc(spider))]
     if example := getattr(spider, "example", None):
         lines += ["", f"  Example: {example}"]
@@ -74,7 +74,7 @@ def as_text(spider: type[Spider]) -> str:
 
 
 def as_markdown(spider: type[Spider]) -> str:
-    """A spider's arguments as a table for README.md."""
+    """Return a spider's arguments as a table for README.md."""
     rows = ["| argument | what | type, default, example |", "|---|---|---|"]
     for name, field in _arguments(spider).model_fields.items():
         facts = "; ".join(_facts(field)).replace("|", "\\|")

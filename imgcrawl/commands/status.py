@@ -28,20 +28,20 @@ class Command(ScrapyCommand):
     requires_crawler_process = False
 
     def syntax(self) -> str:
-        """How to type it."""
+        """Return the arguments, for the usage line."""
         return "[--json] [OUT or a folder of them ...]"
 
     def short_desc(self) -> str:
-        """What ``scrapy`` prints beside it."""
+        """Return the description that ``scrapy`` lists."""
         return "Tell how the last run of each dataset went, and what runs now"
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
-        """The ``--json`` switch."""
+        """Add the ``--json`` switch."""
         super().add_options(parser)
         parser.add_argument("--json", action="store_true", help="print a JSON list")
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
-        """Exit with the worst status of all: 1 failed or killed, 128 + N, 3 some missing, 0."""
+        """Print the statuses; exit with the worst: 1 failed or killed, 128 + N, 3 missing, 0."""
         outs: dict[Path, None] = {}
         for name in args or [DEFAULT]:
             found = list(find_outs(Path(name)))
@@ -60,7 +60,7 @@ class Command(ScrapyCommand):
 
 
 def as_text(status: RunStatus) -> str:
-    """One dataset in one or two lines."""
+    """Return one dataset in one or two lines."""
     lines = [f"{printable(status.out, 4096)}: {status.describe()}"]
     if status.ended_at is not None:
         last = "" if status.state == "ended" else "the run before: "

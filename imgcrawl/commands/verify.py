@@ -26,7 +26,7 @@ class Command(OutCommand[VerifyFigures]):
     """Checks every stored file against the ledger, and writes verify.csv."""
 
     def short_desc(self) -> str:
-        """Return what ``scrapy`` prints beside it."""
+        """Return the description that ``scrapy`` lists."""
         return "Check every stored file of a dataset: is it there, and are its bytes the ledger's?"
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:

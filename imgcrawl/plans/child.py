@@ -25,7 +25,7 @@ class CrawlChild:
     """A crawl's process, from its start to its end."""
 
     def __init__(self, crawl: PlannedCrawl, overrides: dict[str, str]) -> None:
-        """`overrides`: settings of the command line, which take precedence over the plan's."""
+        """Take a crawl, and the settings of the command line that override the plan's."""
         self.crawl = crawl
         self._overrides = overrides
         self._process: asyncio.subprocess.Process | None = None

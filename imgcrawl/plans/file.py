@@ -141,7 +141,7 @@ def _planned(
 
 
 def _is_safe(name: str) -> bool:
-    """Whether a name is one part of a path, and none of those that stand beside it."""
+    """Return True if a name is one part of a path, and no file of the plan's own."""
     try:
         safe = safe_path(name)
     except ValueError:
@@ -157,7 +157,7 @@ def _absolute(path: str) -> Path:
 
 
 def _overlaps(out: Path, crawls: list[PlannedCrawl]) -> list[str]:
-    """Words on each pair of crawls that would write into each other's OUT, or over the plan's."""
+    """Return a line on each pair of crawls that would write into each other, or over the plan."""
     problems = []
     for index, crawl in enumerate(crawls):
         if out.is_relative_to(crawl.out):
@@ -175,5 +175,5 @@ def _overlaps(out: Path, crawls: list[PlannedCrawl]) -> list[str]:
 
 
 def _folded(path: Path) -> Path:
-    """Names that differ in case only are one on many disks."""
+    """Return the path in one case: names that differ in case only are one on many disks."""
     return Path(str(path).casefold())

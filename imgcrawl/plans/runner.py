@@ -47,9 +47,10 @@ class PlanRunner:
         display: ProgressDisplay,
         save: Callable[[list[CrawlState]], object],
     ) -> None:
-        """`wanted`: names of the crawls to run; `overrides`: settings before the plan's.
+        """Take a plan, and the names of its crawls to run.
 
-        `save` is called with all states whenever a crawl begins or ends.
+        overrides: settings of the command line, which take precedence over the plan's
+        save: called with all states whenever a crawl begins or ends
         """
         self.states = [
             CrawlState(
@@ -152,7 +153,8 @@ async def run_plan(
 ) -> int:
     """Run the crawls of a plan whose names are `wanted`; return the exit status.
 
-    `overrides`: settings of the command line; `settings`: of this process, for its own log.
+    overrides: settings of the command line, for each crawl
+    settings: of this process, for its own log
     Raise ArgumentError or OutputError if the plan's OUT cannot be used.
     """
     target = open_target(plan)

@@ -27,7 +27,7 @@ class ProgressSocket:
     """The crawl's end of the socket. Any thread may call it."""
 
     def __init__(self, fd: int) -> None:
-        """`fd`: the descriptor that this process was handed."""
+        """Take the descriptor that this process was handed."""
         self._socket = socket.socket(fileno=fd)
         self._socket.set_inheritable(False)  # a browser does not inherit it
         self._unsent = b""

@@ -87,24 +87,24 @@ def read_schedules(path: Path, loader: SpiderLoaderProtocol, base: Path) -> list
 def runs(
     schedules: Sequence[Schedule], start: datetime, days: float
 ) -> Iterator[tuple[datetime, Schedule]]:
-    """(When, what) of the next `days`, in order. `start` is local time, without a zone."""
+    """Yield (when, what) of the next `days`, in order. `start` is local time, without a zone."""
     until = start + timedelta(days=days)
     times = ((at, s) for s in schedules for at in s.when.after(start, until))
     yield from sorted(times, key=lambda pair: (pair[0], pair[1].name))
 
 
 def collisions(schedules: Sequence[Schedule], start: datetime, days: float) -> list[str]:
-    """What would be refused: two that start in the same minute with the same OUT."""
+    """Return a sentence on each two that start in the same minute with the same OUT."""
     seen: dict[tuple[datetime, Path], Schedule] = {}
-    said: dict[str, None] = {}
+    found: dict[str, None] = {}
     for at, schedule in runs(schedules, start, days):
         other = seen.setdefault((at, schedule.out), schedule)
         if other is not schedule:
-            said[
+            found[
                 f"{other.name} and {schedule.name} start in the same minute with the same OUT "
                 f"({schedule.out}): one of them will be refused. Give one another time."
             ] = None
-    return list(said)
+    return list(found)
 
 
 def _schedule(given: _ScheduleTable, base: Path, loader: SpiderLoaderProtocol) -> Schedule:

@@ -42,9 +42,10 @@ class ScrapydServer:
     checkout: Path | None = None
 
     def prepare(self, defaults: Path) -> str:
-        """Make the folder and its configuration; `defaults` is a scrapyd.conf. The password.
+        """Make the folder and its configuration, and return the password.
 
-        Raises ArgumentError where the address is open to others without a password of one's own.
+        defaults: a scrapyd.conf
+        Raise ArgumentError if the address is open to others without a password of one's own.
         """
         given = os.environ.get("SCRAPYD_PASSWORD", "")
         if not given and not _is_loopback(self.host):
@@ -63,7 +64,7 @@ class ScrapydServer:
         return password
 
     def environment(self) -> dict[str, str]:
-        """The environment of Scrapyd, and so of its jobs."""
+        """Return the environment of Scrapyd, and so of its jobs."""
         secret = {"SCRAPYD_PASSWORD", "SCRAPYD_USERNAME"}  # no job needs them
         inherited = {name: value for name, value in os.environ.items() if name not in secret}
         # Scrapy's own command line has set it; in a job it would stand for the egg's.
@@ -104,10 +105,10 @@ class ScrapydServer:
 
 
 def ask_status(home: Path, port: int) -> dict[str, Any]:
-    """What the Scrapyd of `home` says of itself: how many jobs wait, run and have ended.
+    """Ask the Scrapyd of `home` for its status: how many jobs wait, run and have ended.
 
-    Raises OSError where it does not answer, or does not know the password; ValueError where
-    something else answers.
+    Raise OSError if it does not answer or does not know the password, ValueError if something
+    else answers.
     """
     user = os.environ.get("SCRAPYD_USERNAME") or USER
     password = os.environ.get("SCRAPYD_PASSWORD") or saved_password(home) or ""
@@ -115,14 +116,14 @@ def ask_status(home: Path, port: int) -> dict[str, Any]:
     secret = base64.b64encode(f"{user}:{password}".encode()).decode()
     request = urllib.request.Request(url, headers={"Authorization": f"Basic {secret}"})
     with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - http, on loopback
-        said = json.loads(answer.read(1 << 16))
-    if not isinstance(said, dict) or said.get("status") != "ok":
-        raise ValueError(f"{url} answers, but is no Scrapyd that is well: {said}")
-    return said
+        status = json.loads(answer.read(1 << 16))
+    if not isinstance(status, dict) or status.get("status") != "ok":
+        raise ValueError(f"{url} answers, but is no Scrapyd that is well: {status}")
+    return status
 
 
 def saved_password(home: Path) -> str | None:
-    """The password that an earlier start has left, if any."""
+    """Return the password that an earlier start has left, if any."""
     try:
         return (home / "password").read_text("utf-8").strip() or None
     except FileNotFoundError:
@@ -141,7 +142,7 @@ def _is_checkout(path: str) -> bool:
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Replace a file that only its owner may read: never there with other rights, nor half."""
+    """Replace a file that only its owner may read; it never has other rights, nor half the text."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -20,7 +20,7 @@ _SUCCESS = "3 143"
 
 
 def crontab(schedules: Iterable[Schedule], project: Path) -> str:
-    """The lines between two marks, by which the next ones can take their place."""
+    """Return the lines between two marks, by which the next ones can take their place."""
     lines = [f"# BEGIN imgcrawl {project}"]
     for schedule in schedules:
         log = f"{LOGS}/{schedule.name}.log"
@@ -35,7 +35,7 @@ def crontab(schedules: Iterable[Schedule], project: Path) -> str:
 
 
 def systemd_units(schedules: Iterable[Schedule], project: Path) -> dict[str, str]:
-    """File name and text of the units: a service and a timer for each schedule."""
+    """Return the units by file name: a service and a timer for each schedule."""
     units = {}
     for schedule in schedules:
         unit = f"imgcrawl-{schedule.name}"
@@ -100,7 +100,7 @@ WantedBy=timers.target
 
 
 def _exec(command: Sequence[str]) -> str:
-    """A command line as systemd reads it back."""
+    """Return a command line as systemd reads it back."""
     return " ".join(_quote(word) for word in command)
 
 

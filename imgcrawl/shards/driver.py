@@ -45,7 +45,7 @@ class ShardDriver:
         results: ShardResults,
         display: ProgressDisplay,
     ) -> None:
-        """`results`: of the shards that are done already; those of `tasks` are added."""
+        """Take the results of the shards that are done already; those of `tasks` are added."""
         self._client = client
         self._waiting = deque(tasks)
         self._at_once = at_once
