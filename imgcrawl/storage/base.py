@@ -47,7 +47,7 @@ class Storage(Protocol):
     def put(
         self, source: bytes | Path, name: str, metadata: Mapping[str, str] = NO_METADATA
     ) -> None:
-        """Store bytes, or a copy of a file, in the place of what has the name.
+        """Store bytes, or a copy of a file, replacing the file of that name.
 
         metadata: kept beside the content; ASCII, at most 2 kB
         Raises ValueError for a name that is not one.

@@ -34,13 +34,13 @@ LOCK = ".lock"
 PARTIAL = ".partial"
 PARTS = ".parts"
 ARCHIVES = ".archives"
-# What a run writes in place: as a link, each would be written to where it leads.
+# Written in place by a run: under one of these names a link would be followed.
 _IN_PLACE = (
     *(LOCK, PARTIAL, PARTS, ARCHIVES, METADATA, FAILURES),
     *(LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", f"{LEDGER}-journal"),
 )
 _FOLDERS = frozenset({PARTIAL, PARTS, ARCHIVES})
-# What no folder of a dataset may be called.
+# Names that no folder of a dataset may have.
 _OWN = {METADATA, FAILURES, LEDGER, SUMMARY, ATTRIBUTION, CLASSES, DUPLICATES, LINKROT}
 _OWN |= {VERIFY, SUMS.casefold(), LOG, OLD_LOG, "licenses", "sizes", "manifests"}
 

@@ -30,7 +30,7 @@ from imgcrawl.storage.directory import PARTIAL, open_plain
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-ATTRIBUTE = "user.imgcrawl."  # what the names of extended attributes with metadata begin with
+ATTRIBUTE = "user.imgcrawl."  # before the names of extended attributes that are metadata
 _NUMBERS = count()  # of temporary files: several stores of a run share one folder for them
 
 
@@ -54,6 +54,7 @@ class LocalStorage(Storage):
         self, source: bytes | Path, name: str, metadata: Mapping[str, str] = NO_METADATA
     ) -> None:
         """Store bytes, or a copy of a file. Raises OSError and ValueError."""
+        require_name(name)
         self._publish(self._temporary(source), name, metadata)
 
     def move(self, file: Path, name: str, metadata: Mapping[str, str] = NO_METADATA) -> None:
@@ -98,13 +99,14 @@ class LocalStorage(Storage):
 
     def get(self, name: str, file: Path) -> dict[str, str]:
         """Copy a stored file into `file`, and return its metadata."""
-        path = self._path(name)
-        shutil.copyfile(path, file)
         metadata = {}
-        with suppress(OSError):  # a disk without extended attributes
-            for key in os.listxattr(path):
-                if key.startswith(ATTRIBUTE):
-                    metadata[key.removeprefix(ATTRIBUTE)] = os.getxattr(path, key).decode()
+        with self.open(name) as source, file.open("wb") as sink:
+            shutil.copyfileobj(source, sink)
+            with suppress(OSError):  # a disk without extended attributes
+                for key in os.listxattr(source.fileno()):
+                    if key.startswith(ATTRIBUTE):
+                        value = os.getxattr(source.fileno(), key)
+                        metadata[key.removeprefix(ATTRIBUTE)] = value.decode()
         return metadata
 
     def size(self, name: str) -> int | None:
@@ -128,9 +130,9 @@ class LocalStorage(Storage):
             folder = folders.pop()
             with (
                 suppress(FileNotFoundError, NotADirectoryError),
-                os.scandir(self._path(folder)) as all_,
+                os.scandir(self._path(folder)) as entries,
             ):
-                for entry in all_:
+                for entry in entries:
                     name = f"{folder}/{entry.name}" if folder else entry.name
                     if entry.is_dir(follow_symlinks=False):
                         if self._path(name) != self._partial:

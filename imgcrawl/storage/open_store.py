@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.records.errors import ArgumentError
+from imgcrawl.records.errors import ArgumentError, StoreError
 from imgcrawl.storage.address import SCHEMES, BucketAddress
 from imgcrawl.storage.directory import OutputDirectory
 from imgcrawl.storage.local import LocalStorage
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from imgcrawl.storage.base import Storage
 
-_CACHE_CONTROL = "max-age=172800"  # seconds; what Scrapy's own stores say of every file
+_CACHE_CONTROL = "max-age=172800"  # seconds; as Scrapy's own stores have it
 
 
 def open_bucket(address: BucketAddress, settings: Mapping[str, Any], **options: Any) -> Storage:
@@ -24,14 +24,19 @@ def open_bucket(address: BucketAddress, settings: Mapping[str, Any], **options: 
     options:  `acl` and `cache_control` of the files that are put
     Raises StoreError if it cannot be used at all.
     """
-    # Each library takes a second and tens of megabytes to load.
-    if address.scheme == "s3":
-        from imgcrawl.storage.s3 import S3Storage  # noqa: PLC0415
+    # Each library takes a second and tens of megabytes to load, and belongs to an extra.
+    extra = "s3" if address.scheme == "s3" else "gcs"
+    try:
+        if address.scheme == "s3":
+            from imgcrawl.storage.s3 import S3Storage  # noqa: PLC0415
 
-        return S3Storage(address, settings, **options)
-    from imgcrawl.storage.gcs import GcsStorage  # noqa: PLC0415
+            return S3Storage(address, settings, **options)
+        from imgcrawl.storage.gcs import GcsStorage  # noqa: PLC0415
 
-    return GcsStorage(address, settings, **options)
+        return GcsStorage(address, settings, **options)
+    except ImportError as error:
+        words = f"{address} needs {error.name}: type  pip install 'imgcrawl[{extra}]'"
+        raise StoreError(words, hopeless=True) from error
 
 
 def media_storage(setting: str, settings: Mapping[str, Any]) -> Storage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,25 @@ def test_scrapys_settings_count_for_google(tmp_path: Path, monkeypatch: pytest.M
         media_storage("FILES_STORE", settings).put(b"x", "2")
         assert any("predefinedAcl=publicRead" in path for _, path in store.requests)
         assert store.keys() == ["a/1", "a/2"]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "module", "library", "extra"),
+    [("s3", "s3", "boto3", "s3"), ("gs", "gcs", "google.cloud.storage", "gcs")],
+)
+def test_a_library_that_is_not_installed_is_named_with_its_extra(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    scheme: str,
+    module: str,
+    library: str,
+    extra: str,
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.delitem(sys.modules, f"imgcrawl.storage.{module}", raising=False)
+    settings = settings_of(tmp_path, IMAGES_STORE=f"{scheme}://{BUCKET}/")
+    with pytest.raises(StoreError, match=rf"needs [\w.]+: type  pip install 'imgcrawl\[{extra}\]'"):
+        media_storage("IMAGES_STORE", settings)
 
 
 class FtpServer:
