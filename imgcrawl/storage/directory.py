@@ -48,7 +48,7 @@ _OWN |= {VERIFY, SUMS.casefold(), LOG, OLD_LOG, "licenses", "sizes", "manifests"
 def plain_folder(name: str) -> str:
     """Return the name of a folder below OUT as it was given, without a slash at its end.
 
-    Raises ValueError where it leads out of OUT, or has the name of something that OUT holds.
+    Raises ValueError if it leads out of OUT, or has the name of something that OUT holds.
     """
     plain = name.removesuffix("/")
     try:

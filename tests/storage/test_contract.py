@@ -26,22 +26,6 @@ PREFIX = "sets/a/"
 JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(64)
 
 
-@pytest.fixture(params=["s3", "gs"])
-def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    with running_s3() if request.param == "s3" else running_google() as running:
-        for name, value in running.environment.items():
-            monkeypatch.setenv(name, value)
-        yield running
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
-    with running_s3() as running:
-        for name, value in running.environment.items():
-            monkeypatch.setenv(name, value)
-        yield running
-
-
 def opened(store: Store, name: str = BUCKET, **options: Any) -> Storage:
     address = BucketAddress.of(f"{store.scheme}://{name}/{PREFIX}")
     return open_bucket(address, store.settings, **options)
@@ -231,8 +215,8 @@ def test_of_many_writers_one_wins(storage: Storage) -> None:
         assert found.data == b"%d" % won[0]
 
 
-def test_a_missing_bucket_is_told_by_name(bucket: Store, tmp_path: Path) -> None:
-    storage = opened(bucket, "no-such-bucket")
+def test_a_missing_bucket_is_told_by_name(store: Store, tmp_path: Path) -> None:
+    storage = opened(store, "no-such-bucket")
     file = tmp_path / "source"
     file.write_bytes(b"x")
     for call in (
@@ -246,8 +230,8 @@ def test_a_missing_bucket_is_told_by_name(bucket: Store, tmp_path: Path) -> None
         assert error.value.hopeless
 
 
-def test_an_object_has_its_content_type(bucket: Store, tmp_path: Path) -> None:
-    storage = opened(bucket)
+def test_an_object_has_its_content_type(store: Store, tmp_path: Path) -> None:
+    storage = opened(store)
     file = tmp_path / "source.tmp"
     file.write_bytes(JPEG)
     storage.put(JPEG, "a")
@@ -255,7 +239,7 @@ def test_an_object_has_its_content_type(bucket: Store, tmp_path: Path) -> None:
     storage.put(b"a,b\n", "metadata.csv")
     storage.put(b"{}", "v.zarr/.zattrs")
     storage.put(b"\0", "x.bin")
-    found = {k: o.content_type.partition(";")[0] for k, o in bucket.objects(PREFIX).items()}
+    found = {k: o.content_type.partition(";")[0] for k, o in store.objects(PREFIX).items()}
     assert found == {
         "a": "image/jpeg",
         "b.png": "image/jpeg",  # the bytes count

@@ -82,7 +82,7 @@ def test_scrapys_settings_count_for_google(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize(
     ("scheme", "module", "library", "extra"),
-    [("s3", "s3", "boto3", "s3"), ("gs", "gcs", "google.cloud.storage", "gcs")],
+    [("s3", "s3", "boto3", "s3"), ("gs", "gcs", "google.api_core.exceptions", "gcs")],
 )
 def test_a_library_that_is_not_installed_is_named_with_its_extra(
     tmp_path: Path,

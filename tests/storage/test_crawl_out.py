@@ -6,50 +6,21 @@ import json
 import os
 import signal
 import subprocess
-import threading
 import time
-import uuid
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from imgcrawl.records.errors import ArgumentError, OutputError
-from imgcrawl.storage.address import BucketAddress, is_address
-from imgcrawl.storage.base import ConflictError, StoredObject
-from imgcrawl.storage.lease import Lease
-from imgcrawl.storage.listing import Listing
 from tests.conftest import ROOT, Out, scrapy, until
-from tests.stores import BUCKET, running_google, running_s3
+from tests.stores import BUCKET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from replicas.process import ReplicaProcess
     from tests.conftest import Crawler, Ended
     from tests.stores import S3, Store
 
 PREFIX = "sets/isic/"
 MB = 1 << 20
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
-    with running_s3() as store:
-        for name, value in store.environment.items():
-            monkeypatch.setenv(name, value)
-        yield store
-
-
-@pytest.fixture(params=["s3", "gs"])
-def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    with running_s3() if request.param == "s3" else running_google() as running:
-        for name, value in running.environment.items():
-            monkeypatch.setenv(name, value)
-        yield running
 
 
 def address(store: Store, prefix: str = PREFIX) -> str:
@@ -353,91 +324,3 @@ def test_commands_on_an_address(crawl: Crawler, replica: ReplicaProcess, store: 
     assert found["metadata.csv"].data == table
     assert "linkrot.csv" in found
     assert ".lock" not in found
-
-
-@dataclass
-class Memory:
-    """The two calls of a store that its lock needs."""
-
-    address: BucketAddress = field(default_factory=lambda: BucketAddress.of(f"s3://{BUCKET}/x"))
-    held: StoredObject | None = None
-
-    def read(self, key: str) -> StoredObject | None:
-        return self.held
-
-    def write(self, key: str, data: bytes, expected: str | None) -> str:
-        if (self.held.version if self.held else None) != expected:
-            raise ConflictError(key)
-        self.held = StoredObject(data, str(uuid.uuid4()), datetime.now(UTC))
-        return self.held.version
-
-    def remove(self, key: str) -> None:
-        self.held = None
-
-
-def test_of_two_runs_one_has_the_lock() -> None:
-    store: Any = Memory()
-    first = Lease(store, "a", stale=600)
-    first.take()
-    with pytest.raises(OutputError, match="in use by another run"):
-        Lease(store, "b", stale=600).take()
-    again = Lease(store, "a", stale=600)  # its folder is ours now: it is dead
-    again.take()
-    assert again.after_death
-    again.release()
-    assert store.held is None
-
-
-def test_a_run_that_was_taken_for_dead_stops() -> None:
-    store: Any = Memory()
-    lost = threading.Event()
-    first, second = Lease(store, "a", stale=0.6), Lease(store, "b", stale=0.0)
-    first.take()
-    second.take()  # as if the first had been silent for long
-    first.keep(lost.set)
-    assert lost.wait(30)
-    assert "took" in (first.lost or "")
-    first.release()
-    assert store.held is not None
-    assert b'"b"' in store.held.data
-
-
-@pytest.mark.parametrize("data", [b"", b"[]", b'{"scratch": 1}', b"\xff", b'{"process": "x"}'])
-def test_a_lock_that_cannot_be_read_is_a_lock(data: bytes) -> None:
-    store: Any = Memory()
-    store.held = StoredObject(data, "v", datetime.now(UTC))
-    with pytest.raises(OutputError, match="unknown"):
-        Lease(store, "a", stale=600).take()
-    Lease(store, "a", stale=0.0).take()
-
-
-@given(st.text(max_size=40), st.sampled_from(["s3://", "gs://", "s3:/", ""]))
-def test_an_address_is_well_formed_or_refused(text: str, scheme: str) -> None:
-    try:
-        parsed = BucketAddress.of(scheme + text)
-    except ArgumentError as error:
-        words = str(error)
-        assert "bucket/prefix" in words
-        return
-    assert is_address(scheme + text)
-    assert BucketAddress.of(str(parsed)) == parsed
-    assert parsed.prefix == "" or parsed.prefix.endswith("/")
-    assert not {"..", "."} & set(parsed.prefix.split("/"))
-
-
-@given(st.dictionaries(st.text(max_size=6), st.integers(0, 99), max_size=8))
-def test_a_listing_knows_what_it_was_given(objects: dict[str, int]) -> None:
-    import tempfile
-    from pathlib import Path
-
-    with tempfile.TemporaryDirectory() as folder:
-        listing = Listing(Path(folder) / "listing.sqlite")
-        assert listing.fill(objects.items()) >= 0
-        for key, size in objects.items():
-            below = sum(s for k, s in objects.items() if k.startswith(f"{key}/") and k != f"{key}/")
-            assert listing.size(key) == size + below
-            assert key in listing.of_record(key)
-        for key in objects:
-            listing.remove(key)
-        assert all(listing.size(key) is None for key in objects)
-        listing.close()
