@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 TARGET := local
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-microscopy test browser scrapyd scrapyd-setup deploy lint format bench lock clean
+.PHONY: help demo demo-microscopy test browser scrapyd scrapyd-setup deploy lint format bench docs docs-tables docs-pictures lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,15 @@ format: $(VENV)/.dev  ## ruff's formatter and its safe fixes
 
 bench: $(VENV)/.dev  ## beside Scrapy's own pipelines and img2dataset (some minutes)
 	$(BIN)/python -m bench
+
+docs: $(VENV)/.dev  ## the documentation as a site, in build/site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet && echo "build/site/index.html"
+
+docs-tables: $(VENV)/.dev  ## the tables of arguments and settings in docs/ anew
+	@$(BIN)/python -m docs.generate tables
+
+docs-pictures: $(VENV)/.dev  ## the pictures of docs/ anew, from the code and from a run of the demo
+	@$(BIN)/python -m docs.generate rooms terminal contact_sheet
 
 lock:  ## requirements*.txt anew from pyproject.toml
 	PYTHON=$(PYTHON) .ci/lock

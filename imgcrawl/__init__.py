@@ -3,7 +3,7 @@
 import gc
 import os
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # What a record is made of goes by itself. To look for cycles after every 700 new objects, as Python
 # does, takes a twelfth of the time of a crawl.

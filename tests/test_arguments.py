@@ -9,21 +9,11 @@ from imgcrawl.commands.spiders import as_markdown, as_text
 from imgcrawl.records.errors import ArgumentError
 from imgcrawl.records.outcomes import Outcome, of_status
 from imgcrawl.records.retry import retry_outcomes
-from spiders.dynamic_page import DynamicPageSpider
-from spiders.empiar import EmpiarSpider
-from spiders.imagenet import ImagenetSpider
-from spiders.imaterialist import ImaterialistSpider
 from spiders.isic import IsicArguments, IsicSpider
-from spiders.neuroglancer import NeuroglancerSpider
-from spiders.omero import OmeroSpider
-from spiders.static_page import StaticPageSpider
-from spiders.urls import UrlsSpider
-from spiders.zarr import ZarrSpider
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scrapy import Spider
 
 
 def isic(**given: Any) -> IsicArguments:
@@ -152,24 +142,3 @@ def test_retry_words() -> None:
 )
 def test_statuses(status: int, outcome: str) -> None:
     assert of_status(status) == outcome
-
-
-@pytest.mark.parametrize(
-    "spider",
-    [
-        DynamicPageSpider,
-        EmpiarSpider,
-        ImagenetSpider,
-        ImaterialistSpider,
-        IsicSpider,
-        OmeroSpider,
-        StaticPageSpider,
-        UrlsSpider,
-        NeuroglancerSpider,
-        ZarrSpider,
-    ],
-)
-def test_readme_has_the_table_of_today(spider: type[Spider]) -> None:
-    from tests.conftest import ROOT
-
-    assert as_markdown(spider) in (ROOT / "README.md").read_text("utf-8")

@@ -1,0 +1,1 @@
+"""The documentation: pages for MkDocs, and the makers of what in them is derived."""
