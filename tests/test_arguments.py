@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-
 def isic(**given: Any) -> IsicArguments:
     args = parse_arguments(IsicSpider, given)
     assert isinstance(args, IsicArguments)
