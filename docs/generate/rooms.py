@@ -217,7 +217,6 @@ def draw(rooms: Rooms) -> str:
     top = len(layout.rows) - 1
     width = layout.width + 2 * _MARGIN
     height = top * _FLOOR + _ROW + 2 * _MARGIN + 40
-    count = sum(map(len, rooms.imports.values()))
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
         f'role="img" font-family="system-ui, sans-serif" font-size="14">\n'
@@ -231,7 +230,7 @@ def draw(rooms: Rooms) -> str:
     boxes = "".join(_box(layout, room, top) for room in sorted(rooms.modules))
     legend = (
         f"{len(rooms.modules)} rooms on {top + 1} floors; every import runs downwards.",
-        f"Drawn: the {len(layout.paths)} of {count} imports that do not follow from others.",
+        f"The {len(layout.paths)} arrows are the imports that do not follow from others.",
     )
     foot = "".join(
         f'<text x="{_MARGIN}" y="{y:.0f}" font-size="12" fill="#5c6770">{line}</text>\n'
