@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import re
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
 from imgcrawl.arguments import ListArguments, ReadsStdin
-from imgcrawl.lists.columns import MIRRORS, Columns
+from imgcrawl.lists.columns import Columns, digests_of, other_columns, urls_of
 from imgcrawl.lists.opening import is_url, split_member
 from imgcrawl.lists.reader import LOOKED_AT, find_columns, open_rows
 from imgcrawl.lists.rows import MalformedRow, Row, excerpt
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
     from imgcrawl.records.items import Item, SpiderOutput
 
 PER_FOLDER = 10_000  # files of a list that has no ids
-_BITS = {"md5": 128, "sha256": 256}
 
 
 class UrlsArguments(ListArguments):
@@ -51,7 +47,7 @@ class UrlsArguments(ListArguments):
     )
 
     def columns(self) -> dict[str, str]:
-        """The columns that are named, by role."""
+        """Return the columns that are named, by role."""
         given = {role: getattr(self, role) for role in Columns.__slots__}
         return {role: name for role, name in given.items() if name}
 
@@ -86,15 +82,12 @@ class UrlsSpider(UrlListSpider[UrlsArguments]):
     example = "scrapy crawl urls -a list=urls.csv"
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
-        """A record for each row."""
+        """Yield a record for each row."""
         path, member = await self.local(self.args.list)
         with open_rows(path, member) as rows:
             first = list(islice(rows, LOOKED_AT))
             columns = find_columns(first, self.args.columns(), self.args.list)
-            named = {r: getattr(columns, r) for r in Columns.__slots__ if getattr(columns, r)}
-            self.logger.info(
-                "Columns: %s", ", ".join(f"{role} is {name!r}" for role, name in named.items())
-            )
+            self.logger.info("Columns: %s", columns)
             for row in chain(first, rows):
                 if isinstance(row, Row) and row.table and columns.url not in row.fields:
                     continue  # of another table: annotations, licences
@@ -102,61 +95,19 @@ class UrlsSpider(UrlListSpider[UrlsArguments]):
                 yield self.junk(self.args.list, read) if isinstance(read, MalformedRow) else read
 
     def _read(self, row: Row, columns: Columns) -> Item | MalformedRow:
-        urls = _urls(row.fields, columns)
+        urls = urls_of(row.fields, columns)
         if not urls:
             shown = excerpt(" ".join(str(value) for value in row.fields.values()))
-            return MalformedRow(
-                row.number, f"row {row.number}", f"no URL in {columns.url!r}", shown
-            )
+            where = f"row {row.number}"
+            return MalformedRow(row.number, where, f"no URL in {columns.url!r}", shown)
         given = row.fields.get(columns.id) if columns.id else None
         record_id = f"{row.number:09}" if given in (None, "") else str(given)
-        metadata = {
-            name: _plain(value)
-            for name, value in row.fields.items()
-            if name != columns.url and value is not None
-        }
         if self.args.layout:
             path = format_layout(self.args.layout, {**row.fields, "id": record_id})
         elif columns.id:
             path = f"images/{record_id.replace('/', '_')}"
         else:
             path = f"images/{row.number // PER_FOLDER:05}/{record_id}"
-        item = self.item(record_id, urls, path, metadata)
-        item.digests = _digests(row.fields, columns)
+        item = self.item(record_id, urls, path, other_columns(row.fields, columns))
+        item.digests = digests_of(row.fields, columns)
         return item
-
-
-def _urls(fields: dict[str, Any], columns: Columns) -> list[str]:
-    """The URL of a row and those of its mirrors, best first."""
-    first = fields.get(columns.url)
-    found = [*first] if isinstance(first, (list, tuple)) else [first]
-    if not any(found):
-        return []
-    bare = {name.replace("_", "").lower(): value for name, value in fields.items()}
-    found += [bare[name] for name in MIRRORS[:2] if name in bare]
-    return list(dict.fromkeys(str(url).strip() for url in found if url and str(url).strip()))
-
-
-def _digests(fields: dict[str, Any], columns: Columns) -> dict[str, str]:
-    """What a row says its file hashes to, in hexadecimal; Open Images writes base64."""
-    digests = {}
-    for algorithm, bits in _BITS.items():
-        name = getattr(columns, algorithm)
-        text = str(fields.get(name) or "").strip() if name else ""
-        if re.fullmatch(rf"[0-9A-Fa-f]{{{bits // 4}}}", text):
-            digests[algorithm] = text.lower()
-        elif re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", text):
-            try:
-                raw = base64.b64decode(text, validate=True)
-            except ValueError:
-                continue
-            if len(raw) * 8 == bits:
-                digests[algorithm] = raw.hex()
-    return digests
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON has it: dates, decimals and bytes of Parquet become text."""
-    if isinstance(value, (str, int, float, bool)):
-        return value
-    return json.loads(json.dumps(value, default=str))

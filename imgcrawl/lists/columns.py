@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,7 @@ NAMES = {
     "sha256": ("sha256", "sha256sum", "sha256hash"),
 }
 MIRRORS = ("cocourl", "flickrurl", "originalurl", "thumbnail300kurl")
+_BITS = {"md5": 128, "sha256": 256}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,10 @@ class Columns:
     caption: str | None = None
     md5: str | None = None
     sha256: str | None = None
+
+    def __str__(self) -> str:
+        named = {role: name for role in self.__slots__ if (name := getattr(self, role))}
+        return ", ".join(f"{role} is {name!r}" for role, name in named.items())
 
 
 def guess_columns(
@@ -63,6 +70,53 @@ def guess_columns(
         return None
     others = {role: name for role, name in found.items() if name != url}
     return Columns(url, **others)
+
+
+def urls_of(fields: dict[str, Any], columns: Columns) -> list[str]:
+    """Return the URL of a row and those of its mirrors, best first."""
+    first = fields.get(columns.url)
+    found = [*first] if isinstance(first, (list, tuple)) else [first]
+    if not any(found):
+        return []
+    bare = {name.replace("_", "").lower(): value for name, value in fields.items()}
+    found += [bare[name] for name in MIRRORS[:2] if name in bare]
+    return list(dict.fromkeys(str(url).strip() for url in found if url and str(url).strip()))
+
+
+def digests_of(fields: dict[str, Any], columns: Columns) -> dict[str, str]:
+    """Return the digests that a row gives for its file, in hexadecimal; Open Images has base64."""
+    digests = {}
+    for algorithm, bits in _BITS.items():
+        name = getattr(columns, algorithm)
+        text = str(fields.get(name) or "").strip() if name else ""
+        if re.fullmatch(rf"[0-9A-Fa-f]{{{bits // 4}}}", text):
+            digests[algorithm] = text.lower()
+        elif re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", text):
+            try:
+                raw = base64.b64decode(text, validate=True)
+            except ValueError:
+                continue
+            if len(raw) * 8 == bits:
+                digests[algorithm] = raw.hex()
+    return digests
+
+
+def other_columns(fields: dict[str, Any], columns: Columns) -> dict[str, Any]:
+    """Return the columns of a row but for the URL, each value as JSON has it.
+
+    Dates, decimals and bytes of Parquet become text.
+    """
+    return {
+        name: _plain(value)
+        for name, value in fields.items()
+        if name != columns.url and value is not None
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (str, int, float, bool)):
+        return value
+    return json.loads(json.dumps(value, default=str))
 
 
 def is_header(cells: list[str]) -> bool:
