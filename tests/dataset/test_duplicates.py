@@ -8,12 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from imgcrawl.dataset.duplicates import near_groups
+from imgcrawl.dataset.duplicates import near_groups, write_duplicates
 from imgcrawl.pictures.phash import phash
 from replicas import pictures
+from tests.dataset.entries import missing, rows, stored
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from imgcrawl.dataset.ledger import Ledger
+    from imgcrawl.storage.directory import OutputDirectory
 
 
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=20), st.data())
@@ -50,3 +54,56 @@ def test_a_smaller_copy_looks_the_same_and_another_picture_does_not(tmp_path: Pa
     assert near == {"a.jpg", "b.png", "c.jpg"}
     (tmp_path / "f.png").write_bytes(b"no picture")
     assert phash(tmp_path / "f.png", "PNG") is None
+
+
+def test_groups_of_equal_bytes_say_what_they_are_across(
+    out: OutputDirectory, ledger: Ledger
+) -> None:
+    ledger.write(
+        [
+            stored("a", _sha256="aa", label="cat", split="train"),
+            stored("b", _sha256="aa", label="dog", split="test"),
+            stored("c", _sha256="bb", label="cat", split="train"),
+            stored("d", _sha256="bb", label="cat", split="train"),
+            stored("e", _sha256="cc"),
+            missing("f", sha256="cc"),  # one that is not there is no duplicate
+        ]
+    )
+    write_duplicates(out, ledger)
+    table = rows(out, "duplicates.csv")
+    assert [(row["group"], row["record_id"], row["across"]) for row in table] == [
+        ("1", "a", "classes+splits"),
+        ("1", "b", "classes+splits"),
+        ("2", "c", ""),
+        ("2", "d", ""),
+    ]
+    assert {row["kind"] for row in table} == {"exact"}
+
+
+def test_similar_pictures_are_groups_of_their_own(out: OutputDirectory, ledger: Ledger) -> None:
+    ledger.add_columns(["phash"])
+    ledger.write(
+        [
+            stored("a", _sha256="aa", phash="00000000000000ff"),
+            stored("b", _sha256="bb", phash="00000000000000fe"),
+            # Equal bytes are a group once, and not again for their equal hashes.
+            stored("c", _sha256="cc", phash="ffff000000000000"),
+            stored("d", _sha256="cc", phash="ffff000000000000"),
+        ]
+    )
+    write_duplicates(out, ledger)
+    table = rows(out, "duplicates.csv")
+    assert [(row["kind"], row["record_id"]) for row in table] == [
+        ("exact", "c"),
+        ("exact", "d"),
+        ("near", "a"),
+        ("near", "b"),
+    ]
+    assert [row["group"] for row in table] == ["1", "1", "2", "2"]
+
+
+def test_a_table_of_an_earlier_run_is_removed(out: OutputDirectory, ledger: Ledger) -> None:
+    (out.root / "duplicates.csv").write_text("group\n1\n")
+    ledger.write([stored("a", _sha256="aa"), stored("b", _sha256="bb")])
+    write_duplicates(out, ledger)
+    assert not (out.root / "duplicates.csv").exists()

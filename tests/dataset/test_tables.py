@@ -1,48 +1,20 @@
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING
 
-import pytest
-
+from imgcrawl.dataset import tables
 from imgcrawl.dataset.entries import LedgerEntry
-from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.dataset.tables import FAILURE_COLUMNS, FIXED_COLUMNS, LiveTables, write_all
-from imgcrawl.records.items import Missing, Stored
+from imgcrawl.records.items import Missing
 from imgcrawl.records.outcomes import Outcome
-from imgcrawl.storage.directory import OutputDirectory
+from imgcrawl.records.quotas import Quota
+from tests.dataset.entries import NOW, missing, rows, stored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    import pytest
 
-NOW = "2026-01-01T00:00:00Z"
-STORED = Stored(
-    "images/a.jpg", "http://u", "http://u", "ab", 3, "JPEG", 1, 2, "RGB", NOW, "original"
-)
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Iterator[OutputDirectory]:
-    directory = OutputDirectory(tmp_path / "out")
-    yield directory
-    directory.close()
-
-
-@pytest.fixture
-def ledger(out: OutputDirectory) -> Iterator[Ledger]:
-    opened = Ledger(out.root / "ledger.sqlite")
-    yield opened
-    opened.close()
-
-
-def rows(out: OutputDirectory, name: str) -> list[dict[str, str]]:
-    with (out.root / name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def stored(record_id: str, **metadata: object) -> LedgerEntry:
-    return LedgerEntry(record_id, STORED, NOW, f"images/{record_id}", metadata, "{}")
+    from imgcrawl.dataset.ledger import Ledger
+    from imgcrawl.storage.directory import OutputDirectory
 
 
 def test_empty_tables_have_their_header(out: OutputDirectory, ledger: Ledger) -> None:
@@ -135,3 +107,80 @@ def test_attributions_by_frequency_anonymous_last(out: OutputDirectory, ledger: 
     write_all(out, ledger)
     text = (out.root / "attribution.txt").read_text()
     assert text == "Hospital B\n\nClinic A\n\nAnonymous\n"
+
+
+def test_a_new_column_of_a_long_table_waits_for_the_end(
+    out: OutputDirectory, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "LIVE_REWRITE_ROWS", 2)
+    write_all(out, ledger)
+    live = LiveTables(out, ledger)
+    for entry in (stored("a", sex="male"), stored("b", sex="male", age=3)):
+        ledger.write([entry])
+        live.add([entry], [])
+    live.close()
+    assert [(row["sex"], row.get("age")) for row in rows(out)] == [("male", None)] * 2
+    write_all(out, ledger)
+    assert [row["age"] for row in rows(out)] == ["", "3"]
+
+
+def test_columns_are_learned_once(out: OutputDirectory, ledger: Ledger) -> None:
+    live = LiveTables(out, ledger)
+    entry = stored("a", sex="male", sha256="mine")
+    assert live.learn_columns([entry])
+    assert not live.learn_columns([entry, stored("b", sex="female")])
+    live.close()
+    assert ledger.columns() == ["frames", "orientation", "sex", "sha256_", "suspect"]
+
+
+def test_tables_hold_no_secrets(out: OutputDirectory, ledger: Ledger) -> None:
+    url = "https://me:SECRET@a.example/x?X-Amz-Signature=SECRET"
+    lost = missing("b", url=url)
+    ledger.write([stored("a", _url=url, _final_url=url), lost])
+    ledger.write([], unreadable=[("line 7", "=1+1", NOW)])
+    write_all(out, ledger)
+    for name in ("metadata.csv", "failures.csv"):
+        text = (out.root / name).read_text("utf-8")
+        assert "SECRET" not in text
+        assert "a.example/x" in text
+    row = rows(out, "failures.csv")[-1]
+    assert (row["record_id"], row["reason"]) == ("line 7", "bad_url")
+    assert (row["message"], row["last_try_at"]) == ("'=1+1", NOW)
+
+
+def test_classes_have_their_quota_and_what_is_short_of_it(
+    out: OutputDirectory, ledger: Ledger
+) -> None:
+    quota = Quota("n1", wanted=3, label="cat")
+    quota.listed = 9
+    ledger.write_quotas([quota])
+    ledger.write(
+        [
+            stored("a", _quota="n1"),
+            missing("b", quota="n1"),
+            missing("c", quota="n1"),
+            missing("d", Outcome.DNS, quota="n1"),
+        ]
+    )
+    write_all(out, ledger)
+    assert rows(out, "classes.csv") == [
+        {
+            "class": "n1",
+            "label": "cat",
+            "wanted": "3",
+            "stored": "1",
+            "short": "2",
+            "candidates": "9",
+            "tried": "4",
+            "failed": "dns 1; not_found 2",
+            "note": "",
+        }
+    ]
+
+
+def test_a_dataset_without_classes_has_no_table_of_them(
+    out: OutputDirectory, ledger: Ledger
+) -> None:
+    (out.root / "classes.csv").write_text("of an earlier run")
+    write_all(out, ledger)
+    assert not (out.root / "classes.csv").exists()

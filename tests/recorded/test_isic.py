@@ -213,6 +213,16 @@ def test_the_replica_refuses_as_the_server_does(
         assert body.decode() == wanted
 
 
+def test_a_cursor_without_a_place_is_the_first_page(replica: ReplicaProcess) -> None:
+    """A count is only on the first page, whatever cursor led there."""
+    first, same = (
+        json.loads(ask(f"{replica.url}/isic/api/v2/images/{query}")[2])
+        for query in ("", "?cursor=!!!")
+    )
+    assert (same["results"], same["count"]) == (first["results"], 5000)
+    assert json.loads(ask(first["next"])[2])["count"] is None
+
+
 def test_collections_and_counts_have_the_servers_shape(replica: ReplicaProcess) -> None:
     base = f"{replica.url}/isic/api/v2/"
     answer = json.loads(ask(f"{base}collections/")[2])
