@@ -87,6 +87,14 @@ class CheckedPictureStore:
         facts: ImageFacts = await self.call(check_image, body, CheckLevel.HEADER, self._limits)
         return facts
 
+    async def read(self, path: str) -> bytes:
+        """Return the bytes of a stored picture. Raises OSError or StoreError."""
+        return await asyncio.to_thread(self._read, path)
+
+    def _read(self, path: str) -> bytes:
+        with self._storage.open(path) as file:
+            return file.read()
+
     async def put(self, path: str, data: bytes) -> None:
         """Store bytes as they are."""
         if self._storage.is_local:

@@ -40,10 +40,6 @@ class RecordFiles:
         except OSError:
             return False
 
-    def path(self, file_name: str) -> Path:
-        """Return the path of a file below OUT on this machine, whether it is there or not."""
-        return self._out.root / file_name
-
     def on_disk(self, file_name: str) -> Path | None:
         """Return the path of a stored file, or None if it is not on this machine."""
         path = self._out.root / file_name

@@ -69,11 +69,12 @@ class S3Storage(Storage):
         self._options = {"ACL": acl} if acl else {}
         if cache_control:
             self._options["CacheControl"] = cache_control
+        connections = int(settings.get("STORE_CONNECTIONS") or 8) + 2
         config = Config(
             retries={"mode": "standard", "max_attempts": 5},
             connect_timeout=10,
             read_timeout=60,
-            max_pool_connections=int(settings.get("STORE_CONNECTIONS") or 8) + 2,
+            max_pool_connections=int(settings.get("AWS_MAX_POOL_CONNECTIONS") or connections),
         )
         # One thread a file: several files are uploaded at once.
         self._transfer = TransferConfig(

@@ -36,16 +36,11 @@ class Thumbnails:
         self._sizes, self._path = sizes, path
         self._pictures, self._files = pictures, files
 
-    async def make(
-        self,
-        item: ImageItem,
-        kept: CheckedPicture,
-        body: bytes | None = None,
-    ) -> None:
+    async def make(self, item: ImageItem, kept: CheckedPicture, body: bytes | None = None) -> None:
         """Make all copies of a picture; `body`: its bytes, if they are in memory already."""
         for name, size in self._sizes.items():
             if body is None:
-                body = await asyncio.to_thread(self._files.path(kept.path).read_bytes)
+                body = await self._pictures.read(kept.path)
             made = await self._pictures.call(thumbnail, body, kept.facts.format, size)
             if made is None:
                 logger.warning("%s: no derived size %s could be made", item.record_id, name)

@@ -10,10 +10,14 @@ import pytest
 from scrapy.settings import Settings
 
 from imgcrawl.records.errors import RecordMissing
+from imgcrawl.records.items import ImageItem
 from imgcrawl.records.outcomes import Outcome
+from imgcrawl.storage.directory import OutputDirectory
 from imgcrawl.storage.open_store import media_storage
 from imgcrawl.storage.origin import Origin
 from imgcrawl.storage.pictures import CheckedPictureStore
+from imgcrawl.storage.record_files import RecordFiles
+from imgcrawl.storage.thumbnails import Thumbnails
 from tests.pictures.samples import picture, saved
 from tests.stores import BUCKET
 
@@ -89,21 +93,44 @@ def test_a_body_that_is_refused_leaves_nothing(
     assert not [*(tmp_path / "out").rglob("*.*")]
 
 
-def test_a_bucket_gets_the_same_bytes(s3: S3, tmp_path: Path) -> None:
+@pytest.fixture
+def remote_pictures(s3: S3, tmp_path: Path) -> Iterator[CheckedPictureStore]:
     settings = settings_of(tmp_path)
     settings.set("IMAGES_STORE", f"s3://{BUCKET}/a/")
     storage = media_storage("IMAGES_STORE", settings)
-    pictures = CheckedPictureStore(storage, settings, min_width=0, min_height=0)
+    made = CheckedPictureStore(storage, settings, min_width=0, min_height=0)
+    yield made
+    made.close()
+
+
+def test_a_bucket_gets_the_same_bytes(
+    s3: S3, remote_pictures: CheckedPictureStore, tmp_path: Path
+) -> None:
     spool = tmp_path / "spool"
     for body in (PICTURE, spool):
         spool.write_bytes(PICTURE)
-        keep(pictures, body, {}, name, MIRROR)
+        keep(remote_pictures, body, {}, name, MIRROR)
         head = s3.client.head_object(Bucket=BUCKET, Key="a/images/1.jpg")
         assert head["ContentLength"] == len(PICTURE)
         assert head["ContentType"] == "image/jpeg"
         assert head["Metadata"] == {"width": "32", "height": "16"}
+        assert asyncio.run(remote_pictures.read("images/1.jpg")) == PICTURE
         s3.delete("a/images/1.jpg")
     assert not spool.exists()
-    asyncio.run(pictures.put("sizes/16/1.jpg", PICTURE))
-    assert s3.keys() == ["a/sizes/16/1.jpg"]
-    pictures.close()
+
+
+def test_copies_are_made_of_a_picture_that_has_left_for_a_bucket(
+    s3: S3, remote_pictures: CheckedPictureStore, tmp_path: Path
+) -> None:
+    out = OutputDirectory(tmp_path / "out")
+    files = RecordFiles(out, local=False, uploader=None)
+    thumbnails = Thumbnails(
+        {"8": (8, 8)}, lambda item, size: f"sizes/{size}/{item.path}", remote_pictures, files
+    )
+    spool = tmp_path / "spool"  # too long to be kept in memory
+    spool.write_bytes(PICTURE)
+    kept = keep(remote_pictures, spool, {}, name, MIRROR)
+    item = ImageItem("1", ["https://a.example/1"], "images/1")
+    asyncio.run(thumbnails.make(item, kept))
+    assert s3.keys() == ["a/images/1.jpg", "a/sizes/8/images/1.jpg"]
+    out.close()
