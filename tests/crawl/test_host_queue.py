@@ -31,12 +31,14 @@ def test_no_more_than_the_total_is_in_flight_and_put_waits_for_room() -> None:
             got = await window.get()
             assert isinstance(got, Flight)
             taken.append(got)
+        fourth = asyncio.create_task(window.get())
         for _ in range(20):
             await asyncio.sleep(0)
         assert window.in_flight == 3
         assert fed == 5  # three in flight and two ahead: the feeder holds the sixth
+        assert not fourth.done()
         window.release(taken[0])
-        assert await window.get() is not None
+        assert await fourth is not None
         feeder.cancel()
 
     asyncio.run(run())
@@ -53,6 +55,17 @@ def test_a_host_has_its_share_and_the_most_loaded_goes_first() -> None:
         return [got.host or "" for _ in range(4) if (got := await window.get())]
 
     assert asyncio.run(run()) == ["big.org", "big.org", "small.org", "other.org"]
+
+
+def test_the_host_that_has_most_waiting_goes_first() -> None:
+    async def run() -> list[str]:
+        window = FairHostQueue(total=5, per_host=5, ahead=100)
+        for host in ("a.org", "b.org", "b.org", "c.org", "c.org", "c.org"):
+            await window.put(flight(host))
+        window.close()
+        return [got.host or "" for _ in range(5) if (got := await window.get())]
+
+    assert asyncio.run(run()) == ["c.org", "b.org", "c.org", "a.org", "b.org"]
 
 
 def test_items_without_an_address_are_not_held_up() -> None:
