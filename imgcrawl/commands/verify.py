@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from imgcrawl.dataset.files import LocalFiles
 from imgcrawl.dataset.out_command import OutCommand
 from imgcrawl.dataset.verify import Problem, Verification, VerifyFigures
+from imgcrawl.progress.display import open_display
+from imgcrawl.progress.row import ProgressRow
 from imgcrawl.records.exit_status import ExitStatus
 from imgcrawl.storage.directory import SUMS, VERIFY
 from imgcrawl.text.sizes import format_size
@@ -19,7 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from scrapy.settings import Settings
+
     from imgcrawl.storage.directory import OutputDirectory
+
+
+logger = logging.getLogger(__name__)
 
 
 class Command(OutCommand[VerifyFigures]):
@@ -47,16 +56,18 @@ class Command(OutCommand[VerifyFigures]):
 
     def process(self, out: OutputDirectory) -> VerifyFigures:
         """Verify one OUT."""
-        return Verification(
-            out,
-            LocalFiles(out.root),
-            read_manifest,
-            quick=self._opts.quick,
-            repair=self._opts.repair,
-            sums=self._opts.sha256sums,
-            threads=len(os.sched_getaffinity(0)) + 2,  # some wait for the disk
-            progress=_Progress(),
-        ).run()
+        assert self.settings is not None
+        with closing(_VerifyProgress(self.settings)) as progress:
+            return Verification(
+                out,
+                LocalFiles(out.root),
+                read_manifest,
+                quick=self._opts.quick,
+                repair=self._opts.repair,
+                sums=self._opts.sha256sums,
+                threads=len(os.sched_getaffinity(0)) + 2,  # some wait for the disk
+                progress=progress.show,
+            ).run()
 
     def print_result(self, found: VerifyFigures, place: str) -> None:
         """Print the figures, and where the rows are."""
@@ -93,27 +104,37 @@ def format_figures(found: VerifyFigures, place: str, *, quick: bool, repair: boo
 
 
 def read_manifest(path: Path) -> Iterator[tuple[str, int, str]]:
-    """Yield (key, bytes, SHA-256) of the objects of a copied volume. Raises OSError."""
+    """Yield (key, bytes, SHA-256) of the objects of a copied volume. May raise OSError."""
     from imgcrawl.volumes.copy.object_table import read_table  # noqa: PLC0415 - few ask for it
 
     for kept in read_table(path):
         yield kept.key, kept.bytes, kept.sha256
 
 
-class _Progress:
-    """A line on standard error: redrawn at a terminal, once a minute elsewhere."""
+class _VerifyProgress:
+    """The progress of a verification, in the display that crawls have."""
 
-    def __init__(self) -> None:
-        self._watched = sys.stderr.isatty()
-        self._every = 0.5 if self._watched else 60.0
-        self._next = time.monotonic() + self._every
+    def __init__(self, settings: Settings) -> None:
+        self._display = open_display(settings, logger)
+        self._row = ProgressRow("verify")
+        self._next = time.monotonic() + self._display.interval
 
-    def __call__(self, figures: VerifyFigures) -> None:
-        now = time.monotonic()
-        if now < self._next:
+    def show(self, figures: VerifyFigures) -> None:
+        """Show the figures, if it is time to."""
+        if time.monotonic() < self._next:
             return
-        self._next = now + self._every
-        text = f"{figures.files:,} files, {format_size(figures.bytes)}, "
-        text += f"{figures.problems.total():,} not good"
-        sys.stderr.write(f"\r\033[K{text}" if self._watched else f"{text}\n")
-        sys.stderr.flush()
+        self._next = time.monotonic() + self._display.interval
+        self._row.update(
+            {
+                "done": figures.files,
+                "missing": figures.problems[Problem.MISSING],
+                "expected": None,
+                "bytes": figures.bytes,
+                "activity": f"{figures.problems.total():,} not good",
+            }
+        )
+        self._display.show([self._row])
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        self._display.close()
