@@ -56,13 +56,13 @@ class Command(BaseRunSpiderCommand):
             self._go_to_base()
             parse_arguments(spider_class(self.settings, name), opts.spargs)
         except ArgumentError as error:
-            self._say(error)
+            self._print_error(error)
             self.exitcode = ExitStatus.USAGE
             return
         process = CrawlProcess(self.settings)
         self.exitcode, failed = process.run(name, opts.spargs)
         if isinstance(failed, ImgcrawlError):
-            self._say(failed)
+            self._print_error(failed)
         elif failed is not None:
             raise failed
 
@@ -80,7 +80,7 @@ class Command(BaseRunSpiderCommand):
                 "begin. Set IMGCRAWL_DIR to another folder, or unset it."
             ) from error
 
-    def _say(self, error: Exception) -> None:
+    def _print_error(self, error: Exception) -> None:
         sys.stderr.write(f"scrapy crawl: {plain_text(str(error))}\n")
         assert self.settings is not None
         if self.settings["LOG_FILE"]:  # a job's: nobody reads its standard error

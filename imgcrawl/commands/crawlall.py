@@ -53,7 +53,7 @@ class Command(ScrapyCommand):
         """Run a plan to its end.
 
         Exit status 0: every promised record of all crawls is stored; 3: some are missing; 1: a
-        crawl failed (the others have run); 2: the plan is wrong, said before anything starts;
+        crawl failed (the others have run); 2: the plan is wrong, and nothing was started;
         128 + N: stopped by signal N.
         """
         from imgcrawl.plans.runner import run_plan  # noqa: PLC0415 - every command is imported to list them

@@ -86,7 +86,7 @@ class Demo:
 
 
 def show_datasets(console: Console, out: Path) -> None:
-    """Print what a plan's metadata.csv holds of each dataset: files, and what they say."""
+    """Print the files of each dataset in a plan's metadata.csv, and the first one's facts."""
     from rich.table import Table  # noqa: PLC0415
 
     rows: dict[str, list[dict[str, str]]] = {}

@@ -1,4 +1,4 @@
-"""``scrapy linkrot OUT``: what of a dataset's links is gone."""
+"""``scrapy linkrot OUT``: which links of a dataset are gone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Command(OutCommand[LinkRot]):
         return write_link_rot(out)
 
     def print_result(self, found: LinkRot, place: str) -> None:
-        """Show the worst."""
+        """Print the worst groups."""
         from rich.console import Console  # noqa: PLC0415 - every command is imported to list them
 
         show(Console(highlight=False), found)

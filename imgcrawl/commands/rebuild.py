@@ -25,7 +25,7 @@ class Command(OutCommand[RebuildCounts]):
         return rebuild(out)
 
     def print_result(self, found: RebuildCounts, place: str) -> None:
-        """Say how many rows there are."""
+        """Print how many rows there are."""
         stored, missing = found.stored, sum(found.outcomes.values()) - found.stored
         sys.stdout.write(
             f"{place}/{METADATA}: {stored:,} rows\n{place}/{FAILURES}: {missing:,} rows\n"

@@ -1,4 +1,4 @@
-"""``scrapy recrop FILE``: is a crop still what its volume has?"""
+"""``scrapy recrop FILE``: verifies that a crop is still what its volume holds."""
 
 from __future__ import annotations
 
@@ -69,51 +69,51 @@ class Command(ScrapyCommand):
             parse_arguments(get_spider_loader(self.settings).load(SPIDER), given)
             self.exitcode = self._compare(read_provenance(Path(args[0])), out, given)
         except (ArgumentError, ValueError) as error:
-            self._say(str(error))
+            self._print_error(str(error))
             self.exitcode = ExitStatus.USAGE
         finally:
             if opts.out is None:
                 shutil.rmtree(out, ignore_errors=True)
 
-    def _compare(self, cited: Provenance, out: Path, given: dict[str, str]) -> int:
+    def _compare(self, provenance: Provenance, out: Path, given: dict[str, str]) -> int:
         """Crawl into `out`, compare, and return the exit status."""
         assert self.settings is not None
-        # What a crawl says at its end is of files, and here of ones that will not stay.
+        # A crawl prints at its end where its files are; these will not stay.
         with redirect_stdout(io.StringIO()):
             status, failed = CrawlProcess(self.settings).run(SPIDER, given)
         if isinstance(failed, ImgcrawlError):
-            self._say(str(failed))
+            self._print_error(str(failed))
             return status
         if failed is not None:
             raise failed
         if status not in {ExitStatus.COMPLETE, ExitStatus.SOME_MISSING}:
-            self._say("the crawl was stopped, and nothing was compared")
+            self._print_error("the crawl was stopped, and nothing was compared")
             return status
-        if (row := _row(out / FAILURES, cited)) is not None:
-            self._say(f"{row['reason']}: {row['message']}")
+        if (row := _row(out / FAILURES, provenance)) is not None:
+            self._print_error(f"{row['reason']}: {row['message']}")
             changed = row["reason"] == Outcome.CORRUPT
             return ExitStatus.SOME_MISSING if changed else ExitStatus.FAILED
-        row = _row(out / METADATA, cited)
-        if row is None or row["downloaded_at"] == cited.made_at:
-            self._say(f"{out} is where the crop is from: give an empty folder with --out")
+        row = _row(out / METADATA, provenance)
+        if row is None or row["downloaded_at"] == provenance.made_at:
+            self._print_error(f"{out} is where the crop is from: give an empty folder with --out")
             return ExitStatus.FAILED
-        same = row["voxels_sha256"] == cited.voxels_sha256
-        known = row["metadata_sha256"] == cited.crop.level.sha256
+        same = row["voxels_sha256"] == provenance.voxels_sha256
+        known = row["metadata_sha256"] == provenance.crop.level.sha256
         sys.stdout.write(
-            f"{cited.crop.level.address.shown}\n"
+            f"{provenance.crop.level.address.shown}\n"
             f"metadata: {'equal' if known else 'changed'}\n"
             f"voxels:   {'equal' if same else 'different'}\n"
         )
         return ExitStatus.COMPLETE if same else ExitStatus.SOME_MISSING
 
     @staticmethod
-    def _say(words: str) -> None:
-        sys.stderr.write(f"scrapy recrop: {words}\n")
+    def _print_error(message: str) -> None:
+        sys.stderr.write(f"scrapy recrop: {message}\n")
 
 
-def _row(table: Path, cited: Provenance) -> dict[str, str] | None:
+def _row(table: Path, provenance: Provenance) -> dict[str, str] | None:
     """Return the row of the crop in a table of the crawl; None if it is not there."""
     with table.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if "record_id" in row]
     # A cell that could be a formula has an apostrophe before it.
-    return next((r for r in rows if r["record_id"].removeprefix("'") == cited.record_id), None)
+    return next((r for r in rows if r["record_id"].removeprefix("'") == provenance.record_id), None)

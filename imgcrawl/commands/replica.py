@@ -1,4 +1,4 @@
-"""``scrapy replica``: the local servers alone, to be looked at with a browser or curl."""
+"""``scrapy replica``: the local servers alone, for a browser or curl."""
 
 from __future__ import annotations
 

@@ -69,8 +69,8 @@ class Command(ScrapyCommand):
             write_units(folder, systemd_units(schedules, project))
         else:
             show(schedules, opts.days)
-        for words in collisions(schedules, datetime.now(), 366):  # noqa: DTZ005 - as cron's clock
-            sys.stderr.write(f"scrapy schedules: {words}\n")
+        for sentence in collisions(schedules, datetime.now(), 366):  # noqa: DTZ005 - as cron's clock
+            sys.stderr.write(f"scrapy schedules: {sentence}\n")
 
 
 def show(schedules: list[Schedule], days: float) -> None:

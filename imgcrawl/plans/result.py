@@ -46,7 +46,7 @@ def open_target(plan: CrawlPlan) -> OutputDirectory:
 
 
 def read_earlier(out: Path) -> dict[str, Any]:
-    """Return what summary.json says of the crawls of an earlier run, by name; empty without one."""
+    """Return the crawls of an earlier run from its summary.json, by name; empty without one."""
     try:
         loaded = json.loads((out / SUMMARY).read_text("utf-8"))
         crawls = loaded["crawls"] if loaded["plan"] else {}
@@ -159,7 +159,7 @@ def merge_results(
 
 
 def format_result(summary: dict[str, Any], out: Path) -> str:
-    """Return the summary for a person: a line a crawl, and where everything is."""
+    """Return the summary for a person: a line a crawl, and the paths of the tables."""
     crawls = summary["crawls"]
     width = max(map(len, crawls))
     lines = []

@@ -164,7 +164,7 @@ async def run_plan(
     def save(states: list[CrawlState]) -> None:
         try:
             write_summary(target, plan, states, started_at=started_at)
-        except OSError as error:  # the crawls have their own, and say so of their disks
+        except OSError as error:  # the crawls have their own, and report their disks
             logger.warning("summary.json cannot be written: %s", error)
 
     try:
@@ -173,7 +173,7 @@ async def run_plan(
         save(runner.states)
         await runner.run()
         merge = partial(merge_results, started_at=started_at, signum=runner.signum)
-        # In a thread, so that a signal that comes now is heard, and the tables are written.
+        # In a thread, so that a signal that comes now is handled, and the tables are written.
         summary, left_out = await asyncio.to_thread(merge, target, plan, runner.states)
         for sentence in left_out:
             logger.warning("%s", printable(sentence, MAX_TEXT))

@@ -1,4 +1,4 @@
-"""The state of each crawl of a plan, as far as the plan's process has heard of it."""
+"""The state of each crawl of a plan, by the last message that it sent."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How far a crawl is: shown at a terminal, logged, or sent to the process that started it."""
+"""The progress of a crawl: shown at a terminal, logged, or sent to the process that started it."""

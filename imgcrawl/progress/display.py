@@ -60,8 +60,8 @@ class LogDisplay:
             self.changed(row)
         update_total(self._total, rows, expected)
         phases = Counter(row.phase for row in rows)
-        words = ", ".join(f"{phases[phase]} {phase}" for phase in CrawlPhase if phases[phase])
-        self._logger.info("all: %s. %s", words, self._total)
+        counts = ", ".join(f"{phases[phase]} {phase}" for phase in CrawlPhase if phases[phase])
+        self._logger.info("all: %s. %s", counts, self._total)
 
     def changed(self, row: ProgressRow) -> None:
         """Log one crawl's line."""

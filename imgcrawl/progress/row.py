@@ -1,4 +1,4 @@
-"""How far one crawl is, or many together: one row of every display."""
+"""The progress of one crawl, or of many together: one row of the display."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NOT_ENDED = frozenset({CrawlPhase.WAITING, CrawlPhase.RUNNING})
 
 @dataclass(slots=True)
 class ProgressRow:
-    """How far a crawl is, as far as it has been heard of."""
+    """The progress of one crawl, by the last message that it sent."""
 
     name: str
     phase: str = CrawlPhase.RUNNING

@@ -1,4 +1,4 @@
-"""Schedules as others run them: lines of a crontab, and timers of systemd."""
+"""Schedules exported: lines of a crontab, and units of systemd."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def dashboard(client: Any) -> str | None:
 
 
 def _local(workers: int) -> Any:
-    # Workers that are killed say nothing against the shards that they had.
+    # That a worker is killed is no failure of its shard.
     dask.config.set({"distributed.scheduler.allowed-failures": 100})
     return _cluster(
         n_workers=workers,

@@ -27,7 +27,7 @@ _PHASES = {ExitStatus.COMPLETE: CrawlPhase.DONE, ExitStatus.SOME_MISSING: CrawlP
 
 @dataclass(slots=True)
 class ShardResults:
-    """What the shards of a run came to, by their number, of 1 to n."""
+    """The results of the shards of a run, by their number, of 1 to n."""
 
     summaries: dict[int, dict[str, Any]] = field(default_factory=dict)  # that came to an end
     errors: dict[int, str] = field(default_factory=dict)
@@ -55,7 +55,9 @@ class ShardDriver:
         self._display = display
         numbers = sorted({*results.summaries, *(task.k for task in tasks)})
         self._rows = {k: ProgressRow(f"shard {k}", CrawlPhase.WAITING) for k in numbers}
-        self._expected: int | None = None  # each shard reads the whole list, and is promised it all
+        self._expected: int | None = (
+            None  # each shard reads the whole list, and is promised all of it
+        )
         for k, summary in results.summaries.items():
             self._take_in(k, summary)
         self._run = tasks[0].run
@@ -98,7 +100,7 @@ class ShardDriver:
             return
         error = future.exception() if future.status == "error" else None
         if isinstance(error, KilledWorker) and self._tries[k] <= RETRIES:
-            self._waiting.append(task)  # the workers died, which says nothing of the shard
+            self._waiting.append(task)  # the workers died: no failure of the shard
             self._set_phase(k, CrawlPhase.WAITING)
         else:
             self._fail(k, str(error or "the scheduler is gone"))

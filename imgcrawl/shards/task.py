@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]  # of the project
 LOCK_WAIT = 60.0  # seconds for the crawl of a worker that is gone to be gone too
 _POLL = 0.25  # seconds
-_stopped: set[str] = set()  # runs that this worker was told to stop
+_stopped: set[str] = set()  # runs that are to stop on this worker
 
 
 class ShardError(ImgcrawlError):
@@ -60,7 +60,7 @@ def stop(run: str) -> None:
 
 
 def run_shard(task: ShardTask) -> dict[str, Any]:
-    """Crawl one shard to its end and return its summary; its marker may say that it is done.
+    """Crawl one shard to its end and return its summary; nothing is done if its marker is there.
 
     Raise ShardError if the crawl was stopped by anything but `stop`.
     """
@@ -82,7 +82,7 @@ def run_shard(task: ShardTask) -> dict[str, Any]:
     if task.run in _stopped:
         return (summary or {}) | {"exit_status": 128 + signal.SIGTERM}
     if status == ExitStatus.USAGE:
-        return {"exit_status": status, "error": message}  # another try would say the same
+        return {"exit_status": status, "error": message}  # another try would end alike
     error = message or (summary or {}).get("error") or f"exit status {status}"
     raise ShardError(f"shard {task.k}: {error}. {task.log} says more.")
 
@@ -101,7 +101,7 @@ def _crawl(task: ShardTask, log: IO[bytes]) -> tuple[int, str]:
             stdout=log,
             stderr=log,
             pass_fds=[theirs.fileno()],
-            # Ctrl-C at a terminal is for the command, which tells the workers.
+            # Ctrl-C at a terminal is for the command, which stops the workers.
             start_new_session=True,
         )
         theirs.close()
@@ -112,7 +112,7 @@ def _crawl(task: ShardTask, log: IO[bytes]) -> tuple[int, str]:
         _wait_for_end(process, task)
         reader.join(timeout=5)
         with suppress(OSError):
-            ours.shutdown(socket.SHUT_RDWR)  # a reader that waits still is let go
+            ours.shutdown(socket.SHUT_RDWR)  # ends a reader that still waits
     return process.returncode, messages.error
 
 
