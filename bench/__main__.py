@@ -1,4 +1,4 @@
-"""``python -m bench [WHAT]``: figures for README, made where you are."""
+"""``python -m bench [WHAT]``: the figures of the documentation, measured on this machine."""
 
 from __future__ import annotations
 
@@ -15,16 +15,20 @@ def main() -> None:
         default="pipelines",
         choices=["pipelines", "memory", "lists", "large", "volumes", "shards"],
     )
-    # Of fewer, the stock pipelines' time is rounded up by the 5 s heartbeat that they end on.
-    parser.add_argument("--images", type=int, default=20_000, help="pictures a run (pipelines)")
+    # With fewer, the 5 s heartbeat on which the stock pipelines end rounds their time up.
+    parser.add_argument("--images", type=int, default=20_000, help="pictures per run (pipelines)")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (pipelines)")
-    parser.add_argument("--records", type=int, default=200_000, help="of the long run (memory)")
-    parser.add_argument("--json", type=int, default=1_000_000, help="records of it (lists)")
-    parser.add_argument("--lines", type=int, default=14_197_122, help="of URLs (lists)")
-    parser.add_argument("--gigabytes", type=float, default=4.0, help="of the file (large)")
-    parser.add_argument("--urls", type=int, default=20_000, help="of the list (shards)")
-    parser.add_argument("--shards", type=int, default=16, help="that it is cut into (shards)")
-    parser.add_argument("--workers", type=int, default=2, help="at once (shards)")
+    parser.add_argument(
+        "--records", type=int, default=200_000, help="records of the long run (memory)"
+    )
+    parser.add_argument("--json", type=int, default=1_000_000, help="records of the JSON (lists)")
+    parser.add_argument(
+        "--lines", type=int, default=14_197_122, help="lines of the list of URLs (lists)"
+    )
+    parser.add_argument("--gigabytes", type=float, default=4.0, help="size of the file (large)")
+    parser.add_argument("--urls", type=int, default=20_000, help="URLs of the list (shards)")
+    parser.add_argument("--shards", type=int, default=16, help="parts that it is cut into (shards)")
+    parser.add_argument("--workers", type=int, default=2, help="processes at once (shards)")
     options = parser.parse_args()
     if options.what == "memory":
         memory.main(options.records)

@@ -1,4 +1,4 @@
-"""What is measured: each contender downloads /0.jpg to /N.jpg into a directory, 64 at a time."""
+"""The programs that are compared: each downloads /0.jpg to /N.jpg to a directory, 64 at once."""
 
 from __future__ import annotations
 
@@ -59,10 +59,9 @@ def _imgcrawl(check: str) -> Callable[[str, int, Path], list[str]]:
             "LOG_LEVEL": "WARNING",
             "HTTPCACHE_ENABLED": 0,
         }
-        given = [f"{name}={value}" for name, value in settings.items()]
         command = [sys.executable, "-m", "scrapy", "crawl", "numbered"]
-        for setting in given:
-            command += ["-s", setting]
+        for name, value in settings.items():
+            command += ["-s", f"{name}={value}"]
         return [*command, "-a", f"base={base}", "-a", f"n={n}", "-a", f"out={out}"]
 
     return command
@@ -88,10 +87,10 @@ def _img2dataset(program: str, *, reencode: bool) -> Callable[[str, int, Path], 
 
 
 def contenders() -> list[Contender]:
-    """All that can be run here; img2dataset where IMG2DATASET or the PATH has it."""
+    """Return all that are installed; img2dataset is found by IMG2DATASET or on the PATH."""
     elsewhere = Path(tempfile.gettempdir())
     found = [
-        # Elsewhere, or this project's settings would be theirs.
+        # In another directory, or they would take this project's settings.
         Contender("scrapy ImagesPipeline", _stock("images"), elsewhere),
         Contender("scrapy FilesPipeline", _stock("files"), elsewhere),
         Contender("imgcrawl decode", _imgcrawl("decode")),

@@ -1,7 +1,7 @@
-"""One large file beside wget, curl and aria2c, with and without a limit for each connection.
+"""One large file, beside wget, curl and aria2c, with and without a limit per connection.
 
-The server is nginx where it is installed, as that is what serves such files; all programs that are
-not installed are left out. imgcrawl hashes what it stores, the others do not.
+The server is nginx, which serves such files in the real world; programs that are not installed are
+left out. imgcrawl hashes what it stores, the others do not.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main(gigabytes: float, rounds: int) -> None:
         room = Path(name)
         digest = _make(room / "www", round(gigabytes * 1e9))
         with _nginx(room):
-            for kind, place in (("no limit", ""), ("40 MB/s a connection", "slow/")):
+            for kind, place in (("no limit", ""), ("40 MB/s per connection", "slow/")):
                 _compare(room, f"http://127.0.0.1:{PORT}/{place}big.tif", kind, rounds, digest)
 
 
@@ -78,8 +78,8 @@ def _programs(url: str, out: Path) -> dict[str, list[str]]:
         "SPIDER_MODULES": "bench.spiders",
         "ROBOTSTXT_OBEY": 0,
     }
-    given = [part for name, value in settings.items() for part in ("-s", f"{name}={value}")]
-    crawl = [sys.executable, "-m", "scrapy", "crawl", "one_file", *given]
+    options = [part for name, value in settings.items() for part in ("-s", f"{name}={value}")]
+    crawl = [sys.executable, "-m", "scrapy", "crawl", "one_file", *options]
     programs = {
         "imgcrawl": [*crawl, "-a", f"url={url}", "-a", f"out={out}"],
         "aria2c -x8": ["aria2c", "-q", "-x8", "-s8", "--file-allocation=none", "-d", str(out), url],
@@ -90,7 +90,7 @@ def _programs(url: str, out: Path) -> dict[str, list[str]]:
 
 
 def _make(folder: Path, size: int) -> str:
-    """A file that is not all alike, mostly holes; its SHA-256."""
+    """Write a file with some bytes every 64 MB and holes between, and return its SHA-256."""
     folder.mkdir()
     path = folder / "big.tif"
     with path.open("wb") as file:

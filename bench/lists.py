@@ -1,8 +1,8 @@
-"""Huge lists: peak memory, and the time until the first picture is there.
+"""Huge lists: peak memory, and the time until the first picture is stored.
 
 A JSON of a million records in the shape of iMaterialist, and a file of 14 million URLs of 21,841
 synsets in the shape of fall11_urls.txt, each beside a small one of its kind. The crawl is stopped
-after some seconds: what is measured is the reading of the list.
+after some seconds: only the reading of the list is measured.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bench.measure import picture_server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SECONDS = 15  # that a crawl goes on for after its first picture
+SECONDS = 15  # how long a crawl continues after its first picture
 SYNSETS = 21_841
 SETTINGS = ("-s", "ALLOWED_PRIVATE_NETWORKS=127.0.0.1/32", "-s", "PLACEHOLDER_REPEATS=0")
 
@@ -31,12 +31,12 @@ SETTINGS = ("-s", "ALLOWED_PRIVATE_NETWORKS=127.0.0.1/32", "-s", "PLACEHOLDER_RE
 class Figures:
     """One crawl."""
 
-    first: float  # seconds from its start until the first picture is there
+    first: float  # seconds from its start until the first picture is stored
     peak: float  # MB
 
 
 def main(records: int, lines: int) -> None:
-    """Four crawls, one after the other."""
+    """Run four crawls, one after the other, and print their figures."""
     with picture_server(tiny=True) as base, tempfile.TemporaryDirectory() as room:
         for number in (2000, records):
             path = Path(room, "train.json")
@@ -52,7 +52,7 @@ def main(records: int, lines: int) -> None:
 
 
 def contest(base: str, records: int) -> Iterator[str]:
-    """A JSON document, piece by piece."""
+    """Yield a JSON document, piece by piece."""
     yield '{"images": [\n'
     for n in range(1, records + 1):
         comma = "," if n < records else ""
@@ -65,7 +65,7 @@ def contest(base: str, records: int) -> Iterator[str]:
 
 
 def fall11(base: str, lines: int) -> Iterator[str]:
-    """Lines of numbered URLs, sorted by synset as the released files are."""
+    """Yield lines of numbered URLs, sorted by synset as the released files are."""
     from imgcrawl.sources.imagenet.synsets import Synsets  # noqa: PLC0415
 
     wnids = sorted(Synsets().listed() | {"n04399382"})

@@ -29,7 +29,7 @@ class Measured:
 
 
 def run(command: list[str], core: int | None = None, cwd: Path = ROOT) -> Measured:
-    """Run to the end, on one core where asked."""
+    """Run a command to its end, on one core if `core` is given."""
 
     def pin() -> None:
         if core is not None:
@@ -50,7 +50,7 @@ def run(command: list[str], core: int | None = None, cwd: Path = ROOT) -> Measur
 
 @contextmanager
 def picture_server(core: int | None = None, *, tiny: bool = False) -> Iterator[str]:
-    """The base URL of a server of pictures."""
+    """Start a server of pictures and give its base URL."""
     with tempfile.TemporaryDirectory() as room:
         port_file = Path(room, "port")
         command = [sys.executable, "-m", "bench.server", "--port-file", str(port_file)]

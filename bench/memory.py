@@ -11,7 +11,7 @@ from bench.measure import picture_server, run
 
 
 def main(records: int) -> None:
-    """The whole chain, with tiny pictures, at 2,000 records and at `records`."""
+    """Crawl 2,000 and then `records` tiny pictures, and print both peaks."""
     ours = next(c for c in contenders() if c.name == "imgcrawl header")
     with picture_server(tiny=True) as base, tempfile.TemporaryDirectory() as room:
         small = _peak(ours, base, 2000, Path(room, "out"))

@@ -1,4 +1,4 @@
-"""Pictures a second and CPU a picture, beside the peers."""
+"""Pictures per second and CPU time per picture, beside the peers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.measure import Measured, picture_server, run
 
 
 def main(images: int, rounds: int) -> None:
-    """Rounds of all contenders in turn, the order turned round each time; then the ratios."""
+    """Run all contenders in turn, in reverse order every other round; print times and ratios."""
     found = contenders()
     results: dict[str, list[Measured]] = {contender.name: [] for contender in found}
     with picture_server(core=1) as base, tempfile.TemporaryDirectory(dir=_ram()) as room:
@@ -24,7 +24,7 @@ def main(images: int, rounds: int) -> None:
 
 
 def _ram() -> str | None:
-    """Where files cost no disk: the disk is not what is compared."""
+    """Return a directory in memory, if there is one: the disk is not compared."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 

@@ -1,4 +1,4 @@
-"""A plain, fast HTTP server of JPEGs on loopback, so that the client is what is measured.
+"""A plain, fast HTTP server of JPEGs on loopback, so that only the client is measured.
 
 ``python -m bench.server --port-file FILE``: /N.jpg answers with one of 200 distinct pictures of
 about 80 kB (0.5 megapixels), or with ``--tiny`` of 1 kB; keep-alive, nothing else.
@@ -20,7 +20,7 @@ COMMENT = 12  # bytes
 
 
 def pictures(*, tiny: bool) -> list[bytes]:
-    """The same 200 JPEGs at every call; detailed enough for about 80 kB each."""
+    """Return 200 JPEGs, the same at every call; detailed enough for about 80 kB each."""
     size = (32, 24) if tiny else (824, 620)
     made = []
     for number in range(PICTURES):
@@ -33,7 +33,7 @@ def pictures(*, tiny: bool) -> list[bytes]:
     return made
 
 
-class Pictures(asyncio.Protocol):
+class PictureProtocol(asyncio.Protocol):
     """One connection; requests may be pipelined."""
 
     answers: list[tuple[bytes, bytes]]
@@ -63,10 +63,10 @@ class Pictures(asyncio.Protocol):
 async def serve(port_file: Path, *, tiny: bool) -> None:
     """Listen on a free port until killed."""
     head = "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n"
-    Pictures.answers = [
+    PictureProtocol.answers = [
         (head.format(len(body) + COMMENT).encode(), body) for body in pictures(tiny=tiny)
     ]
-    server = await asyncio.get_running_loop().create_server(Pictures, "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(PictureProtocol, "127.0.0.1", 0)
     port_file.write_text(str(server.sockets[0].getsockname()[1]))  # noqa: ASYNC240 - once
     await server.serve_forever()
 

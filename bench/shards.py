@@ -29,7 +29,7 @@ _KEPT = ("record_id", "url", "sha256", "bytes")
 
 
 def main(records: int, shards: int, workers: int) -> None:
-    """One process, then shards undisturbed, then shards with workers killed."""
+    """Run one process, then shards undisturbed, then shards with workers killed."""
     with picture_server() as base, tempfile.TemporaryDirectory() as room:
         urls = Path(room, "urls.txt")
         urls.write_text("".join(f"{base}/{n}.jpg\n" for n in range(records)))
@@ -55,7 +55,10 @@ def main(records: int, shards: int, workers: int) -> None:
 
 
 def _with_kills(command: list[str], out: Path, wall: float) -> tuple[float, int]:
-    """(wall seconds, exit status), workers killed at a third and at two thirds of `wall`."""
+    """Run a command and kill workers at a third and two thirds of `wall` seconds.
+
+    Return its wall seconds and exit status.
+    """
     started = time.monotonic()
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
@@ -72,7 +75,7 @@ def _with_kills(command: list[str], out: Path, wall: float) -> tuple[float, int]
 
 
 def _crawls(out: Path) -> dict[int, int]:
-    """The crawls that log below an OUT, and the workers that started them, by process id."""
+    """Return the crawls that log below an OUT: process id -> process id of their worker."""
     found = {}
     for status in Path("/proc").glob("[0-9]*/status"):
         try:

@@ -1,6 +1,6 @@
-"""Scrapy's own pipelines with Scrapy's own settings, as a project fresh from the template.
+"""Scrapy's own pipelines with Scrapy's default settings.
 
-Run by ``scrapy runspider``; what it is measured with stands in bench/contenders.py.
+Run by ``scrapy runspider``; bench/contenders.py has the command.
 """
 
 from __future__ import annotations
@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 
 
 class StockSpider(Spider):
-    """One item a picture."""
+    """One item per picture."""
 
     name = "stock"
+    # Arguments, by -a.
+    base: str
+    kind: str  # image or file
+    n: str
 
     async def start(self) -> AsyncIterator[Any]:
         for number in range(int(self.n)):

@@ -1,4 +1,4 @@
-"""What a piece of a process costs, written to a file: wall s, CPU s, peak MB before it began."""
+"""The cost of a part of a process, written to a file: wall s, CPU s, peak MB before it began."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class Stopwatch:
-    """Runs from when it is made."""
+    """Runs from its creation."""
 
     def __init__(self) -> None:
         self._wall, self._cpu = time.perf_counter(), time.process_time()

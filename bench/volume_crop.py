@@ -1,4 +1,4 @@
-"""``python -m bench.volume_crop URL FILE TOLD CONNECTIONS``: one crop to a file, in a crawl."""
+"""``python -m bench.volume_crop URL FILE FIGURES CONNECTIONS``: one crop to a file, in a crawl."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ done: list[str] = []
 
 
 class CropSpider(Spider):
-    """Reads the crop in the place of asking for pages."""
+    """Reads the crop in place of pages."""
 
     name = "crop"
 
     async def start(self) -> AsyncIterator[Any]:
-        """One crop."""
+        """Read the crop; there is nothing to yield."""
         url, path = sys.argv[1:3]
         axes = ("x", "y", "z", "channel")
         shape = (SIDE, SIDE, SIDE)
         level = Level(
-            "s0",
-            VolumeAddress(url, url),
-            "neuroglancer_precomputed",
-            axes,
-            shape,
-            "uint8",
-            (64, 64, 64),
-            "",
+            name="s0",
+            address=VolumeAddress(url, url),
+            driver="neuroglancer_precomputed",
+            axes=axes,
+            shape=shape,
+            dtype="uint8",
+            chunk=(64, 64, 64),
+            sha256="",
         )
-        tensorstore(30)  # loaded as the other's modules are
+        tensorstore(30)  # imported before the watch starts, as cloud-volume is
         watch = Stopwatch()
         await read_crop(self.crawler, Crop(level, (0, 0, 0), shape), Path(path))
         watch.stop(sys.argv[3])

@@ -39,7 +39,7 @@ watch.stop(sys.argv[3])
 
 
 def main(rounds: int) -> None:
-    """Interleaved runs, sharded JPEG and raw, at 0 and 50 ms."""
+    """Compare interleaved runs, sharded JPEG and raw, at 0 and 50 ms."""
     with tempfile.TemporaryDirectory() as room:
         Path(room).chmod(0o755)  # nginx's workers are nobody
         folder = Path(room, "served")
@@ -52,7 +52,7 @@ def main(rounds: int) -> None:
 
 
 def make(folder: Path, kind: str) -> None:
-    """A precomputed volume of smooth noise; sharded, if of JPEGs."""
+    """Write a precomputed volume of smooth noise; sharded, if of JPEGs."""
     import numpy as np  # noqa: PLC0415
     import tensorstore as ts  # noqa: PLC0415
 
@@ -81,7 +81,7 @@ def make(folder: Path, kind: str) -> None:
 
 @contextmanager
 def serving(folder: Path, latency: int) -> Iterator[str]:
-    """The base URL of a server of a folder that answers after so many milliseconds."""
+    """Serve a folder with a latency in milliseconds and give its base URL."""
     if latency:
         command = [sys.executable, "-m", "bench.volumes", str(folder), str(latency)]
         port = 18941
@@ -107,13 +107,13 @@ def serving(folder: Path, latency: int) -> Iterator[str]:
 
 
 def _compare(url: str, room: Path, what: str, rounds: int) -> None:
-    told = str(room / "told")
-    ours = ["-m", "bench.volume_crop", url, str(room / "raw"), told]
+    figures_file = str(room / "figures")
+    ours = ["-m", "bench.volume_crop", url, str(room / "raw"), figures_file]
     contenders = {
         "imgcrawl, 8 connections": [*ours, "8"],
         "imgcrawl, 20 connections": [*ours, "20"],
         "imgcrawl, 32 connections": [*ours, "32"],
-        "cloud-volume, 20 connections": ["-c", THEIRS, url, str(room / "theirs.tif"), told],
+        "cloud-volume, 20 connections": ["-c", THEIRS, url, str(room / "theirs.tif"), figures_file],
     }
     runs: dict[str, list[tuple[float, ...]]] = {name: [] for name in contenders}
     for _ in range(rounds):
@@ -121,7 +121,7 @@ def _compare(url: str, room: Path, what: str, rounds: int) -> None:
             whole = run([sys.executable, *command])
             if whole.status:
                 raise SystemExit(f"{name} ended with status {whole.status}")
-            wall, cpu, before = json.loads((room / "told").read_text())
+            wall, cpu, before = json.loads(Path(figures_file).read_text())
             figures = (whole.wall, whole.cpu, whole.rss, wall, cpu, whole.rss - before)
             runs[name].append(figures)
             (room / "raw").unlink(missing_ok=True)

@@ -84,12 +84,7 @@ async def _spoil(
             await asyncio.sleep(rule["ms"] / 1000)
             return None
         case "status":
-            headers = {"Retry-After": str(rule["retry_after"])} if "retry_after" in rule else {}
-            text = rule.get("body", f"<h1>{rule['status']}</h1>")
-            kind = "application/json" if text.startswith("{") else "text/html"
-            return web.Response(
-                status=rule["status"], text=text, content_type=kind, headers=headers
-            )
+            return _status(rule)
         case "header":
             answer.headers[rule["name"]] = rule["value"]
             return answer
@@ -118,6 +113,13 @@ async def _spoil(
             return None
         case kind:
             return await _break_off(request, body, kind, rule)
+
+
+def _status(rule: Rule) -> web.Response:
+    headers = {"Retry-After": str(rule["retry_after"])} if "retry_after" in rule else {}
+    text = rule.get("body", f"<h1>{rule['status']}</h1>")
+    kind = "application/json" if text.startswith("{") else "text/html"
+    return web.Response(status=rule["status"], text=text, content_type=kind, headers=headers)
 
 
 def _picture(answer: web.Response, body: bytes) -> web.Response:

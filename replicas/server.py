@@ -153,41 +153,9 @@ class Replica:
     def _index(self, request: web.Request) -> str:
         base = f"{request.scheme}://{request.host}"
         first = self.archive.isic_id(0)
-        rows = [
-            ("The ISIC Archive's API", "/isic/api/v2/images/"),
-            ("... a search", "/isic/api/v2/images/search/?query=diagnosis_1:Benign AND sex:male"),
-            ("... one image", f"/isic/api/v2/images/{first}/"),
-            ("... counts", "/isic/api/v2/images/facets/"),
-            ("Its bucket: an image", f"/isic-s3/images/{first}.jpg"),
-            ("... masks", "/isic-s3/challenges/2017/ISIC-2017_Training_Part1_GroundTruth.zip"),
-            ("IMA++ on Zenodo", "/zenodo/records/14201693/files/seg_metadata.csv?download=1"),
-            (
-                "ImageNet: URLs of a synset",
-                "/imagenet/api/imagenet.synset.geturls?wnid=n01440764",
-            ),
-            (
-                "A host of the web",
-                "/web/http/farm4.static.flickr.com/3175/2737866473_7958dc8760.jpg",
-            ),
-            ("EMPIAR's files", "/ebi/empiar/world_availability/11759/data/"),
-            ("EPFL's page", "/epfl/labs/cvlab/data/data-em/"),
-            (
-                "The Wayback Machine",
-                "/wayback/cdx/search/cdx?url=http://images.example.edu/1.jpg",
-            ),
-            ("IDR: an image, and its files", "/idr/api/v0/m/images/9846137/"),
-            ("... where they lie", "/idr/image/9846138/download_urls/"),
-            ("A stock OMERO server", "/omero/webgateway/archived_files/download/7108/"),
-            ("Public buckets: an OME-Zarr", f"/s3/janelia-cosem-datasets/{GROUP}/.zattrs"),
-            ("... a precomputed volume", f"/gcs/{HEMIBRAIN}/{JPEG}/info"),
-            ("Pages whose links are made by scripts", "/js/more"),
-            ("A short link to what neuroglancer shows", "/ng/short"),
-            ("Pictures of any kind", "/files/alpha/1.png?size=320x240"),
-            ("What has been asked", "/_log"),
-        ]
         items = "".join(
             f"<tr><td>{html.escape(title)}<td><a href='{html.escape(path)}'>{html.escape(path)}</a>"
-            for title, path in rows
+            for title, path in _examples(first)
         )
         image = f"<img src='/isic-s3/images/{first}.jpg' alt='a generated lesion'>"
         rule = '[{"match": "isic-s3/images", "kind": "status", "status": 503, "share": 0.1}]'
@@ -227,6 +195,42 @@ class Replica:
     async def _set_records(self, request: web.Request) -> web.Response:
         self.archive.records = int(await request.text())
         return web.Response()
+
+
+def _examples(isic_id: str) -> list[tuple[str, str]]:
+    """Return a title and an address of every site."""
+    return [
+        ("The ISIC Archive's API", "/isic/api/v2/images/"),
+        ("... a search", "/isic/api/v2/images/search/?query=diagnosis_1:Benign AND sex:male"),
+        ("... one image", f"/isic/api/v2/images/{isic_id}/"),
+        ("... counts", "/isic/api/v2/images/facets/"),
+        ("Its bucket: an image", f"/isic-s3/images/{isic_id}.jpg"),
+        ("... masks", "/isic-s3/challenges/2017/ISIC-2017_Training_Part1_GroundTruth.zip"),
+        ("IMA++ on Zenodo", "/zenodo/records/14201693/files/seg_metadata.csv?download=1"),
+        (
+            "ImageNet: URLs of a synset",
+            "/imagenet/api/imagenet.synset.geturls?wnid=n01440764",
+        ),
+        (
+            "A host of the web",
+            "/web/http/farm4.static.flickr.com/3175/2737866473_7958dc8760.jpg",
+        ),
+        ("EMPIAR's files", "/ebi/empiar/world_availability/11759/data/"),
+        ("EPFL's page", "/epfl/labs/cvlab/data/data-em/"),
+        (
+            "The Wayback Machine",
+            "/wayback/cdx/search/cdx?url=http://images.example.edu/1.jpg",
+        ),
+        ("IDR: an image, and its files", "/idr/api/v0/m/images/9846137/"),
+        ("... where they lie", "/idr/image/9846138/download_urls/"),
+        ("A stock OMERO server", "/omero/webgateway/archived_files/download/7108/"),
+        ("Public buckets: an OME-Zarr", f"/s3/janelia-cosem-datasets/{GROUP}/.zattrs"),
+        ("... a precomputed volume", f"/gcs/{HEMIBRAIN}/{JPEG}/info"),
+        ("Pages whose links are made by scripts", "/js/more"),
+        ("A short link to what neuroglancer shows", "/ng/short"),
+        ("Pictures of any kind", "/files/alpha/1.png?size=320x240"),
+        ("What has been asked", "/_log"),
+    ]
 
 
 async def _epfl_at_home(request: web.Request, path: str) -> web.StreamResponse:

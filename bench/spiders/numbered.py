@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 
 class NumberedArguments(ImageArguments):
-    """Where, and how many."""
+    """The server, and the number of pictures."""
 
     base: str = Field(description="the server")
-    n: int = Field(description="how many")
+    n: int = Field(description="number of pictures")
 
 
 class NumberedSpider(DatasetSpider[NumberedArguments]):
-    """One record a number."""
+    """One record per number."""
 
     name = "numbered"
     arguments: ClassVar[type[NumberedArguments]] = NumberedArguments
     example = "scrapy crawl numbered -a base=http://127.0.0.1:8000 -a n=4000"
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
-        """N pictures, a thousand to a directory."""
+        """Yield N pictures, a thousand per directory."""
         yield Expects(self.args.n)
         for number in range(self.args.n):
             path = f"images/{number // 1000}/{number}"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class OneFileArguments(FileArguments):
-    """Which."""
+    """The address of the file."""
 
     url: str = Field(description="the file")
 
@@ -30,5 +30,5 @@ class OneFileSpider(DatasetSpider[OneFileArguments]):
     example = "scrapy crawl one_file -a url=http://127.0.0.1:8000/big.tif"
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
-        """The file."""
+        """Yield the file."""
         yield FileItem("big", [self.args.url], f"files/{self.args.url.rpartition('/')[2]}")

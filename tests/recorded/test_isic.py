@@ -17,6 +17,7 @@ from PIL import Image
 
 from imgcrawl.pictures.check import check_image
 from imgcrawl.sources.cursor_pages import CursorPage, read_pages
+from imgcrawl.sources.isic.masks import read_imapp
 from imgcrawl.sources.isic.query import QueryError, check_query
 from imgcrawl.sources.isic.records import file_of, flatten
 from replicas import isic_query
@@ -328,6 +329,17 @@ def test_a_field_without_a_column_is_a_server_error(replica: ReplicaProcess) -> 
     status, headers, body = ask(f"{replica.url}/isic/api/v2/images/search/?query=hairy:true")
     assert (status, headers["Content-Type"].partition(";")[0]) == (500, "text/html")
     assert b"Server Error" in body
+
+
+def test_the_replicas_masks_have_the_published_columns(replica: ReplicaProcess) -> None:
+    """The first line of IMA++'s seg_metadata.csv; nothing more of it is kept (CC BY-NC-ND)."""
+    url = f"{replica.url}/zenodo/records/14201693/files/seg_metadata.csv?download=1"
+    table = ask(url)[2].decode()
+    header = "ISIC_id,img_filename,seg_filename,annotator,tool,skill_level,mskObjectID,mask_md5"
+    assert table.splitlines()[0] == header
+    # S1 is an expert, S2 a novice.
+    found = {mask.skill for mask in read_imapp(table, "https://a.example/segs.zip")}
+    assert found == {"expert", "novice"}
 
 
 def test_a_folder_of_recorded_records_is_served_as_it_is(tmp_path: Path) -> None:
