@@ -1,4 +1,4 @@
-"""Cells of a CSV table that no spreadsheet takes for a formula.
+"""Cells of a CSV table that no spreadsheet runs as a formula.
 
 Source: OWASP, "CSV Injection". Quoting as of RFC 4180 is the csv module's work.
 """
@@ -18,11 +18,11 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")  # cannot be written as UTF-8
 
 
 def safe_cell(value: object) -> str:
-    """The text of a cell.
+    """Return the text of a cell.
 
     None is empty, numbers are as Python writes them, lists and dicts are compact JSON. Text loses
-    control characters other than line feeds and tabs, and gets an apostrophe before it where it
-    begins like a formula and is no plain number.
+    control characters other than line feeds and tabs, and gets an apostrophe in front if it begins
+    like a formula and is no plain number.
     """
     if value is None:
         return ""

@@ -1,4 +1,4 @@
-"""Names that are safe to write to, made of text that others chose.
+"""Safe file names, made of text that others chose.
 
 A path is relative, POSIX, free of tricks, and the same on every file system: nothing in it is
 hidden, reserved on Windows, invisible, or longer than a directory entry may be. A part that had to
@@ -32,12 +32,12 @@ _PLAIN = re.compile(r"[\w-]{1,100}", re.ASCII)
 
 
 def safe_path(path: str) -> str:
-    """A relative POSIX path of at most 16 parts of at most 120 bytes each.
+    """Return a safe relative POSIX path: at most 16 parts of at most 120 bytes each.
 
-    Parts of which nothing is left ("..", "", ".") are dropped. Where parts were dropped, or the
-    last one was changed, the last one ends in a hash ("~1a2b3c4d"); a folder that was changed ends
-    in a hash of its own, so that all its files stay together. Idempotent.
-    Raises ValueError where nothing at all is left.
+    Parts of which nothing is left ("..", "", ".") are dropped. If parts were dropped, or the last
+    one was changed, the last one ends in a hash ("~1a2b3c4d"); a folder that was changed ends in a
+    hash of its own, so that all its files stay together. Idempotent.
+    Raises ValueError if nothing at all is left.
     """
     named = [(part, name) for part in _SEPARATORS.split(path) if (name := _cleaned(part))]
     if not named:
@@ -52,16 +52,16 @@ def safe_path(path: str) -> str:
 
 
 def layout_fields(layout: str) -> list[str]:
-    """The columns that a layout such as ``{diagnosis_1}/{isic_id}`` names, in order, each once.
+    """Return the columns of a layout such as ``{diagnosis_1}/{isic_id}``, in order, each once.
 
-    Raises ValueError, in words for the user, for anything but plain ``{column}`` fields in a plain
-    relative path.
+    Raises ValueError, with a message for the user, for anything but plain ``{column}`` fields in a
+    plain relative path.
     """
     return list(dict.fromkeys(field for _, field in _parsed(layout) if field is not None))
 
 
 def format_layout(layout: str, columns: Mapping[str, object]) -> str:
-    """The path, as safe as `safe_path` makes one, that a layout comes to for one record.
+    """Return the path of one record by a layout, as safe as `safe_path` makes one.
 
     A column that is missing or empty becomes "unknown". A value is one part or less: slashes in it
     make no folders. Raises ValueError for a layout that `layout_fields` refuses.
@@ -78,7 +78,10 @@ def format_layout(layout: str, columns: Mapping[str, object]) -> str:
 
 @lru_cache(maxsize=64)
 def _parsed(layout: str) -> tuple[tuple[str, str | None], ...]:
-    """Pairs of literal text and the field that follows it, or None."""
+    """Return pairs of literal text and the field that follows it, or None.
+
+    Raises ValueError.
+    """
     parsed: list[tuple[str, str | None]] = []
     try:
         for literal, field, spec, conversion in string.Formatter().parse(layout):
@@ -98,7 +101,7 @@ def _parsed(layout: str) -> tuple[tuple[str, str | None], ...]:
 
 
 def _cleaned(part: str) -> str:
-    """One part without what is unsafe; longer than allowed, perhaps, and empty if need be."""
+    """Return a part without unsafe characters; it may be empty, or longer than allowed."""
     if part.isascii() and _PLAIN.fullmatch(part) and not _RESERVED.fullmatch(part):
         return part  # as ids nearly always are
     # No honest name is longer, and normalisation costs.
@@ -110,7 +113,7 @@ def _cleaned(part: str) -> str:
 
 
 def _marked(name: str, original: str) -> str:
-    """`name`, and a hash of the original where that was another or is too long."""
+    """Return `name`, with a hash of the original if that differs or is too long."""
     if name == original and len(name.encode()) <= MAX_PART_BYTES:
         return name
     return name and _hashed(name, original)

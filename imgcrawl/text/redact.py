@@ -1,7 +1,7 @@
-"""Text that others had a hand in, fit for a terminal, a log and a table that is given away.
+"""Text that others chose, made safe for a terminal, a log and a table that is given away.
 
-Names, addresses and messages of sources stand in all of them. What a terminal obeys, or what hides
-the order of letters, is spelt out, and credentials in addresses are left out.
+Names, addresses and messages of sources stand in all of them. Control characters that a terminal
+obeys, or that hide the order of letters, are escaped, and credentials in addresses are left out.
 """
 
 from __future__ import annotations
@@ -11,34 +11,27 @@ import re
 import unicodedata
 
 _ODD = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # controls, bidi marks, surrogates, line ends
-
-
 _LEFT_OUT = "***"
-
-
 _USER = re.compile(r"(?<=://)[^\s/?#\"'<>]*@")
 
-
-# What lets whoever has it in: signatures of S3, Google, CloudFront and Azure, and what is named so.
+# Parameters that grant access: signatures of S3, Google, CloudFront, Azure, and such names.
 _SECRETS = (
     "x-amz-signature|x-amz-credential|x-amz-security-token|x-goog-signature|x-goog-credential|"
     "signature|sig|awsaccesskeyid|googleaccessid|access_token|auth_token|api_key|apikey|"
     "password|passwd|secret|client_secret"
 )
-
-
 _PARAMETER = re.compile(rf"(?i)((?:[?&;]|%26)(?:{_SECRETS})=)[^&;#\s\"'<>]+")
 
 
 def without_secrets(text: str) -> str:
-    """A text in whose URLs ``***`` stands for names, passwords and signatures."""
+    """Return a text with ``***`` for names, passwords and signatures in its URLs."""
     if "@" in text:
         text = _USER.sub(f"{_LEFT_OUT}@", text)
     return _PARAMETER.sub(rf"\1{_LEFT_OUT}", text) if "=" in text else text
 
 
 def plain_text(text: str) -> str:
-    """A text of one or more lines without secrets, in which nothing is obeyed by a terminal."""
+    """Return a text of one or more lines without secrets and without control characters."""
     text = without_secrets(text)
     if text.isprintable():
         return text
@@ -48,9 +41,9 @@ def plain_text(text: str) -> str:
 
 
 class PlainFormatter(logging.Formatter):
-    """Another formatter's lines as plain text.
+    """A formatter that makes plain text of another formatter's lines.
 
-    Further lines of a message are set in: none looks like one of the log.
+    Further lines of a message are indented: none looks like one of the log.
     """
 
     def __init__(self, inner: logging.Formatter) -> None:
@@ -58,7 +51,7 @@ class PlainFormatter(logging.Formatter):
         self._inner = inner
 
     def format(self, record: logging.LogRecord) -> str:
-        """The lines of a record."""
+        """Return the lines of a log record."""
         message = record.getMessage()
         if "\n" in message or "\r" in message:
             record = logging.makeLogRecord(record.__dict__)
@@ -67,7 +60,7 @@ class PlainFormatter(logging.Formatter):
 
 
 def utf8(text: str) -> str:
-    """A text that can be written: a lone surrogate, which JSON can hold, becomes its escape."""
+    """Return a text that can be encoded: a lone surrogate, which JSON can hold, is escaped."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -75,7 +68,7 @@ MAX_QUOTE = 200  # characters of foreign text in one message
 
 
 def printable(text: str, limit: int = MAX_QUOTE) -> str:
-    """`text` on one line of at most `limit` characters, safe for a terminal, a log and a table.
+    """Return `text` on one line of at most `limit` characters, without control characters.
 
     Control characters, bidi controls, surrogates and everything else that prints nothing
     become spaces; runs of spaces become one.

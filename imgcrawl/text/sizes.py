@@ -1,4 +1,4 @@
-"""A number of bytes as others tell it: a header, a listing, a table."""
+"""Numbers of bytes: read from a header, a listing or a table, and formatted for people."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ _SIZE = re.compile("[0-9]{1,18}")  # no other digits, and no number too long for
 
 
 def parse_size(text: str) -> int | None:
-    """The number; None for what is none."""
+    """Return the number of bytes, or None if the text is not a size."""
     return int(text) if _SIZE.fullmatch(text) else None
 
 
 def format_size(n: int) -> str:
-    """Bytes for people: ``1.5 MB``."""
+    """Return a number of bytes for people: ``1.5 MB``."""
     value = float(n)
     for unit in ("bytes", "kB", "MB", "GB"):
         if value < 1000:

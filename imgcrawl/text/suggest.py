@@ -10,6 +10,6 @@ if TYPE_CHECKING:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``": did you mean 'x'?"`` where a known name is near, else ``"."``."""
+    """Return ``": did you mean 'x'?"`` if a known name is near, else ``"."``."""
     near = get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f": did you mean {near[0]!r}?" if near else "."

@@ -1,4 +1,4 @@
-"""Times as the tables have them."""
+"""Times in the format of the tables."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from functools import lru_cache
 
 
 def utc_now() -> str:
-    """The time now as the tables have it: UTC, ISO 8601, whole seconds."""
-    return _in_words(int(time.time()))
+    """Return the current time in the format of the tables: UTC, ISO 8601, whole seconds."""
+    return _format_seconds(int(time.time()))
 
 
 @lru_cache(maxsize=2)
-def _in_words(seconds: int) -> str:
+def _format_seconds(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
