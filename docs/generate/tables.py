@@ -1,4 +1,4 @@
-"""Tables of the pages that the code knows: arguments of spiders, settings.
+"""Tables of the pages that the code knows: arguments of spiders, settings, commands.
 
 A page has a pair of comments where a table belongs; what lies between them is rewritten:
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from scrapy.settings import Settings
 from scrapy.spiderloader import get_spider_loader
+from scrapy.utils.misc import load_object
 
 from docs.generate.settings_table import settings_tables
 from imgcrawl.commands.spiders import as_markdown
@@ -60,4 +61,16 @@ def _table(kind: str, name: str) -> str:
         return f"\n{as_markdown(get_spider_loader(settings).load(name))}\n"
     if kind == "settings":
         return settings_tables((ROOT / "imgcrawl" / "settings.py").read_text("utf-8"))
+    if kind == "commands":
+        return _commands()
     raise ValueError(f"there is no table of the kind {kind!r}")
+
+
+def _commands() -> str:
+    """Return the sub-commands that Scrapy itself does not have, with what is typed after each."""
+    rows = ["", "| command | what it does |", "|---|---|"]
+    for path in sorted((ROOT / "imgcrawl" / "commands").glob("[a-z]*.py")):
+        command = load_object(f"imgcrawl.commands.{path.stem}.Command")()
+        cells = (f"`scrapy {path.stem} {command.syntax()}`", command.short_desc())
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join([*rows, ""])

@@ -60,6 +60,10 @@ WITHOUT_CAP = {"-a ids_file=", "-a wnids=ilsvrc2012"}
 # What a command needs to be there.
 BEFORE = {
     "scrapy rebuild data/isic": "scrapy crawl isic",
+    **{
+        f"scrapy verify data/isic{option}": "scrapy crawl isic"
+        for option in ("", " --quick", " --sha256sums", " --repair")
+    },
     "scrapy linkrot data/urls": "scrapy crawl urls -a list=urls.txt",
     "scrapy describe data/empiar/files": "scrapy crawl empiar -a entry=11759 -a match='*.dm3'",
     "scrapy recrop data/neuroglancer/cubes/NAME.ome.zarr.crop.json": (
