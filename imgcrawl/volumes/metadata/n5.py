@@ -5,21 +5,56 @@ Sources: the README of N5, n5-viewer and OpenOrganelle. N5 counts from x; what c
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.microscopy.units import positive
+from imgcrawl.microscopy.zarr_documents import n5_array
 from imgcrawl.records.errors import SourceError
-from imgcrawl.volumes.metadata.levels import Calibration, array_calibration
+from imgcrawl.records.volume import Multiscale
+from imgcrawl.volumes.metadata.address import name_of, within
+from imgcrawl.volumes.metadata.levels import Calibration, array_calibration, make_level
 
 if TYPE_CHECKING:
     from imgcrawl.microscopy.zarr_documents import ZarrArray
-    from imgcrawl.records.volume import Nanometres
+    from imgcrawl.records.volume import Level, Nanometres, VolumeAddress
     from imgcrawl.volumes.metadata.documents import VolumeDocuments
+
+logger = logging.getLogger(__name__)
 
 _LEVEL = re.compile(r"s\d{1,2}\Z")
 _MAX_LEVELS = 64
+
+
+async def read_n5(documents: VolumeDocuments, address: VolumeAddress) -> Multiscale | None:
+    """Return the array or the group of levels at an address, or None if there is neither."""
+    group = await documents.look("attributes.json")
+    name = "attributes.json"
+    if group is not None and "dimensions" in group:
+        array = n5_array(group, {})
+        calibration = n5_calibration(group, {}, array, address.shown)
+        sha256 = documents.sha256([name])
+        level = make_level(
+            name_of(address), address, "n5", array, calibration=calibration, sha256=sha256
+        )
+        return Multiscale(address, "N5", (level,))
+    if group is None:
+        return None
+    levels: list[Level] = []
+    for path, above in await n5_datasets(documents, group, address.shown):
+        node = await documents.read(f"{path}/{name}")
+        if node is None:
+            logger.warning("%s has no level %s: it is left out", address.shown, path)
+            continue
+        array = n5_array(node, above)
+        there = within(address, path)
+        finest = levels[0].voxel_nm if levels and levels[0].name == "s0" else None
+        calibration = n5_calibration(node, above, array, there.shown, finest=finest)
+        sha256 = documents.sha256([name, f"{path}/{name}"])
+        levels.append(make_level(path, there, "n5", array, calibration=calibration, sha256=sha256))
+    return Multiscale(address, "N5", tuple(levels)) if levels else None
 
 
 async def n5_datasets(
