@@ -1,1 +1,1 @@
-"""What a microscope's file says of itself."""
+"""Descriptions of microscopy files, read from their own headers."""

@@ -1,4 +1,7 @@
-"""What any file of a microscope says of itself, from a few short pieces of it."""
+"""The description of any microscopy file, from a few short pieces of it.
+
+A format is a `FileFormat` in a module of its own, and an entry of `FORMATS`.
+"""
 
 from __future__ import annotations
 

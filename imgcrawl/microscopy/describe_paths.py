@@ -1,4 +1,4 @@
-"""Describes files, folders and URLs, one after the other."""
+"""Descriptions of files, folders and URLs, one after the other."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FIRST = 64 << 10  # bytes that are asked for at first
 
 @dataclass(frozen=True, slots=True)
 class DescribedFile:
-    """One row: what a file says of itself, or why it could not be read."""
+    """A row of the table: the facts of a file, or why it could not be read."""
 
     name: str
     size: int | None
@@ -58,10 +58,10 @@ def describe_all(
 
     Below a folder, links to other folders are not followed, and pipes and devices are left out.
     """
-    remote = _Remote(settings)
+    remote = _RemoteFiles(settings)
     for name in names:
         if re.match(r"https?://", name):
-            yield _described(name, partial(remote.describe, name, private=private))
+            yield _describe_one(name, partial(remote.describe, name, private=private))
             continue
         path = Path(name).expanduser()
         if not (path.is_file() or path.is_dir()):
@@ -71,7 +71,7 @@ def describe_all(
             yield DescribedFile(name, None, None, problem)
             continue
         for file in _files(path):
-            yield _described(str(file), partial(_local, file, private=private))
+            yield _describe_one(str(file), partial(_describe_local, file, private=private))
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -85,14 +85,14 @@ def _files(path: Path) -> Iterator[Path]:
             yield from _files(below)
 
 
-def _local(path: Path, *, private: bool) -> tuple[int | None, FileFacts]:
+def _describe_local(path: Path, *, private: bool) -> tuple[int | None, FileFacts]:
     if path.is_dir():
         return None, ZARR.describe(lambda name: document_at(path / name))
     with FileRanges(path) as ranges:
         return ranges.size, describe(ranges, name=path.name, private=private)
 
 
-def _described(name: str, read: Callable[[], tuple[int | None, FileFacts]]) -> DescribedFile:
+def _describe_one(name: str, read: Callable[[], tuple[int | None, FileFacts]]) -> DescribedFile:
     try:
         size, facts = read()
     except (RecordMissing, OSError, ValueError) as error:
@@ -100,8 +100,8 @@ def _described(name: str, read: Callable[[], tuple[int | None, FileFacts]]) -> D
     return DescribedFile(name, size, facts)
 
 
-class _Remote:
-    """Files over HTTP, by byte ranges, from public addresses only."""
+class _RemoteFiles:
+    """Files at URLs, read by byte ranges, from public addresses only."""
 
     def __init__(self, settings: BaseSettings) -> None:
         self._guard = AddressGuard.from_setting(settings["ALLOWED_PRIVATE_NETWORKS"])
@@ -126,13 +126,13 @@ class _Remote:
             return total, describe(ranges, name=url, walk=False, private=private)
 
     async def _document(self, url: str) -> bytes | None:
-        status, body, _ = await self._ask(url, {}, MAX_DOCUMENT)
+        status, body, _ = await self._request(url, {}, MAX_DOCUMENT)
         return body if status == 200 else None  # S3 answers 403 for what is not there
 
     async def _get(self, url: str, offset: int, length: int) -> tuple[bytes, int | None]:
         """Fetch bytes of a file; return them and the length of the file. Raises OSError."""
         asked = {"Range": f"bytes={offset}-{offset + length - 1}"}
-        status, body, headers = await self._ask(url, asked, length)
+        status, body, headers = await self._request(url, asked, length)
         if status == 206:
             total = headers.get("Content-Range", "").rpartition("/")[2]
             return body, int(total) if total.isdigit() else None
@@ -143,7 +143,7 @@ class _Remote:
         size = headers.get("Content-Length", "")
         return body, int(size) if size.isdigit() else None
 
-    async def _ask(
+    async def _request(
         self, url: str, headers: dict[str, str], length: int
     ) -> tuple[int, bytes, Mapping[str, str]]:
         require_http(url)

@@ -3,7 +3,7 @@
 A file is one tree of tags, pixels among them. The walk reads names and small values and passes over
 everything long, so that 30 MB cost two or three reads. Every length in it may be a lie.
 
-The header and all lengths are big-endian; the values are in the order that the header tells.
+The header and all lengths are big-endian; the values are in the byte order that the header gives.
 Source: the description of the formats by C. Boothroyd (DM3, DM4).
 """
 
@@ -37,7 +37,7 @@ _USHORT = 4  # an array of these is text, in UTF-16
 
 @dataclass(frozen=True, slots=True)
 class LazyTag:
-    """An array that was passed over.
+    """An array whose elements were not read.
 
     offset: of its first byte
     count:  elements
@@ -50,7 +50,7 @@ class LazyTag:
 
     @property
     def nbytes(self) -> int:
-        """Bytes in all."""
+        """The length of the array in bytes."""
         return self.count * struct.calcsize("<" + self.code)
 
 
@@ -61,7 +61,7 @@ Tags: TypeAlias = dict[str, "Value"]
 
 @dataclass(frozen=True, slots=True)
 class DmLayout:
-    """How the numbers of one file are written."""
+    """The widths and the byte order of the numbers of one file."""
 
     version: int
     order: str  # of values, for struct
@@ -69,7 +69,7 @@ class DmLayout:
 
     @property
     def start(self) -> int:
-        """Where the tree begins."""
+        """The offset of the tree."""
         return 8 + self.long.size
 
 
@@ -104,7 +104,7 @@ def read_tags(ranges: ByteRanges) -> tuple[DmLayout, Tags]:
                 else (Outcome.NOT_IMAGE, "no DM3 or DM4 file")
             )
         )
-    return found, _Walk(cached, found).tree()
+    return found, _TagReader(cached, found).tree()
 
 
 @dataclass(slots=True)
@@ -114,8 +114,8 @@ class _TagGroup:
     index: int = 0
 
 
-class _Walk:
-    """One pass over the tree, without recursion."""
+class _TagReader:
+    """Reads the tree in one pass, without recursion."""
 
     def __init__(self, ranges: ByteRanges, how: DmLayout) -> None:
         self._ranges = ranges

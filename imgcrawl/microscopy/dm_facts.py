@@ -1,4 +1,4 @@
-"""What a DM3 or DM4 file says of its picture: which of its images it is, and its calibration."""
+"""The description of a DM3 or DM4 file: which of its images is the picture, and its calibration."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _sides(data: Tags) -> list[int]:
 
 
 def _check_pixels(pixels: Value | None, sides: list[int], depth: int | None) -> None:
-    """Raise RecordMissing where there are fewer bytes of pixels than the dimensions ask for."""
+    """Raise RecordMissing if there are fewer bytes of pixels than the dimensions need."""
     count = math.prod(sides)
     needed = count * (depth or 0)
     if isinstance(pixels, LazyTag) and pixels.nbytes < needed:

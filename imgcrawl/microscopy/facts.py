@@ -1,4 +1,4 @@
-"""What files of microscopes say of themselves, in one shape for all formats."""
+"""The facts of microscopy files, in one shape for all formats."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _TOLERANCE = 0.005  # 8 nm in the record of a file of 7.998 nm is the same, roun
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """What a file says of itself; None where it does not.
+    """The facts that a file states about itself; None for one that it does not state.
 
     format:       DM3, OME-TIFF, OME-Zarr, PNG, ...
     size_z ...:   pixels, by axis; size_c counts the samples of a colour too
     dtype:        numpy's name: uint8, float32, ...
     voxel_z_nm .. distance from one voxel to the next
-    voxel_source: by axis, "z" to "x": which tags told, in words
-    acquired:     ISO 8601, only from what cannot be read in two ways
+    voxel_source: by axis, "z" to "x": a name for the tags that gave the voxel size
+    acquired:     ISO 8601, only from an unambiguous date
     voltage_v:    volts
     compression:  none, zstd, jpeg, ...
     pages:        of a TIFF
@@ -74,7 +74,7 @@ class FileFacts:
 
 @dataclass(slots=True)
 class VoxelSizes:
-    """Sizes of voxels as they are found, and by which tags."""
+    """Voxel sizes in nanometres by axis, and the tags that gave each."""
 
     sizes: dict[str, float] = field(default_factory=dict)
     source: dict[str, str] = field(default_factory=dict)
@@ -99,24 +99,30 @@ def merge_sources(
     Of each column the first value counts. ``voxel_x_from`` names the source of ``voxel_x_nm``.
     """
     merged: dict[str, object] = {}
-    quarrels: list[str] = []
+    disagreements: list[str] = []
     names = dict.fromkeys(name for _, columns in facts for name in columns)
     for column in (name for name in names if not name.endswith("_from")):
-        told = [(source, columns[column]) for source, columns in facts if _says(columns, column)]
-        merged[column] = told[0][1] if told else None
+        values = [
+            (source, columns[column]) for source, columns in facts if _has_value(columns, column)
+        ]
+        merged[column] = values[0][1] if values else None
         if column.startswith("voxel_"):
             origin = column.removesuffix("_nm") + "_from"
-            merged[origin] = next((_origin(s, c, origin) for s, c in facts if _says(c, column)), "")
-        if any(not _agree(told[0][1], value) for _, value in told[1:]):
-            quarrels.append(f"{column}: " + ", ".join(f"{s} {_shown(v)}" for s, v in told))
-    return merged, "; ".join(quarrels)
+            merged[origin] = next(
+                (_source_of(s, c, origin) for s, c in facts if _has_value(c, column)), ""
+            )
+        if any(not _agree(values[0][1], value) for _, value in values[1:]):
+            disagreements.append(
+                f"{column}: " + ", ".join(f"{s} {_format_value(v)}" for s, v in values)
+            )
+    return merged, "; ".join(disagreements)
 
 
-def _says(columns: Mapping[str, object], column: str) -> bool:
+def _has_value(columns: Mapping[str, object], column: str) -> bool:
     return columns.get(column) not in {None, ""}
 
 
-def _origin(source: str, columns: Mapping[str, object], origin: str) -> object:
+def _source_of(source: str, columns: Mapping[str, object], origin: str) -> object:
     return columns.get(origin) or source
 
 
@@ -126,7 +132,7 @@ def _agree(one: object, other: object) -> bool:
             return one == other
         return abs(one - other) <= _TOLERANCE * max(abs(one), abs(other))
     first, second = str(one).casefold(), str(other).casefold()
-    # A date without its time is no other date.
+    # A date without a time agrees with the same date with one.
     return first == second or (_is_date(first, second) and first[:10] == second[:10])
 
 
@@ -134,5 +140,5 @@ def _is_date(first: str, second: str) -> bool:
     return min(len(first), len(second)) == 10 and first[4:5] == "-" and first[7:8] == "-"
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     return str(float(f"{value:.6g}")) if isinstance(value, float) else str(value)

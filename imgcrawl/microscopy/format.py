@@ -1,4 +1,4 @@
-"""What a format says of itself, so that a new one is one file here and one line in `describe`."""
+"""A format as one object: a new one is a module here and an entry of `describe.FORMATS`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DescribeOptions:
-    """How closely a file is looked at.
+    """How much of a file is read and reported.
 
     walk:    count the pages of a TIFF, which takes a read for each
-    private: names of persons and paths of users too
+    private: report names of persons and paths of users too
     """
 
     walk: bool = True

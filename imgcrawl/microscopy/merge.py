@@ -1,4 +1,4 @@
-"""What a file says of itself, merged with what its source says: one table over all formats."""
+"""The facts of a file, merged with those of its source: one table for all formats."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from imgcrawl.records.items import Metadata
 
-# Files that must be what their names say: one that is not is no record.
+# A file with such an extension must be readable: it is refused otherwise.
 READABLE = {extension for each in FORMATS for extension in each.extensions}
 READABLE |= {".gif", ".bmp", ".webp"}
 

@@ -1,6 +1,6 @@
 """The few attributes of an OME-XML description that are of use, found without an XML parser.
 
-What stands in a hostile file could be a bomb to a parser; a search for a start tag is none.
+A hostile file could be a bomb for a parser; a search for start tags is safe.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MAX_SIZE = 1 << 31
 
 @dataclass(frozen=True, slots=True)
 class OmeXml:
-    """What an OME-XML description says of its first image.
+    """The attributes of the first image of an OME-XML description.
 
     sizes:  pixels, by axis: z, y, x, c, t
     voxels: nanometres, by axis: z, y, x
@@ -33,7 +33,7 @@ class OmeXml:
     detector: str | None = None
 
 
-def read(text: str) -> OmeXml:
+def parse_ome_xml(text: str) -> OmeXml:
     """Return what the description says of its first image."""
     pixels = _attributes(text, "Pixels")
     sizes = {}

@@ -1,4 +1,4 @@
-"""Facts of plain pictures (PNG, JPEG, WebP, ...): what Pillow or the header of a JPEG tells."""
+"""The description of plain pictures (PNG, JPEG, WebP, ...), by Pillow or the header of a JPEG."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _PREFIX = 1 << 20
 _WHOLE = 16 << 20
 _MAX_SIDE = 1 << 31
-# Their decoders want the whole file to tell its size.
+# Their decoders need the whole file for its size.
 _NEED_ALL = frozenset({"AVIF", "WEBP"})
 _DTYPES = {"1": "bool", "I": "int32", "F": "float32"}
 _BANDS = {"LA": 2, "PA": 2, "RGB": 3, "YCbCr": 3, "LAB": 3, "HSV": 3}

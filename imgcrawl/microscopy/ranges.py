@@ -1,6 +1,6 @@
 """Bytes that are read piece by piece: of a file on disk, or of one at the far end of a network.
 
-A header of a few kilobytes says all about a picture of many gigabytes, if only it is asked for.
+A header of a few kilobytes describes a picture of many gigabytes.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _MIB = 1 << 20
 
 
 class ByteRanges(Protocol):
-    """Something whose bytes can be asked for by offset and length."""
+    """Something whose bytes can be read by offset and length."""
 
     @property
     def size(self) -> int | None:
-        """Bytes in all, None where nobody told."""
+        """The length in bytes, None if it is not known."""
 
     def read(self, offset: int, length: int) -> bytes:
         """Return the bytes from `offset` on, fewer than `length` only at the end.
@@ -41,7 +41,7 @@ class ByteRanges(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CallableRanges:
-    """What a function fetches, such as one that asks a server."""
+    """Bytes that a function fetches, such as one that asks a server."""
 
     fetch: Callable[[int, int], bytes]
     size: int | None = None
@@ -110,7 +110,7 @@ class CachedRanges:
 
     @property
     def size(self) -> int | None:
-        """Bytes in all, None where nobody told."""
+        """The length in bytes, None if it is not known."""
         return self.ranges.size
 
     def read(self, offset: int, length: int) -> bytes:

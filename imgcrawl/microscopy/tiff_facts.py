@@ -1,4 +1,4 @@
-"""What a TIFF says of its picture: OME, ImageJ, FEI and plain, from its first page alone.
+"""The description of a TIFF (OME, ImageJ, FEI or plain), from its first page alone.
 
 tifffile reads the page. Its `series` is left alone: it walks all pages, a request each at the far
 end of a network.
@@ -42,7 +42,7 @@ _LINE = re.compile(r"([A-Za-z]+)=([^\n]{0,200})")
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """The first page, as far as it is of use here."""
+    """The tags of the first page that are of use here."""
 
     width: int
     height: int
@@ -52,7 +52,7 @@ class _Page:
     compression: str
     description: str
     tags: Mapping[int, Any]
-    is_part: bool  # one of several pages, by its own word
+    is_part: bool  # one of several pages, according to its own tag
 
 
 def describe_tiff(ranges: ByteRanges, *, walk: bool = True, private: bool = False) -> FileFacts:
@@ -157,7 +157,7 @@ def _facts(page: _Page, kind: str, voxels: VoxelSizes, **more: Any) -> FileFacts
 
 
 def _ome(page: _Page, pages: int | None) -> FileFacts:
-    ome = ome_xml.read(page.description)
+    ome = ome_xml.parse_ome_xml(page.description)
     voxels = VoxelSizes()
     for axis, size in ome.voxels.items():
         voxels.add(axis, size, "OME-XML")
@@ -195,7 +195,7 @@ def _imagej(page: _Page, pages: int | None) -> FileFacts:
         page,
         "ImageJ TIFF",
         voxels,
-        # All pixels may follow one directory: then the chain has one link, and tells nothing.
+        # All pixels may follow one directory: then the chain has one link, which says nothing.
         pages=max(pages or 0, images or 0) or None,
         **{f"size_{axis}": size for axis, size in sizes.items()},
     )
@@ -243,12 +243,12 @@ def _fei(page: _Page, pages: int | None, fei: dict[str, Any], *, private: bool) 
 
 
 def _plain(page: _Page, pages: int | None) -> FileFacts:
-    total = page.tags.get(_PAGE_NUMBER)
-    told = _count(total[1]) if isinstance(total, tuple) and len(total) == 2 else None
+    number_of = page.tags.get(_PAGE_NUMBER)
+    total = _count(number_of[1]) if isinstance(number_of, tuple) and len(number_of) == 2 else None
     # Pages that call themselves parts of one document, and how many they are, are slices.
-    slices = (pages or told) if page.is_part else None
+    slices = (pages or total) if page.is_part else None
     more = {"size_z": slices} if slices and slices > 1 else {}
-    return _facts(page, "TIFF", _resolution(page), pages=pages or told, **more)
+    return _facts(page, "TIFF", _resolution(page), pages=pages or total, **more)
 
 
 def _resolution(page: _Page) -> VoxelSizes:

@@ -26,7 +26,7 @@ _NM = {
     "inch": 2.54e7,
     "in": 2.54e7,
 }
-# A tenth of a picometre to a metre. Beyond it is no picture of anything.
+# A tenth of a picometre to a metre: beyond, it is not a size of a voxel.
 _LEAST, _MOST = 1e-4, 1e9
 # The date ends a word, and a time has seconds; an offset may follow.
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)?)?\Z")

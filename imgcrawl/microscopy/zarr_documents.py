@@ -30,8 +30,8 @@ _CHECKS = frozenset({"bytes", "transpose", "crc32c", "endian"})  # codecs that m
 class ZarrArray:
     """One array, its axes in the order that C has: x last.
 
-    axes, units, scale: where the array's own document tells
-    shift: likewise, the place of its first voxel in the same units
+    axes, units, scale: if the array's own document has them
+    shift: likewise, the position of its first voxel in the same units
     """
 
     shape: tuple[int, ...]
@@ -103,7 +103,7 @@ def parse_document(name: str, body: bytes) -> dict[str, Any]:
         raise RecordMissing(Outcome.TOO_LARGE, f"{name} has {len(body):,} bytes")
     try:
         found = json.loads(body)
-    # Numbers too long to convert are ValueErrors, as are bytes that are no text.
+    # Numbers too long to convert are ValueErrors, as are bytes that are not text.
     except (ValueError, RecursionError) as error:
         kind = sniff(body[:HEAD_BYTES])
         if kind.what == "JSON":

@@ -1,4 +1,4 @@
-"""What the JSON documents of a Zarr (2 and 3, OME-NGFF 0.1 to 0.5) or N5 array or group say.
+"""The description of an array or group of Zarr (2 and 3, OME-NGFF 0.1 to 0.5) or N5.
 
 Nothing is read but documents, by name, relative to the array or group that is described.
 Sources: the Zarr specifications 2 and 3, ome-ngff 0.4 and 0.5, and the README of N5.
@@ -123,13 +123,13 @@ def _pyramid(scales: dict[str, Any], level: Callable[[str], ZarrArray | None]) -
 
 def _axes(axes: object, count: int) -> tuple[list[str], list[object]]:
     """Return names and units of the axes; in the first versions they were fixed, or names only."""
-    told = _list(axes) or list(_AXES[-count:] if count <= len(_AXES) else ())
-    if len(told) != count:
+    listed = _list(axes) or list(_AXES[-count:] if count <= len(_AXES) else ())
+    if len(listed) != count:
         raise RecordMissing(
-            Outcome.CORRUPT, f"{len(told):,} axes of an array of {count} dimensions"
+            Outcome.CORRUPT, f"{len(listed):,} axes of an array of {count} dimensions"
         )
-    names = [each.get("name") if isinstance(each, dict) else each for each in told]
-    units = [each.get("unit") if isinstance(each, dict) else None for each in told]
+    names = [each.get("name") if isinstance(each, dict) else each for each in listed]
+    units = [each.get("unit") if isinstance(each, dict) else None for each in listed]
     return [str(name).lower() for name in names], units
 
 

@@ -1,1 +1,1 @@
-"""From bytes to the answer whether they are a whole, readable picture."""
+"""Checks of pictures: whether bytes are whole and readable, and of which format."""

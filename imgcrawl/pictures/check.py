@@ -34,7 +34,7 @@ _DAMAGE = frozenset({Outcome.TRUNCATED, Outcome.CORRUPT})
 
 
 class CheckLevel(StrEnum):
-    """How closely a picture is looked at."""
+    """How closely a picture is checked."""
 
     DECODE = "decode"  # every pixel is decoded
     HEADER = "header"  # headers, and that the end is there
@@ -60,7 +60,7 @@ class PixelLimits:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What is known of a picture; None where a check that is off could not tell.
+    """The facts of a picture; None for one that the level of the check does not find out.
 
     format:        Pillow's name: JPEG, PNG, TIFF, ...
     extension:     with its dot, by the format
@@ -68,7 +68,7 @@ class ImageFacts:
     mode:          Pillow's: RGB, L, I;16, CMYK, ...
     orientation:   EXIF, 1 to 8
     frames:        of an animation, or pages of a TIFF; 1 for others
-    suspect:       what a strict decoder objected to or why it was not asked, in words
+    suspect:       what a strict decoder objected to, or why it was not asked
     """
 
     format: str
@@ -83,7 +83,7 @@ class ImageFacts:
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """What is being checked; `data` is what `source` holds."""
+    """A picture under check; `data` is the content of `source`."""
 
     format: str
     extension: str
@@ -177,15 +177,19 @@ def _check_raster(picture: _Picture, level: CheckLevel, limits: PixelLimits) -> 
                 raise RecordMissing(Outcome.TRUNCATED, f"the {picture.format} stops before its end")
             suspect = outline.suspect
             if level is CheckLevel.DECODE:
-                suspect = _slow(picture) or _decode_frames(image, facts, limits) or suspect
+                suspect = (
+                    _reason_not_to_decode(picture)
+                    or _decode_frames(image, facts, limits)
+                    or suspect
+                )
             return replace(facts, suspect=suspect)
     except RecordMissing as bad:
-        raise _judged(bad, outline) from bad
+        raise _with_outcome(bad, outline) from bad
 
 
 @dataclass(frozen=True, slots=True)
 class _Outline:
-    """What is told without Pillow: how many frames, and whether the end is there; None: unknown."""
+    """The structure found without Pillow: how many frames, and whether it ends; None: unknown."""
 
     frames: int | None
     complete: bool | None
@@ -201,7 +205,9 @@ def _outline(picture: _Picture, limits: PixelLimits) -> _Outline:
         suspect = None if blocks.trailer else "the GIF has no trailer"
         outline = _Outline(blocks.frames, blocks.complete, suspect)
         if blocks.canvas[0] * blocks.canvas[1] > most:
-            raise _judged(RecordMissing(Outcome.CORRUPT, "a frame far outside the screen"), outline)
+            raise _with_outcome(
+                RecordMissing(Outcome.CORRUPT, "a frame far outside the screen"), outline
+            )
         return outline
     if picture.format == "TIFF":
         chain = tiff.pages(picture.data)
@@ -209,7 +215,7 @@ def _outline(picture: _Picture, limits: PixelLimits) -> _Outline:
     return _Outline(None, has_end(picture.format, picture.data))
 
 
-def _judged(bad: RecordMissing, outline: _Outline) -> RecordMissing:
+def _with_outcome(bad: RecordMissing, outline: _Outline) -> RecordMissing:
     """Return Pillow's refusal, with the outcome that the structure of the file calls for."""
     if outline.complete is None or bad.outcome not in _DAMAGE:
         return bad
@@ -231,7 +237,7 @@ def _raster_facts(picture: _Picture, image: ImageFile, outline: _Outline) -> Ima
     )
 
 
-def _slow(picture: _Picture) -> str | None:
+def _reason_not_to_decode(picture: _Picture) -> str | None:
     """Return why a picture is not decoded although it is small enough, or None."""
     # Pillow reads PNM of the plain kind in Python, and comments in quadratic time.
     if picture.data[:2] in {b"P1", b"P2", b"P3"} and len(picture.data) > _MAX_PLAIN_BYTES:

@@ -45,7 +45,7 @@ def _has_all_boxes(data: Data) -> bool:
         if length == 1:
             length = int.from_bytes(head[8:16], "big")
         if len(head) < 8 or length < 8:
-            # Junk behind the last box; a cut one is told by the box before it.
+            # Junk after the last box; a cut box is recognized by the one before it.
             return True
         position += length
         if position > len(data):

@@ -22,13 +22,13 @@ _EXTENT = struct.Struct("<HHHHB")
 
 @dataclass(frozen=True, slots=True)
 class GifOutline:
-    """What the blocks tell.
+    """The structure of a GIF, from its blocks.
 
     frames:   how many
     screen:   width and height that the header promises, in pixels
     canvas:   width and height that hold every frame
     complete: whether the last block ends within the file
-    trailer:  whether the mark of the end follows it; there are sound files without
+    trailer:  whether the end mark follows it; there are sound files without
     """
 
     frames: int

@@ -38,12 +38,12 @@ _NO_DAMAGE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class JpegHeader:
-    """What stands before the pixels.
+    """The header before the pixels.
 
     width, height: pixels, as stored
     mode:          Pillow's: L, RGB or CMYK
-    orientation:   EXIF, 1 to 8, None where there is none
-    scan:          offset of the first compressed byte, None where no scan follows
+    orientation:   EXIF, 1 to 8, None if it has none
+    scan:          offset of the first compressed byte, None if no scan follows
     """
 
     width: int
@@ -56,8 +56,8 @@ class JpegHeader:
 def read_header(data: Data) -> JpegHeader:
     """Walk the segments up to the first scan.
 
-    Raises RecordMissing: `truncated` where the file stops before its frame header, `corrupt` where
-    that header is missing though the end is there, or tells of what no decoder here reads.
+    Raises RecordMissing: `truncated` if the file stops before its frame header, `corrupt` if that
+    header is missing though the end is there, or names what no decoder here reads.
     """
     frame: bytes | None = None
     scan: int | None = None

@@ -2,8 +2,8 @@
 
 The class of the one format is called itself, never ``Image.open``: so hostile bytes reach no other
 plugin, no plugin is searched for or loaded in a thread, and Pillow's guard against decompression
-bombs, which is one number for the whole process, has no say in what is opened. The guard is left as
-it is, for others; whoever decodes keeps within `pixel_guard` as well as within limits of their own.
+bombs, which is one number for the whole process, does not decide what is opened. The guard is left
+as it is, for others; a caller that decodes keeps within `pixel_guard` and limits of its own.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def opened(format_: str, source: Source) -> Iterator[ImageFile]:
         except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.EIO:
                 raise
-            words = _words(error)
+            words = _describe_error(error)
             cut = "truncated" in words.lower()
             outcome = Outcome.TRUNCATED if cut else Outcome.CORRUPT
             raise RecordMissing(outcome, f"does not decode as {format_}: {words}") from error
@@ -107,7 +107,7 @@ def orientation(image: ImageFile) -> int | None:
     return tiff.orientation(exif) if isinstance(exif, bytes) else None
 
 
-def _words(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     text = printable(str(error))
     if isinstance(error, OSError | SyntaxError | ValueError | RuntimeError) and text:
         return text

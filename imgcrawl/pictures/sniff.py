@@ -1,7 +1,7 @@
-"""What bytes are, told by the bytes themselves: never by a URL, a name or a Content-Type.
+"""The kind of a file, from its bytes alone: never from a URL, a name or a Content-Type.
 
 Only formats that Pillow reads and that hold raster pictures count as pictures. Whatever else a
-server sends in place of one (an error page, an S3 error document, an archive) is named in words.
+server sends in place of one (an error page, an S3 error document, an archive) is named.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _EXCERPT_BYTES = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class FileKind:
-    """What bytes are.
+    """The kind of a file.
 
-    format:    Pillow's name (JPEG, PNG, TIFF, ...), None for what is not a picture
-    extension: with its dot (".jpg"), empty for what is not a picture
-    what:      in words, with an article: "a JPEG picture", "an HTML page"
+    format:    Pillow's name (JPEG, PNG, TIFF, ...), None for anything else
+    extension: with its dot (".jpg"), empty for anything else
+    what:      its name with an article: "a JPEG picture", "an HTML page"
     """
 
     format: str | None
@@ -88,7 +88,7 @@ _PNM = {
     for letter in letters
 }
 _PNM_HEAD = re.compile(rb"P([1-6])\s+(?:#|\d)")
-_BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}  # lengths of the header that says the rest
+_BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}  # lengths of the second header
 
 _HTML = re.compile(r"<!doctype\s+html|<html[\s>]", re.IGNORECASE)
 _HTML_PIECE = re.compile(

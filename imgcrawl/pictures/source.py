@@ -1,4 +1,4 @@
-"""Where a picture's bytes are: in memory, or in a file that is mapped rather than read."""
+"""A picture's bytes: in memory, or in a file that is mapped rather than read."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ MAX_PAGES = 100_000
 _ORIENTATION = 0x0112
 _MAX_EXIF_ENTRIES = 1000  # IFD0 of a camera has about a dozen
 
-# Tags that tell where pixels lie (strips, tiles) and how long they are, and the JPEG tables.
+# Tags of where pixels lie (strips, tiles) and how long they are, and the JPEG tables.
 _PIXELS = ((273, 279), (324, 325))
 _TABLES = 347
 _NEEDED = frozenset({273, 279, 324, 325, _TABLES})
@@ -36,7 +36,7 @@ class TiffPages:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """How the numbers of one file are written."""
+    """The widths and the byte order of the numbers of one file."""
 
     order: str
     long: struct.Struct  # an offset
@@ -46,7 +46,7 @@ class _Layout:
 
     @property
     def stride(self) -> int:
-        """Bytes from one entry to the next."""
+        """The distance from one entry to the next in bytes."""
         return self.entry.size + self.long.size
 
 
@@ -77,8 +77,8 @@ def pages(data: Data) -> TiffPages:
     (offset,) = layout.long.unpack_from(data, layout.first)
     seen: set[int] = set()
     read = 0
-    # Directories that share their bytes could be read for ever: together they are no longer than
-    # the file, or the chain is a hoax and what was counted is enough.
+    # Directories that share their bytes could be read without end: together they are no longer than
+    # the file, or the chain is a trap and what was counted is enough.
     while offset and offset not in seen and len(seen) < MAX_PAGES and read <= len(data):
         start = offset + layout.count.size
         if start > len(data):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from imgcrawl.volumes.metadata.address import (
     bucket_listing,
+    folder_names,
     name_of,
-    names,
     parent,
     parse_address,
     store_of,
@@ -121,12 +121,12 @@ def test_any_text_is_an_address_or_an_error(text: str) -> None:
         return
     assert found.url.startswith(("https://", "http://"))
     assert found.url.endswith("/")
-    assert ".." not in names(found)
+    assert ".." not in folder_names(found)
 
 
 def test_folders_above_and_below() -> None:
     here = parsed("s3://b-1/x/a.zarr/em/s 0")
-    assert names(here) == ["x", "a.zarr", "em", "s 0"]
+    assert folder_names(here) == ["x", "a.zarr", "em", "s 0"]
     above = parent(here)
     assert above is not None
     assert within(above, "s 0") == here

@@ -1,4 +1,4 @@
-"""What a copied array or group says of itself, with the voxel size of its own level."""
+"""The description of a copied array or group, with the voxel size of its own level."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     Get = Callable[[str], bytes | None]
 
-_FURTHEST = 3  # folders between an array and the group that tells of its voxels
-_TELLING = (".zattrs", "zarr.json", "attributes.json")
+_FURTHEST = 3  # folders between an array and the group that has its voxel size
+_WITH_LEVELS = (".zattrs", "zarr.json", "attributes.json")
 
 
 def describe_copy(get: Get, names: list[str]) -> FileFacts | None:
@@ -46,7 +46,7 @@ def _of_level(get: Get, path: str, base: str, name: str) -> bytes | None:
     """Return a document of the group above, as if the level at `path` were its only one."""
     if name.startswith(f"{path}/"):
         return get(name.removeprefix(f"{path}/"))
-    if name not in _TELLING:
+    if name not in _WITH_LEVELS:
         return None
     body = get(base + name)
     node = parse_object(body)
@@ -64,7 +64,7 @@ def _of_level(get: Get, path: str, base: str, name: str) -> bytes | None:
                 if isinstance(level, dict) and level.get("path") == path
             ]
             return json.dumps(node).encode()
-    return None  # it tells of no levels, and this is not one of its
+    return None  # it names no levels
 
 
 def _precomputed(get: Get, names: list[str]) -> FileFacts | None:
@@ -82,7 +82,7 @@ def _precomputed(get: Get, names: list[str]) -> FileFacts | None:
     if first is None:
         return None
     sizes, voxels = _three(first.get("size")), _three(first.get("resolution"))
-    told = "file: precomputed info" if voxels else None
+    source = "file: precomputed info" if voxels else None
     return FileFacts(
         format="precomputed",
         size_x=int(sizes[0]) if sizes else None,
@@ -92,15 +92,15 @@ def _precomputed(get: Get, names: list[str]) -> FileFacts | None:
         voxel_x_nm=float(voxels[0]) if voxels else None,
         voxel_y_nm=float(voxels[1]) if voxels else None,
         voxel_z_nm=float(voxels[2]) if voxels else None,
-        voxel_source=dict.fromkeys("zyx", told) if told else {},
+        voxel_source=dict.fromkeys("zyx", source) if source else {},
         compression=str(first["encoding"])[:40] if "encoding" in first else None,
         levels=len(scales) or None,
     )
 
 
 def _scales(node: dict[str, Any]) -> list[dict[str, Any]]:
-    told = node.get("scales")
-    return [s for s in told if isinstance(s, dict)] if isinstance(told, list) else []
+    scales = node.get("scales")
+    return [s for s in scales if isinstance(s, dict)] if isinstance(scales, list) else []
 
 
 def _three(value: object) -> list[float]:

@@ -1,4 +1,4 @@
-"""What failed of a copy, counted: there may be a million objects, and one verdict."""
+"""The failures of a copy, counted: there may be a million of them, and one result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HOPELESS = (Outcome.DISK_FULL, Outcome.INTERRUPTED, Outcome.HOST_DOWN)
 
 @dataclass(slots=True)
 class CopyFailures:
-    """Outcomes by their number, and the first failure of each."""
+    """How often each outcome occurred, and its first failure."""
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     first: dict[Outcome, tuple[str, RecordMissing]] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class CopyFailures:
 
     @property
     def hopeless(self) -> bool:
-        """Whether going on gains nothing."""
+        """Whether nothing else of the copy will come in this run."""
         return any(outcome in self.outcomes for outcome in _HOPELESS)
 
     def add(self, key: str, error: RecordMissing) -> None:

@@ -1,7 +1,7 @@
-"""The objects that the documents of a store promise: for servers that list nothing.
+"""The objects that the documents of a store imply: for servers that list nothing.
 
-An array's document gives the grid of its chunks and how their names are made; which of them are
-there only asking can tell, since a chunk of nothing but the fill value need not be.
+An array's document gives the grid of its chunks and how their names are made; only a request
+shows which of them exist, since a chunk of nothing but the fill value need not.
 """
 
 from __future__ import annotations

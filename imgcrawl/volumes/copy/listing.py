@@ -1,7 +1,7 @@
 """The objects below an address, page by page: as a bucket lists them, or as a folder holds them.
 
-A listing is anybody's word. Its keys become names below OUT only where `key_problem` finds nothing
-wrong with them, and it must go forward: one that turns in circles ends, with words.
+A listing is not trusted. Its keys become names below OUT only where `key_problem` finds nothing
+wrong with them, and it must go forward: one that turns in circles is refused.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class ListedObject:
 
     key:  relative to the address that was listed
     url:  where it is; a path where the address is a folder of this machine
-    size: bytes, and etag: without quotes; None where nobody says
+    size: bytes, and etag: without quotes; None if it is not listed
     """
 
     key: str
@@ -143,7 +143,7 @@ def _read_page(body: bytes) -> tuple[list[tuple[str, int | None, str | None]], s
     # The parser loads nothing from elsewhere and resolves no entities.
     root = Selector(body=body, type="xml").root
     found: list[tuple[str, int | None, str | None]] = []
-    told: dict[str, str] = {}
+    properties: dict[str, str] = {}
     for node in root:
         name = _name(node)
         if name == "Contents":
@@ -153,9 +153,9 @@ def _read_page(body: bytes) -> tuple[list[tuple[str, int | None, str | None]], s
             if key := fields.get("Key"):
                 found.append((key, number, etag or None))
         else:
-            told[name] = node.text or ""
-    more = told.get("IsTruncated", "").strip() == "true"
-    token = told.get("NextContinuationToken") or None
+            properties[name] = node.text or ""
+    more = properties.get("IsTruncated", "").strip() == "true"
+    token = properties.get("NextContinuationToken") or None
     if more and token is None:
         raise RecordMissing(Outcome.TRUNCATED, "its list breaks off without saying where", 200)
     return found, token if more else None

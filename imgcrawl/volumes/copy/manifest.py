@@ -1,4 +1,4 @@
-"""Which objects of a copy are there: kept on the disk, since there may be millions.
+"""The manifest of a copy, the objects that are stored: on the disk, since there may be millions.
 
 While a copy is not complete its manifest is a small database; rows of it are written after the
 objects that they speak of. In the end it is a table beside the copy.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from imgcrawl.storage.digests import is_md5
 from imgcrawl.volumes.copy.listing import ListedObject, key_problem
-from imgcrawl.volumes.copy.object_table import CopiedObject, Total, read_table, write_table
+from imgcrawl.volumes.copy.object_table import CopiedObject, CopyTotal, read_table, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,7 +34,7 @@ CREATE INDEX IF NOT EXISTS by_name ON objects (folded);
 
 @dataclass(slots=True)
 class CopyPlan:
-    """What is to be done about a page of objects."""
+    """What a page of listed objects needs."""
 
     wanted: list[ListedObject]
     refused: list[tuple[ListedObject, str]]
@@ -43,12 +43,12 @@ class CopyPlan:
 
 
 class CopyManifest:
-    """Of one copy. Its methods block for milliseconds; any thread may call them.
+    """The manifest of one copy. Its methods block for milliseconds; any thread may call them.
 
-    Those that write raise OSError where the disk is full.
+    Those that write raise OSError if the disk is full.
 
-    size_of: the bytes of an object's file, None where there is none; None in place of the function
-             where the files lie in a store, which is trusted to have what it was given
+    size_of: returns the bytes of an object's file, or None; None in place of the function if the
+             files lie in a bucket, which is trusted to have what it was given
     digests: MD5 and SHA-256 of an object's file
     """
 
@@ -150,7 +150,7 @@ class CopyManifest:
         with self._lock:
             self._db.execute("DELETE FROM objects WHERE key = ?", (key,))
 
-    def finish(self, temporary: Path) -> Total:
+    def finish(self, temporary: Path) -> CopyTotal:
         """Write the table of the complete copy, and remove the database."""
         sql = "SELECT key, size, etag, bytes, sha256 FROM objects WHERE sha256 > '' ORDER BY key"
         with self._lock:

@@ -1,4 +1,4 @@
-"""One object of a store: asked for through the engine, and checked against what is said of it."""
+"""Objects of a store: fetched through the engine, and checked against its list."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class FetchedObject:
 
 @dataclass(slots=True)
 class _Answer:
-    """What came for an object, and what its headers say."""
+    """The body that came for an object, and its headers."""
 
     file: Path
     size: int
@@ -56,17 +56,17 @@ class _Answer:
     sha256: str
     headers: Headers | None
 
-    def says(self, name: str) -> str:
+    def header(self, name: str) -> str:
         value = self.headers.get(name) if self.headers is not None else None
         return (value or b"").decode("latin-1").strip()
 
     @property
     def etag(self) -> str | None:
-        return self.says("ETag").removeprefix("W/").strip('"') or None
+        return self.header("ETag").removeprefix("W/").strip('"') or None
 
 
 class ObjectFetcher:
-    """Asks for the objects of one copy, which is to lie at `target` below OUT."""
+    """Fetches the objects of one copy, which is to lie at `target` below OUT."""
 
     def __init__(self, crawler: Crawler, out: OutputDirectory, target: str) -> None:
         self._crawler = crawler
@@ -111,7 +111,7 @@ class ObjectFetcher:
             same = (answer.md5, answer.etag) == before
             as_listed = answer.size == wanted.size and answer.etag == wanted.etag
             if error is not None and same and as_listed:
-                self._has_md5s, error = False, None  # it is the ETag that is no MD5
+                self._has_md5s, error = False, None  # it is the ETag that is not an MD5
             if error is None:
                 etag = wanted.etag if answer.etag is None else answer.etag
                 return FetchedObject(answer.file, answer.size, etag, answer.sha256, tries)
@@ -167,7 +167,10 @@ class ObjectFetcher:
         if is_md5(etag) and etag != wanted.etag and answer.md5 == etag:
             return None  # another by now, and whole
         if answer.size != wanted.size:
-            stored = {answer.says("Content-Length"), answer.says("x-goog-stored-content-length")}
+            stored = {
+                answer.header("Content-Length"),
+                answer.header("x-goog-stored-content-length"),
+            }
             if str(wanted.size) in stored:
                 return None  # the store keeps it packed, and it was unpacked on the way
             words = f"{answer.size:,} bytes came, and its list says {wanted.size:,}"
@@ -193,10 +196,10 @@ def _digest_answer(file: Path, body: bytes | None, headers: Headers) -> _Answer:
 
 
 def _is_encrypted(answer: _Answer) -> bool:
-    """Return whether the store has keys of its own, by which an ETag is no MD5."""
+    """Return whether the store encrypts with keys, so that an ETag is not an MD5."""
     return bool(
-        answer.says("x-amz-server-side-encryption").startswith("aws:kms")
-        or answer.says("x-amz-server-side-encryption-customer-algorithm")
+        answer.header("x-amz-server-side-encryption").startswith("aws:kms")
+        or answer.header("x-amz-server-side-encryption-customer-algorithm")
     )
 
 

@@ -22,7 +22,7 @@ HEADER = "key\tsize\tetag\tsha256\n"
 
 @dataclass(frozen=True, slots=True)
 class CopiedObject:
-    """An object that is there: size and etag as the source says, bytes as they lie on the disk.
+    """A stored object: size and etag as the source lists them, bytes as on the disk.
 
     sha256: empty for a chunk that the source does not have
     """
@@ -35,15 +35,15 @@ class CopiedObject:
 
 
 @dataclass(frozen=True, slots=True)
-class Total:
-    """What a complete copy comes to; sha256: of the lines ``SHA-256, two blanks, key``, sorted."""
+class CopyTotal:
+    """The totals of a complete copy; sha256: of the lines ``SHA-256, two blanks, key``, sorted."""
 
     objects: int
     bytes: int
     sha256: str
 
 
-def write_table(path: Path, objects: Iterable[CopiedObject]) -> Total:
+def write_table(path: Path, objects: Iterable[CopiedObject]) -> CopyTotal:
     """Write the table of objects that come in the order of their keys. Raises OSError."""
     total, count, size = hashlib.sha256(), 0, 0
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -53,7 +53,7 @@ def write_table(path: Path, objects: Iterable[CopiedObject]) -> Total:
             file.write(f"{kept.key}\t{listed}\t{_one_line(kept.etag or '')}\t{kept.sha256}\n")
             total.update(f"{kept.sha256}  {kept.key}\n".encode())
             count, size = count + 1, size + kept.bytes
-    return Total(count, size, total.hexdigest())
+    return CopyTotal(count, size, total.hexdigest())
 
 
 def read_table(path: Path) -> Iterator[CopiedObject]:
@@ -62,8 +62,8 @@ def read_table(path: Path) -> Iterator[CopiedObject]:
         for line in file:
             cells = line.rstrip("\n").split("\t")
             if len(cells) == 4 and key_problem(cells[0]) is None:
-                key, told, etag, sha256 = cells
-                if (size := parse_size(told)) is not None:
+                key, listed, etag, sha256 = cells
+                if (size := parse_size(listed)) is not None:
                     yield CopiedObject(key, size, etag or None, size, sha256)
 
 

@@ -1,4 +1,4 @@
-"""What a copy consists of: as its bucket lists it, as its folder holds it, or as it must be."""
+"""The objects of a copy: as a bucket lists them, a folder holds them, or documents imply them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class CopyObjects:
     """The objects of one copy.
 
     complete: whether all of them have been named
-    computed: by the documents, since nobody lists them
+    computed: from the documents, since the server does not list them
     """
 
     def __init__(self, fetcher: ObjectFetcher, copy: Copy) -> None:
@@ -49,13 +49,13 @@ class CopyObjects:
 
     @property
     def absence_outcome(self) -> Outcome:
-        """What it comes to where there is nothing."""
+        """The outcome of a copy without any object."""
         refused = self._refusal is not None and self._refusal.outcome is Outcome.FORBIDDEN
         return Outcome.FORBIDDEN if refused else Outcome.NOT_FOUND
 
     @property
     def absence_reason(self) -> str:
-        """The same in words, to be put behind others."""
+        """Why there is no object, as the end of a sentence."""
         if self._refusal is None:
             return ""
         return f" that is a document of Zarr, N5 or neuroglancer, and {self._refusal.message}"

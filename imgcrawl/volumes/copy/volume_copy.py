@@ -1,6 +1,6 @@
-"""A group or an array as it is: object by object, byte for byte, the documents first.
+"""Copies of groups and arrays: object by object, byte for byte, the documents first.
 
-What came stays, whatever becomes of the rest: the next run goes on with what is missing. An object
+Objects that came stay even if others fail: the next run goes on with what is missing. An object
 has its final name only when its bytes are those of the list.
 """
 
@@ -44,7 +44,7 @@ MANIFESTS = "manifests"  # below OUT: the table of each copy, beside it and not 
 
 
 class VolumeCopier:
-    """What the copies of one run share: so many objects at once, and the documents above them."""
+    """Copies volumes; the copies of a run share a limit of objects at once, and documents above."""
 
     def __init__(self, crawler: Crawler, run: Run, storage: Storage) -> None:
         self.crawler, self.run, self.storage = crawler, run, storage
@@ -54,16 +54,16 @@ class VolumeCopier:
 
     async def copy(self, item: VolumeItem, copy: Copy) -> Result:
         """Copy a volume as far as possible, and return its result."""
-        copying = await asyncio.to_thread(VolumeCopy, self, item, copy)
+        volume_copy = await asyncio.to_thread(VolumeCopy, self, item, copy)
         try:
-            return await copying.run()
+            return await volume_copy.run()
         finally:
             self.run.counts.files.pop(item.record_id, None)
-            await asyncio.to_thread(copying.manifest.close)
+            await asyncio.to_thread(volume_copy.manifest.close)
 
 
 class VolumeCopy:
-    """One copy on its way. Raises nothing for what the source may do: that is its result."""
+    """One copy in progress. A fault of the source raises nothing: it is the result."""
 
     def __init__(self, copier: VolumeCopier, item: VolumeItem, copy: Copy) -> None:
         self._copier, self._item, self._copy = copier, item, copy
@@ -257,7 +257,7 @@ class VolumeCopy:
         origin = Origin(url, self._copy.address.url, "original")
         stored = origin.stored(self._item.path, total.sha256, size, self._tries)
         if facts is not None:
-            # What was told had the whole picture before it, and the documents here are of a part.
+            # The item's metadata are of the whole multiscale; the documents here may be of a part.
             self._item.metadata = merge_record(facts, {}) | self._item.metadata
             width, height = (self._item.metadata.get(name) for name in ("size_x", "size_y"))
             stored = replace(

@@ -1,7 +1,7 @@
-"""Reading blocks, and telling chunks that are not there from chunks that could not be had.
+"""Reads blocks, and separates chunks that are absent from chunks that could not be read.
 
-What is not there is filled with the array's fill value, and counted. What is there and could not
-be read is never filled.
+An absent chunk is filled with the array's fill value, and counted. A chunk that exists and could
+not be read is never filled.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from imgcrawl.volumes.crop.open_arrays import ArraySource
 
 
-class _NotThere(Exception):  # noqa: N818 - an answer more than an error
-    """A chunk of what was read is not there, or is said to be forbidden."""
+class _ChunkAbsent(Exception):  # noqa: N818 - an answer more than an error
+    """A chunk of what was read is absent, or forbidden according to the store."""
 
     def __init__(self, *, forbidden: bool) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ async def open_array(crawler: Crawler, level: Level, time: int) -> ArraySource:
 
 
 class BlockReader:
-    """Reads the blocks of one box. `chunks`: those of the blocks that are done with."""
+    """Reads the blocks of one box. `chunks`: the counts of the finished blocks."""
 
     def __init__(
         self, crawler: Crawler, level: Level, source: ArraySource, blocks: BlockPlan
@@ -85,7 +85,7 @@ class BlockReader:
         if not self._has_gaps:
             try:
                 return await self._voxels(block), Chunks(present=block.chunks)
-            except _NotThere:
+            except _ChunkAbsent:
                 self._has_gaps = True
         return await self._read_chunks(block)
 
@@ -99,7 +99,7 @@ class BlockReader:
             async with self._at_once:
                 try:
                     voxels = await self._voxels(chunk)
-                except _NotThere as answer:
+                except _ChunkAbsent as answer:
                     if answer.forbidden and not await self._absence_is_forbidden():
                         counted.forbidden += 1
                     else:
@@ -117,7 +117,7 @@ class BlockReader:
     async def _voxels(self, block: Block) -> np.ndarray[Any, Any]:
         """Return the voxels of a block whose chunks are all there.
 
-        Raises _NotThere or RecordMissing.
+        Raises _ChunkAbsent or RecordMissing.
         """
         region = tuple(slice(a, b) for a, b in zip(block.start, block.stop, strict=True))
         tried = 0
@@ -132,7 +132,7 @@ class BlockReader:
                 raise RecordMissing(Outcome.TIMEOUT, words) from None
             except ValueError as error:
                 if is_absent(error) or is_forbidden(error):
-                    raise _NotThere(forbidden=is_forbidden(error)) from None
+                    raise _ChunkAbsent(forbidden=is_forbidden(error)) from None
                 tried += 1
                 await self._errors.classify(error, tried)
 

@@ -1,7 +1,7 @@
 """A box cut into blocks: each of whole source chunks, none too large, together the box.
 
-So each chunk of the source is fetched once, and no more than a block need be in memory. Pure: four
-axes here are c, z, y, x, but any number will do.
+So each chunk of the source is fetched once, and no more than a block need be in memory. The
+axes are c, z, y, x here, but any number will do.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-MAX_CHUNKS = 8192  # of a block: what each takes while it is read is not only its voxels
+MAX_CHUNKS = 8192  # of a block: each takes more memory than its voxels while it is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class BlockSide:
 
     @property
     def chunks(self) -> int:
-        """How many chunks the box touches."""
+        """The number of chunks that the box touches."""
         return self._cell(self.stop - 1) - self._cell(self.start) + 1
 
     def cut(self, each: int, *, aligned: bool = False) -> list[tuple[int, int]]:
@@ -55,7 +55,7 @@ class BlockSide:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A part of a box: its first corner, the one behind its last, how many chunks it touches."""
+    """A part of a box: its first voxel, the one after its last, how many chunks it touches."""
 
     start: tuple[int, ...]
     stop: tuple[int, ...]
@@ -63,13 +63,13 @@ class Block:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Voxels along each axis."""
+        """The voxels along each axis."""
         return tuple(stop - start for start, stop in zip(self.start, self.stop, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class BlockPlan:
-    """How a box is cut: so many chunks along each axis make a block."""
+    """A box cut into blocks: so many chunks along each axis make a block."""
 
     sides: tuple[BlockSide, ...]
     each: tuple[int, ...]
@@ -87,7 +87,7 @@ class BlockPlan:
 
     @property
     def voxels(self) -> int:
-        """Of the largest block."""
+        """The voxels of the largest block."""
         return _volume(self.sides, self.each)
 
     def chunks(self, block: Block) -> Iterator[Block]:

@@ -21,8 +21,8 @@ _EXAMPLE = "0:100,200:300,400:500, or with units 0:800nm,1um:2um,0:4um"
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
-    """From `start` to before `stop`, in voxels or in nanometres."""
+class AxisRange:
+    """A range of one axis, from `start` to before `stop`, in voxels or in nanometres."""
 
     start: float
     stop: float
@@ -31,19 +31,19 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Three ranges: z, y, x."""
+    """A box: ranges along z, y, x."""
 
-    ranges: tuple[Range, Range, Range]
+    ranges: tuple[AxisRange, AxisRange, AxisRange]
 
     @property
     def in_lengths(self) -> bool:
-        """Whether all of it is in nanometres, so that it means the same at every level."""
+        """Whether all ranges are in nanometres, and so the same at every level."""
         return all(each.is_length for each in self.ranges)
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Three lengths of sides, z, y, x: each in voxels, or in nanometres."""
+    """The lengths of three sides, z, y, x: each in voxels, or in nanometres."""
 
     sides: tuple[tuple[float, bool], tuple[float, bool], tuple[float, bool]]
 
@@ -87,7 +87,7 @@ def box_in_level(box: Box, level: Level) -> tuple[Zyx, Zyx]:
     origin, shape = [], []
     for axis, each, nm in zip("zyx", box.ranges, level.voxel_nm, strict=True):
         step = _step(level, axis, nm) if each.is_length else 1.0
-        # A hair's breadth is no voxel: 0.3 / 0.1 is 2.9999999999999996.
+        # A rounding error is not a voxel: 0.3 / 0.1 is 2.9999999999999996.
         start = math.floor(each.start / step + 1e-6)
         stop = math.ceil(each.stop / step - 1e-6)
         origin.append(start)
@@ -133,7 +133,7 @@ def format_box(origin: Zyx, shape: Zyx) -> str:
     return ",".join(f"{start}:{start + side}" for start, side in pairs)
 
 
-def _range(text: str, axis: str) -> Range:
+def _range(text: str, axis: str) -> AxisRange:
     first, has_colon, second = text.partition(":")
     if not has_colon:
         raise ValueError(f"{axis}: {text!r} is no range; type START:STOP, as in {_EXAMPLE}")
@@ -146,7 +146,7 @@ def _range(text: str, axis: str) -> Range:
         raise ValueError(f"{axis}: {text!r} begins with a unit and ends without; type both")
     if stop <= start:
         raise ValueError(f"{axis}: {text!r} ends where it begins, or before; type START:STOP")
-    return Range(start, stop, stop_is_length)
+    return AxisRange(start, stop, stop_is_length)
 
 
 def _side(text: str) -> tuple[float, bool]:

@@ -1,4 +1,4 @@
-"""The columns of a crop or a copied level in metadata.csv, by the names that files have theirs."""
+"""The columns of a crop or a copied level in metadata.csv, named as those of files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a crop comes to, in figures that can be compared."""
+"""Digests of a crop: of its voxels, whatever the format, and of its stored files."""
 
 from __future__ import annotations
 

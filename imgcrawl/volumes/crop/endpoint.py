@@ -1,9 +1,9 @@
-"""Where a store is asked for: its host looked up and checked before tensorstore gets to know it.
+"""The endpoint of a store: its host is resolved and checked before tensorstore connects to it.
 
 tensorstore fetches with a libcurl of its own, which knows no address guard. So for http:// it is
 handed the address that was checked, with the name in the header Host, and a name that resolves
 differently the second time gains nothing. For https:// it is handed the name, since the
-certificate is for that: whoever the name leads to next has to prove to be its owner.
+certificate is for that: the server that the name leads to next has to prove to be its owner.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _URL = re.compile(r"https?://[^\s\"'\]]+")
 
 @dataclass(frozen=True, slots=True)
 class StoreEndpoint:
-    """A store as tensorstore is told of it.
+    """The address of a store, for tensorstore.
 
     url:     as the crawl knows it, with "/" at its end
     asked:   as tensorstore asks for it: the host may be an address
@@ -44,7 +44,7 @@ class StoreEndpoint:
 
     @property
     def is_local(self) -> bool:
-        """Whether it is a folder of this machine."""
+        """Whether the store is a folder of this machine."""
         return self.url.startswith("file:")
 
     def named(self, words: str) -> str:

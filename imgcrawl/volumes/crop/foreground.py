@@ -1,7 +1,7 @@
-"""How much of a box is tissue, judged on a coarse level before anything of it is downloaded.
+"""An estimate of how much of a box is tissue, on a coarse level before the box is downloaded.
 
 Foreground are the voxels that differ from 0 and from the background. Background is the most common
-value in the eight corners of the coarsest level, where more than half of the voxels there have it:
+value in the eight corners of the coarsest level, if more than half of the voxels there have it:
 a volume that fills its box has none. Voxels that were compressed by JPEG differ from a value when
 they are more than 2 away from it.
 """
@@ -29,7 +29,11 @@ _NOISE = 2
 
 
 class ForegroundEstimate:
-    """Judges boxes of one level. levels: of its picture; read: the voxels of a box."""
+    """Estimates the foreground of boxes.
+
+    levels: of the multiscale that the boxes are of
+    read:   returns the voxels of a box
+    """
 
     def __init__(self, levels: Sequence[Level], read: Read) -> None:
         self._levels = sorted(levels, key=lambda level: -prod(level.shape))

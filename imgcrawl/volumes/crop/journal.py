@@ -1,7 +1,7 @@
-"""Which blocks of a box are on the disk already: a line each, in a file beside the voxels.
+"""The blocks of a box that are on the disk already: a line each, in a file beside the voxels.
 
-A process that is killed leaves what it has written to the system, so that a line that is there
-means a block that is there: the voxels are written first.
+What a killed process had written stays with the system, so that a line in the file means a block
+on the disk: the voxels are written first.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from imgcrawl.records.volume import Chunks
 if TYPE_CHECKING:
     from pathlib import Path
 
-_MAX_BYTES = 1 << 28  # what is longer was not written here
+_MAX_BYTES = 1 << 28  # a longer file was not written here
 
 
 class CropJournal:
-    """The finished blocks of one file. `done`: their chunks by number."""
+    """The journal of one file of voxels. `done`: the chunks of each finished block, by number."""
 
     def __init__(self, path: Path) -> None:
         self._path = path.with_name(f"{path.name}.blocks")

@@ -1,4 +1,4 @@
-"""Opening an array with tensorstore: guarded, few connections, no patience of its own.
+"""Arrays opened with tensorstore: guarded, with few connections and no retries of its own.
 
 tensorstore asks for the chunks. The documents that describe an array are asked for elsewhere too,
 by the crawl's own downloader, which obeys robots.txt: a volume whose documents may not be fetched
@@ -40,7 +40,7 @@ AXES = ("c", "z", "y", "x")
 
 @dataclass(frozen=True, slots=True)
 class ArraySource:
-    """An open array.
+    """An open array, its axes c, z, y, x.
 
     array:    a tensorstore whose axes are c, z, y, x
     endpoint: where its chunks are fetched from
@@ -78,7 +78,7 @@ class ArraySource:
 
 
 class OpenArrays:
-    """What a crawl has open: a context a host, and the arrays asked for last."""
+    """The open arrays of a crawl: a context for each host, and the arrays used last."""
 
     def __init__(self, settings: BaseSettings) -> None:
         self._settings = settings

@@ -1,4 +1,4 @@
-"""The voxels of a crop on their way: below OUT/.parts, kept from one run to the next."""
+"""The voxels of an unfinished crop: below OUT/.parts, kept from one run to the next."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 class CropParts:
     """The files of one crop.
 
-    Their name tells the record and what of it is wanted, so that what was read for a crop is never
-    taken for another's, be it that of the same record after its source has changed.
+    Their name depends on the record and the box, so that voxels read for one crop are never taken
+    for another's, not even for the same record after its source has changed.
 
     crop:  what is wanted
     start: the byte of the file where the voxels begin
-    raw:   the file, as `Raw` has it
-    done:  how many chunks there were, noted once all voxels are there
+    raw:   the file of the voxels, as described by `Raw`
+    done:  the file with the number of chunks, written once all voxels are there
     """
 
     crop: Crop

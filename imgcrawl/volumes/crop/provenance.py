@@ -1,4 +1,4 @@
-"""``NAME.crop.json``: what a stored crop is, so that anyone can cite it and make it again."""
+"""``NAME.crop.json``: the provenance of a crop, by which anyone can cite it and make it again."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class _ProvenanceModel(BaseModel):
 
 
 class ProvenanceFile(_ProvenanceModel):
-    """What was stored: its name below OUT, and the figures by which it is known again.
+    """The stored file or folder: its name below OUT, and the figures that identify it.
 
-    sha256: of a folder as `imgcrawl.volumes.crop.digests.result_sha256` has it
+    sha256: of a folder as `imgcrawl.volumes.crop.digests.result_sha256` computes it
     """
 
     name: Text
@@ -49,7 +49,7 @@ class ProvenanceFile(_ProvenanceModel):
 
 
 class Provenance(_ProvenanceModel):
-    """A crop, where it came from, and what it came to.
+    """A crop, its source, and the digests of what was stored.
 
     voxels_sha256: of the voxels alone, in the order c, z, y, x, little-endian, whatever the format
     url:           where people would look for the volume
@@ -81,8 +81,8 @@ def check_crop(crop: Crop) -> None:
         raise ValueError("sizes are whole numbers of voxels, one at least")
     if not all(abs(first) <= _MAX_SIDE for first in (*level.offset, *crop.origin)):
         raise ValueError("its origin is nowhere")
-    told = zip("zyx", level.offset, level.shape, crop.origin, crop.shape, strict=True)
-    for axis, low, size, first, wanted in told:
+    axes = zip("zyx", level.offset, level.shape, crop.origin, crop.shape, strict=True)
+    for axis, low, size, first, wanted in axes:
         if not (low <= first and first + wanted <= low + size):
             raise ValueError(
                 f"the crop has {axis} {first} to {first + wanted}, its level {low} to {low + size}"
@@ -124,9 +124,9 @@ def format_provenance(provenance: Provenance) -> str:
         "format": crop.format,
     }
     versions = {"imgcrawl": imgcrawl.__version__, "tensorstore": version("tensorstore")}
-    told = {"schema": SCHEMA, "versions": versions, "for_people": shown}
+    extra = {"schema": SCHEMA, "versions": versions, "for_people": shown}
     return (
-        json.dumps(told | provenance.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+        json.dumps(extra | provenance.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
     )
 
 
@@ -138,21 +138,21 @@ def parse_provenance(text: str | bytes) -> Provenance:
     if len(text) > MAX_BYTES:
         raise ValueError(f"{len(text):,} bytes: the description of a crop is far shorter")
     try:
-        told = json.loads(text)
+        content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"no JSON: {error}") from error
-    if not isinstance(told, dict) or "schema" not in told:
+    if not isinstance(content, dict) or "schema" not in content:
         raise ValueError("not the description of a crop: it has no schema")
-    schema = told.pop("schema")
+    schema = content.pop("schema")
     if schema is True or schema != SCHEMA:
         raise ValueError(
             f"it has schema {str(schema)[:20]}, and imgcrawl {imgcrawl.__version__} reads "
             f"{SCHEMA}: use the version that wrote it"
         )
     for name in ("versions", "for_people"):
-        told.pop(name, None)
+        content.pop(name, None)
     try:
-        return Provenance.model_validate_json(json.dumps(told))
+        return Provenance.model_validate_json(json.dumps(content))
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))[:80]

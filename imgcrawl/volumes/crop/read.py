@@ -1,4 +1,4 @@
-"""A box of a chunked volume, read block by block into a file: every chunk accounted for.
+"""Reads a box of a chunked volume, block by block, into a file: every chunk is counted.
 
 The chunks are asked for by tensorstore, and robots.txt is not looked at for each: the documents
 that describe the volume have come through the crawl's own downloader, which obeys it.
@@ -50,7 +50,7 @@ async def read_crop(
     path:     gets its final size at once (sparse), and the voxels as c, z, y, x, little-endian,
               from byte `start` on; the bytes before are left alone. The finished blocks stand in
               a journal beside it (`path` + ".blocks"), removed when the crop is complete
-    progress: is told the bytes done, and in all
+    progress: called with the bytes done, and in all
 
     Raises RecordMissing. After `forbidden`, as after all else, the next run goes on.
     """
@@ -147,7 +147,7 @@ async def _read_all(
 
 
 class _CropFile:
-    """The file that the voxels are written to."""
+    """The file that the voxels are written to, with its journal."""
 
     def __init__(
         self, path: Path, start: int, shape: tuple[int, ...], itemsize: int, journal: CropJournal
@@ -177,8 +177,8 @@ class _CropFile:
     ) -> None:
         """Write a block to its place, and note it. Raises OSError.
 
-        The file is opened each time: a thread that nobody waits for any more must not write to
-        whatever has its descriptor by then. Nor is it mapped, since that counts as memory.
+        The file is opened each time: a thread that is no longer awaited must not write to
+        the file that has its descriptor by then. Nor is it mapped, since that counts as memory.
         """
         fd = os.open(self._path, os.O_WRONLY)
         try:

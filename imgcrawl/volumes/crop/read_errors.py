@@ -1,7 +1,7 @@
-"""What a read that failed means: asked of the server once more, by the crawl's own downloader.
+"""The reason of a failed read: the server is asked once more, by the crawl's own downloader.
 
-tensorstore says little of why, knows no Retry-After and follows no redirect. The downloader knows
-all that, and its patience (retries with backoff, pauses, the breaker) is the one that counts.
+tensorstore reports little of the reason, ignores Retry-After and follows no redirect. The
+downloader does all that, and its retries, pauses and breaker are the ones that count.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def is_forbidden(error: ValueError) -> bool:
 
 
 class ReadErrors:
-    """Says what is wrong with one store."""
+    """Classifies the failed reads of one store."""
 
     def __init__(self, crawler: Crawler, level: Level, endpoint: StoreEndpoint) -> None:
         self._crawler = crawler

@@ -1,4 +1,4 @@
-"""Tasks that belong together: the first failure ends them all."""
+"""Tasks of which the first failure ends all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 async def gather_or_cancel(works: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Wait for all; the first failure ends the others and is raised as it is, in no group."""
+    """Run coroutines at once; the first failure cancels the others and is raised as it is."""
     tasks = [asyncio.create_task(work) for work in works]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)

@@ -1,9 +1,9 @@
-"""Cubes: read from their volumes, and stored as files or folders that people open.
+"""Crops: read from their volumes, and stored as files or folders that people open.
 
-A crop is stored in this order: its description (``NAME.crop.json``), then the cube itself under
-its final name by one rename. So a cube is never there without its description, which has the
-digest of the cube: after a kill the next run takes over what matches, and makes the rest again from
-the voxels that it has on the disk.
+A crop is stored in this order: its provenance (``NAME.crop.json``), then the crop itself under its
+final name by one rename. So a crop is never there without its provenance, which has its digest:
+after a kill the next run adopts what matches, and makes the rest again from the voxels that it has
+on the disk.
 """
 
 from __future__ import annotations
@@ -56,16 +56,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _WrittenCrop:
-    """A cube in its format, not yet under its final name."""
+    """A crop in its format, not yet under its final name."""
 
     path: Path
     provenance: Provenance
 
 
 class VolumeCropper:
-    """The cubes of one run.
+    """Makes the crops of one run.
 
-    storage: where FILES_STORE says, asked for once and only where OUT is not on this machine
+    storage: opens the store that FILES_STORE names; called once, only if OUT is not on this machine
     """
 
     def __init__(self, crawler: Crawler, run: Run, storage: Callable[[], Storage]) -> None:
@@ -120,7 +120,7 @@ class VolumeCropper:
         return made.provenance
 
     def _check_room(self) -> None:
-        """Raise OSError where the disk cannot hold the crops that are under way. Blocks."""
+        """Raise OSError if the disk cannot hold the crops that are under way. Blocks."""
         if not self._crawler.settings.getbool("CHECK_FREE_DISK"):
             return
         needed = sum(map(self._bytes_to_come, self._under_way))

@@ -1,1 +1,1 @@
-"""What describes a volume: documents, levels, voxel sizes, multiscales."""
+"""The metadata of volumes: addresses, documents, levels, voxel sizes, multiscales."""

@@ -1,4 +1,4 @@
-"""Where a volume is, as people and neuroglancer write it: buckets, web servers, local folders."""
+"""Addresses of volumes as people and neuroglancer write them: buckets, web servers, folders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from imgcrawl.records.volume import Driver
 
 # Prefixes, and the formats at the end of neuroglancer's newer "gs://bucket/path/|format:". Where
-# the version is not told, the documents tell it.
+# the version is not given, the documents have it.
 _FORMATS: dict[str, Driver | None] = {
     "precomputed": "neuroglancer_precomputed",
     "neuroglancer-precomputed": "neuroglancer_precomputed",
@@ -57,7 +57,7 @@ def parse_address(text: str, *, s3_url: str, gcs_url: str, local: bool = True) -
             driver, location = _FORMATS[match[1]], location[match.end() :]
         elif match[1] not in _SCHEMES:
             raise ValueError(_unknown(match[1]))
-    location = _plain(location)
+    location = _without_transport(location)
     inner = ""
     for pipe in filter(None, (pipe.strip() for pipe in pipes)):
         driver, inner = _pipe(pipe)
@@ -79,7 +79,7 @@ def parse_address(text: str, *, s3_url: str, gcs_url: str, local: bool = True) -
     return within(found, inner)
 
 
-def _plain(location: str) -> str:
+def _without_transport(location: str) -> str:
     """Return an address without neuroglancer's prefix for the way in which it is asked for."""
     way, has_plus, rest = location.partition("+")
     if not has_plus or "://" in way:
@@ -106,7 +106,7 @@ def within(address: VolumeAddress, path: str) -> VolumeAddress:
     return VolumeAddress(shown, f"{address.url}{quote(path)}/", address.driver)
 
 
-def names(address: VolumeAddress) -> list[str]:
+def folder_names(address: VolumeAddress) -> list[str]:
     """Return the folders on the way to an address, below its bucket or host."""
     return [unquote(part) for part in _root_and_path(address)[1].split("/") if part]
 
@@ -127,7 +127,7 @@ def store_of(address: VolumeAddress) -> tuple[VolumeAddress, str]:
     A store is the first folder on the way that is called .zarr or .n5; without one it is the
     folder itself, and the path is "".
     """
-    parts = names(address)
+    parts = folder_names(address)
     place = next((n for n, part in enumerate(parts) if _STORE.search(part)), len(parts) - 1)
     store = address
     for _ in parts[place + 1 :]:
@@ -137,7 +137,7 @@ def store_of(address: VolumeAddress) -> tuple[VolumeAddress, str]:
 
 def name_of(address: VolumeAddress) -> str:
     """Return the name of a folder, or of its bucket or host if it has none."""
-    parts = names(address)
+    parts = folder_names(address)
     return parts[-1] if parts else address.shown.rstrip("/").rpartition("/")[2] or "volume"
 
 
@@ -181,7 +181,7 @@ def _in_bucket(scheme: str, rest: str, template: str, driver: Driver | None) -> 
         setting = "S3_URL" if scheme == "s3" else "GCS_URL"
         raise ValueError(f"the setting {setting} must have {{bucket}} in it")
     if "://{bucket}." in template and "." in bucket:
-        # A certificate for *.host is none for a name with more dots in it.
+        # A certificate for *.host does not cover a name with more dots.
         template = f"{template.replace('{bucket}.', '', 1).rstrip('/')}/{{bucket}}/"
     key = _without_document(key)
     _check_parts(key)
@@ -212,7 +212,7 @@ def _on_web(location: str, driver: Driver | None) -> VolumeAddress:
     path = _without_document(parts.path.strip("/"))
     _check_parts(unquote(path))
     bucket = _as_bucket(parts.hostname or "", unquote(path))
-    # In a bucket the encoding is one only, so that the key can be told from the address.
+    # In a bucket there is one encoding only, so that the key can be derived from the address.
     path = quote(unquote(path)) if bucket else quote(path, safe="/%:@!$&'()*+,;=~")
     url = f"{parts.scheme}://{parts.netloc}/{path}"
     return VolumeAddress(bucket or url.rstrip("/"), f"{url.rstrip('/')}/", driver)

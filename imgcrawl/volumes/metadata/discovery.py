@@ -1,4 +1,4 @@
-"""The pictures in the folders below an address, to be named where it is none itself."""
+"""The multiscales in the folders below an address, named if it is not one itself."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MAYBE = frozenset({".zattrs", "zarr.json", "attributes.json", "info"})
 
 @dataclass(frozen=True, slots=True)
 class FoundFolder:
-    """What lies right in a folder: names of files and of folders."""
+    """The content of a folder: names of files and of folders."""
 
     files: frozenset[str]
     folders: tuple[str, ...]
@@ -70,7 +70,7 @@ def _is_picture(attributes: dict[str, Any]) -> bool:
 
 
 async def _listed(get: Get, address: VolumeAddress) -> list[str]:
-    """Look into folders, nearer ones first, never below a picture."""
+    """Search folders, nearer ones first, never below a multiscale."""
     queue, groups, arrays = [("", 0)], [], []
     for _ in range(_MAX_ASKED):
         if not queue:

@@ -1,4 +1,4 @@
-"""The JSON documents that a volume is described by, awaited one by one and remembered."""
+"""The JSON documents that describe a volume, fetched one by one and remembered."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     from imgcrawl.records.volume import VolumeAddress
 
-    # The bytes behind a URL, None where there are none (404, or 403 for what is absent).
+    # Returns the bytes behind a URL, or None if there are none (404, or 403 for an absent object).
     Get: TypeAlias = Callable[[str], Awaitable[bytes | None]]
 
 CONSOLIDATED = ".zmetadata"
 
 
 class VolumeDocuments:
-    """The documents below one address, by name, each asked for once.
+    """The documents below one address, by name, each fetched once.
 
     Consolidated ones are taken from .zmetadata (Zarr 2) or from the group's own (Zarr 3).
     """

@@ -1,4 +1,4 @@
-"""One array as a level: which of its axes is which, and what a step along each is in nanometres."""
+"""One array as a level: which of its axes is which, and its voxel size in nanometres."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MAX_CHUNK = 1 << 31  # voxels: a chunk is held in memory as a whole
 
 @dataclass(slots=True)
 class Calibration:
-    """The axes of an array in the order of C, and by axis what is known of them in nanometres."""
+    """The axes of an array in C order; by axis, voxel size and origin in nanometres if known."""
 
     axes: tuple[str, ...]
     voxel: dict[str, float] = field(default_factory=dict)
@@ -39,14 +39,14 @@ class Calibration:
         return Calibration(self.axes, voxel, dict(self.origin))
 
 
-def axes_of(told: Sequence[object], count: int, where: str) -> tuple[str, ...]:
+def axes_of(names: Sequence[object], count: int, where: str) -> tuple[str, ...]:
     """Return the axes of an array of `count` dimensions, in C order.
 
-    told: their names, if the documents have any; names without y and x are ignored, and the usual
+    names: their names, if the documents have any; names without y and x are ignored, and the usual
           order is taken: t, c, z, y, x, of which the first may lack
     Raises SourceError.
     """
-    found = [_SAME.get(str(name).lower(), str(name).lower()) for name in told]
+    found = [_SAME.get(str(name).lower(), str(name).lower()) for name in names]
     if len(found) == count and len(set(found)) == count and {"y", "x"} <= set(found):
         if strange := set(found) - set(_USUAL):
             words = printable(", ".join(sorted(strange)))
@@ -61,9 +61,9 @@ def ome_calibration(
     scales: dict[str, Any], dataset: dict[str, Any], count: int, where: str
 ) -> Calibration:
     """Return what OME-NGFF (0.1 to 0.5) says of a level: its transformations, then those of all."""
-    told = _list(scales.get("axes"))
-    axes = axes_of([e.get("name") if isinstance(e, dict) else e for e in told], count, where)
-    units = [e.get("unit") if isinstance(e, dict) else None for e in told]
+    listed = _list(scales.get("axes"))
+    axes = axes_of([e.get("name") if isinstance(e, dict) else e for e in listed], count, where)
+    units = [e.get("unit") if isinstance(e, dict) else None for e in listed]
     inner, shift = _transforms(dataset, count)
     outer, outer_shift = _transforms(scales, count)
     found = Calibration(axes)

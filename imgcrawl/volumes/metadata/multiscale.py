@@ -1,7 +1,7 @@
-"""What lies behind an address: a volume with its levels, in whichever format its documents are.
+"""The multiscale at an address: a volume with its levels, in any format of documents.
 
-Every `Level.sha256` is over the documents it was read from, in the order in which they are named
-here: those of the group, then those of the array (see `VolumeDocuments.sha256`).
+Every `Level.sha256` is over the documents it was read from, in this order: those of the group, then
+those of the array (see `VolumeDocuments.sha256`).
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ async def _as_level(get: Get, alone: Multiscale) -> Multiscale | None:
     try:
         whole = await _find_multiscale(get, above, None, 0)
     except (RecordMissing, SourceError):
-        return None  # whatever that is, the array itself is good
+        return None  # the array itself is good
     levels = [level for level in (whole.levels if whole else ()) if level.address == alone.address]
     return replace(whole, levels=tuple(levels)) if whole and levels else None
 

@@ -1,6 +1,6 @@
-"""Groups of N5: which levels they have, in whichever of three ways that is said.
+"""Arrays and groups of N5: levels in any of three notations.
 
-Sources: the README of N5, n5-viewer and OpenOrganelle. N5 counts from x; what comes out does not.
+Sources: the README of N5, n5-viewer and OpenOrganelle. N5 counts from x; what is returned does not.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ async def n5_datasets(
     """
     multiscales = group.get("multiscales")
     first = multiscales[0] if isinstance(multiscales, list) and multiscales else None
-    told = first.get("datasets") if isinstance(first, dict) else None
-    if isinstance(told, list) and told:
+    datasets = first.get("datasets") if isinstance(first, dict) else None
+    if isinstance(datasets, list) and datasets:
         found = []
-        for dataset in told[:_MAX_LEVELS]:
+        for dataset in datasets[:_MAX_LEVELS]:
             path = dataset.get("path") if isinstance(dataset, dict) else None
             if not isinstance(path, str) or not _LEVEL.match(path):
                 raise SourceError(f"{where} names a level whose path is none.")
@@ -91,10 +91,10 @@ def _with_factors(group: dict[str, Any], number: int) -> dict[str, Any]:
     """
     lists = (group.get(name) for name in ("downsamplingFactors", "scales"))
     factors = next((f for f in lists if isinstance(f, list) and f and isinstance(f[0], list)), [])
-    told = {name: value for name, value in group.items() if name != "downsamplingFactors"}
+    attributes = {name: value for name, value in group.items() if name != "downsamplingFactors"}
     if number < len(factors):
-        told["downsamplingFactors"] = factors[number]
-    return told
+        attributes["downsamplingFactors"] = factors[number]
+    return attributes
 
 
 def n5_calibration(
@@ -108,7 +108,7 @@ def n5_calibration(
     """Return what is known of a level: its own size, or that of the group, times its factors.
 
     finest: the voxel size of s0 (z, y, x), if that is known. By convention a size is that of s0,
-            even if a level repeats it; some write that of the level, and the two of them tell
+            even if a level repeats it; some write that of the level, and the two of them show
             which it is.
     """
     for holder in (node, above):

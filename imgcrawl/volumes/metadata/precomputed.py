@@ -63,20 +63,20 @@ def middle_chunk(level: Level) -> str:
 def _level(
     scale: object, number: int, address: VolumeAddress, *, dtype: str, channels: int, sha256: str
 ) -> Level:
-    told = scale if isinstance(scale, dict) else {}
+    properties = scale if isinstance(scale, dict) else {}
     where = f"{address.shown}, scale {number}"
-    key = told.get("key")
+    key = properties.get("key")
     if not isinstance(key, str) or not _KEY.match(key) or {".", ".."} & set(key.split("/")):
         raise SourceError(f"{where} has a key that is none: {printable(str(key), 80)!r}.")
-    chunks = told.get("chunk_sizes")
+    chunks = properties.get("chunk_sizes")
     chunk = _three(chunks[0] if isinstance(chunks, list) and chunks else None, 1, where)
-    shape = _three(told.get("size"), 1, where)
+    shape = _three(properties.get("size"), 1, where)
     check_sizes(where, (*shape, channels), (*chunk, channels))
-    offset = told.get("voxel_offset", [0, 0, 0])
-    resolution = told.get("resolution")
+    offset = properties.get("voxel_offset", [0, 0, 0])
+    resolution = properties.get("resolution")
     steps = resolution if isinstance(resolution, list) and len(resolution) == 3 else [None] * 3
     x, y, z = (nanometres(step, "nm") for step in steps)
-    encoding = told.get("encoding")
+    encoding = properties.get("encoding")
     return Level(
         name=key,
         address=address,

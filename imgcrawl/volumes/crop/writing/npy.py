@@ -18,13 +18,13 @@ def header(shape: tuple[int, int, int, int], dtype: str) -> bytes:
 
     shape: c, z, y, x
     """
-    told = {
+    header_fields = {
         "descr": np.dtype(dtype).newbyteorder("<").str,
         "fortran_order": False,
         "shape": shape if shape[0] > 1 else shape[1:],
     }
     buffer = BytesIO()
-    npy_format.write_array_header_1_0(buffer, told)
+    npy_format.write_array_header_1_0(buffer, header_fields)
     return buffer.getvalue()
 
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def write(raw: Raw, crop: Crop, target: Path) -> None:
-    """Write a group with the one array "0" (z, y, x; c, z, y, x where there are channels).
+    """Write a group with the one array "0" (z, y, x; c, z, y, x if there are channels).
 
     Chunks of 64 voxels a side, compressed with zstd. All of them are stored, those of zeros too:
-    one that lacks is a loss. Raises OSError, and ValueError where tensorstore cannot write.
+    one that is missing is a loss. Raises OSError, and ValueError where tensorstore cannot write.
     """
     import tensorstore as ts  # noqa: PLC0415 - 20 MB that only volumes need
 
@@ -66,8 +66,8 @@ def _attributes(crop: Crop, *, has_channels: bool) -> dict[str, Any]:
     """
     axes: list[dict[str, str]] = [{"name": "c", "type": "channel"}] * has_channels
     scale, translation = [1.0] * has_channels, [0.0] * has_channels
-    told = zip("zyx", crop.level.voxel_nm, origin_nm(crop), crop.origin, strict=True)
-    for name, voxel, moved, first in told:
+    voxels = crop.level.voxel_nm
+    for name, voxel, moved, first in zip("zyx", voxels, origin_nm(crop), crop.origin, strict=True):
         unit = {} if voxel is None else {"unit": "nanometer"}
         axes.append({"name": name, "type": "space", **unit})
         scale.append(1.0 if voxel is None else voxel)

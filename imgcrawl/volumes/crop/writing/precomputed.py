@@ -18,7 +18,7 @@ def write(raw: Raw, crop: Crop, target: Path) -> None:
     """Write a volume whose voxels keep the numbers that they have in the source.
 
     Chunks of 64 voxels a side, x, y, z, channel. An unknown voxel size becomes 1 nm, as the format
-    has no word for it. Raises OSError, and ValueError where tensorstore cannot write.
+    cannot express it. Raises OSError, and ValueError where tensorstore cannot write.
     """
     import tensorstore as ts  # noqa: PLC0415 - 20 MB that only volumes need
 
@@ -49,7 +49,7 @@ def _spec(raw: Raw, crop: Crop, target: Path) -> dict[str, Any]:
             "chunk_size": [CHUNK] * 3,
             "encoding": "raw",
         },
-        # Readers take a chunk that lacks for an error, and rightly.
+        # Readers take a missing chunk for an error, and rightly.
         "store_data_equal_to_fill_value": True,
         "context": {
             "file_io_sync": False

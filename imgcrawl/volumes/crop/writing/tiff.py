@@ -1,4 +1,4 @@
-"""OME-TIFF: a page a plane, uncompressed."""
+"""OME-TIFF: one page for each plane, uncompressed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PAGE = 512  # bytes of the tags of a page, at most
 
 
 def write(raw: Raw, crop: Crop, target: Path) -> None:
-    """Write pages by channel and z, one of them in memory at a time; BigTIFF beyond 4 GB.
+    """Write pages by channel and z, one in memory at a time; BigTIFF beyond 4 GB.
 
     OME has no place for the origin of a stack: that is in the crop's own description.
     Raises OSError.
@@ -59,7 +59,7 @@ def _planes(voxels: VoxelFile, raw: Raw) -> Iterator[NDArray[np.generic]]:
 def _description(crop: Crop, *, has_channels: bool) -> dict[str, Any]:
     level = crop.level
     place = f"{level.address.url} {level.name} {crop.origin} {crop.shape} {crop.time}"
-    told: dict[str, Any] = {
+    metadata: dict[str, Any] = {
         "axes": "CZYX" if has_channels else "ZYX",
         "Name": f"{level.address.shown} {level.name}",
         # By default it is drawn at random, and the same crop would never be the same file.
@@ -67,5 +67,5 @@ def _description(crop: Crop, *, has_channels: bool) -> dict[str, Any]:
     }
     for axis, voxel in zip("ZYX", level.voxel_nm, strict=True):
         if voxel is not None:
-            told |= {f"PhysicalSize{axis}": voxel, f"PhysicalSize{axis}Unit": "nm"}
-    return told
+            metadata |= {f"PhysicalSize{axis}": voxel, f"PhysicalSize{axis}Unit": "nm"}
+    return metadata

@@ -1,0 +1,154 @@
+"""Arrays and groups of Zarr 2 and 3: OME-NGFF multiscales, and arrays of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.microscopy.zarr_documents import ZarrArray, v2_array, v3_array
+from imgcrawl.records.errors import SourceError
+from imgcrawl.records.volume import Driver, Multiscale, VolumeAddress
+from imgcrawl.text.redact import printable
+from imgcrawl.volumes.metadata.address import name_of, within
+from imgcrawl.volumes.metadata.levels import array_calibration, make_level, ome_calibration
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from imgcrawl.volumes.metadata.documents import VolumeDocuments
+
+logger = logging.getLogger(__name__)
+
+_MAX_LEVELS = 64
+# A path goes into a URL and a file's name: it must not climb out of the group.
+_PATH = re.compile(r"[\w.+=-]+(?:/[\w.+=-]+){0,15}\Z", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class ZarrGroup:
+    """The documents of a group, and where within the address the group is ("0/" or "")."""
+
+    documents: VolumeDocuments
+    address: VolumeAddress
+    base: str = ""
+
+
+async def read_zarr3(here: ZarrGroup) -> Multiscale | None:
+    """Return the multiscale or the array of Zarr 3 at an address, or None if there is neither."""
+    node = await here.documents.look(here.base + "zarr.json")
+    if node is None:
+        return None
+    if node.get("node_type") == "array":
+        return _alone(here, v3_array(node), "zarr3", "Zarr v3", ["zarr.json"])
+    here.documents.learn_v3(node, here.base)
+    attributes = _dict(node.get("attributes"))
+    ome = _dict(attributes.get("ome")) or attributes
+    if (scales := _multiscales(ome)) is not None:
+
+        async def array(path: str) -> ZarrArray | None:
+            found = await here.documents.read(f"{here.base}{path}/zarr.json")
+            return None if found is None else v3_array(found)
+
+        version = ome.get("version") or scales.get("version")
+        return await _pyramid(
+            here, scales, "zarr3", version, array=array, is_label="image-label" in ome
+        )
+    if not here.base and "bioformats2raw.layout" in ome:
+        return await read_zarr3(_first_image(here))
+    return None
+
+
+async def read_zarr2(here: ZarrGroup) -> Multiscale | None:
+    """Return the multiscale or the array of Zarr 2 at an address, or None if there is neither."""
+    attributes = await here.documents.look(here.base + ".zattrs") or {}
+    if (scales := _multiscales(attributes)) is not None:
+
+        async def array(path: str) -> ZarrArray | None:
+            found = await here.documents.read(f"{here.base}{path}/.zarray")
+            return None if found is None else v2_array(found, {})
+
+        version, is_label = scales.get("version"), "image-label" in attributes
+        return await _pyramid(here, scales, "zarr", version, array=array, is_label=is_label)
+    if not here.base and "bioformats2raw.layout" in attributes:
+        return await read_zarr2(_first_image(here))
+    node = await here.documents.look(here.base + ".zarray")
+    if node is None:
+        return None
+    return _alone(here, v2_array(node, attributes), "zarr", "Zarr v2", [".zattrs", ".zarray"])
+
+
+def _first_image(here: ZarrGroup) -> ZarrGroup:
+    """Return the group "0", in which bioformats2raw puts the first image of a file."""
+    return ZarrGroup(here.documents, within(here.address, "0"), "0/")
+
+
+async def _pyramid(
+    here: ZarrGroup,
+    scales: dict[str, Any],
+    driver: Driver,
+    version: object,
+    *,
+    array: Callable[[str], Awaitable[ZarrArray | None]],
+    is_label: bool,
+) -> Multiscale:
+    """Return a group of levels as OME-NGFF describes it."""
+    where = here.address.shown
+    datasets = _datasets(scales, where)
+    found = await asyncio.gather(*(array(str(each["path"])) for each in datasets))
+    groups = ["zarr.json"] if driver == "zarr3" else [".zattrs"]
+    own = "zarr.json" if driver == "zarr3" else ".zarray"
+    levels = []
+    for dataset, each in zip(datasets, found, strict=True):
+        path = str(dataset["path"])
+        if each is None:
+            logger.warning("%s has no metadata of its level %s: it is left out", where, path)
+            continue
+        names = [here.base + name for name in (*groups, f"{path}/{own}")]
+        calibration = ome_calibration(scales, dataset, len(each.shape), f"{where}/{path}")
+        there, sha256 = within(here.address, path), here.documents.sha256(names)
+        levels.append(make_level(path, there, driver, each, calibration=calibration, sha256=sha256))
+    if not levels:
+        raise SourceError(f"{where} names {len(datasets)} levels, and none of them is there.")
+    words = printable(str(version), 10) if isinstance(version, str) else ""
+    kind = f"OME-Zarr {words}".rstrip()
+    return Multiscale(here.address, kind, tuple(levels), is_label or "/labels/" in where)
+
+
+def _datasets(scales: dict[str, Any], where: str) -> list[dict[str, Any]]:
+    """Return the levels that a document names. Raises SourceError for unusable paths."""
+    told = scales.get("datasets")
+    datasets = [each for each in told if isinstance(each, dict)] if isinstance(told, list) else []
+    if not 0 < len(datasets) <= _MAX_LEVELS:
+        raise SourceError(f"{where} names {len(datasets):,} levels.")
+    for dataset in datasets:
+        path = dataset.get("path")
+        if not isinstance(path, str) or not _PATH.match(path) or {".", ".."} & set(path.split("/")):
+            raise SourceError(f"{where} names a level {printable(str(path), 80)!r}: no path.")
+    return datasets
+
+
+def _alone(
+    here: ZarrGroup, array: ZarrArray, driver: Driver, kind: str, documents: list[str]
+) -> Multiscale:
+    """Return a single array as a multiscale of one level."""
+    sha256 = here.documents.sha256(here.base + name for name in documents)
+    calibration = array_calibration(array, here.address.shown, array.shift)
+    name = name_of(here.address)
+    return Multiscale(
+        here.address,
+        kind,
+        (make_level(name, here.address, driver, array, calibration=calibration, sha256=sha256),),
+    )
+
+
+def _multiscales(attributes: dict[str, Any]) -> dict[str, Any] | None:
+    scales = attributes.get("multiscales")
+    first = scales[0] if isinstance(scales, list) and scales else None
+    return first if isinstance(first, dict) else None
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
