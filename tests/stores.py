@@ -64,7 +64,7 @@ class S3:
     def client(self) -> Any:
         import boto3
 
-        return boto3.client(
+        return boto3.session.Session().client(
             "s3",
             endpoint_url=self.url,
             aws_access_key_id="test",

@@ -49,7 +49,7 @@ class RecordFiles:
         """Return whether a stored picture has its smaller copies, for an OUT in a store."""
         return self._uploader is None or self._uploader.has_sizes(file_name, sizes)
 
-    async def bring_back(self, file_name: str) -> Path | None:
+    async def download(self, file_name: str) -> Path | None:
         """Download a stored file, which leaves this machine with its record; None without one."""
         return await self._uploader.fetch([file_name]) if self._uploader is not None else None
 

@@ -54,7 +54,7 @@ class Thumbnails:
             return
         file = self._files.on_disk(result.file_name)
         if file is None and not self._files.has_sizes(result.file_name, self._sizes):
-            file = await self._files.bring_back(result.file_name)
+            file = await self._files.download(result.file_name)
         if file is not None:
             body = await asyncio.to_thread(file.read_bytes)
             kept = CheckedPicture(

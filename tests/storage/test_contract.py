@@ -295,3 +295,14 @@ def test_foreign_objects_do_not_end_a_list(s3: S3) -> None:
         s3.put(PREFIX + key, b"1")
     assert dict(opened(s3).list()) == {"a//b": 1, "folder/": 1, "x/./y": 1, "x/../y": 1}
     assert opened(s3).size("x/../y") == 1
+
+
+def test_a_multipart_upload_that_fails_leaves_no_parts(s3: S3, tmp_path: Path) -> None:
+    file = tmp_path / "source"
+    file.write_bytes(bytes(2 * PART))
+    s3.refused.append("PUT /")
+    with pytest.raises(StoreError, match="access is denied"):
+        opened(s3).move(file, "large")
+    assert file.exists()
+    assert "Uploads" not in s3.client.list_multipart_uploads(Bucket=BUCKET)
+    assert ("DELETE", f"/{BUCKET}/{PREFIX}large") in s3.requests

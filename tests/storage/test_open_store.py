@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import threading
@@ -66,6 +67,26 @@ def test_scrapys_settings_count_for_s3(
         assert any("AllUsers" in grant["Grantee"].get("URI", "") for grant in grants)
         head = store.client.head_object(Bucket=BUCKET, Key=key)
         assert head["CacheControl"] == "max-age=172800"
+
+
+def test_a_profile_of_the_user_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in [*os.environ]:
+        if variable.startswith("AWS_"):
+            monkeypatch.delenv(variable)
+    with running_s3() as store:
+        (tmp_path / ".aws").mkdir()
+        keys = "aws_access_key_id = test\naws_secret_access_key = test\n"
+        (tmp_path / ".aws/credentials").write_text(f"[lab]\n{keys}")
+        place = f"region = us-east-1\nendpoint_url = {store.url}\n"
+        (tmp_path / ".aws/config").write_text(f"[profile lab]\n{place}")
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("AWS_PROFILE", "lab")
+        settings = settings_of(tmp_path, FILES_STORE=f"s3://{BUCKET}/a/")
+        media_storage("FILES_STORE", settings).put(b"x", "1")
+        assert store.keys() == ["a/1"]
+        monkeypatch.setenv("AWS_PROFILE", "no-such")
+        with pytest.raises(StoreError, match=r"no-such.*AWS_PROFILE"):
+            media_storage("FILES_STORE", settings)
 
 
 def test_scrapys_settings_count_for_google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
