@@ -29,7 +29,7 @@ def starts_beyond(head: bytes, size: int | None) -> bool:
 
 
 def count_pages(ranges: ByteRanges, head: bytes, most: int) -> int | None:
-    """Follow the chain of directories, a loop only once; None where it is longer than `most`."""
+    """Follow the chain of directories, a loop only once; None if it is longer than `most`."""
     order, big = _layout(head)
     long = struct.Struct(order + ("Q" if big else "I"))
     entries = struct.Struct(order + ("Q" if big else "H"))

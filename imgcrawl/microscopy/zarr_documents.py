@@ -117,6 +117,13 @@ def parse_document(name: str, body: bytes) -> dict[str, Any]:
     return found
 
 
+def first_multiscale(attributes: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the first of the multiscales of OME-NGFF in the attributes of a group, or None."""
+    scales = attributes.get("multiscales")
+    first = scales[0] if isinstance(scales, list) and scales else None
+    return first if isinstance(first, dict) else None
+
+
 def v2_array(node: dict[str, Any], attributes: dict[str, Any]) -> ZarrArray:
     """Return an array of Zarr 2: .zarray and .zattrs."""
     compressor = node.get("compressor")

@@ -16,6 +16,7 @@ from imgcrawl.microscopy.units import nanometres, positive
 from imgcrawl.microscopy.zarr_documents import (
     ZarrArray,
     ZarrDocuments,
+    first_multiscale,
     n5_array,
     v2_array,
     v3_array,
@@ -56,7 +57,7 @@ def _v3(documents: ZarrDocuments, base: str) -> FileFacts | None:
         return _plain(v3_array(node), "Zarr v3")
     attributes = _dict(node.get("attributes"))
     ome = _dict(attributes.get("ome")) or attributes
-    scales = _multiscales(ome)
+    scales = first_multiscale(ome)
     if scales is None:
         if not base and "bioformats2raw.layout" in ome:
             return _v3(documents, "0/") or _nothing()
@@ -74,7 +75,7 @@ def _v2(documents: ZarrDocuments, base: str) -> FileFacts | None:
     array = documents.read(base + ".zarray")
     if array is not None:
         return _plain(v2_array(array, attributes), "Zarr v2")
-    scales = _multiscales(attributes)
+    scales = first_multiscale(attributes)
     if scales is not None:
         return _pyramid(scales, lambda path: _level_v2(documents, base + path))
     # bioformats2raw puts the first image of a file into a group called 0.
@@ -92,12 +93,6 @@ def _level_v2(documents: ZarrDocuments, path: str) -> ZarrArray | None:
 
 def _nothing() -> NoReturn:
     raise RecordMissing(Outcome.NOT_IMAGE, "a group that holds no picture of its own")
-
-
-def _multiscales(attributes: dict[str, Any]) -> dict[str, Any] | None:
-    scales = attributes.get("multiscales")
-    first = scales[0] if isinstance(scales, list) and scales else None
-    return first if isinstance(first, dict) else None
 
 
 def _pyramid(scales: dict[str, Any], level: Callable[[str], ZarrArray | None]) -> FileFacts:
@@ -161,7 +156,7 @@ def _n5(documents: ZarrDocuments) -> FileFacts | None:
         return None
     if "dimensions" in node:
         return _plain(n5_array(node, {}), "N5")
-    scales = _multiscales(node)
+    scales = first_multiscale(node)
     if scales is not None:
         return _pyramid_n5(documents, node, scales)
     # The layout of BigDataViewer: the levels are s0, s1, ..., the sizes stand with the group.

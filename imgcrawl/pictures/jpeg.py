@@ -89,7 +89,7 @@ def read_header(data: Data) -> JpegHeader:
 
 
 def check_end(data: Data, header: JpegHeader) -> None:
-    """Raise RecordMissing where the picture is not followed by its end marker.
+    """Raise RecordMissing if the picture is not followed by its end marker.
 
     Bytes behind the marker are allowed: cameras and editors put previews and notes there.
     """

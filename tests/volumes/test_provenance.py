@@ -20,7 +20,7 @@ from imgcrawl.volumes.crop.provenance import (
     parse_provenance,
     read_provenance,
 )
-from tests.volumes.cubes import made_crop
+from tests.volumes.crops import made_crop
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,7 +22,7 @@ from imgcrawl.volumes.crop.writing import boxes as boxes_module
 from imgcrawl.volumes.crop.writing import check_dtype, write
 from imgcrawl.volumes.crop.writing.boxes import boxes, open_voxels
 from tests.conftest import ROOT
-from tests.volumes.cubes import ORIGIN, VOXEL_NM, made_crop, made_raw
+from tests.volumes.crops import ORIGIN, VOXEL_NM, made_crop, made_raw
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -207,7 +207,7 @@ from pathlib import Path
 from imgcrawl.records.volume import Raw
 from imgcrawl.volumes.crop import writing
 from imgcrawl.volumes.crop.digests import voxels_sha256
-from tests.volumes.cubes import made_crop
+from tests.volumes.crops import made_crop
 format_, folder = sys.argv[1], Path(sys.argv[2])
 from imgcrawl.volumes.crop.writing import ome_zarr, tiff, precomputed, npy
 import tensorstore

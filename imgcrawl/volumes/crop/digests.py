@@ -6,6 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imgcrawl.storage.digests import digest
+
 if TYPE_CHECKING:
     from imgcrawl.records.volume import Raw
 
@@ -32,18 +34,13 @@ def result_sha256(path: Path) -> str:
     as `sha256sum` prints it; the paths relative to the folder, with "/".
     """
     if path.is_file():
-        return _of_file(path)
+        return digest(path)[0]
     files = sorted((file.relative_to(path).as_posix(), file) for file in _files(path))
     lines = hashlib.sha256()
     for name, file in files:
-        lines.update(f"{_of_file(file)}  {name}\n".encode())
+        lines.update(f"{digest(file)[0]}  {name}\n".encode())
     return lines.hexdigest()
 
 
 def _files(folder: Path) -> list[Path]:
     return [file for file in folder.rglob("*") if file.is_file()]
-
-
-def _of_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.microscopy.zarr_documents import ZarrArray, v2_array, v3_array
+from imgcrawl.microscopy.zarr_documents import ZarrArray, first_multiscale, v2_array, v3_array
 from imgcrawl.records.errors import SourceError
 from imgcrawl.records.volume import Driver, Multiscale, VolumeAddress
 from imgcrawl.text.redact import printable
@@ -46,7 +46,7 @@ async def read_zarr3(here: ZarrGroup) -> Multiscale | None:
     here.documents.learn_v3(node, here.base)
     attributes = _dict(node.get("attributes"))
     ome = _dict(attributes.get("ome")) or attributes
-    if (scales := _multiscales(ome)) is not None:
+    if (scales := first_multiscale(ome)) is not None:
 
         async def array(path: str) -> ZarrArray | None:
             found = await here.documents.read(f"{here.base}{path}/zarr.json")
@@ -64,7 +64,7 @@ async def read_zarr3(here: ZarrGroup) -> Multiscale | None:
 async def read_zarr2(here: ZarrGroup) -> Multiscale | None:
     """Return the multiscale or the array of Zarr 2 at an address, or None if there is neither."""
     attributes = await here.documents.look(here.base + ".zattrs") or {}
-    if (scales := _multiscales(attributes)) is not None:
+    if (scales := first_multiscale(attributes)) is not None:
 
         async def array(path: str) -> ZarrArray | None:
             found = await here.documents.read(f"{here.base}{path}/.zarray")
@@ -119,8 +119,8 @@ async def _pyramid(
 
 def _datasets(scales: dict[str, Any], where: str) -> list[dict[str, Any]]:
     """Return the levels that a document names. Raises SourceError for unusable paths."""
-    told = scales.get("datasets")
-    datasets = [each for each in told if isinstance(each, dict)] if isinstance(told, list) else []
+    listed = scales.get("datasets")
+    datasets = [d for d in listed if isinstance(d, dict)] if isinstance(listed, list) else []
     if not 0 < len(datasets) <= _MAX_LEVELS:
         raise SourceError(f"{where} names {len(datasets):,} levels.")
     for dataset in datasets:
@@ -142,12 +142,6 @@ def _alone(
         kind,
         (make_level(name, here.address, driver, array, calibration=calibration, sha256=sha256),),
     )
-
-
-def _multiscales(attributes: dict[str, Any]) -> dict[str, Any] | None:
-    scales = attributes.get("multiscales")
-    first = scales[0] if isinstance(scales, list) and scales else None
-    return first if isinstance(first, dict) else None
 
 
 def _dict(value: object) -> dict[str, Any]:
