@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 
 import pytest
 
 from docs.generate.rooms import PICTURE, Rooms, draw, read_rooms, room_of, shape
+from tests.conftest import ROOT
 
 
 def rooms(**imports: str) -> Rooms:
@@ -19,6 +21,15 @@ def rooms(**imports: str) -> Rooms:
 def test_the_picture_is_that_of_the_code() -> None:
     drawn = shape(PICTURE.read_text("utf-8"))
     assert shape(draw(read_rooms())) == drawn, "make docs-pictures draws it anew"
+
+
+def test_every_room_is_described() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    described = {
+        name.strip("`/").removeprefix("imgcrawl/") for name in re.findall(r"`[^`|]+`", page)
+    }
+    names = {room.removeprefix("imgcrawl.").replace(".", "/") for room in read_rooms().modules}
+    assert {name for name in names if {name, f"{name}.py"}.isdisjoint(described)} == set()
 
 
 def test_floors_and_what_follows_from_others() -> None:
