@@ -63,30 +63,30 @@ class DynamicPageSpider(GivenPageSpider[DynamicPageArguments]):
 
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
-        """Scrapy's constructor. Raises ArgumentError without the browser that it needs."""
+        """Return a spider. Raises ArgumentError if the browser that it needs is missing."""
         spider = super().from_crawler(crawler, *args, **kwargs)
         if not spider.args.auto:
             require_browser(crawler.settings["BROWSER_PATH"])
         return spider
 
-    def nothing(self) -> str:
-        """What to say where no link matches."""
+    def no_match_message(self) -> str:
+        """Return the error if no link matches."""
         some = "".join(f"\n  {url}" for url in self._seen[:5])
-        return super().nothing() + (f" The first of its links:{some}" if some else "")
+        return super().no_match_message() + (f" The first of its links:{some}" if some else "")
 
     async def read_page(self, url: str) -> tuple[str, Iterable[PageLink]]:
-        """The links of a page: those that stand in it, where that will do, or a browser's."""
+        """Return the links of a page: those of its HTML, if one of them matches, or a browser's."""
         if self.args.auto:
             here, links = await super().read_page(url)
             plain = list(links)
-            if any(map(WantedFiles(self.args.match).takes, plain)):
+            if any(map(WantedFiles(self.args.match).matches, plain)):
                 return here, plain
         here, shown = await self._shown(url)
         self._seen = list(shown)
         return here, [PageLink(link, text=text) for link, text in shown.items()]
 
     async def _shown(self, url: str) -> tuple[str, dict[str, str]]:
-        """The page's address, and the links that a browser finds, with their texts."""
+        """Return the page's address, and the links that a browser finds, with their texts."""
         from imgcrawl.browser.page_links import PageLinkFinder, Steps  # noqa: PLC0415 - brings Playwright
 
         args = self.args

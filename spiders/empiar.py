@@ -50,7 +50,7 @@ class EmpiarSpider(PageSpider[EmpiarArguments]):
     example = "scrapy crawl empiar -a entry=11759 -a match='*.dm3'"
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
-        """The files of the entry."""
+        """Yield the files of the entry."""
         number = self.args.entry
         api = f"{self.settings['EMPIAR_API_URL']}entry/EMPIAR-{number}/"
         response = await self.fetch(api, cache="json")
@@ -64,11 +64,11 @@ class EmpiarSpider(PageSpider[EmpiarArguments]):
             f"{sum(i.count for i in self._record.imagesets):,} images in the record, "
             f"{self._record.size}."
         )
-        async for said in super().records():
-            yield said
+        async for output in super().records():
+            yield output
 
     async def found(self) -> AsyncIterator[FoundLink | Unreadable]:
-        """What the index has, and what the record says it should have."""
+        """Yield the links of the index, and those that it should have by the record."""
         names: dict[str, list[str]] = {i.directory: [] for i in self._record.imagesets}
         async for found in super().found():
             if isinstance(found, FoundLink) and (imageset := self._imageset(found.link.url)):
@@ -89,9 +89,9 @@ class EmpiarSpider(PageSpider[EmpiarArguments]):
                 )
 
     def describe(self, found: FoundLink) -> Metadata:
-        """What the record says of a file."""
+        """Return what the record says of a file, as columns."""
         record, imageset = self._record, self._imageset(found.link.url)
-        said = super().describe(found) | {
+        columns = super().describe(found) | {
             "entry": f"EMPIAR-{self.args.entry}",
             "title": record.title,
             "doi": record.doi,
@@ -99,10 +99,10 @@ class EmpiarSpider(PageSpider[EmpiarArguments]):
             "license": "CC0",
             "experiment": record.experiment,
         }
-        return said | (imageset.columns() if imageset else {})
+        return columns | (imageset.columns() if imageset else {})
 
     def _imageset(self, url: str) -> Imageset | None:
-        """The imageset whose directory a file lies in, the nearest one."""
+        """Return the imageset whose directory a file lies in, the nearest one."""
         path = unquote(urlsplit(url).path)
         root = unquote(urlsplit(self._root).path).removesuffix("data/")
         folder = path.removeprefix(root).rpartition("/")[0]

@@ -84,7 +84,7 @@ class ImagenetArguments(ListArguments):
             self.chosen()
 
     def settings(self) -> dict[str, Any]:
-        """The settings that these arguments stand for."""
+        """Return the settings that these arguments stand for."""
         return super().settings() | {"DISTINCT": True}
 
     def chosen(self) -> dict[str, str]:
@@ -134,8 +134,8 @@ class ImagenetSpider(CandidatesSpider[ImagenetArguments]):
         hosts = [host for name in args.hosts for host in HOSTS.get(name, (name,))]
         self._lists = SynsetLists(self, args.urls_file, args.list_dir, hosts)
         await self._lists.open(self._wnids)
-        async for said in super().records():
-            yield said
+        async for output in super().records():
+            yield output
         if count := self._lists.n_malformed:
             self.logger.warning("%s lines of the lists are no candidates", f"{count:,}")
 

@@ -51,7 +51,7 @@ class ImaterialistArguments(ListArguments):
     )
 
     def splits(self) -> dict[str, str]:
-        """The splits that are given, and their lists."""
+        """Return the splits that are given, and their lists."""
         given = {split: getattr(self, split) for split in SPLITS}
         return {split: source for split, source in given.items() if source}
 
@@ -85,11 +85,13 @@ class ImaterialistSpider(UrlListSpider[ImaterialistArguments]):
     example = "scrapy crawl imaterialist -a train=train.json -a validation=validation.json"
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
-        """The images of all splits."""
-        sources = {split: await self.local(source) for split, source in self.args.splits().items()}
+        """Yield the images of all splits."""
+        sources = {
+            split: await self.local_list(source) for split, source in self.args.splits().items()
+        }
         names: dict[str, str] = {}
         if self.args.label_map:
-            names = read_label_map((await self.local(self.args.label_map))[0])
+            names = read_label_map((await self.local_list(self.args.label_map))[0])
         labels = {}
         for split, (path, member) in sources.items():
             self.logger.info("Reading the labels of %s", split)
@@ -100,7 +102,7 @@ class ImaterialistSpider(UrlListSpider[ImaterialistArguments]):
             known = labels[split].names | names
             for image in read_images(path, member, labels[split]):
                 if isinstance(image, MalformedRow):
-                    yield self.junk(f"{split}: {self.args.splits()[split]}", image)
+                    yield self.unreadable(f"{split}: {self.args.splits()[split]}", image)
                 else:
                     yield self._item(split, image, labels[split], known)
 
@@ -121,7 +123,7 @@ class ImaterialistSpider(UrlListSpider[ImaterialistArguments]):
 
 
 def _stem(name: str) -> str:
-    """A file's name without the extension of a picture, safe as a part of a path."""
+    """Return a file's name without the extension of a picture, safe as a part of a path."""
     base, dot, extension = name.rpartition(".")
     known = {"jpg", "jpeg", "png", "gif", "webp", "bmp", "tif", "tiff"}
     stem = base if dot and extension.lower() in known else name

@@ -27,7 +27,7 @@ from imgcrawl.sources.isic.query import (
     parse_id,
 )
 from imgcrawl.sources.isic.query_fields import check_column
-from imgcrawl.sources.isic.records import expected, flatten, urls_of
+from imgcrawl.sources.isic.records import expects_of_ids, flatten, urls_of
 from imgcrawl.storage.directory import plain_folder
 from imgcrawl.text.filenames import format_layout, layout_fields
 from spiders.base.cursor_api import CursorApiSpider, CursorList
@@ -163,8 +163,8 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
         args = self.args
         self._masks = await published_masks(self, args.seg_level) if args.segmentation else {}
         ids = args.all_ids()
-        async for said in self._of_ids(ids) if ids else super().records():
-            yield said
+        async for output in self._of_ids(ids) if ids else super().records():
+            yield output
 
     async def first_page(self) -> CursorList:
         """Return the list of the images that match."""
@@ -229,10 +229,10 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
         async for batch in self._api.find(ids, query):
             if is_first:
                 is_first = False
-                yield expected(batch.records, self.args.images, len(ids), batch.size)
+                yield expects_of_ids(batch.records, self.args.images, len(ids), batch.size)
             for record in batch.records:
-                async for said in self.records_of(record):
-                    yield said
+                async for output in self.records_of(record):
+                    yield output
             for given in batch.missing:
                 missing = Missing(Outcome.NOT_FOUND, why, self._api.image_url(given), tries=1)
                 yield ImageItem(given, [], f"{self.args.images_dir}/{given}", result=missing)

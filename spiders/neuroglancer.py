@@ -1,4 +1,4 @@
-"""Cubes of what a link of neuroglancer shows: any volume that it can be told to open."""
+"""Cubes of what a link of neuroglancer shows: any volume that it can open."""
 
 from __future__ import annotations
 
@@ -98,5 +98,5 @@ class NeuroglancerSpider(VolumeSpider[NeuroglancerArguments]):
                 )
             self.logger.warning("%s is a segmentation, not an image", shown.address.shown)
         level = pick_level(picture.levels, self.args.mip, self.args.resolution)
-        async for said in self.cubes(picture, [level], shown.name, self.args.format):
-            yield said
+        async for output in self.cubes(picture, [level], shown.name, self.args.format):
+            yield output

@@ -39,7 +39,7 @@ class RecropArguments(SpiderArguments):
     def _is_citation(self) -> Self:
         self._provenance = read_provenance(self.file)
         url = self._provenance.crop.level.address.url
-        # Whoever wrote the file may not have been the one who reads it now.
+        # The file may have been written by somebody else.
         if url.startswith("file:") and not self.local:
             raise ValueError(
                 f"{self.file} is of the folder {url} of a computer: if it is one of yours, "
@@ -65,7 +65,7 @@ class RecropSpider(DatasetSpider[RecropArguments]):
     example = "scrapy crawl recrop -a file=data/neuroglancer/cubes/a.ome.zarr.crop.json"
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
-        """The crop."""
+        """Yield the crop."""
         provenance = self.args.provenance
         cited = provenance.crop
         item = VolumeItem(provenance.record_id, [provenance.url], provenance.file.name, crop=cited)
@@ -85,10 +85,10 @@ class RecropSpider(DatasetSpider[RecropArguments]):
         yield item
 
     async def _level(self, cited: Level) -> Level:
-        """The level as it is today, read from where the cited one was read from.
+        """Return the level as it is today, read from where the cited one was read from.
 
         Documents of a group count too, and the crop does not say how far above its array that was.
-        Raises SourceError where the level is no more.
+        Raises SourceError if the level is no more.
         """
         documents = VolumeStore(self).document
         found: list[Level] = []
@@ -117,7 +117,7 @@ class RecropSpider(DatasetSpider[RecropArguments]):
 
 
 def _unlike(cited: Crop, now: Level) -> str:
-    """Why a crop of today cannot be the cited one, in words; nothing where it may be."""
+    """Return why a crop of today cannot be the cited one, or "" if it may be."""
     was = cited.level
     if (was.dtype, was.channels) != (now.dtype, now.channels):
         return (

@@ -18,6 +18,6 @@ class StaticPageSpider(GivenPageSpider[PageArguments]):
     arguments: ClassVar[type[PageArguments]] = PageArguments
     example = "scrapy crawl static_page -a url=https://example.org/data/ -a match='*.dm3,*.tif'"
 
-    def nothing(self) -> str:
-        """What to say where no link matches."""
-        return f"{super().nothing()} Links that a script makes: scrapy crawl dynamic_page."
+    def no_match_message(self) -> str:
+        """Return the error if no link matches."""
+        return f"{super().no_match_message()} Links that a script makes: scrapy crawl dynamic_page."

@@ -83,7 +83,7 @@ class UrlsSpider(UrlListSpider[UrlsArguments]):
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
         """Yield a record for each row."""
-        path, member = await self.local(self.args.list)
+        path, member = await self.local_list(self.args.list)
         with open_rows(path, member) as rows:
             first = list(islice(rows, LOOKED_AT))
             columns = find_columns(first, self.args.columns(), self.args.list)
@@ -92,7 +92,11 @@ class UrlsSpider(UrlListSpider[UrlsArguments]):
                 if isinstance(row, Row) and row.table and columns.url not in row.fields:
                     continue  # of another table: annotations, licences
                 read = row if isinstance(row, MalformedRow) else self._read(row, columns)
-                yield self.junk(self.args.list, read) if isinstance(read, MalformedRow) else read
+                yield (
+                    self.unreadable(self.args.list, read)
+                    if isinstance(read, MalformedRow)
+                    else read
+                )
 
     def _read(self, row: Row, columns: Columns) -> Item | MalformedRow:
         urls = urls_of(row.fields, columns)

@@ -109,8 +109,8 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
                 yield copied
             return
         format_ = self.args.format or "ome-zarr"
-        async for said in self.cubes(picture, levels, name_of(picture.address), format_):
-            yield said
+        async for output in self.cubes(picture, levels, name_of(picture.address), format_):
+            yield output
 
     def _levels(self, picture: Multiscale) -> list[Level]:
         if self.args.level:

@@ -211,7 +211,7 @@ def test_a_missing_browser_is_said_before_the_crawl(
     ],
 )
 def test_matching(match: str, url: str, matches: bool) -> None:
-    assert WantedFiles(match).takes(PageLink(url)) is matches
+    assert WantedFiles(match).matches(PageLink(url)) is matches
 
 
 @pytest.mark.parametrize(

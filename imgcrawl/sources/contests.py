@@ -20,7 +20,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.lists.columns import looks_like_url
-from imgcrawl.lists.opening import open_list
 from imgcrawl.lists.reader import open_rows
 from imgcrawl.lists.rows import MalformedRow, Row, excerpt
 from imgcrawl.records.errors import ArgumentError
@@ -63,14 +62,14 @@ class LabelMap:
         self.images = 0
 
     def of(self, image_id: str) -> list[str]:
-        """The label ids of an image, in the order of their annotations, each once."""
+        """Return the label ids of an image, in the order of their annotations, each once."""
         rows = self._db.execute(
             "SELECT label FROM labels WHERE image = ? ORDER BY rowid", (image_id,)
         )
         return list(dict.fromkeys(label for (label,) in rows))
 
     def is_shared(self, last_part: str) -> bool:
-        """Whether several images of the split have this as the last part of their URL."""
+        """Return True if several images of the split have this last part in their URLs."""
         row = self._db.execute("SELECT n FROM names WHERE last = ?", (last_part,)).fetchone()
         return row is not None and row[0] > 1
 
@@ -106,7 +105,7 @@ class LabelMap:
 
 
 def read_images(name: str, member: str, labels: LabelMap) -> Iterator[ContestImage | MalformedRow]:
-    """The images of a split with their labels, as they stand in the file."""
+    """Yield the images of a split with their labels, in the order of the file."""
     with open_rows(name, member) as rows:
         for row in rows:
             if isinstance(row, MalformedRow):
@@ -137,7 +136,7 @@ def check_contest(name: str, member: str = "") -> None:
 
 
 def read_label_map(name: str) -> dict[str, str]:
-    """Label id -> name of a label map: a CSV with columns such as labelId and labelName.
+    """Return a label map, id -> name, from a CSV with columns such as labelId and labelName.
 
     Raises ArgumentError for a file without these.
     """
@@ -158,14 +157,8 @@ def read_label_map(name: str) -> dict[str, str]:
 
 
 def last_part(url: str) -> str:
-    """The last part of a URL's path, as the scripts of the contests name their files."""
+    """Return the last part of a URL's path, as the scripts of the contests name their files."""
     return re.split(r"[?#]", url)[0].rstrip("/").rpartition("/")[2] or "index"
-
-
-def is_there(name: str) -> None:
-    """Raise ArgumentError for a list that cannot be opened."""
-    with open_list(name):
-        pass
 
 
 def _image(
@@ -205,7 +198,7 @@ def _first(bare: dict[str, tuple[str, Any]], keys: tuple[str, ...]) -> Any:
 
 
 def _bare_keys(fields: dict[str, Any]) -> dict[str, tuple[str, Any]]:
-    """Fields by their names without case and underscores, with the names as they are."""
+    """Return fields, with their names, by their names without case and underscores."""
     return {_bare(key): (key, value) for key, value in fields.items()}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from imgcrawl.records.errors import SourceError
 
 _MAX_NAME = 255  # characters of a file name; what is longer is none
-_MAX_GAPS = 100_000  # names that are told from gaps; an entry may say any number
+_MAX_GAPS = 100_000  # names derived from gaps; an entry may say any number
 _DTYPES = {
     "UNSIGNED BYTE": "uint8",
     "SIGNED BYTE": "int8",
@@ -39,9 +39,9 @@ class Imageset:
     details: str
 
     def columns(self) -> dict[str, Any]:
-        """The columns of a file of this set, by what the record says."""
+        """Return the columns of a file of this set, by what the record says."""
         x, y = self.pixel_nm
-        said = {
+        columns = {
             "imageset": self.name,
             "imageset_format": self.format,
             "dtype": self.dtype,
@@ -53,7 +53,7 @@ class Imageset:
             "voxel_y_from": "record: EMPIAR" if y else None,
             "details": self.details,
         }
-        return {name: value for name, value in said.items() if value not in (None, "")}
+        return {name: value for name, value in columns.items() if value not in (None, "")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class EmpiarEntry:
 
 
 def parse_entry(answer: Any, number: str) -> EmpiarEntry:
-    """The record in an answer of the API. Raises SourceError for what is none."""
+    """Return the record in an answer of the API. Raises SourceError if it holds none."""
     record = answer.get(f"EMPIAR-{number}") if isinstance(answer, dict) else None
     if not isinstance(record, dict):
         raise SourceError(f"EMPIAR's answer holds no record of EMPIAR-{number}.")
@@ -95,10 +95,10 @@ def _listed(record: dict[str, Any], name: str) -> list[Any]:
 
 
 def missing_names(listed: list[str], count: int) -> tuple[list[str], int]:
-    """What an index leaves out of a numbered series: names, and how many have none.
+    """Return the names that an index leaves out of a numbered series, and how many stay unknown.
 
     listed: the names of a directory; those of its most frequent extension are taken for the images
-    count:  how many there should be. Names are told from the gaps in their numbers alone.
+    count:  how many there should be. Names are derived from the gaps in their numbers alone.
     """
     extensions = Counter(name.rpartition(".")[2].lower() for name in listed)
     if not extensions:

@@ -1,4 +1,4 @@
-"""Fetcher: the requests that the client of a source can make, whoever makes them for it."""
+"""Fetcher: what the client of a source needs, to make requests."""
 
 from __future__ import annotations
 

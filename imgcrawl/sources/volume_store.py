@@ -53,7 +53,7 @@ class VolumeStore:
             try:
                 return await self._read(address)
             except _Moved as moved:
-                # Whoever reads the chunks follows no redirects.
+                # The reader of the chunks follows no redirects.
                 self._fetcher.logger.info("%s is now at %s", address.shown, moved.url)
                 is_bucket = address.shown.startswith(("s3://", "gs://"))
                 shown = address.shown if is_bucket else moved.url.rstrip("/")

@@ -27,19 +27,19 @@ class WaybackCapture:
 
     @property
     def sha1(self) -> str:
-        """The SHA-1 of its bytes, hexadecimal. Raises ValueError where the digest is none."""
+        """The SHA-1 of its bytes, hexadecimal. Raises ValueError if the digest is none."""
         raw = base64.b32decode(self.digest)
         if len(raw) != 20:
             raise ValueError(f"{self.digest!r} is no SHA-1")
         return raw.hex()
 
     def replay_url(self, base: str) -> str:
-        """The address of its own bytes; `base` is WAYBACK_URL."""
+        """Return the address of its own bytes; `base` is WAYBACK_URL."""
         return f"{base}web/{self.timestamp}id_/{self.original}"
 
 
 def cdx_url(base: str, url: str, year: int | None) -> str:
-    """The question for pictures captured of a URL, nearest to the middle of a year, or latest."""
+    """Return the query for pictures captured of a URL, nearest to mid-year, or the latest."""
     asked = [
         ("url", url),
         ("output", "json"),
@@ -56,7 +56,7 @@ def cdx_url(base: str, url: str, year: int | None) -> str:
 
 
 def parse_cdx(body: bytes, year: int | None) -> list[WaybackCapture]:
-    """The captures in an answer, nearest to a year (None: to today) first, each content once.
+    """Return the captures in an answer, nearest to a year (None: to today) first, contents once.
 
     Raises ValueError for what is no answer of a CDX server.
     """

@@ -30,18 +30,18 @@ class CandidatesSpider(DatasetSpider[A]):
     """
 
     def quotas(self) -> Iterator[Quota]:
-        """The classes, each with the number wanted."""
+        """Yield the classes, each with the number wanted."""
         raise NotImplementedError
 
     async def candidates(self, quota: Quota) -> Iterator[Item]:
-        """The candidates of a class, best first, ranked, with `Item.quota` set.
+        """Return the candidates of a class, best first, ranked, with `Item.quota` set.
 
-        Sets `quota.listed` where it knows that. Raises SourceError where the class has no list.
+        Sets `quota.listed` where it knows that. Raises SourceError if the class has no list.
         """
         raise NotImplementedError
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
-        """Quotas and their candidates."""
+        """Yield quotas and their candidates."""
         self._changed = asyncio.Event()
         quotas = list(self.quotas())
         yield Expects(sum(quota.wanted for quota in quotas), note=f"{len(quotas):,} classes.")
@@ -76,7 +76,7 @@ class CandidatesSpider(DatasetSpider[A]):
                 await self._changed.wait()
 
     async def _open(self, quota: Quota) -> Iterator[Item]:
-        """The candidates of a class; none, with a note, where it has no list."""
+        """Return the candidates of a class; none, with a note, if it has no list."""
         try:
             return await self.candidates(quota)
         except SourceError as error:
@@ -116,7 +116,7 @@ class _Class:
         self.exhausted = False
 
     def next(self) -> Item | None:
-        """The next candidate; None where there is none, or not yet."""
+        """Return the next candidate, or None if there is none, or none yet."""
         if self.exhausted or not self._task.done():
             return None
         item = next(self._task.result(), None)

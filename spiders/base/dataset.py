@@ -44,7 +44,7 @@ class DatasetSpider(Spider, Generic[A]):
 
     arguments: ClassVar[type[SpiderArguments]] = SpiderArguments
     example: ClassVar[str]
-    shard_by: ClassVar[str] = "record"  # how `scrapy shards` cuts it, unless told
+    shard_by: ClassVar[str] = "record"  # how `scrapy shards` cuts it by default
 
     bookmarks: dict[str, str]
 
@@ -56,7 +56,7 @@ class DatasetSpider(Spider, Generic[A]):
 
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
-        """Scrapy's constructor; hands the arguments that are settings to the settings."""
+        """Return a spider, its arguments that are settings being in the settings."""
         spider = super().from_crawler(crawler, *args, **kwargs)
         out = spider.args.out or crawler.settings["OUT"] or f"data/{cls.name}"
         if getattr(spider.args, "dry_run", False):
@@ -67,12 +67,12 @@ class DatasetSpider(Spider, Generic[A]):
         return spider
 
     async def start(self) -> AsyncIterator[Any]:
-        """Scrapy's entry: the records."""
-        async for said in self.records():
-            yield said
+        """Yield the records: Scrapy's entry."""
+        async for output in self.records():
+            yield output
 
     def records(self) -> AsyncIterator[SpiderOutput]:
-        """The dataset. Raises SourceError where the source does not answer as it must."""
+        """Yield the dataset. Raises SourceError if the source does not answer as it must."""
         raise NotImplementedError
 
     async def fetch(self, url: str, *, method: str = "GET", **meta: Any) -> Response:
@@ -88,7 +88,7 @@ class DatasetSpider(Spider, Generic[A]):
             raise NoAnswerError(url, error) from error
 
     async def fetch_file(self, url: str) -> str:
-        """A file of the source, of any size, downloaded for as long as the run lasts; its path."""
+        """Return the path of a file of the source, of any size, downloaded for this run."""
         name = hashlib.sha256(url.encode("utf-8", "replace")).hexdigest()[:16]
         path = OutputDirectory.partial_of(self.settings["OUT"]) / f"{name}.list"
         meta: dict[str, Any] = {
@@ -108,7 +108,7 @@ class DatasetSpider(Spider, Generic[A]):
         return str(path)
 
     async def fetch_json(self, url: str, *, tries: int = 3, **meta: Any) -> Any:
-        """The JSON that a URL answers with.
+        """Return the JSON that a URL answers with.
 
         An error page in its place, often there for a moment only, is asked again `tries` times.
         Raises SourceError with what came instead.
@@ -127,7 +127,7 @@ class DatasetSpider(Spider, Generic[A]):
 
 
 def _place(out: str, settings: Mapping[str, Any]) -> dict[str, str]:
-    """The settings that say where an OUT is: a folder, or a store and a folder that stands for it.
+    """Return the settings of an OUT: a folder, or a store and a folder that stands for it.
 
     Raises ArgumentError.
     """

@@ -19,7 +19,7 @@ from imgcrawl.arguments import FileArguments, split_words
 from imgcrawl.download.schemes import require_http
 from imgcrawl.records.errors import RecordMissing, SourceError
 from imgcrawl.records.items import FileItem, Unreadable
-from imgcrawl.sources.web.links import PageLink, read_links, tamed
+from imgcrawl.sources.web.links import PageLink, drop_huge_tags, read_links
 from imgcrawl.sources.web.page_text import voxel_columns
 from spiders.base.dataset import DatasetSpider
 
@@ -80,12 +80,12 @@ class PageSpider(DatasetSpider[P], Generic[P]):
     same_dir: bool = True
 
     @cached_property
-    def _said(self) -> dict[str, Metadata]:
+    def _page_columns(self) -> dict[str, Metadata]:
         """What the text of each page says of its images."""
         return {}
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
-        """The files."""
+        """Yield the files."""
         wanted, count, size = WantedFiles(self.args.match), 0, 0
         seen: set[str] = set()
         async for found in self.found():
@@ -93,7 +93,7 @@ class PageSpider(DatasetSpider[P], Generic[P]):
                 yield found
                 continue
             link = found.link
-            if link.url in seen or not wanted.takes(link):
+            if link.url in seen or not wanted.matches(link):
                 continue
             seen.add(link.url)
             count, size = count + 1, size + (link.size or 0)
@@ -105,15 +105,15 @@ class PageSpider(DatasetSpider[P], Generic[P]):
                 return
             yield self.item(found)
         if not count:
-            raise SourceError(self.nothing())
+            raise SourceError(self.no_match_message())
 
-    def nothing(self) -> str:
-        """What to say where no link matches."""
+    def no_match_message(self) -> str:
+        """Return the error if no link matches."""
         wanted = f" that match {self.args.match}" if self.args.match else ""
         return f"{self.first} has no links to files{wanted}."
 
     async def found(self) -> AsyncIterator[FoundLink | Unreadable]:
-        """The links to files of the page and of those below it, page by page."""
+        """Yield the links to files of the page and of those below it, page by page."""
         pages, known = deque([(self.first, 0)]), {self.first}
         while pages:
             url, depth = pages.popleft()
@@ -138,15 +138,15 @@ class PageSpider(DatasetSpider[P], Generic[P]):
                     yield FoundLink(link, here)  # a name without an extension may be wanted by name
 
     async def read_page(self, url: str) -> tuple[str, Iterable[PageLink]]:
-        """A page's address after redirects, and its links. Raises SourceError."""
+        """Return a page's address after redirects, and its links. Raises SourceError."""
         response = await self.fetch(url, cache="page")
         if response.status != 200:
             raise SourceError(f"{url} cannot be read: HTTP {response.status}.")
         if not isinstance(response, TextResponse):
             raise SourceError(f"{url} is no page, but {response.headers.get('Content-Type')!r}.")
-        body = await asyncio.to_thread(tamed, response.text)
+        body = await asyncio.to_thread(drop_huge_tags, response.text)
         shown = " ".join(Selector(body).xpath("//body//text()").getall())
-        self._said[response.url] = voxel_columns(shown)
+        self._page_columns[response.url] = voxel_columns(shown)
         return response.url, read_links(body, response.url)
 
     def _is_below(self, url: str, start: str) -> bool:
@@ -159,13 +159,13 @@ class PageSpider(DatasetSpider[P], Generic[P]):
         )
 
     def item(self, found: FoundLink) -> FileItem:
-        """The record of a file: its path below the page's own directory, or below its host."""
+        """Return the record of a file, by its path below the page's folder, or below its host."""
         link = found.link
         path = self.path_of(link.url)
         return FileItem(path, [link.url], path, self.describe(found))
 
     def path_of(self, url: str) -> str:
-        """Where a file goes: the tree of the source is kept."""
+        """Return the path of a file in OUT: the tree of the source is kept."""
         there, start = urlsplit(url), urlsplit(self.first)
         root = start.path.rpartition("/")[0] + "/"
         query = f"?{there.query}" if there.query else ""
@@ -176,27 +176,27 @@ class PageSpider(DatasetSpider[P], Generic[P]):
         return "files/" + "/".join(part.strip() for part in path.split("/") if part) + query
 
     def describe(self, found: FoundLink) -> Metadata:
-        """What the page says of a file."""
+        """Return what the page says of a file, as columns."""
         link = found.link
-        said = {
+        columns = {
             "page": found.page,
             "text": link.text or None,
             "listed_size": link.size,
             "listed_date": link.date,
         }
-        plain = {name: value for name, value in said.items() if value is not None}
-        return plain | self._said.get(found.page, {})
+        plain = {name: value for name, value in columns.items() if value is not None}
+        return plain | self._page_columns.get(found.page, {})
 
 
 class GivenPageSpider(PageSpider[G], Generic[G]):
     """A page spider that begins with the page of its arguments."""
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
-        """The files of the page that is asked for."""
+        """Yield the files of the page that is asked for."""
         self.first, self.depth = self.args.url, self.args.depth
         self.same_dir = self.args.same_dir
-        async for said in super().records():
-            yield said
+        async for output in super().records():
+            yield output
 
 
 class WantedFiles:
@@ -215,8 +215,8 @@ class WantedFiles:
             globs = [glob.lower() for glob in split_words(match)]
             self._globs = globs + [f"*/{glob}" for glob in globs if "/" in glob]
 
-    def takes(self, link: PageLink) -> bool:
-        """Whether a link is asked for; without a pattern, whatever looks like data."""
+    def matches(self, link: PageLink) -> bool:
+        """Return True if a link is wanted; without a pattern, if it looks like data."""
         parts = urlsplit(link.url)
         path = unquote(parts.path)
         names = [path.rpartition("/")[2], path]

@@ -23,13 +23,13 @@ class UrlListSpider(DatasetSpider[A]):
 
     shard_by = "host"  # the hosts are many, and each is one shard's to be polite to
 
-    async def local(self, source: str) -> tuple[str, str]:
-        """(path or ``-``, member) of a list; one at a URL is downloaded first."""
+    async def local_list(self, source: str) -> tuple[str, str]:
+        """Return (path or ``-``, member) of a list; one at a URL is downloaded first."""
         name, member = split_member(source)
         return (await self.fetch_file(name) if is_url(name) else name), member
 
     def item(self, record_id: str, urls: list[str], path: str, metadata: Metadata) -> ImageItem:
-        """The record, under a name that no other has."""
+        """Return the record of a picture, under a name that no other has."""
         if not hasattr(self, "_uniques"):
             self._uniques = UniqueNames()
         unique = self._uniques.name(record_id)
@@ -37,8 +37,8 @@ class UrlListSpider(DatasetSpider[A]):
         return ImageItem(unique, urls, path, metadata, hint=url_words(urls[0]))
 
     @staticmethod
-    def junk(source: str, junk: MalformedRow) -> Unreadable:
-        """A piece of a list that is no record: where it stands in which list, and what it is."""
+    def unreadable(source: str, junk: MalformedRow) -> Unreadable:
+        """Return a piece of a list that is no record, with its place in the list."""
         name = source.rpartition("/")[2] if source != "-" else "standard input"
         words = f"{junk.problem}: {junk.text}" if junk.text else junk.problem
         return Unreadable(f"{name}, {junk.where}", words)

@@ -124,10 +124,10 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
     async def cubes(
         self, picture: Multiscale, levels: Sequence[Level], name: str, format_: Format
     ) -> AsyncIterator[SpiderOutput]:
-        """The cubes that box or size ask for, of each level; without either the level as one cube.
+        """Yield the cubes that box or size ask for, of each level; without either the whole level.
 
         name: stands in the files' names
-        Raises SourceError where none can be had.
+        Raises SourceError if none can be had.
         """
         for level in levels:
             self._check(level, format_)
@@ -191,7 +191,7 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
     async def _draws(
         self, picture: Multiscale, level: Level, shape: Zyx, format_: Format
     ) -> AsyncIterator[Crop]:
-        """So many different boxes, in the order of their numbers."""
+        """Yield so many different boxes, in the order of their numbers."""
         args, seen, number, best = self.args, set[tuple[int, int, int]](), 0, 0.0
         places = prod(m - s + 1 for m, s in zip(level.shape, shape, strict=True))
         if places < args.count:
@@ -222,7 +222,7 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
             yield Crop(level, origin, shape, format_, args.time, args.seed, number - 1)
 
     async def _voxels(self, level: Level, origin: Zyx, shape: Zyx) -> Voxels:
-        """A small box, to be judged by."""
+        """Return the voxels of a small box, to estimate its foreground."""
         # tensorstore and numpy are for those who ask.
         from imgcrawl.volumes.crop.read import read_box  # noqa: PLC0415
 
@@ -247,7 +247,7 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
 
 
 def file_part(name: str, most: int) -> str:
-    """A piece of a file's name made of any text; what had to be changed carries a hash."""
+    """Return a piece of a file's name made of any text; a changed one carries a hash."""
     safe = re.sub(r"[^A-Za-z0-9._+-]+", "_", name).strip("._")
     if safe == name and len(name) <= most:
         return name

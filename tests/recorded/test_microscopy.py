@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree as ET
 
 from imgcrawl.sources.empiar import Imageset, missing_names, parse_entry
-from imgcrawl.sources.web.links import PageLink, next_page, read_links, repaired
+from imgcrawl.sources.web.links import PageLink, clean_href, next_page, read_links
 from imgcrawl.sources.web.page_text import voxel_columns
 from tests.recorded.shapes import FOLDER, differences, recorded
 from tests.replicas.client import ask
@@ -97,7 +97,7 @@ def markup(page: str) -> list[str]:
 
 def test_links_with_a_raw_blank_are_six_files() -> None:
     page = "https://www.epfl.ch/labs/cvlab/data/data-em/"
-    found = {repaired(link, page) for link in EPFL["download_links"]}
+    found = {clean_href(link, page) for link in EPFL["download_links"]}
     root = "https://documents.epfl.ch/groups/c/cv/cvlab-unit/www/data/%20ElectronMicroscopy_"
     files = ("volumedata", "training", "testing", "training_groundtruth", "testing_groundtruth")
     assert found == {f"{root}Hippocampus/{name}.tif" for name in (*files, "results_test")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.sources.omero.files import OriginalFile, by_rule, read_download_urls, read_paths
+from imgcrawl.sources.omero.files import OriginalFile, files_by_rule, read_download_urls, read_paths
 from imgcrawl.sources.omero.records import (
     image_columns,
     license_columns,
@@ -75,7 +75,7 @@ def test_original_files_are_found_by_either_answer() -> None:
     paths = read_paths(PATHS)
     assert (paths.fileset, paths.client) == (1, (f"uod/idr/filesets/{BELOW}{TIFF}",))
     assert paths.names == [TIFF]
-    assert by_rule(paths, FILES) == [OriginalFile(TIFF, address)]
+    assert files_by_rule(paths, FILES) == [OriginalFile(TIFF, address)]
 
 
 def get(replica: ReplicaProcess, path: str) -> Any:

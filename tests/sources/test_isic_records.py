@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from imgcrawl.records.items import Expects
-from imgcrawl.sources.isic.records import expected, file_of, flatten
+from imgcrawl.sources.isic.records import expects_of_ids, file_of, flatten
 
 
 def record(size: Any = 1000, license_: str = "CC-0") -> dict[str, Any]:
@@ -29,15 +29,15 @@ def test_sections_are_columns_and_none_hides_another() -> None:
 @pytest.mark.parametrize("files", [None, [], "x", {"full": None}, {"full": "x"}, {}])
 def test_a_record_without_a_file_has_none(files: Any) -> None:
     assert file_of({"files": files}, "full") == {}
-    assert expected([{"files": files}], "full", 1, 1).bytes is None
+    assert expects_of_ids([{"files": files}], "full", 1, 1).bytes is None
 
 
 def test_a_list_is_measured_by_its_first_records() -> None:
     seen = [record(1000), record(3000, "CC-BY"), record(None)]
-    assert expected(seen, "full", 4, 4) == Expects(4, 4000, "Licences: CC-0 2, CC-BY 1")
-    assert expected(seen, "full", 500, 4) == Expects(
+    assert expects_of_ids(seen, "full", 4, 4) == Expects(4, 4000, "Licences: CC-0 2, CC-BY 1")
+    assert expects_of_ids(seen, "full", 500, 4) == Expects(
         500, 500_000, "Licences of the first 4: CC-0 2, CC-BY 1"
     )
-    assert expected(seen, "thumbnail", 300, 3).bytes == 3000
-    assert expected(seen, "none", 300, 3).bytes is None
-    assert expected([], "full", 7, 7) == Expects(7)
+    assert expects_of_ids(seen, "thumbnail", 300, 3).bytes == 3000
+    assert expects_of_ids(seen, "none", 300, 3).bytes is None
+    assert expects_of_ids([], "full", 7, 7) == Expects(7)

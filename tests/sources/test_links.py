@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgcrawl.sources.empiar import missing_names, parse_entry
-from imgcrawl.sources.web.links import PageLink, next_page, read_links, repaired
+from imgcrawl.sources.web.links import PageLink, clean_href, next_page, read_links
 
 BASE = "https://a.example/data/"
 # As ftp.ebi.ac.uk writes a row.
@@ -56,7 +56,7 @@ def test_indexes_tell_sizes_and_dates() -> None:
     ],
 )
 def test_hrefs_are_repaired(href: str, url: str | None) -> None:
-    assert repaired(href, BASE) == url
+    assert clean_href(href, BASE) == url
 
 
 def test_a_file_that_is_linked_thrice_is_one() -> None:

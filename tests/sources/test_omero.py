@@ -8,8 +8,8 @@ import pytest
 
 from imgcrawl.sources.omero.files import (
     FilesetPaths,
-    by_rule,
-    encoded,
+    encode_url,
+    files_by_rule,
     read_download_urls,
     read_paths,
     relative_names,
@@ -226,7 +226,7 @@ def test_download_urls_are_encoded_whatever_is_in_the_names() -> None:
         f"{FTP}idr0096-tratwal-marrowquant/20210609-ftp-ome-tiffs/"
         "m4%20pelvic%20%2820x%20%232%29.ome.tiff"
     )
-    # The day they are encoded by the server, they are not encoded twice.
+    # The day they are encode_url by the server, they are not encode_url twice.
     again = {"client_paths": answer["client_paths"], "download_urls": [original.url]}
     assert read_download_urls(again) == [original]
     assert read_download_urls({"download_urls": [original.url]})[0].url == original.url
@@ -252,14 +252,14 @@ def test_an_ome_zarr_is_one_thing() -> None:
     (original,) = read_download_urls({"client_paths": paths, "download_urls": urls})
     assert (original.name, original.url) == ("a.zarr", f"https://s3.example/{below}")
     client = tuple(f"uod/idr/filesets/idr0138-x/a.ome.zarr/{n}" for n in range(3))
-    (original,) = by_rule(FilesetPaths(1, (), client), FTP)
+    (original,) = files_by_rule(FilesetPaths(1, (), client), FTP)
     assert (original.name, original.url) == ("a.ome.zarr", f"{FTP}idr0138-x/a.ome.zarr")
     assert "OME-Zarr" in original.problem
 
 
 def test_a_page_of_github_becomes_the_file() -> None:
     page = "https://github.com/IDR/idr0163-greenwald-tnbc/blob/main/companions/T 1.companion.ome"
-    assert encoded(page, raw=True) == (
+    assert encode_url(page, raw=True) == (
         "https://github.com/IDR/idr0163-greenwald-tnbc/raw/main/companions/T%201.companion.ome"
     )
 
@@ -290,13 +290,13 @@ def test_a_page_of_github_becomes_the_file() -> None:
     ],
 )
 def test_where_idr_keeps_what_it_imported(client: str, url: str) -> None:
-    found = by_rule(FilesetPaths(1, (), (client,)), FTP)
+    found = files_by_rule(FilesetPaths(1, (), (client,)), FTP)
     assert [original.url for original in found] == ([url] if url else [])
 
 
 def test_a_fileset_is_had_whole_or_not_at_all_by_the_rule() -> None:
     paths = FilesetPaths(1, (), ("uod/idr/filesets/idr0001-x/a.tif", "home/b.tif"))
-    assert by_rule(paths, FTP) == []
+    assert files_by_rule(paths, FTP) == []
 
 
 def test_names_below_the_folder_that_all_share() -> None:

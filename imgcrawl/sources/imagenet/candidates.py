@@ -43,7 +43,7 @@ class NoListError(Exception):
 
 
 def read_candidates(file: IO[bytes], wnid: str, where: str) -> Iterator[Candidate | MalformedRow]:
-    """The candidates in a list of one synset, each URL and number once; what is none is junk."""
+    """Yield the candidates in a list of one synset, each URL and number once, or malformed rows."""
     urls: set[str] = set()
     numbers: set[int] = set()
     for line in lines(file):
@@ -78,12 +78,12 @@ def read_candidates(file: IO[bytes], wnid: str, where: str) -> Iterator[Candidat
 
 
 def number_of(url: str) -> int:
-    """A number for a URL whose list gives none: the same in every run, of 15 digits at most."""
+    """Return a number for a URL without one: the same in every run, of 15 digits at most."""
     return int.from_bytes(hashlib.sha256(url.encode("utf-8", "replace")).digest()[:6], "big")
 
 
 def check_answer(body: bytes) -> None:
-    """Raise NoListError where an answer with HTTP 200 is no list but a sentence or a page."""
+    """Raise NoListError if an answer with HTTP 200 is no list but a sentence or a page."""
     text = body[:4096].decode("latin-1").strip()
     if text == "Invalid url!":
         raise NoListError("image-net.org knows no such synset (it answers: Invalid url!)")
@@ -112,7 +112,7 @@ class UrlFile:
         self.lines = 0
 
     def index(self, wanted: set[str], progress: Callable[[int], None] | None = None) -> None:
-        """Find the lines of some synsets. `progress` is told how many bytes have been read."""
+        """Find the lines of some synsets. `progress` is called with the number of bytes read."""
         names = {wnid.encode() for wnid in wanted}
         with self._path.open("rb", buffering=1 << 20) as file:
             self._runs.executemany(
@@ -139,7 +139,7 @@ class UrlFile:
         self.lines = count
 
     def candidates(self, wnid: str) -> Iterator[Candidate | MalformedRow]:
-        """The candidates of a synset that was indexed."""
+        """Yield the candidates of a synset that was indexed."""
         runs = self._runs.execute(
             "SELECT start, end FROM runs WHERE wnid = ? ORDER BY start", (wnid,)
         )
@@ -188,7 +188,7 @@ def check_url_file(path: str) -> None:
 
 
 def find_list(directory: Path, wnid: str) -> Path | None:
-    """The file of a synset in a directory with one file a synset, ``n01440764`` or ``….txt``."""
+    """Return the file of a synset, ``n01440764`` or ``….txt``, in a folder with one a synset."""
     root = directory.expanduser()
     names = (wnid, f"{wnid}.txt", f"{wnid}.urls", f"{wnid}.csv")
     return next((path for name in names if (path := root / name).is_file()), None)

@@ -50,7 +50,7 @@ class Synsets:
                 self._rows[wnid] = row
 
     def get(self, wnid: str) -> Synset | None:
-        """The synset of a wnid; None for one that is not among ImageNet's and their hypernyms."""
+        """Return the synset of a wnid, or None if ImageNet and its hypernyms have none."""
         row = self._rows.get(wnid)
         if row is None:
             return None
@@ -58,16 +58,16 @@ class Synsets:
         return Synset(wnid, label or lemmas.split(", ")[0], lemmas, definition)
 
     def listed(self) -> set[str]:
-        """The 21,841 wnids that ImageNet (fall 2011) has pictures of."""
+        """Return the 21,841 wnids that ImageNet (fall 2011) has pictures of."""
         return {wnid for wnid, row in self._rows.items() if row[1]}
 
     def ilsvrc2012(self) -> list[str]:
-        """The 1000 classes of the ILSVRC 2012, in the order of their indices."""
+        """Return the 1000 classes of the ILSVRC 2012, in the order of their indices."""
         indexed = {int(row[2]): wnid for wnid, row in self._rows.items() if row[2]}
         return [indexed[index] for index in sorted(indexed)]
 
     def subtree(self, wnid: str) -> list[str]:
-        """A synset and all below it that have pictures, nearest first."""
+        """Return a synset and all below it that have pictures, nearest first."""
         found, level = {wnid: None}, [wnid]
         while level:
             level = [child for parent in level for child in self._children.get(parent, ())]
@@ -76,7 +76,7 @@ class Synsets:
         return [each for each in found if self._rows[each][1] or self._rows[each][2]]
 
     def find(self, name: str) -> str:
-        """The wnid that a wnid or a name, in any case, stands for.
+        """Return the wnid of a wnid or a name, in any case.
 
         Raises ArgumentError for a name that several synsets have, with these, or none has.
         """
@@ -114,7 +114,7 @@ class Synsets:
 
 
 def read_wnids(text: Iterable[str], where: str) -> dict[str, str]:
-    """The classes of a list: wnid -> label, empty where the list gives none.
+    """Return the classes of a list: wnid -> label, empty if the list gives none.
 
     A line is a wnid, ``label,wnid`` (the published file of the 1000 classes) or ``wnid label``;
     blank lines and those that begin with ``#`` are passed over.

@@ -1,7 +1,7 @@
 """The ISIC Archive's query language, checked and corrected before any request is made.
 
 The server answers a query that it cannot read with one sentence and no position, and a value in
-the wrong case with nothing found. Here both are said, or mended, at once.
+the wrong case with nothing found. Here both are reported, or corrected, at once.
 """
 
 from __future__ import annotations
@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 from imgcrawl.sources.isic.query_fields import FIELDS
 from imgcrawl.sources.isic.query_parser import parse
-from imgcrawl.sources.isic.query_values import QueryError, folded, is_legacy_id, parse_id, shown
+from imgcrawl.sources.isic.query_values import (
+    QueryError,
+    excerpt,
+    folded,
+    is_legacy_id,
+    parse_id,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +41,7 @@ MAX_IDS: Final = 100  # a page of results
 
 @dataclass(frozen=True, slots=True)
 class CheckedQuery:
-    """A query that the server accepts, and in words what was changed to make it one."""
+    """A query that the server accepts, and a sentence for each change that made it one."""
 
     text: str
     corrections: tuple[str, ...] = ()
@@ -57,7 +63,7 @@ class Filter(StrEnum):
 
 
 def check_query(text: str) -> CheckedQuery:
-    """The query to send for ``text``, with each correction in words.
+    """Return the query to send for ``text``, with a sentence for each correction.
 
     Raises QueryError, with a caret under the offending word and what to type instead, for what
     the server would refuse or misread and no correction is certain for. A query without a
@@ -68,9 +74,9 @@ def check_query(text: str) -> CheckedQuery:
 
 
 def combine(*parts: str) -> str:
-    """One query for images that match every one of ``parts``; empty parts say nothing.
+    """Return one query for images that match every one of ``parts``; empty parts are left out.
 
-    Raises QueryError where a part, or the whole, cannot be sent.
+    Raises QueryError if a part, or the whole, cannot be sent.
     """
     full = [parsed for part in parts if (parsed := parse(part)).terms]
     if len(full) == 1:
@@ -80,13 +86,13 @@ def combine(*parts: str) -> str:
 
 
 def filter_query(name: Filter) -> str:
-    """The query of a filter word."""
+    """Return the query of a filter word."""
     word = Filter(name)
     return "-diagnosis_1:*" if word is Filter.UNLABELLED else f"diagnosis_1:{word.capitalize()}"
 
 
 def license_query(licenses: Sequence[str]) -> str:
-    """The query for images under one of ``licenses``; for none given, the empty query.
+    """Return the query for images under one of ``licenses``; the empty query for none.
 
     Raises QueryError for a licence that the archive does not use.
     """
@@ -95,14 +101,14 @@ def license_query(licenses: Sequence[str]) -> str:
     for typed in licenses:
         if folded(typed) not in known:
             raise QueryError(
-                f"the archive has no licence {shown(typed)!r}: type {', '.join(known.values())}"
+                f"the archive has no licence {excerpt(typed)!r}: type {', '.join(known.values())}"
             )
         names.append(known[folded(typed)])
     return " OR ".join(f"copyright_license:{name}" for name in dict.fromkeys(names))
 
 
 def id_query(ids: Sequence[str]) -> str:
-    """The query for the images of 1 to 100 ids, each in any form that ``parse_id`` reads.
+    """Return the query for the images of 1 to 100 ids, each in any form that ``parse_id`` reads.
 
     Raises QueryError for other numbers of ids, for what is no id and for ids of the old API.
     """

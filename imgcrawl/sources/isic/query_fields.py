@@ -167,7 +167,7 @@ _SITES: Mapping[str, str] = {
 
 
 def refusal(name: str, value: str) -> str:
-    """Why the field ``name`` (not one of ``FIELDS``) cannot be searched for ``value``.
+    """Return why the field ``name`` (not one of ``FIELDS``) cannot be searched for ``value``.
 
     The answer is a sentence that ends with what to type instead.
     """
@@ -200,7 +200,7 @@ def check_column(name: str) -> None:
 
 
 def nearest(name: str) -> tuple[str, ...]:
-    """At most three fields that ``name`` may have been meant for, the likeliest first."""
+    """Return at most three fields that ``name`` may have been meant for, the likeliest first."""
     within = [
         field
         for field in FIELDS
@@ -211,7 +211,7 @@ def nearest(name: str) -> tuple[str, ...]:
 
 
 def guess(word: str) -> str | None:
-    """The term that a word without a field (``benign``, ``melanoma``) was likely meant for."""
+    """Return the term that a word without a field (``benign``) was likely meant for."""
     for name, field in FIELDS.items():
         for value in field.values:
             if value.lower() == word.lower():

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from imgcrawl.sources.isic.query_fields import FIELDS, LEGACY_LABEL, LEGACY_LABELS, guess, refusal
 from imgcrawl.sources.isic.query_tokens import FORMS, QueryToken, TokenKind, pointing, tokens
-from imgcrawl.sources.isic.query_values import QueryError, Value, Written, shown, write
+from imgcrawl.sources.isic.query_values import QueryError, Value, Written, excerpt, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ def parse(text: str) -> ParsedQuery:
     sent = parser.sent
     # A correction can lengthen a query, and what is sent must pass here again.
     if len(sent) > MAX_LENGTH or len(quote(sent, safe="")) > MAX_ENCODED:
-        raise QueryError(f"the query is too long for a request: type {shown(text)} in parts")
+        raise QueryError(f"the query is too long for a request: type {excerpt(text)} in parts")
     return ParsedQuery(sent, tuple(dict.fromkeys(parser.corrections)), parser.terms)
 
 
@@ -103,7 +103,7 @@ class _QueryParser:
             self._operand()
 
     def _operator(self) -> str:
-        """AND or OR where the next token is one, however it is spelled; else nothing."""
+        """Return AND or OR if the next token is one, however it is spelled; else ""."""
         if self._next.kind is not TokenKind.WORD or self._after_next is TokenKind.COLON:
             return ""
         return _OPERATORS.get(self._next.text.upper(), "")
@@ -116,10 +116,10 @@ class _QueryParser:
         self._pieces.append(operator)
 
     def _juxtapose(self) -> None:
-        """Two operands side by side: the server reads AND, but not beside a parenthesis."""
+        """Add AND between operands side by side if the server needs it, beside a parenthesis."""
         before, after = self._tokens[self._at - 1], self._next
         if TokenKind.CLOSE is before.kind or TokenKind.OPEN is after.kind:
-            left, right = shown(before.text), shown(after.text)
+            left, right = excerpt(before.text), excerpt(after.text)
             reason = "AND is a must beside a parenthesis"
             self.corrections.append(f"{left} {right} → {left} AND {right} ({reason})")
             self._pieces.append("AND")
@@ -167,7 +167,7 @@ class _QueryParser:
         self.terms += 1
 
     def _negation(self) -> tuple[str, tuple[str, ...]]:
-        """The minus sign or nothing, and why it differs from what was typed."""
+        """Return the minus sign or nothing, and why it differs from what was typed."""
         if not self._negates():
             return "", ()
         sign = self._take()
@@ -184,12 +184,12 @@ class _QueryParser:
         return self._next.text.upper() == "NOT" and self._after_next is not TokenKind.COLON
 
     def _field(self, name: QueryToken, value: Value) -> tuple[str, tuple[str, ...]]:
-        """The field that is searched for ``name``, and why if that is another word."""
+        """Return the field that is searched for ``name``, and why if that is another word."""
         field = name.text.lower()
         if field == LEGACY_LABEL and value.text.lower() in LEGACY_LABELS:
             return "diagnosis_1", (f"{field} is gone; a few images were labelled anew since",)
         if field not in FIELDS:
-            words = refusal(shown(field), value.text)
+            words = refusal(excerpt(field), value.text)
             if self._follows_value():
                 words += "; a value of several words needs double quotes around all of them"
             raise self._fault(words, name)
@@ -207,12 +207,12 @@ class _QueryParser:
             raise self._fault(str(error), token) from None
 
     def _lone(self, token: QueryToken) -> QueryError:
-        """What to say of a token that is not the field of a term."""
-        what = f"{shown(token.text)!r} stands alone" if token.text else "the query ends here"
+        """Return what is wrong with a token that is not the field of a term."""
+        what = f"{excerpt(token.text)!r} stands alone" if token.text else "the query ends here"
         words = f"{what}: a term is a field, a colon and a value: type "
         field, _, rest = re.sub(r"[=<>\u2264\u2265]", ":\\g<0>", token.text).partition(":")
         if rest and field.lower() in FIELDS:
-            return self._fault(f"{words}{field.lower()}:{shown(rest.lstrip('='))}", token)
+            return self._fault(f"{words}{field.lower()}:{excerpt(rest.lstrip('='))}", token)
         if not self._follows_value():
             return self._fault(words + (guess(token.text) or "diagnosis_1:Benign"), token)
         if token.kind is not TokenKind.WORD:
@@ -220,10 +220,10 @@ class _QueryParser:
             return self._fault(f'{words}it as in image_type:"RCM: tile"', token)
         field, _, before = self._pieces[-1].partition(":")
         whole = " ".join((before.strip('"'), *self._words()))
-        return self._fault(f'{words}{field}:"{shown(whole)}" if this is one value', token)
+        return self._fault(f'{words}{field}:"{excerpt(whole)}" if this is one value', token)
 
     def _words(self) -> Iterator[str]:
-        """The words from the last one taken up to the next term or operator."""
+        """Return the words from the last one taken up to the next term or operator."""
         self._at -= 1
         while self._next.kind is TokenKind.WORD and not self._operator():
             if self._after_next is TokenKind.COLON:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from imgcrawl.sources.isic.query_values import Form, QueryError, Value, shown
+from imgcrawl.sources.isic.query_values import Form, QueryError, Value, excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -66,7 +66,7 @@ class QueryToken:
 
 
 def tokens(text: str) -> Iterator[QueryToken]:
-    """The tokens of ``text``, the last being END; a hyphen after a colon belongs to the value.
+    """Yield the tokens of ``text``, END last; a hyphen after a colon belongs to the value.
 
     Raises QueryError for a quote or a range that is not closed.
     """
@@ -81,13 +81,13 @@ def tokens(text: str) -> Iterator[QueryToken]:
 
 
 def pointing(words: str, text: str, start: int, end: int) -> QueryError:
-    """An error of ``words``, the query around ``start``, and carets below ``start`` to ``end``."""
+    """Return an error of ``words``, the query around ``start``, and carets up to ``end``."""
     left = max(0, start - 40)
     part = re.sub(r"\s", " ", text[left : left + 80])
     mark = "…" * (left > 0)
     carets = "^" * max(1, min(end, left + 80) - start)
     return QueryError(
-        f"{words}\n  {mark}{shown(part, 80)}\n  {' ' * (len(mark) + start - left)}{carets}"
+        f"{words}\n  {mark}{excerpt(part, 80)}\n  {' ' * (len(mark) + start - left)}{carets}"
     )
 
 
@@ -97,5 +97,5 @@ def _stray(text: str, at: int) -> QueryError:
     elif text[at] in "]}":
         words = "no range is open here: type [20 TO 40]"
     else:
-        words = f'this quote is not closed: type "{shown(text[at + 1 :].strip(), 30)}"'
+        words = f'this quote is not closed: type "{excerpt(text[at + 1 :].strip(), 30)}"'
     return pointing(words, text, at, at + 1)

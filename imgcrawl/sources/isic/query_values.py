@@ -67,7 +67,7 @@ class Written:
 
 
 def parse_id(text: str) -> str:
-    """An image's id from what people keep of it.
+    """Return an image's id from the forms in which people keep it.
 
     ``ISIC_0000000`` in any case, its digits alone, its file name or a URL that ends in it give
     ``ISIC_0000000``; the 24 hexadecimal digits of the archive's first API are lower-cased.
@@ -82,30 +82,30 @@ def parse_id(text: str) -> str:
     elif _LEGACY_ID.fullmatch(last):
         return last.lower()
     raise QueryError(
-        f"{shown(text)!r} is not an image id: type ISIC_ and seven digits, as in ISIC_0000000"
+        f"{excerpt(text)!r} is not an image id: type ISIC_ and seven digits, as in ISIC_0000000"
     )
 
 
 def is_legacy_id(text: str) -> bool:
-    """Whether ``text`` is an id of the archive's first API, which today's search does not know."""
+    """Return True for an id of the archive's first API, which today's search does not know."""
     return _LEGACY_ID.fullmatch(text) is not None
 
 
-def shown(text: str, most: int = 60) -> str:
-    """``text`` for a message: its beginning, with nothing that a terminal would act upon."""
+def excerpt(text: str, most: int = 60) -> str:
+    """Return ``text`` for a message: its beginning, with nothing that a terminal would act upon."""
     clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:most])
     return clean + "…" * (len(text) > most)
 
 
 def folded(text: str) -> str:
-    """``text`` without the case, spaces and hyphens in which people's spellings differ."""
+    """Return ``text`` without the case, spaces and hyphens in which people's spellings differ."""
     return re.sub(r"[\s_:-]", "", text).lower()
 
 
 def write(name: str, value: Value) -> Written:
-    """How ``value`` is sent for the field ``name`` of ``FIELDS``.
+    """Return ``value`` as it is sent for the field ``name`` of ``FIELDS``.
 
-    Raises QueryError, without a caret, where no value of that field can have been meant.
+    Raises QueryError, without a caret, if no value of that field can have been meant.
     """
     field = FIELDS[name]
     match field.kind:
@@ -128,7 +128,7 @@ def _number(name: str, value: Value) -> Written:
     if text == "*" or _NUMBER.fullmatch(text):
         return Written(text, ("numbers take no quotes",) if value.quote else ())
     raise QueryError(
-        f"{name} takes a number, not {shown(text)!r}: type {name}:50, {name}:[20 TO 40], "
+        f"{name} takes a number, not {excerpt(text)!r}: type {name}:50, {name}:[20 TO 40], "
         f"{name}:[20 TO *] or {name}:*"
     )
 
@@ -158,7 +158,7 @@ def _flag(name: str, value: Value) -> Written:
     sent = value.text.strip().lower()
     if sent not in ("true", "false", "*"):
         raise QueryError(
-            f"{name} is true or false, not {shown(value.text)!r}: type {name}:true, {name}:false "
+            f"{name} is true or false, not {excerpt(value.text)!r}: type {name}:true, {name}:false "
             f"or {name}:* for either"
         )
     if value.quote:
@@ -177,7 +177,7 @@ def _word(name: str, field: QueryField, value: Value) -> Written:
         raise QueryError(f"the value is empty: type -{name}:* for images that have none")
     if '"' in text or not text.isprintable():
         raise QueryError(
-            f"{shown(text)!r} holds a character that no value has (a double quote, a line break "
+            f"{excerpt(text)!r} holds a character that no value has (a double quote, a line break "
             f"or an invisible one): type the value without it, or {name}:* for any"
         )
     sent, reasons = _spelled(name, field, text)
@@ -200,12 +200,12 @@ def _unquoted(name: str, field: QueryField, text: str) -> str:
         near = get_close_matches(text[:40], field.values, n=1) or field.values
         choice = " or ".join(f'{name}:"{value}"' for value in near)
     else:
-        choice = f'{name}:"{shown(text)}"'
+        choice = f'{name}:"{excerpt(text)}"'
     return f"anything but letters, digits, * _ and - needs double quotes: type {choice}"
 
 
 def _spelled(name: str, field: QueryField, text: str) -> tuple[str, list[str]]:
-    """``text`` in the archive's own spelling, with the reasons for the difference."""
+    """Return ``text`` in the archive's own spelling, with the reasons for the difference."""
     if name == "isic_id" and "*" not in text:
         sent = parse_id(text)
         if is_legacy_id(sent):
@@ -223,7 +223,7 @@ def _spelled(name: str, field: QueryField, text: str) -> tuple[str, list[str]]:
 
 
 def _known(values: tuple[str, ...], text: str) -> str:
-    """The one of ``values``, or the beginning of one, that differs from ``text`` in case only."""
+    """Return the one of ``values``, or its beginning, that differs from ``text`` in case only."""
     if text in values:
         return text
     stem = text.removesuffix("*")

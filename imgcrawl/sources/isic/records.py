@@ -38,8 +38,10 @@ def urls_of(record: dict[str, Any], images: str) -> list[str]:
     return [url] if isinstance(url, str) and url else []
 
 
-def expected(seen: Sequence[dict[str, Any]], images: str, records: int, asked: int) -> Expects:
-    """Return the promise of a list of ids, by the records that the first `asked` of them gave.
+def expects_of_ids(
+    seen: Sequence[dict[str, Any]], images: str, records: int, asked: int
+) -> Expects:
+    """Return the promise of a list of ids, by the records of the first `asked` of them.
 
     The API's sizes are some 3 kB an image too small, which is near enough.
     """

@@ -25,7 +25,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 async def follow(fetcher: Fetcher, kept: RemoteState) -> ViewerState | None:
-    """The state that a link leads to; None where it leads to something else.
+    """Return the state that a link leads to, or None if it leads to something else.
 
     Each step is a request of its own, so that the address guard sees it, and so that what stands
     behind the # of a redirect is not lost: an answer's own address lacks it.
@@ -45,7 +45,7 @@ async def follow(fetcher: Fetcher, kept: RemoteState) -> ViewerState | None:
 
 
 def _next(url: str, location: str) -> ViewerState | RemoteState:
-    """What a redirect sends to."""
+    """Return the state, or the address of one, that a redirect leads to."""
     try:
         target = urljoin(url, location)
         # The state is no part of what is asked for, and may be far longer.

@@ -58,7 +58,7 @@ class RemoteState:
 
 
 def read_link(url: str) -> ViewerState | RemoteState:
-    """What a link to a viewer shows, or where that is kept. Raises ValueError in words."""
+    """Return the state in a link to a viewer, or where it is kept. Raises ValueError."""
     url = url.strip()
     if len(url) > MAX_LINK:
         raise ValueError(f"a link of {len(url):,} characters")
@@ -77,14 +77,14 @@ def read_link(url: str) -> ViewerState | RemoteState:
 
 
 def read_state(text: str) -> ViewerState:
-    """The state that a JSON text is, or an old link's version of one. Raises ValueError."""
+    """Return the state in a JSON text, or in the form that old links have. Raises ValueError."""
     try:
-        told = json.loads(_URL_SAFE.sub(_as_json, text))
+        state = json.loads(_URL_SAFE.sub(_as_json, text))
     except RecursionError as error:
         raise ValueError("a state that is too deep to be read") from error
     except ValueError as error:
         raise ValueError(f"no state of neuroglancer: {printable(str(error))}") from error
-    layers = told.get("layers") if isinstance(told, dict) else None
+    layers = state.get("layers") if isinstance(state, dict) else None
     named = _named(layers)
     if named is None:
         raise ValueError("a state of neuroglancer without layers")
@@ -92,9 +92,9 @@ def read_state(text: str) -> ViewerState:
 
 
 def pick_layer(state: ViewerState, name: str | None = None) -> ViewerLayer:
-    """The layer that is meant: by name, or the first image that is shown.
+    """Return the layer of a name, or the first image that is shown.
 
-    Where none is called an image, it is the first whose source is to tell what it is.
+    If no layer has the type image, it is the first without a type.
     Raises ValueError that lists what there is.
     """
     if name is not None:
@@ -113,7 +113,7 @@ def pick_layer(state: ViewerState, name: str | None = None) -> ViewerLayer:
 
 
 def images(state: ViewerState) -> list[ViewerLayer]:
-    """The layers of type image that are shown; those that are not, where none is.
+    """Return the layers of type image that are shown, or the hidden ones if none is.
 
     Where there is none, those without a type.
     """
@@ -149,7 +149,7 @@ def _remote(url: str) -> RemoteState:
 
 
 def _as_json(found: re.Match[str]) -> str:
-    """A piece of an old link as JSON has it."""
+    """Return a piece of an old link as JSON has it."""
     piece = found[0]
     if piece in {"&", "_"}:
         return ","
@@ -160,26 +160,26 @@ def _as_json(found: re.Match[str]) -> str:
 
 
 def _named(layers: object) -> list[dict[str, Any]] | None:
-    """The layers of a state: a list, or in old ones a table by name."""
+    """Return the layers of a state: a list, or in old ones a table by name."""
     if isinstance(layers, dict):
         sources = {n: v if isinstance(v, dict) else {"source": v} for n, v in layers.items()}
-        return [{"name": name, **told} for name, told in sources.items()]
+        return [{"name": name, **fields} for name, fields in sources.items()]
     if isinstance(layers, list):
         return [each for each in layers if isinstance(each, dict)]
     return None
 
 
-def _layer(told: dict[str, Any]) -> ViewerLayer:
-    kind, name = told.get("type"), told.get("name")
-    source = told.get("source")
+def _layer(fields: dict[str, Any]) -> ViewerLayer:
+    kind, name = fields.get("type"), fields.get("name")
+    source = fields.get("source")
     listed = source if isinstance(source, list) else [source]
     found = [each.get("url") if isinstance(each, dict) else each for each in listed]
     return ViewerLayer(
         name=name if isinstance(name, str) else "",
         kind=kind if isinstance(kind, str) and kind not in _UNTOLD else "",
         sources=tuple(each for each in found if isinstance(each, str) and each),
-        hidden=told.get("visible") is False or told.get("archived") is True,
-        moved=any(_moves(each.get("transform")) for each in (told, *listed) if _is_table(each)),
+        hidden=fields.get("visible") is False or fields.get("archived") is True,
+        moved=any(_moves(each.get("transform")) for each in (fields, *listed) if _is_table(each)),
     )
 
 
@@ -188,7 +188,7 @@ def _is_table(value: object) -> bool:
 
 
 def _moves(transform: object) -> bool:
-    """Whether a transformation moves anything: many only name the axes and their units."""
+    """Return True if a transformation moves anything: many only name the axes and their units."""
     matrix = transform.get("matrix") if isinstance(transform, dict) else transform
     if not isinstance(matrix, list):
         return matrix is not None

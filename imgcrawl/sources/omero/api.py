@@ -49,7 +49,7 @@ class OmeroApi:
         self._has_download_urls: bool | None = None
 
     async def ask(self, path: str) -> OmeroAnswer:
-        """The JSON below a path. A login page has status 200, and is a refusal."""
+        """Return the JSON below a path. A login page has status 200, and is a refusal."""
         url = self.server + path
         response = await self._fetcher.fetch(url, cache="json")
         if refused := self._refusal(response, url, {404: Outcome.NOT_FOUND}):
@@ -62,7 +62,7 @@ class OmeroApi:
             raise OmeroAnswerError(f"{url} answered what is neither JSON nor a web page.") from None
 
     async def record(self, kind: str, number: int) -> OmeroAnswer:
-        """The JSON of one object; that of a container is asked for once."""
+        """Return the JSON of one object; that of a container is requested once."""
         path = f"api/v0/m/{kind}s/{number}/"
         if kept := self._objects.get(path):
             return OmeroAnswer(kept)
@@ -75,7 +75,7 @@ class OmeroApi:
         return OmeroAnswer(data, answer.missing)
 
     async def listed(self, path: str, *, optional: bool = False) -> AsyncIterator[dict[str, Any]]:
-        """The records of a list, over all its pages; an `optional` one may be lacking."""
+        """Yield the records of a list, over all its pages; an `optional` one may be lacking."""
         offset, before = 0, None
         while True:
             url = f"{path}?limit={PAGE}&offset={offset}"
@@ -102,12 +102,12 @@ class OmeroApi:
                 return
 
     async def pairs(self, kind: str, number: int, name: str | None = None) -> list[Pair]:
-        """The key-value pairs that people gave to an object."""
+        """Return the key-value pairs that people gave to an object."""
         answer = await self.ask(f"webclient/api/annotations/?type=map&{kind}={number}")
         return read_annotations(answer.data, kind, number, name)
 
     async def download_urls(self, image_id: int) -> Any:
-        """IDR's own list of an image's files; not asked for again where the server has none."""
+        """Return IDR's own list of an image's files; requested once if the server has none."""
         if self._has_download_urls is False:
             return None
         answer = await self.ask(f"image/{image_id}/download_urls/")
@@ -118,11 +118,11 @@ class OmeroApi:
         return answer.data
 
     def archived_url(self, image_id: int) -> str:
-        """Where stock OMERO hands out an image's files: one as it is, several as a zip."""
+        """Return where stock OMERO hands out an image's files: one as it is, several as a zip."""
         return f"{self.server}webgateway/archived_files/download/{image_id}/"
 
     async def archived(self, image_id: int) -> str | Missing:
-        """The name of what `archived_url` hands out, empty if it has none, or the refusal."""
+        """Return the name of the file at `archived_url`, empty if it has none, or the refusal."""
         url = self.archived_url(image_id)
         # Only asked for, not fetched: a page to log in would come in place of the file.
         try:
@@ -141,7 +141,7 @@ class OmeroApi:
     def _refusal(
         self, response: Response, url: str, meanings: dict[int, Outcome]
     ) -> Missing | None:
-        """Why an answer is not what was asked for; None where it may be."""
+        """Return why an answer is a refusal or an error, or None if it may be the answer."""
         status = response.status
         kind = (response.headers.get("Content-Type") or b"").partition(b";")[0].strip().lower()
         is_page = kind == b"text/html" or response.body[:512].lstrip().startswith(b"<")

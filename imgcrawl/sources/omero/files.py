@@ -33,7 +33,7 @@ class OriginalFile:
 
     @property
     def problem(self) -> str:
-        """Why the address leads to no file, in words; empty where it may."""
+        """Why the address leads to no file; empty if it may lead to one."""
         if re.search(r"\.zarr/?$", self.url, re.IGNORECASE):
             return f"the image is an OME-Zarr, which is a folder and no file: {self.url}"
         if re.search(r"(/|\.html?)$", self.url, re.IGNORECASE):
@@ -56,7 +56,7 @@ class FilesetPaths:
 
 
 def read_paths(answer: Any) -> FilesetPaths:
-    """The answer of ``original_file_paths``; older servers do not say which fileset."""
+    """Return the answer of ``original_file_paths``; older servers do not say which fileset."""
     answer = answer if isinstance(answer, dict) else {}
     fileset = answer.get("fileset")
     number = fileset.get("id") if isinstance(fileset, dict) else None
@@ -68,7 +68,7 @@ def read_paths(answer: Any) -> FilesetPaths:
 
 
 def read_download_urls(answer: Any) -> list[OriginalFile]:
-    """The files of an answer of ``download_urls``, whose addresses are not percent-encoded."""
+    """Return the files of an answer of ``download_urls``, whose URLs are not percent-encode_url."""
     answer = answer if isinstance(answer, dict) else {}
     urls = [_whole(url) for url in _texts(answer.get("download_urls"))]
     paths = [_whole(path) for path in _texts(answer.get("client_paths"))]
@@ -76,13 +76,13 @@ def read_download_urls(answer: Any) -> list[OriginalFile]:
     names = relative_names(paths if paired else ["/".join(url.split("/")[3:]) for url in urls])
     found: dict[str, OriginalFile] = {}
     for url, name in zip(urls, names, strict=True):
-        address = encoded(url, _is_raw(url, name if paired else ""))
+        address = encode_url(url, _is_raw(url, name if paired else ""))
         found.setdefault(address, OriginalFile(name, address))
     return list(found.values())
 
 
-def by_rule(paths: FilesetPaths, files_url: str) -> list[OriginalFile]:
-    """The files of a fileset by where IDR keeps what it imports; none unless all are known."""
+def files_by_rule(paths: FilesetPaths, files_url: str) -> list[OriginalFile]:
+    """Return the files of a fileset by where IDR keeps its imports; none unless all are known."""
     client = list(dict.fromkeys(map(_whole, paths.client)))
     urls = [_ruled(path, files_url) for path in client]
     if not all(urls):
@@ -92,7 +92,7 @@ def by_rule(paths: FilesetPaths, files_url: str) -> list[OriginalFile]:
 
 
 def _whole(path: str) -> str:
-    """An OME-Zarr as one thing, in place of the many small files that it is made of."""
+    """Return the path of an OME-Zarr in place of that of one of the many files in it."""
     return re.sub(r"(\.zarr)/.*", r"\1", path, flags=re.IGNORECASE)
 
 
@@ -113,8 +113,8 @@ def _ruled(client_path: str, files_url: str) -> str:
     return ""
 
 
-def encoded(url: str, raw: bool) -> str:
-    """An address of which a request can be made; `raw`: a ``%`` in it is a percent sign.
+def encode_url(url: str, raw: bool) -> str:
+    """Return a URL that can be requested; `raw`: a ``%`` in it is a percent sign.
 
     GitHub's page of a file becomes the file.
     """
@@ -125,7 +125,7 @@ def encoded(url: str, raw: bool) -> str:
 
 
 def _is_raw(url: str, name: str) -> bool:
-    """Whether an address is as the file system has it: so it is where it ends in the file's name.
+    """Return True if a URL is as the file system has it: if it ends in the file's name.
 
     Without a name, percent-escapes are taken for what they are.
     """
@@ -135,7 +135,7 @@ def _is_raw(url: str, name: str) -> bool:
 
 
 def relative_names(paths: list[str] | tuple[str, ...]) -> list[str]:
-    """Paths without the folders that all of them lie in."""
+    """Return paths without the folders that all of them lie in."""
     split = [path.strip("/").split("/") for path in paths]
     shared = 0
     while split and all(len(p) > shared + 1 and p[shared] == split[0][shared] for p in split):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from imgcrawl.records.items import FileItem, Metadata, Missing
 from imgcrawl.records.outcomes import Outcome
-from imgcrawl.sources.omero.files import FilesetPaths, by_rule, read_download_urls, read_paths
+from imgcrawl.sources.omero.files import FilesetPaths, files_by_rule, read_download_urls, read_paths
 from imgcrawl.sources.omero.records import (
     annotation_columns,
     image_columns,
@@ -76,7 +76,7 @@ class OmeroImageItems:
         """Yield one record a file: by IDR's list, by its rule, or from the server itself."""
         group = _group(image_id, paths)
         listed = await self.api.download_urls(image_id)
-        originals = read_download_urls(listed) or by_rule(paths, self.files_url)
+        originals = read_download_urls(listed) or files_by_rule(paths, self.files_url)
         for original in originals:
             if self._is_wanted(original.name) and original.url not in self._seen:
                 self._seen.add(original.url)

@@ -36,7 +36,7 @@ class OmeroLink:
 
 
 def parse_link(link: str) -> OmeroLink:
-    """What a pasted link shows. Raises ValueError, in words, for one that shows nothing known.
+    """Return the objects that a pasted link shows. Raises ValueError if it shows nothing known.
 
     ``img_detail/9846137/?dataset=10740`` is the image: the dataset is where it was opened from.
     """
@@ -113,7 +113,7 @@ _SYMBOLS = {
 
 
 def to_nm(value: Any, unit: str) -> float | None:
-    """A length in nanometres; None for one that is no positive number or has no unit of length.
+    """Return a length in nanometres, or None if it is not positive or has no unit of length.
 
     Units are OME's words (MICROMETER) or symbols. ``pixel`` and ``reference frame`` are no lengths.
     """
@@ -132,7 +132,7 @@ def to_nm(value: Any, unit: str) -> float | None:
 
 
 def image_columns(record: dict[str, Any]) -> Metadata:
-    """The columns of an image from its JSON; keys that are absent there are absent here."""
+    """Return the columns of an image from its JSON; keys that are absent there are absent here."""
     pixels = record.get("Pixels")
     pixels = pixels if isinstance(pixels, dict) else {}
     columns: Metadata = {
@@ -180,7 +180,7 @@ def _moment(milliseconds: Any) -> str | None:
 
 
 def well_images(record: dict[str, Any]) -> list[int]:
-    """The ids of the images of a well, field by field."""
+    """Return the ids of the images of a well, field by field."""
     samples = record.get("WellSamples")
     samples = samples if isinstance(samples, list) else []
     images = [sample.get("Image") for sample in samples if isinstance(sample, dict)]
@@ -189,7 +189,7 @@ def well_images(record: dict[str, Any]) -> list[int]:
 
 
 def well_name(record: dict[str, Any]) -> str | None:
-    """A well has no name but a place: row 0 and column 0 are A1, row 26 is AA."""
+    """Return the name of a well by its place: row 0 and column 0 are A1, row 26 is AA."""
     row, column = record.get("Row"), record.get("Column")
     if not isinstance(row, int) or not isinstance(column, int):
         return None
@@ -201,7 +201,7 @@ def well_name(record: dict[str, Any]) -> str | None:
 
 
 def well_of_path(answer: Any) -> int:
-    """The well on the way to an image (``paths_to_object``); 0 for none."""
+    """Return the id of the well on the way to an image (``paths_to_object``), or 0."""
     paths = answer.get("paths") if isinstance(answer, dict) else None
     for path in paths if isinstance(paths, list) else ():
         for step in path if isinstance(path, list) else ():
@@ -224,7 +224,7 @@ class Pair:
 
 
 def read_annotations(answer: Any, kind: str, number: int, name: str | None = None) -> list[Pair]:
-    """The pairs that a webclient answer gives to one object, in order.
+    """Return the pairs that a webclient answer gives to one object, in order.
 
     A project and a screen may have the same number, so whose an annotation is, is checked by the
     kind, the id and, where it is known, the name that its link says.
@@ -254,7 +254,7 @@ def _belongs(annotation: dict[str, Any], kind: str, number: int, name: str | Non
 
 
 def annotation_columns(pairs: Iterable[Pair]) -> Metadata:
-    """``annotation_KEY`` columns; a key that occurs several times has its values in one cell."""
+    """Return ``annotation_KEY`` columns; the values of a repeated key share one cell."""
     columns: dict[str, list[str]] = {}
     for pair in pairs:
         values = columns.setdefault(f"annotation_{pair.key}", [])
@@ -264,7 +264,7 @@ def annotation_columns(pairs: Iterable[Pair]) -> Metadata:
 
 
 def license_columns(pairs: Iterable[Pair]) -> Metadata:
-    """Licence and attribution of a study, from its own annotation."""
+    """Return licence and attribution of a study, from its own annotation."""
     study = {pair.key: pair.value for pair in pairs if pair.namespace == STUDY}
     name, _, url = study.get("License", "").partition("http")
     columns = {
@@ -276,7 +276,7 @@ def license_columns(pairs: Iterable[Pair]) -> Metadata:
 
 
 def license_fits(license_name: str, wanted: Iterable[str]) -> bool:
-    """Whether a licence is one of those wanted: ``cc-by`` is CC BY 4.0, but not CC BY-NC 4.0."""
+    """Return True if a licence is wanted: ``cc-by`` is CC BY 4.0, but not CC BY-NC 4.0."""
     have = _canonical(license_name)
     return any(re.fullmatch(rf"{re.escape(_canonical(w))}(-[\d.]+)?", have) for w in wanted)
 
@@ -287,7 +287,7 @@ def _canonical(name: str) -> str:
 
 
 def file_name(disposition: str) -> str:
-    """The file's name in a Content-Disposition header, or nothing."""
+    """Return the name of the file in a Content-Disposition header, or ""."""
     if match := re.search(r"filename\*\s*=\s*[\w-]*'[^']*'([^;]+)", disposition, re.IGNORECASE):
         return unquote(match[1]).strip()
     match = re.search(r'filename\s*=\s*(?:"([^"]*)"|([^;]+))', disposition, re.IGNORECASE)

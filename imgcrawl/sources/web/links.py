@@ -1,7 +1,7 @@
 """The links of a page: HTML of any kind, directory indexes, and the listings of S3.
 
-Apache and nginx show sizes and dates beside the names, rounded and in words: they are kept as the
-page has them, and nobody relies on them.
+Apache and nginx show sizes and dates beside the names, rounded and with units: they are kept as
+the page has them, and nothing relies on them.
 """
 
 from __future__ import annotations
@@ -72,13 +72,13 @@ class PageLink:
 
 
 def read_links(body: str, url: str) -> Iterator[PageLink]:
-    """The links of a page in their order, each once; `url` is the page's own address."""
+    """Yield the links of a page in their order, each once; `url` is the page's own address."""
     if "<ListBucketResult" in body[:2000]:
         yield from _bucket(body, url)
         if more := next_page(body, url):
             yield PageLink(more, continues=True)
         return
-    selector = Selector(tamed(body))
+    selector = Selector(drop_huge_tags(body))
     try:
         base = urljoin(url, (selector.xpath("//base/@href").get() or "").strip())
     except ValueError:
@@ -89,7 +89,7 @@ def read_links(body: str, url: str) -> Iterator[PageLink]:
         hrefs += [(src, True) for src in selector.xpath(_EMBEDDED).getall()]
     seen: set[str] = set()
     for href, embedded in hrefs[:MAX_LINKS]:
-        link = repaired(href, base)
+        link = clean_href(href, base)
         if link is None or link in seen:
             continue
         seen.add(link)
@@ -104,8 +104,8 @@ def read_links(body: str, url: str) -> Iterator[PageLink]:
         )
 
 
-def tamed(body: str) -> str:
-    """A page without the tags that have no end of attributes: a parser compares each with all."""
+def drop_huge_tags(body: str) -> str:
+    """Return a page without tags of too many attributes: a parser compares each with all."""
     return _LONG_TAG.sub(
         lambda tag: "" if _n_attributes(tag[0]) > _MAX_ATTRIBUTES else tag[0], body
     )
@@ -116,7 +116,7 @@ def _n_attributes(tag: str) -> int:
 
 
 def next_page(body: str, url: str) -> str | None:
-    """Where an S3 listing goes on; None at its end."""
+    """Return the address of the next page of an S3 listing, or None at its end."""
     if "<ListBucketResult" not in body[:2000]:
         return None
     selector = Selector(body, type="xml")
@@ -128,8 +128,8 @@ def next_page(body: str, url: str) -> str | None:
     return f"{bare}{'&' if '?' in bare else '?'}continuation-token={quote(token, safe='')}"
 
 
-def repaired(href: str, base: str) -> str | None:
-    """An href as a browser takes it: blanks and controls gone or encoded; None for no address."""
+def clean_href(href: str, base: str) -> str | None:
+    """Return an href as a browser takes it, controls gone or encoded; None if it is no URL."""
     href = re.sub(r"[\t\r\n]", "", href).strip()
     if (
         not href
@@ -148,7 +148,7 @@ def repaired(href: str, base: str) -> str | None:
 
 
 def _beside(selector: Selector) -> dict[str, str]:
-    """What stands beside each link of a directory index: in its row, or behind it in its line."""
+    """Return the text beside each link of a directory index: in its row, or behind it."""
     if not re.search(
         r"(?i)index of|directory listing", selector.xpath("string(//title)").get() or ""
     ):
@@ -169,13 +169,13 @@ def _beside(selector: Selector) -> dict[str, str]:
 
 
 def _behind(link: Any) -> str:
-    """The text behind an element of a page, whatever small element stands between."""
+    """Return the text behind an element of a page, across small elements between."""
     texts = (each.tail for each in chain([link], islice(link.itersiblings(), 2)))
     return next(filter(None, texts), "")
 
 
 def _bucket(body: str, url: str) -> Iterator[PageLink]:
-    """The keys and the common prefixes of ListObjectsV2; the echoed <Prefix> is none of them."""
+    """Yield the keys and the common prefixes of ListObjectsV2, without the echoed <Prefix>."""
     selector = Selector(body, type="xml")
     selector.remove_namespaces()
     root = url.partition("?")[0]

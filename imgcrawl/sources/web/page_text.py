@@ -17,7 +17,7 @@ MAX_TEXT = 1 << 20
 
 
 def voxel_columns(text: str) -> dict[str, Any]:
-    """``voxel_x_nm`` and its kin, and the words they are from; empty where the text is not plain.
+    """Return ``voxel_x_nm`` and its kin, and the words they are from; {} if the text is not plain.
 
     Plain is one size, the same along all axes: a page does not say in which order it names them,
     and a region is measured in the same way.

@@ -17,12 +17,12 @@ _RELATIVE = re.compile(r"(?://[^/]|\.{0,2}/)[^\n\r\t<>\"\\]*")
 
 
 def normal_url(url: str) -> str:
-    """One spelling of a URL, without its fragment."""
+    """Return one spelling of a URL, without its fragment."""
     return safe_url_string(urldefrag(url).url)
 
 
 def urls_in(text: str, base: str) -> Iterator[str]:
-    """The URLs in a text; relative to `base` only where a string of JSON is nothing else.
+    """Yield the URLs in a text; relative to `base` only if a string of JSON is nothing else.
 
     A bare name ("stack.tif") is none: what folder it lies in, only the script knows.
     """
@@ -41,7 +41,7 @@ def urls_in(text: str, base: str) -> Iterator[str]:
 
 
 def _strings(value: Any) -> Iterator[str]:
-    """The strings in a JSON value, in order, however deep."""
+    """Yield the strings in a JSON value, in order, however deep."""
     waiting = [value]
     while waiting:
         match waiting.pop():
