@@ -49,7 +49,7 @@ class DistinctPipeline(RunPipeline):
                 if entry.to_item().rank < item.rank:
                     self._drop(item, entry.record_id)
                     break
-                self._run.revoke(
+                self._run.records.revoke(
                     entry, entry.result.as_missing(Outcome.DUPLICATE, _of(item.record_id))
                 )
         return item

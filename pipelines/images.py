@@ -133,7 +133,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
         """Return the result of an item; items with the same URL share one answer."""
         asking = self._run.in_flight.share_url(item)
         if asking.item is item:
-            there = self._run.same_url(item) if item.recovered_file is None else None
+            there = self._run.records.same_url(item) if item.recovered_file is None else None
         else:
             there = await asking.answer_for(item)
         result = await self._shared(item, there) or await self._result(item)

@@ -24,5 +24,5 @@ class MetadataPipeline(RunPipeline):
                 result = Stored(tries=0)
         if item.hint and isinstance(result, Missing) and item.hint not in result.message:
             result = replace(result, message=f"{result.message}; {item.hint}")
-        self._run.finish(item, result)
+        self._run.records.finish(item, result)
         return item

@@ -50,7 +50,8 @@ class PlaceholdersPipeline(RunPipeline):
         message = f"{host} sends the same bytes for different pictures: no photograph"
         for entry in written:
             if isinstance(entry.result, Stored):
-                self._run.revoke(entry, entry.result.as_missing(Outcome.PLACEHOLDER, message))
+                missing = entry.result.as_missing(Outcome.PLACEHOLDER, message)
+                self._run.records.revoke(entry, missing)
         for other, there in flying:
             if there.file_name is not None:
                 self._run.files.remove(there.file_name)

@@ -42,7 +42,7 @@ class ResumePipeline(RunPipeline):
         if not self._run.in_flight.start(item):
             raise DropItem(f"{item.record_id} is in flight already")
         if item.previous_failure is not None:
-            self._run.look_up(item)
+            self._run.records.look_up(item)
             self._place(item)
         elif not self._is_done(item) and item.result is None:
             self._place(item)
@@ -65,7 +65,7 @@ class ResumePipeline(RunPipeline):
         return found
 
     def _is_done(self, item: Item) -> bool:
-        entry = self._run.look_up(item)
+        entry = self._run.records.look_up(item)
         if entry is None:
             return False
         result = entry.result
@@ -73,7 +73,7 @@ class ResumePipeline(RunPipeline):
             case Stored(file_name=None):
                 done = not item.urls
             case Stored():
-                done = self._run.has_file(entry)
+                done = self._run.records.has_file(entry)
             case _ if item.result is not None:  # what the source says today
                 done = item.result == replace(result, tries=item.result.tries)
             case _:

@@ -145,7 +145,7 @@ class Backpressure:
                     await self._accept(output)
             case Quota():
                 if self._is_mine(output.key):
-                    self._run.open_quota(output)
+                    self._run.records.open_quota(output)
                 else:
                     output.wanted = 0
             case Bookmark():
@@ -167,7 +167,7 @@ class Backpressure:
             logger.warning("No record: %s: %s", piece.where, piece.problem)
         elif self._n_unreadable == _SHOWN + 1:
             logger.warning("More that is no record will be in failures.csv, and not shown here.")
-        self._run.unreadable(piece)
+        self._run.records.unreadable(piece)
 
     async def _accept(self, item: Item) -> None:
         item.record_id = utf8(item.record_id)
@@ -213,8 +213,8 @@ class Backpressure:
     def _ended(self, flight: Flight) -> None:
         if flight.host is not None:
             self._queue.release(flight)
-        if flight.item.quota in self._run.quotas:
-            self._run.quotas[flight.item.quota].ended()
+        if flight.item.quota in self._run.records.quotas:
+            self._run.records.quotas[flight.item.quota].ended()
 
     def _item_done(self, item: Any) -> None:
         self._run.in_flight.ended(item)
@@ -223,7 +223,7 @@ class Backpressure:
         """Give an outcome to a record although a pipeline failed."""
         if isinstance(item, Item):
             message = f"a fault of imgcrawl: {type(failure.value).__name__}: {failure.value}"
-            self._run.finish(item, Missing(Outcome.INTERRUPTED, message))
+            self._run.records.finish(item, Missing(Outcome.INTERRUPTED, message))
         self._item_done(item)
 
     async def _let_close(self) -> None:

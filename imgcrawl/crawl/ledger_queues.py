@@ -42,7 +42,7 @@ class RetryQueue:
             return False  # its class may have enough by now: the spider knows
         match entry.result:
             case Stored():
-                return not self._run.has_file(entry)
+                return not self._run.records.has_file(entry)
             case result:
                 # Without a URL only its source can tell whether it may be had by now.
                 return result.outcome in self._retry and bool(entry.to_item().urls)
@@ -63,7 +63,7 @@ class WaybackQueue:
     def next_round(self) -> Iterator[Item]:
         """Yield items to look for now; none if there is nothing more to do."""
         for entry in self._entries():
-            quota = self._run.quotas.get(entry.quota or "")
+            quota = self._run.records.quotas.get(entry.quota or "")
             if entry.record_id in self._tried or (quota is not None and not quota.room):
                 continue
             if not self._left:

@@ -94,7 +94,7 @@ class RunLifecycle:
 
     def _tables(self) -> None:
         self.run.out.sweep()  # what is half-done may be what fills the disk
-        self.run.note_quotas()
+        self.run.records.note_quotas()
         self.run.recorder.close()
 
     def _write(self, write: Callable[[], None]) -> bool:

@@ -1,4 +1,4 @@
-"""One run into one OUT: what its parts share.
+"""One run into one OUT: opened, stopped, closed.
 
 The pipelines, the back-pressure, the progress display and the summary all meet here. Spiders do
 not: they yield what they find, and are given what they need.
@@ -7,29 +7,21 @@ not: they yield what they find, and are given what they need.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.crawl.in_flight import InFlight
-from imgcrawl.dataset.entries import LedgerEntry
+from imgcrawl.crawl.run_records import RunRecords
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.dataset.tables import write_all
 from imgcrawl.dataset.writer import LedgerWriter
-from imgcrawl.records.counts import Counts
-from imgcrawl.records.items import Missing, Stored
 from imgcrawl.records.outcomes import Outcome
-from imgcrawl.records.quotas import Quota, describe_quotas
 from imgcrawl.storage.directory import FAILURES, LEDGER, METADATA, OutputDirectory
 from imgcrawl.storage.record_files import RecordFiles
-from imgcrawl.text.redact import utf8
 from imgcrawl.text.sizes import format_size
-from imgcrawl.text.times import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from imgcrawl.records.items import Item, Result, Unreadable
     from imgcrawl.storage.uploader import Uploader
 
 
@@ -55,13 +47,11 @@ class Run:
             raise
         self.files = RecordFiles(self.out, local=local, uploader=self.uploader)
         self.recorder = LedgerWriter(self.out, self.ledger, self.cannot_write)
-        self.in_flight = InFlight(self.recorder.bookmark)
-        self.counts = Counts()
-        self.started_at = utc_now()
+        self.records = RunRecords(self.ledger, self.recorder, self.files, self._disk_full)
+        self.in_flight, self.counts = self.records.in_flight, self.records.counts
         self.started = time.monotonic()
         self.error: str | None = None
         self.stopping = False
-        self.quotas: dict[str, Quota] = {}
         self._on_stop: list[Callable[[], None]] = []
         # A run that was killed may have left files that its ledger does not know yet.
         self.recovering = self.ledger.state("open") == "1"
@@ -70,121 +60,6 @@ class Run:
         self.ledger.set_state("open", "1")
         if self.recovering or not self._has_tables():
             write_all(self.out, self.ledger)
-
-    # --- a record -----------------------------------------------------------------------------
-
-    def look_up(self, item: Item) -> LedgerEntry | None:
-        """Return the entry that the ledger has of an item that starts, and keep it at hand."""
-        entry = self.recorder.get(item.record_id)
-        self.in_flight.learn(item, entry)
-        return entry
-
-    def has_file(self, entry: LedgerEntry) -> bool:
-        """Return True if a stored record has all that it must: its file is there, undoubted."""
-        stored = entry.result
-        if not isinstance(stored, Stored) or entry.doubt:
-            return False
-        return stored.file_name is None or self.files.is_there(stored.file_name, stored.bytes)
-
-    def same_url(self, item: Item) -> Result | None:
-        """Return what the first URL of an item gave another record, or None.
-
-        A stored file counts whenever it was stored, a failure only if it is of this run.
-        """
-        entry = self.recorder.of_url(utf8(item.urls[0]))
-        if entry is None or entry.record_id == item.record_id:
-            return None
-        match entry.result:
-            case Stored(file_name=str()) as stored:
-                return stored if self.files.local and self.has_file(entry) else None
-            case Missing() as missing if self._is_ours(entry):
-                return missing if entry.to_item().urls == item.urls else None
-        return None
-
-    def finish(self, item: Item, result: Result) -> None:
-        """Write down what became of an item: the last thing to happen to a record."""
-        before = self.in_flight.known(item)
-        if item.unchanged:
-            self._finish_unchanged(item, result, before)
-        else:
-            if item.previous_failure is not None and before is not None:
-                self._uncount(before)
-            self.counts.add(result, candidate=item.quota is not None)
-            if isinstance(result, Stored) and item.quota in self.quotas:
-                self.quotas[item.quota].count(1)
-            self._record(item, result, before, utc_now())
-        if isinstance(result, Missing) and result.outcome is Outcome.DISK_FULL:
-            self.fail(f"The disk of {self.out.root} is full. Free some space and run again.")
-        if isinstance(result, Stored) and item.replaces:
-            self.recorder.forget_missing(item.replaces)
-        self.in_flight.ended(item)
-
-    def _finish_unchanged(self, item: Item, result: Result, before: LedgerEntry | None) -> None:
-        """Keep the row of a record that was not asked for anew; its columns may have changed."""
-        if item.quota is None:  # a quota knows what it has from the start
-            self.counts.add_unchanged(result)
-        if before is None:
-            return
-        if "phash" in before.metadata:
-            item.metadata.setdefault("phash", before.metadata["phash"])  # made once, kept
-        if before.metadata != item.metadata:
-            self._record(item, result, before, before.last_try_at)
-
-    def revoke(self, entry: LedgerEntry, missing: Missing) -> None:
-        """Remove the file of a record that was stored and turns out to be missing."""
-        stored = entry.result
-        assert isinstance(stored, Stored)
-        if stored.file_name is not None:
-            self.files.remove(stored.file_name)
-        self.recorder.record(replace(entry, result=missing, last_try_at=utc_now()), was=Stored)
-        self._uncount(entry)
-        self.counts.add(missing, candidate=entry.quota is not None)
-        if entry.quota in self.quotas:
-            self.quotas[entry.quota].count(-1)
-
-    def unreadable(self, piece: Unreadable) -> None:
-        """Write down a piece of the source that is no record, until a run can read it."""
-        self.recorder.unreadable(piece.where, piece.problem, utc_now())
-        self.counts.outcomes[Outcome.BAD_URL] += 1
-
-    def _record(self, item: Item, result: Result, before: LedgerEntry | None, now: str) -> None:
-        was = type(before.result) if before else None
-        self.recorder.record(LedgerEntry.from_item(item, result, now), was=was)
-
-    def _uncount(self, entry: LedgerEntry) -> None:
-        candidate, ours = entry.quota is not None, self._is_ours(entry)
-        self.counts.remove(entry.result, candidate=candidate, in_this_run=ours)
-
-    def _is_ours(self, entry: LedgerEntry) -> bool:
-        """Return True if this run was the last to ask for a record."""
-        return entry.last_try_at >= self.started_at
-
-    # --- classes ------------------------------------------------------------------------------
-
-    def open_quota(self, quota: Quota) -> None:
-        """Add a quota, with what is already stored of it."""
-        if self.quotas.get(quota.key) is quota:
-            return
-        self.quotas[quota.key] = quota
-        self.ledger.write_quotas([quota])
-        entries = self.ledger.of_quota(quota.key)
-        quota.stored = sum(
-            isinstance(e.result, Stored) and bool(e.result.file_name) and self.has_file(e)
-            for e in entries
-        )
-        self.counts.unchanged += quota.stored
-
-    def note_quotas(self) -> None:
-        """Write down what was learnt of the classes: how long their lists are."""
-        self.ledger.write_quotas(self.quotas.values())
-
-    def describe_activity(self) -> str:
-        """Return what is under way: classes, large files, or the phase."""
-        if self.quotas:
-            return describe_quotas(self.quotas.values())
-        return self.counts.describe_activity()
-
-    # --- the run ------------------------------------------------------------------------------
 
     def fail(self, error: str) -> None:
         """End the run because of `error`, a sentence for the user."""
@@ -198,6 +73,9 @@ class Run:
             f"{self.out.root} cannot be written to any more ({error}). Free some space there, and "
             "run the same command again: it goes on."
         )
+
+    def _disk_full(self) -> None:
+        self.fail(f"The disk of {self.out.root} is full. Free some space and run again.")
 
     def check_disk(self, needed: int) -> None:
         """End the run if the disk cannot hold `needed` bytes less what is stored already."""

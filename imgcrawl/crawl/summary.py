@@ -54,16 +54,12 @@ def summarize(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict
     classes = list(run.ledger.classes())
     short = sum(count.short for count in classes)
     arguments = getattr(crawler.spider, "arguments_given", {})
+    this_run = run.counts
     summary: dict[str, Any] = {
         "spider": crawler.spidercls.name,
         "arguments": {name: without_secrets(str(value)) for name, value in arguments.items()},
-        "versions": {
-            "imgcrawl": imgcrawl.__version__,
-            "scrapy": scrapy.__version__,
-            "pillow": PIL.__version__,
-            "python": platform.python_version(),
-        },
-        "started_at": run.started_at,
+        "versions": _versions(),
+        "started_at": run.records.started_at,
         "ended_at": utc_now(),
         "seconds": round(time.monotonic() - run.started, 3),
         "exit_status": exit_status,
@@ -72,7 +68,7 @@ def summarize(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict
         "records": {
             "stored": counts.get(Outcome.STORED, 0),
             "missing": promised.total() - promised[Outcome.STORED] + short,
-            "expected": run.counts.expected,
+            "expected": this_run.expected,
         },
         "bytes": run.ledger.stored_bytes(),
         "missing_by_reason": {
@@ -82,10 +78,10 @@ def summarize(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict
         },
         "missing_by_host": _by_host(run),
         "this_run": {
-            "outcomes": {o.value: n for o, n in sorted(run.counts.outcomes.items()) if n},
-            "already_there": run.counts.unchanged - run.counts.not_retried,
-            "not_tried_again": run.counts.not_retried,
-            "bytes": run.counts.bytes,
+            "outcomes": {o.value: n for o, n in sorted(this_run.outcomes.items()) if n},
+            "already_there": this_run.unchanged - this_run.not_retried,
+            "not_tried_again": this_run.not_retried,
+            "bytes": this_run.bytes,
         },
     }
     if classes:
@@ -96,6 +92,15 @@ def summarize(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict
             "replaced": counts.total() - promised.total() - sum(c.stored for c in classes),
         }
     return summary
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "imgcrawl": imgcrawl.__version__,
+        "scrapy": scrapy.__version__,
+        "pillow": PIL.__version__,
+        "python": platform.python_version(),
+    }
 
 
 def _by_host(run: Run) -> dict[str, dict[str, int]]:

@@ -51,7 +51,7 @@ class PeriodicExtension:
             "missing": counts.missing,
             "expected": counts.expected,
             "bytes": counts.bytes,
-            "activity": self._run.describe_activity()[:MAX_ACTIVITY],
+            "activity": self._run.records.describe_activity()[:MAX_ACTIVITY],
         }
 
     def opened(self) -> None:

@@ -58,8 +58,8 @@ class Crawl:
 
     def finish(self, item: Item, outcome: Outcome = Outcome.NOT_FOUND) -> None:
         self.run.in_flight.start(item)
-        self.run.look_up(item)
-        self.run.finish(item, Missing(outcome, url=item.urls[0]))
+        self.run.records.look_up(item)
+        self.run.records.finish(item, Missing(outcome, url=item.urls[0]))
 
     def signal(self, signal: object, item: Item, **more: Any) -> None:
         self.crawler.signals.send_catch_log(signal, item=item, **more)
@@ -239,7 +239,7 @@ def test_a_shard_has_its_own_records_and_classes(run: Run) -> None:
         assert 0 < len(ids) < 20
         mine = [key for key in (f"n{n}" for n in range(20)) if crc32(key.encode()) % 2 == 0]
         assert 0 < len(mine) < 20
-        assert list(run.quotas) == mine
+        assert list(run.records.quotas) == mine
         assert [each.key for each in classes if each.wanted] == mine
         assert run.counts.outcomes[Outcome.BAD_URL] == sum(
             crc32(row.where.encode()) % 2 == 0 for row in rows

@@ -43,9 +43,9 @@ def stored(run: Run, name: str, body: bytes = b"picture") -> Stored:
 
 def finish(run: Run, each: Item, result: Result) -> None:
     run.in_flight.start(each)
-    run.look_up(each)
+    run.records.look_up(each)
     each.result = result
-    run.finish(each, result)
+    run.records.finish(each, result)
 
 
 def in_loop(function: Callable[[], Awaitable[None]]) -> None:
@@ -110,7 +110,7 @@ def test_a_revoked_record_loses_its_file_and_its_count(run: Run) -> None:
         entry = run.recorder.get("a")
         assert entry is not None
         assert isinstance(entry.result, Stored)
-        run.revoke(entry, entry.result.as_missing(Outcome.PLACEHOLDER, "no photograph"))
+        run.records.revoke(entry, entry.result.as_missing(Outcome.PLACEHOLDER, "no photograph"))
         now = run.recorder.get("a")
         assert now is not None
         assert now.result.outcome is Outcome.PLACEHOLDER
@@ -123,14 +123,14 @@ def test_a_revoked_record_loses_its_file_and_its_count(run: Run) -> None:
 def test_a_class_counts_its_candidates(run: Run) -> None:
     async def crawl() -> None:
         quota = Quota("n1", 2)
-        run.open_quota(quota)
+        run.records.open_quota(quota)
         finish(run, item("a", quota="n1"), stored(run, "a.jpg"))
         finish(run, item("b", quota="n1"), Missing(Outcome.NOT_FOUND, url=URL))
         assert quota.room == 1
         assert (run.counts.done, run.counts.missing, run.counts.replaced) == (1, 0, 1)
         entry = run.recorder.get("a")
         assert entry is not None
-        run.revoke(entry, Missing(Outcome.DUPLICATE, url=URL))
+        run.records.revoke(entry, Missing(Outcome.DUPLICATE, url=URL))
         assert quota.room == 2
         assert run.counts.replaced == 2
 
@@ -170,19 +170,19 @@ def test_the_first_error_is_the_one_that_is_kept(run: Run) -> None:
 def test_a_url_that_another_record_had_is_known(run: Run) -> None:
     async def crawl() -> None:
         finish(run, item("a"), stored(run, "a.jpg"))
-        assert run.same_url(item("a")) is None  # its own
-        there = run.same_url(item("b"))
+        assert run.records.same_url(item("a")) is None  # its own
+        there = run.records.same_url(item("b"))
         assert isinstance(there, Stored)
         (run.out.root / "images/a.jpg").unlink()
-        assert run.same_url(item("b")) is None
+        assert run.records.same_url(item("b")) is None
         finish(
             run,
             ImageItem("c", ["http://gone.org/"], "c"),
             Missing(Outcome.DNS, "", "http://gone.org/"),
         )
-        failed = run.same_url(ImageItem("d", ["http://gone.org/"], "d"))
+        failed = run.records.same_url(ImageItem("d", ["http://gone.org/"], "d"))
         assert isinstance(failed, Missing)
-        assert run.same_url(ImageItem("d", ["http://gone.org/", URL], "d")) is None
+        assert run.records.same_url(ImageItem("d", ["http://gone.org/", URL], "d")) is None
 
     in_loop(crawl)
 
@@ -192,7 +192,7 @@ def test_the_exit_status_says_what_the_run_came_to(run: Run) -> None:
         finish(run, item("a"), stored(run, "a.jpg"))
         run.recorder.flush()
         assert exit_status_of(run, "finished", None) == ExitStatus.COMPLETE
-        run.unreadable(Unreadable("list.csv, line 3", "no URL"))
+        run.records.unreadable(Unreadable("list.csv, line 3", "no URL"))
         run.recorder.flush()
         assert exit_status_of(run, "finished", None) == ExitStatus.SOME_MISSING
         assert exit_status_of(run, "shutdown", None) == ExitStatus.FAILED
@@ -205,7 +205,7 @@ def test_the_exit_status_says_what_the_run_came_to(run: Run) -> None:
 
 def test_a_class_that_is_short_is_some_missing(run: Run) -> None:
     async def crawl() -> None:
-        run.open_quota(Quota("n1", 2))
+        run.records.open_quota(Quota("n1", 2))
         finish(run, item("a", quota="n1"), stored(run, "a.jpg"))
         finish(run, item("b", quota="n1"), Missing(Outcome.NOT_FOUND, url=URL))
         run.recorder.flush()

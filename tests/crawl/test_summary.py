@@ -33,13 +33,13 @@ def fill(run: Run, results: dict[str, Result], **more: Any) -> None:
 
     async def crawl() -> None:
         if any(record_id.startswith("c") for record_id in results):
-            run.open_quota(Quota("n1", 3))
+            run.records.open_quota(Quota("n1", 3))
         for record_id, result in results.items():
             quota = "n1" if record_id.startswith("c") else None
             item = ImageItem(record_id, [result.url or ""], record_id, quota=quota, **more)
             run.in_flight.start(item)
-            run.look_up(item)
-            run.finish(item, result)
+            run.records.look_up(item)
+            run.records.finish(item, result)
         run.recorder.flush()
 
     asyncio.run(crawl())
@@ -83,7 +83,7 @@ def test_the_sums_are_those_of_the_ledger(run: Run) -> None:
 
 def test_what_cannot_be_read_is_missing(run: Run) -> None:
     async def crawl() -> None:
-        run.unreadable(Unreadable("list.csv, row 2", "no URL"))
+        run.records.unreadable(Unreadable("list.csv, row 2", "no URL"))
         run.recorder.flush()
 
     asyncio.run(crawl())
