@@ -1,7 +1,8 @@
 """A plain, fast HTTP server of JPEGs on loopback, so that only the client is measured.
 
-``python -m bench.server --port-file FILE``: /N.jpg answers with one of 200 distinct pictures of
-about 80 kB (0.5 megapixels), or with ``--tiny`` of 1 kB; keep-alive, nothing else.
+``python -m bench.server --port-file FILE``: a path that ends with /N.jpg answers with one of 200
+distinct pictures of about 80 kB (0.5 megapixels), or with ``--tiny`` of 1 kB; keep-alive, nothing
+else.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from random import Random
 from PIL import Image, ImageFilter
 
 PICTURES = 200
-COMMENT = 12  # bytes
+DIGITS = 8  # of a picture's number, in the comment of its file
+COMMENT = 4 + DIGITS  # bytes
 
 
 def pictures(*, tiny: bool) -> list[bytes]:
@@ -48,13 +50,11 @@ class PictureProtocol(asyncio.Protocol):
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
             path = self._buffer.split(b" ", 2)[1]
             self._buffer = self._buffer[end + 4 :]
-            digits = b"".join(
-                path[i : i + 1] for i in range(len(path)) if path[i : i + 1].isdigit()
-            )
-            if digits:
-                head, body = self.answers[int(digits) % PICTURES]
+            number = path.rpartition(b"/")[2].partition(b".")[0]
+            if number.isdigit() and len(number) <= DIGITS:
+                head, body = self.answers[int(number) % PICTURES]
                 # A comment makes every picture a file of its own.
-                comment = b"\xff\xfe\x00\x0a%08d" % int(digits)
+                comment = b"\xff\xfe\x00\x0a%0*d" % (DIGITS, int(number))
                 self._transport.writelines((head, body[:2], comment, body[2:]))
             else:
                 self._transport.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
 SIDE = 512
 CHUNK = 64
-NGINX = "/usr/sbin/nginx"
+NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 THEIRS = """
 import sys
 import numpy, tifffile
@@ -40,6 +43,8 @@ watch.stop(sys.argv[3])
 
 def main(rounds: int) -> None:
     """Compare interleaved runs, sharded JPEG and raw, at 0 and 50 ms."""
+    if NGINX is None or find_spec("cloudvolume") is None:
+        raise SystemExit("This needs nginx (apt install nginx-light) and cloud-volume (pip)")
     with tempfile.TemporaryDirectory() as room:
         Path(room).chmod(0o755)  # nginx's workers are nobody
         folder = Path(room, "served")
@@ -96,7 +101,7 @@ def serving(folder: Path, latency: int) -> Iterator[str]:
             f"server {{ listen 127.0.0.1:{port}; root {folder}; }} }}"
         )
         (folder / "nginx.conf").write_text(text)
-        command = [NGINX, "-c", f"{folder}/nginx.conf", "-e", f"{folder}/errors"]
+        command = [str(NGINX), "-c", f"{folder}/nginx.conf", "-e", f"{folder}/errors"]
     server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
         time.sleep(2)
