@@ -12,6 +12,7 @@ from scrapy.spiderloader import get_spider_loader
 from docs.generate.settings_table import sections
 from docs.generate.tables import pages, with_tables
 from imgcrawl import settings
+from imgcrawl.dataset import duplicates, tables
 from imgcrawl.records.outcomes import Outcome
 from tests.conftest import ROOT, scrapy
 
@@ -54,6 +55,22 @@ def test_reasons_are_all_there_with_what_the_next_run_does() -> None:
         told |= dict.fromkeys(re.findall(r"`(\w+)`", names), again == "yes")
     missing = set(Outcome) - {Outcome.STORED}
     assert told == {str(outcome): outcome.retryable for outcome in missing}
+
+
+@pytest.mark.parametrize(
+    ("heading", "columns"),
+    [
+        ("metadata.csv", tables.FIXED_COLUMNS),
+        ("failures.csv", tables.FAILURE_COLUMNS),
+        ("classes.csv", tables.CLASSES_COLUMNS),
+        ("duplicates.csv", duplicates.COLUMNS),
+    ],
+)
+def test_columns_are_described_in_their_order(heading: str, columns: tuple[str, ...]) -> None:
+    page = (ROOT / "docs" / "out.md").read_text("utf-8")
+    section = page.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    words = [word for word in re.findall(r"`(\w+)`", section) if word in columns]
+    assert tuple(dict.fromkeys(words)) == columns
 
 
 @pytest.mark.parametrize(
