@@ -12,6 +12,7 @@ from imgcrawl.storage.directory import LINKROT
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from imgcrawl.storage.base import Storage
     from imgcrawl.storage.directory import OutputDirectory
 
 SHOWN = 10  # groups of a kind on the terminal; linkrot.csv has all
@@ -24,7 +25,7 @@ class Command(OutCommand[LinkRot]):
         """Return the description that ``scrapy`` lists."""
         return "Report which links of a dataset are gone, by host, class, split and reason"
 
-    def process(self, out: OutputDirectory) -> LinkRot:
+    def process(self, out: OutputDirectory, storage: Storage) -> LinkRot:
         """Report on one OUT."""
         return write_link_rot(out)
 

@@ -10,6 +10,7 @@ from imgcrawl.dataset.rebuild import RebuildCounts, rebuild
 from imgcrawl.storage.directory import FAILURES, METADATA
 
 if TYPE_CHECKING:
+    from imgcrawl.storage.base import Storage
     from imgcrawl.storage.directory import OutputDirectory
 
 
@@ -20,7 +21,7 @@ class Command(OutCommand[RebuildCounts]):
         """Return the description that ``scrapy`` lists."""
         return "Make metadata.csv and failures.csv again from a dataset's ledger"
 
-    def process(self, out: OutputDirectory) -> RebuildCounts:
+    def process(self, out: OutputDirectory, storage: Storage) -> RebuildCounts:
         """Rebuild one OUT."""
         return rebuild(out)
 

@@ -9,7 +9,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from imgcrawl.dataset.files import LocalFiles
+from imgcrawl.dataset.files import LocalFiles, StoreFiles
 from imgcrawl.dataset.out_command import OutCommand
 from imgcrawl.dataset.verify import Problem, Verification, VerifyFigures
 from imgcrawl.progress.display import open_display
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from scrapy.settings import Settings
 
+    from imgcrawl.storage.base import Storage
     from imgcrawl.storage.directory import OutputDirectory
 
 
@@ -54,13 +55,14 @@ class Command(OutCommand[VerifyFigures]):
         self._opts = opts
         super().run(args, opts)
 
-    def process(self, out: OutputDirectory) -> VerifyFigures:
+    def process(self, out: OutputDirectory, storage: Storage) -> VerifyFigures:
         """Verify one OUT."""
         assert self.settings is not None
-        with closing(_VerifyProgress(self.settings)) as progress:
+        files = LocalFiles(out.root) if storage.is_local else StoreFiles(storage, out)
+        with closing(_VerifyProgress(self.settings)) as progress, closing(files):
             return Verification(
                 out,
-                LocalFiles(out.root),
+                files,
                 read_manifest,
                 quick=self._opts.quick,
                 repair=self._opts.repair,

@@ -16,6 +16,7 @@ from imgcrawl.storage.open_output import open_output
 if TYPE_CHECKING:
     import argparse
 
+    from imgcrawl.storage.base import Storage
     from imgcrawl.storage.directory import OutputDirectory
 
 T = TypeVar("T")
@@ -34,8 +35,11 @@ class OutCommand(ScrapyCommand, Generic[T]):
         """Return the arguments, for the usage line."""
         return "OUT"
 
-    def process(self, out: OutputDirectory) -> T:
-        """Process one OUT and return the result. Raises OutputError if its ledger is unreadable."""
+    def process(self, out: OutputDirectory, storage: Storage) -> T:
+        """Process one OUT, whose files lie in `storage`, and return the result.
+
+        Raises OutputError if its ledger is unreadable.
+        """
         raise NotImplementedError
 
     def print_result(self, found: T, place: str) -> None:
@@ -49,8 +53,8 @@ class OutCommand(ScrapyCommand, Generic[T]):
             raise UsageError(f"scrapy {name} takes one OUT: the folder, or s3:// or gs:// address")
         assert self.settings is not None
         try:
-            with open_output(args[0], self.settings) as out:
-                found = self.process(out)
+            with open_output(args[0], self.settings) as (out, storage):
+                found = self.process(out, storage)
         except (ArgumentError, OutputError, sqlite3.DatabaseError) as error:
             words = str(error)
             if isinstance(error, sqlite3.DatabaseError):

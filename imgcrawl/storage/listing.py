@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _BATCH = 1000  # rows of one transaction
@@ -63,6 +63,18 @@ class Listing:
                 (_text(name), _text(f"{name}/"), _text(f"{name}0")),  # 0 comes next to the slash
             ).fetchone()
         return None if row[0] is None else int(row[0])
+
+    def below(self, folder: str = "") -> Iterator[str]:
+        """Yield the keys below a folder, sorted; of all objects without one."""
+        last, end = (f"{folder}/", f"{folder}0") if folder else ("", "\U0010ffff")
+        sql = "SELECT key FROM objects WHERE key > ? AND key < ? ORDER BY key LIMIT ?"
+        while True:
+            with self._lock:
+                page = self._db.execute(sql, (_text(last), _text(end), _BATCH)).fetchall()
+            if not page:
+                return
+            yield from (row[0] for row in page)
+            last = page[-1][0]
 
     def of_record(self, name: str) -> list[str]:
         """Return the keys of a stored file, or folder, and of its smaller copies."""

@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING
 from imgcrawl.records.errors import OutputError
 from imgcrawl.storage.address import BucketAddress, is_address, scratch_of
 from imgcrawl.storage.directory import LEDGER, OutputDirectory
+from imgcrawl.storage.local import LocalStorage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scrapy.settings import Settings
 
+    from imgcrawl.storage.base import Storage
+
 
 @contextmanager
-def open_output(place: str, settings: Settings) -> Iterator[OutputDirectory]:
-    """Yield an OUT that has a ledger: a folder, or the scratch folder of a store's address.
+def open_output(place: str, settings: Settings) -> Iterator[tuple[OutputDirectory, Storage]]:
+    """Yield an OUT that has a ledger, and where its files lie: in that folder, or in a store.
+
+    Of a store the folder is the scratch folder of its address.
 
     Files that change in it are put into the store at the end.
     Raises OutputError if it is in use or holds no dataset, and ArgumentError.
@@ -28,7 +33,7 @@ def open_output(place: str, settings: Settings) -> Iterator[OutputDirectory]:
             raise _no_dataset(place)
         out = OutputDirectory(Path(place))
         try:
-            yield out
+            yield out, LocalStorage(out.root)
         finally:
             out.close()
         return
@@ -44,7 +49,7 @@ def open_output(place: str, settings: Settings) -> Iterator[OutputDirectory]:
             remote.lease.keep(lambda: None)
             if not (out.root / LEDGER).is_file():
                 raise _no_dataset(place)
-            yield out
+            yield out, remote.store
             remote.end()
         finally:
             remote.close()

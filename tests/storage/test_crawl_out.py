@@ -324,3 +324,40 @@ def test_commands_on_an_address(crawl: Crawler, replica: ReplicaProcess, store: 
     assert found["metadata.csv"].data == table
     assert "linkrot.csv" in found
     assert ".lock" not in found
+
+
+def test_verify_reads_what_lies_in_the_store(
+    crawl: Crawler, replica: ReplicaProcess, store: Store
+) -> None:
+    kwargs = options(crawl, store)
+    assert crawl("isic", num_images=10, **kwargs).status == 0
+
+    def verify(*more: str) -> tuple[int, str]:
+        settings = {**kwargs["settings"], "SCRATCH_DIR": crawl.tmp_path / "other"}
+        given = [f"-s{name}={value}" for name, value in settings.items()]
+        done = scrapy("verify", address(store), *more, *given)
+        return done.returncode, done.stdout + done.stderr
+
+    status, said = verify("--sha256sums")
+    assert status == 0, said
+    assert "All good" in said
+    found = store.objects(PREFIX)
+    assert found["verify.csv"].data == b"record_id,file_name,problem\r\n"
+    assert len(found["SHA256SUMS"].data.splitlines()) == 10
+    first, second, third = sorted(key for key in found if key.startswith("images/"))[:3]
+    store.put(PREFIX + first, bytes(len(found[first].data)))
+    store.put(PREFIX + second, b"cut")
+    store.delete(PREFIX + third)
+    store.put(f"{PREFIX}images/stranger.jpg", b"mine")
+    status, said = verify("--repair")
+    assert status == 3, said
+    rows = [line.split(",") for line in store.objects(PREFIX)["verify.csv"].data.decode().split()]
+    assert [(name, problem) for _, name, problem in rows[1:]] == [
+        *((first, "sha256"), (second, "size"), (third, "missing")),
+        ("images/stranger.jpg", "extra"),
+    ]
+    again = crawl("isic", num_images=10, **kwargs)
+    assert again.status == 0, again.log
+    assert "3 new" in again.log
+    store.delete(f"{PREFIX}images/stranger.jpg")
+    assert verify()[0] == 0
