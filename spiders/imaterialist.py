@@ -60,9 +60,9 @@ class ImaterialistArguments(ListArguments):
         if not self.splits():
             raise ValueError("Which split? Type -a train=train.json, or validation=, or test=.")
         try:
+            if "-" in (*self.splits().values(), self.label_map):
+                raise ArgumentError("Each list is read twice: give a path, not standard input.")
             for source in self.splits().values():
-                if source == "-":
-                    raise ArgumentError("A split is read twice: give a path, not standard input.")
                 if not is_url(source):
                     check_contest(*split_member(source))
             if self.label_map and not is_url(self.label_map):

@@ -92,6 +92,7 @@ def test_arguments_are_those_that_one_would_type(
         ("imagenet", {"wnids_file": "-"}, "wnids_file=-: a"),
         ("imagenet", {"wnids_file": "-", **TWO}, "wnids_file=-: a"),
         ("imaterialist", {"train": "-"}, "not standard input"),
+        ("imaterialist", {"train": "https://a.example/t.json", "label_map": "-"}, "not standard"),
         ("omero", {"match": ['say "a"'], "image": 1}, "match: a quotation mark"),
         ("omero", {"match": [["a"]], "image": 1}, "match: write text"),
         ("empiar", {"entry": {"number": 11759}}, "entry: write text"),

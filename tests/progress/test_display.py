@@ -28,7 +28,7 @@ def message(
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds that the test lets pass."""
     now = [100.0]
-    monkeypatch.setattr("imgcrawl.progress.rates.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("imgcrawl.progress.row.time.monotonic", lambda: now[0])
     return now
 
 
