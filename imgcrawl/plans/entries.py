@@ -48,13 +48,12 @@ class CrawlTable(TomlTable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedCrawl:
-    """One crawl of a file, checked: texts as ``-a`` and ``-s`` have them, `out` absolute."""
+    """One crawl of a file, checked: texts as ``-a`` and ``-s`` have them."""
 
     name: str
     spider: str
     arguments: dict[str, str]
     settings: dict[str, str]
-    out: Path
 
 
 class CheckedCrawl(NamedTuple):

@@ -58,6 +58,7 @@ class _Plan(TomlTable):
 class PlannedCrawl(ListedCrawl):
     """One crawl of a plan: its arguments are without `out`, its settings have the plan's too."""
 
+    out: Path  # absolute
     group: str  # crawls of one group run one after the other
 
     @property

@@ -23,6 +23,7 @@ from imgcrawl.plans.entries import (
 )
 from imgcrawl.records.errors import ArgumentError
 from imgcrawl.scheduling.cron import Cron, parse_cron
+from imgcrawl.storage.address import is_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,6 +51,7 @@ class Schedule(ListedCrawl):
     """One crawl that comes again and again; its arguments have `out` as it is written, if it is."""
 
     when: Cron
+    out: str  # an absolute path, or the address of an object store
 
     def command(self) -> list[str]:
         """Return the command that runs, in the folder of the project."""
@@ -95,7 +97,7 @@ def runs(
 
 def collisions(schedules: Sequence[Schedule], start: datetime, days: float) -> list[str]:
     """Return a sentence on each two that start in the same minute with the same OUT."""
-    seen: dict[tuple[datetime, Path], Schedule] = {}
+    seen: dict[tuple[datetime, str], Schedule] = {}
     found: dict[str, None] = {}
     for at, schedule in runs(schedules, start, days):
         other = seen.setdefault((at, schedule.out), schedule)
@@ -121,7 +123,7 @@ def _schedule(given: _ScheduleTable, base: Path, loader: SpiderLoaderProtocol) -
         name=given.name,
         spider=given.spider,
         when=parse_cron(given.when),
-        out=(base / Path(out).expanduser()).resolve(),
+        out=out if is_address(out) else str((base / Path(out).expanduser()).resolve()),
         arguments=checked.arguments,
         settings=checked.settings,
     )

@@ -41,7 +41,7 @@ def nightly(**given: Any) -> Schedule:
         "name": "nightly",
         "spider": "isic",
         "when": parse_cron("30 2 * * *"),
-        "out": Path("/x"),
+        "out": "/x",
         "arguments": {},
         "settings": {},
     }
@@ -58,6 +58,12 @@ def test_what_runs_when_is_listed(tmp_path: Path) -> None:
     runs = [line for line in said.stdout.splitlines() if line.endswith("02:30  isic-nightly")]
     assert len(runs) == 3
     assert said.stderr == ""
+
+
+def test_an_object_store_is_no_folder(tmp_path: Path) -> None:
+    said = schedules(tmp_path / "s.toml", NIGHTLY.replace("data/isic", "s3://bucket/isic"))
+    assert said.returncode == 0, said.stderr
+    assert "  into s3://bucket/isic\n" in said.stdout
 
 
 def test_the_file_of_the_project_is_right() -> None:
@@ -154,7 +160,7 @@ def test_a_line_of_the_crontab_runs_and_reports(tmp_path: Path, replica: Replica
     out = tmp_path / "100% of 'it'"
     pairs = [*replica.settings()[1::2], *(f"{name}={value}" for name, value in HASTE.items())]
     schedule = nightly(
-        out=out,
+        out=str(out),
         arguments={"num_images": "5", "out": str(out)},
         settings=dict(pair.split("=", 1) for pair in pairs),
     )
