@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
     from scrapy import Spider
 
-# What pydantic says of a value, in words that tell what to type.
+# pydantic's errors of a value, as what to type.
 _A_DAY = "type a day as YYYY-MM-DD, such as 2024-01-31"
-_IN_WORDS = {
+_MESSAGES = {
     "int_parsing": "type a whole number",
     "int_from_float": "type a whole number",
     "float_parsing": "type a number",
@@ -215,7 +215,7 @@ def parse_arguments(spider: type[Spider], given: Mapping[str, Any]) -> SpiderArg
     """
     model: type[SpiderArguments] = getattr(spider, "arguments", SpiderArguments)
     typed = {name: value for name, value in given.items() if name not in _IGNORED}
-    # A variable of a script that is not set: taken for nothing said, it would mean everything.
+    # A variable of a script that is not set: taken for no argument, it would mean everything.
     lines = [
         f"{name}=: there is no value; type one, or leave {name} out"
         for name, value in typed.items()
@@ -255,8 +255,8 @@ def _explain(problem: Any, model: type[SpiderArguments], given: Mapping[str, Any
         message = f"one of {problem['ctx']['expected']}" + did_you_mean(
             str(given[name]).lower(), re.findall(r"'([^']*)'", problem["ctx"]["expected"])
         )
-    elif problem["type"] in _IN_WORDS:
-        message = _IN_WORDS[problem["type"]].format(**problem.get("ctx", {}))
+    elif problem["type"] in _MESSAGES:
+        message = _MESSAGES[problem["type"]].format(**problem.get("ctx", {}))
     return f"{name}={given.get(name, '')}: {message}"
 
 

@@ -93,7 +93,7 @@ DOWNLOADER_MIDDLEWARES_BASE: dict[str, int] = {
     f"{_SCRAPY}.useragent.UserAgentMiddleware": 500,
     "imgcrawl.download.x_robots_tag.OptOutMiddleware": 540,
     "imgcrawl.download.retry.RetryMiddleware": 550,
-    # Default 900: there bodies are compressed still, and whether one is JSON cannot be told.
+    # Default 900: there bodies are still compressed, and JSON cannot be recognized.
     f"{_SCRAPY}.httpcache.HttpCacheMiddleware": 560,
     "imgcrawl.download.compression.HttpCompressionMiddleware": 590,
     "imgcrawl.download.redirects.RedirectMiddleware": 600,

@@ -183,7 +183,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
         return result.outcome is Outcome.FORBIDDEN
 
     async def _first_good(self, item: ImageItem) -> Result:
-        """Try the item's URLs in turn: the next only when one has failed for good."""
+        """Try the item's URLs in turn: the next only after all tries of one have failed."""
         if item.recovered_file is not None and (
             adopted := await self._adopt(item, item.recovered_file)
         ):

@@ -40,10 +40,11 @@ class _UnansweredError(Exception):
 
 
 class WaybackPipeline(ImagesPipeline):
-    """Looks for what is gone for good, and keeps it where its bytes are those of the capture.
+    """Looks for what is gone, and keeps it if its bytes are those of the capture.
 
     The limits are the slots ``wayback-cdx`` and ``wayback-replay`` of DOWNLOAD_SLOTS. Answers are
-    kept in the ledger. The first 429 ends the asking for this run: whoever goes on is locked out.
+    kept in the ledger. After the first 429 nothing more is asked in this run: the archive would
+    lock us out.
     """
 
     def __init__(self, store_uri: str, *, crawler: Crawler) -> None:

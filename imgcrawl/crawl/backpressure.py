@@ -188,7 +188,7 @@ class Backpressure:
             self._run.check_disk(expects.bytes)
 
     async def _look_into_wayback(self) -> None:
-        """Hand out once more what is gone for good: the Wayback Machine may have it."""
+        """Hand out once more the records that are gone: the Wayback Machine may have them."""
         queue = WaybackQueue(self._run, self._wayback_limit, self._is_mine)
         picked = True
         while picked and not self._run.stopping:

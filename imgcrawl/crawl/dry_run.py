@@ -37,9 +37,9 @@ class DryRun:
         self._unknown: list[str] = []
         self._first: str | None = None
 
-    async def show(self, said: AsyncIterator[Any]) -> None:
+    async def show(self, outputs: AsyncIterator[Any]) -> None:
         """Print a line for each file, ``bytes  path  URL``, then the sums."""
-        async for each in said:
+        async for each in outputs:
             if isinstance(each, Item):
                 self._add(each)
             elif isinstance(each, Expects) and each.note:

@@ -49,7 +49,7 @@ class RetryQueue:
 
 
 class WaybackQueue:
-    """Picks records that are gone for good, each once, and no more than `limit`.
+    """Picks records that are gone from their addresses, each once, and no more than `limit`.
 
     Of a class that has a quota only as many as could still be needed are picked at a time.
     """

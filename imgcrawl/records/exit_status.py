@@ -11,7 +11,7 @@ class ExitStatus(IntEnum):
 
     COMPLETE = 0  # every promised record is stored
     FAILED = 1  # something stopped the run
-    USAGE = 2  # wrong arguments, said before any request
+    USAGE = 2  # wrong arguments, reported before any request
     SOME_MISSING = 3  # finished; failures.csv says what is missing
 
 

@@ -158,12 +158,8 @@ class Item:
 
     # Set on the way, never by a spider.
     unchanged: bool = False  # the result is an earlier run's: nothing was fetched
-    previous_failure: Missing | None = (
-        None  # gone for good, and now looked for in the Wayback Machine
-    )
-    recovered_file: Path | None = (
-        None  # a file under this record's final name that no table knows of
-    )
+    previous_failure: Missing | None = None  # of a record now looked for in the Wayback Machine
+    recovered_file: Path | None = None  # under this record's final name, and in no table
     renew: Callable[[Item], Awaitable[list[str]]] | None = None  # fresh URLs for expired ones
 
     def to_json(self) -> str:

@@ -112,14 +112,14 @@ class Crop:
     @classmethod
     def from_json(cls, kept: dict[str, Any]) -> Crop:
         """Return the crop that `to_json` kept. Raises KeyError, TypeError or ValueError."""
-        told = dict(kept)
-        level = dict(told.pop("level"))
+        fields = dict(kept)
+        level = dict(fields.pop("level"))
         level["address"] = VolumeAddress(**level["address"])
         for name in ("axes", "shape", "chunk", "offset", "voxel_nm", "translation_nm"):
             level[name] = tuple(level[name])
         for name in ("origin", "shape"):
-            told[name] = tuple(told[name])
-        return cls(level=Level(**level), **told)
+            fields[name] = tuple(fields[name])
+        return cls(level=Level(**level), **fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class Copy:
     """A group or array that is to be stored as it is, object by object.
 
     address: of the group or array
-    parts:   the folders below it that are wanted ("s3/"), all where there are none; the documents
+    parts:   the folders below it that are wanted ("s3/"), all if there are none; the documents
              of the folders above them come with them
     """
 
