@@ -15,7 +15,7 @@ _MAX_BOXES = 10_000
 def has_end(format_: str, data: Data) -> bool | None:
     """Return whether a PNG, WEBP, AVIF or JPEG2000 file is all there; None for other formats.
 
-    Bytes behind the end are allowed.
+    Bytes after the end are allowed.
     """
     match format_:
         case "PNG":

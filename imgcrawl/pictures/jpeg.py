@@ -91,7 +91,7 @@ def read_header(data: Data) -> JpegHeader:
 def check_end(data: Data, header: JpegHeader) -> None:
     """Raise RecordMissing if the picture is not followed by its end marker.
 
-    Bytes behind the marker are allowed: cameras and editors put previews and notes there.
+    Bytes after the marker are allowed: cameras and editors put previews and notes there.
     """
     if header.scan is None:
         raise _unfinished(data, "no scan")

@@ -42,7 +42,7 @@ class _Layout:
     long: struct.Struct  # an offset
     first: int  # where the offset of the first directory is
     count: struct.Struct  # number of entries, at the start of a directory
-    entry: struct.Struct  # tag, type, number of values; behind it the values or their offset
+    entry: struct.Struct  # tag, type, number of values; after it the values or their offset
 
     @property
     def stride(self) -> int:

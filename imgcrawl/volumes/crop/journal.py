@@ -33,7 +33,7 @@ class CropJournal:
         if keep and self._path.is_file() and self._path.stat().st_size <= _MAX_BYTES:
             self.done = _read(self._path.read_bytes(), first, blocks)
         lines = [first, *(_line(number, chunks) for number, chunks in self.done.items())]
-        # Anew each time: behind a line that was cut off, the next would be lost with it.
+        # Anew each time: after a line that was cut off, the next would be lost with it.
         whole = self._path.with_name(f"{self._path.name}.new")
         whole.write_text("".join(f"{line}\n" for line in lines))
         whole.replace(self._path)
@@ -59,7 +59,7 @@ def _read(body: bytes, first: str, blocks: int) -> dict[int, Chunks]:
     if head != first:
         return {}
     done: dict[int, Chunks] = {}
-    for line in lines[:-1]:  # behind the last newline is nothing, or a line that was cut off
+    for line in lines[:-1]:  # after the last newline is nothing, or a line that was cut off
         words = line.split(" ")
         if len(words) != 3 or not all(word.isascii() and word.isdigit() for word in words):
             return done

@@ -31,7 +31,7 @@ _DOCUMENTS = frozenset(
 )
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]\Z")
 _STORE = re.compile(r"(?i)\.(zarr|n5)\Z")
-_MAX_LENGTH = 4_000  # characters: the names of chunks come behind it
+_MAX_LENGTH = 4_000  # characters: the names of chunks come after it
 _HOSTS = (  # of buckets: as a part of the host's name, or as the first folder
     ("s3", re.compile(r"(?P<bucket>.+)\.s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com\Z")),
     ("s3", re.compile(r"s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com\Z")),

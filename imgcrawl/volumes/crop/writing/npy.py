@@ -31,7 +31,7 @@ def header(shape: tuple[int, int, int, int], dtype: str) -> bytes:
 def finish(raw: Raw) -> None:
     """Make the file of the voxels a complete one, where it is.
 
-    Raises ValueError if the voxels do not begin behind the header, and OSError.
+    Raises ValueError if the voxels do not begin after the header, and OSError.
     """
     head = header(raw.shape, raw.dtype)
     if len(head) != raw.start:
