@@ -113,7 +113,7 @@ class VolumeCopy:
         return await self._finish(url)
 
     def _require_possible(self) -> None:
-        """Raise RecordMissing for a copy that cannot be meant."""
+        """Raise RecordMissing for a copy that is impossible: of unusable parts, or into itself."""
         for part in self._copy.parts:
             if problem := key_problem(part.strip("/")):
                 raise RecordMissing(Outcome.BAD_URL, f"the part {part[:80]!r}: {problem}", tries=0)
