@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from imgcrawl.dataset.entries import LedgerEntry
+from imgcrawl.dataset.entries import ClassCount, LedgerEntry
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.records.errors import OutputError
 from imgcrawl.records.items import Document, ImageItem, Missing, Result, Stored
 from imgcrawl.records.outcomes import Outcome
+from imgcrawl.records.quotas import Quota
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,3 +131,160 @@ def test_closing_leaves_one_file(tmp_path: Path) -> None:
     ledger.write([entry("a", Stored())])
     ledger.close()
     assert [p.name for p in tmp_path.iterdir()] == ["ledger.sqlite"]
+
+
+def test_a_ledger_of_version_1_gets_the_tables_and_indexes_of_today(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.sqlite", tmp_path / "new.sqlite"
+    for path in (old, new):
+        with closing(Ledger(path)) as ledger:
+            ledger.write([entry("a", Stored("images/a.jpg", bytes=3))], [("list", "page 2")])
+    with closing(sqlite3.connect(old)) as db:
+        for index in ("records_quota", "records_sha256", "records_url"):
+            db.execute(f"DROP INDEX {index}")
+        for table in ("quotas", "unreadable", "captures"):
+            db.execute(f"DROP TABLE {table}")
+        for column in ("quota", "doubt"):
+            db.execute(f"ALTER TABLE records DROP COLUMN {column}")
+        db.execute("PRAGMA user_version=1")
+    with closing(Ledger(old)) as ledger:
+        found = ledger.get("a")
+        assert found is not None
+        assert (found.result, found.quota) == (Stored("images/a.jpg", bytes=3), None)
+        assert ledger.bookmarks() == {"list": "page 2"}
+    parts = []
+    for path in (old, new):
+        with closing(sqlite3.connect(path)) as db:
+            names = db.execute("SELECT type, name FROM sqlite_schema ORDER BY name").fetchall()
+            columns = {row[1] for row in db.execute("PRAGMA table_info(records)")}
+            parts.append((names, columns, db.execute("PRAGMA user_version").fetchone()))
+    assert parts[0] == parts[1]
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "CREATE VIEW more AS SELECT 1",
+        "CREATE TRIGGER t AFTER INSERT ON records BEGIN DELETE FROM records; END",
+        "CREATE TABLE other (a)",
+    ],
+)
+def test_a_ledger_with_programs_of_others_is_refused(tmp_path: Path, program: str) -> None:
+    path = tmp_path / "ledger.sqlite"
+    Ledger(path).close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(program)
+    with pytest.raises(OutputError, match="is not a ledger of imgcrawl"):
+        Ledger(path)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("outcome", "eaten"),
+        ("metadata", "[]"),
+        ("metadata", "{"),
+        ("path", "/etc/passwd"),
+        ("file_name", "images/../../x.jpg"),
+    ],
+)
+def test_a_row_that_no_run_has_written_is_refused(ledger: Ledger, column: str, value: str) -> None:
+    ledger.write([entry("a", Stored("images/a.jpg"))])
+    ledger._db.execute(f"UPDATE records SET {column} = ?", (value,))
+    with pytest.raises(OutputError, match="a record 'a' that cannot be read"):
+        ledger.get("a")
+
+
+def test_a_missing_record_may_have_any_path(ledger: Ledger) -> None:
+    """It is the source's own, and made safe before it is used."""
+    ledger.write([entry("a", Missing(Outcome.DNS))])
+    ledger._db.execute("UPDATE records SET path = '../../x'")
+    found = ledger.get("a")
+    assert found is not None
+    assert found.path == "../../x"
+
+
+def test_quotas_keep_what_is_known_of_their_list(ledger: Ledger) -> None:
+    quota = Quota("n1", wanted=2, label="cat")
+    quota.listed = 9
+    ledger.write_quotas([quota])
+    again = Quota("n1", wanted=5, label="cats")
+    again.note = "short"
+    ledger.write_quotas([again])  # the list was not read this time
+    ledger.write(
+        [
+            replace(entry("a", Stored()), quota="n1"),
+            replace(entry("b", Missing(Outcome.DNS)), quota="n1"),
+            entry("c", Stored()),
+        ]
+    )
+    (count,) = ledger.classes()
+    assert count == ClassCount("n1", "cats", 5, 1, 9, {"dns": 1}, "short")
+    assert count.short == 4
+    assert [each.record_id for each in ledger.of_quota("n1")] == ["a"]
+    # The promise is of the class: its candidates are none.
+    assert ledger.counts(promised=True) == {Outcome.STORED: 1}
+
+
+def test_equal_bytes_stand_beside_each_other(ledger: Ledger) -> None:
+    ledger.write(
+        [
+            entry("c", Stored(sha256="bb")),
+            entry("b", Stored(sha256="aa")),
+            entry("a", Stored(sha256="bb")),
+            entry("d", Stored(sha256="aa")),
+            entry("e", Missing(Outcome.PLACEHOLDER, sha256="aa")),
+            entry("f", Stored(sha256="cc")),
+            entry("g", Missing(Outcome.PLACEHOLDER, sha256="cc")),
+            entry("h", Stored()),
+            entry("i", Stored()),
+        ]
+    )
+    assert [each.record_id for each in ledger.same_bytes()] == ["b", "d", "a", "c"]
+    assert {each.record_id for each in ledger.of_bytes("aa")} == {"b", "d", "e"}
+
+
+def test_a_stored_record_of_a_url_comes_first_then_the_latest(ledger: Ledger) -> None:
+    one = "http://one"
+    late = replace(entry("b", Missing(Outcome.DNS, url=one)), last_try_at="2027")
+    ledger.write([entry("a", Missing(Outcome.TIMEOUT, url=one)), late])
+    found = ledger.of_url(one)
+    assert found is not None
+    assert found.record_id == "b"
+    ledger.write([entry("c", Stored(url=one))])
+    found = ledger.of_url(one)
+    assert found is not None
+    assert found.record_id == "c"
+    assert ledger.of_url("http://two") is None
+
+
+def test_values_of_a_column_are_those_of_stored_records(ledger: Ledger) -> None:
+    ledger.write(
+        [
+            entry("b", Stored(), phash="00ff"),
+            entry("a", Stored(), phash="00fe"),
+            entry("c", Stored(), other=1),
+            entry("d", Missing(Outcome.DNS), phash="00ff"),
+        ]
+    )
+    assert list(ledger.values("phash")) == []  # until it is known as a column
+    ledger.add_columns(["phash", 'a "quoted" one'])
+    assert list(ledger.values("phash")) == [("a", "00fe"), ("b", "00ff")]
+    assert list(ledger.values('a "quoted" one')) == []
+
+
+def test_captures_are_kept_for_a_while(ledger: Ledger) -> None:
+    ledger.write_captures("http://one", "[]", "2026-02-01T00:00:00Z")
+    assert ledger.captures("http://one", since="2026-01-01T00:00:00Z") == "[]"
+    assert ledger.captures("http://one", since="2026-02-01T00:00:00Z") is None
+    assert ledger.captures("http://two", since="2026-01-01T00:00:00Z") is None
+
+
+def test_what_cannot_be_read_of_a_source_is_forgotten_before_it_is_read_again(
+    ledger: Ledger,
+) -> None:
+    ledger.write([], unreadable=[("line 7", "no URL", NOW), ("line 2", "NUL", NOW)])
+    ledger.write([], unreadable=[("line 7", "no id", NOW)])
+    assert list(ledger.unreadable()) == [("line 2", "NUL", NOW), ("line 7", "no id", NOW)]
+    assert ledger.n_unreadable() == 2
+    ledger.forget_unreadable()
+    assert ledger.n_unreadable() == 0
