@@ -17,7 +17,7 @@ from scrapy.spiderloader import get_spider_loader
 from scrapy.utils.misc import load_object
 
 from imgcrawl.arguments import parse_arguments
-from tests.conftest import ROOT
+from tests.conftest import ROOT, scrapy
 from tests.docs import world
 from tests.docs.blocks import OTHER, SHELL, Command, blocks, commands, scrapy_commands
 
@@ -158,6 +158,18 @@ def _settings() -> Settings:
     settings = Settings()
     settings.setmodule("imgcrawl.settings", priority="project")
     return settings
+
+
+@pytest.mark.parametrize(
+    ("page", "command"),
+    [("docs/plans.md", ["crawlall", "--list"]), ("docs/unattended.md", ["schedules"])],
+)
+def test_examples_in_toml_are_accepted(page: str, command: list[str], tmp_path: Path) -> None:
+    (block,) = [each for each in blocks() if (each.page, each.language) == (page, "toml")]
+    file = tmp_path / "example.toml"
+    file.write_text(block.body)
+    ended = scrapy(*command, file)
+    assert ended.returncode == 0, ended.stderr
 
 
 @pytest.mark.parametrize("command", chosen(), ids=str)
