@@ -55,5 +55,14 @@ def test_links_between_files_of_the_repository_lead_somewhere() -> None:
                 assert (page.parent / link).exists(), f"{page}: {link}"
 
 
+def test_files_that_pages_name_are_there() -> None:
+    # Those that a reader is to write are named after butterflies, or in capitals.
+    named = r"`((?:imgcrawl|spiders|pipelines|replicas|tests|docs|bench|examples)/[\w./-]*)`"
+    for page in pages():
+        for path in re.findall(named, page.read_text("utf-8")):
+            to_be_written = re.search(r"butterflies|[A-Z]{4}/|NAME\.", path)
+            assert to_be_written or (ROOT / path).exists(), f"{page}: {path}"
+
+
 def test_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 250
