@@ -164,7 +164,7 @@ def _choose_columns(
     for name in _BY_WEIGHT:
         found = [console.measure(line[name]).maximum for line in lines if name in line]
         if name == "name":
-            width = min(max(found), max(room // 3, 8))
+            width = min(max(found, default=0), max(room // 3, 8))
         elif name == "activity":
             width = _COLUMNS[name]
         else:

@@ -62,11 +62,11 @@ class ShardDriver:
             self._take_in(k, summary)
         self._run = tasks[0].run
         client.subscribe_topic(self._run, self._on_event)
-        self._next_show = time.monotonic() + display.interval
-        self._next_stop = 0.0
+        self._next_show = self._next_stop = 0.0
 
     def follow(self, stopped: Callable[[], bool]) -> None:
         """Run until every shard has ended; once `stopped`, until those under way have."""
+        self._show()
         while self._running or (self._waiting and not stopped()):
             while self._waiting and not stopped() and len(self._running) < self._at_once:
                 self._submit(self._waiting.popleft())
@@ -77,9 +77,12 @@ class ShardDriver:
                     del self._running[k]
                     self._end(k, future, task)
             if time.monotonic() >= self._next_show:
-                self._next_show = time.monotonic() + self._display.interval
-                self._display.show([*self._rows.values()], self._expected)
+                self._show()
             time.sleep(_POLL)
+
+    def _show(self) -> None:
+        self._next_show = time.monotonic() + self._display.interval
+        self._display.show([*self._rows.values()], self._expected)
 
     def _submit(self, task: ShardTask) -> None:
         tries = self._tries[task.k] = self._tries.get(task.k, 0) + 1

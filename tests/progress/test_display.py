@@ -110,6 +110,10 @@ def test_many_have_their_phase_and_a_total() -> None:
     assert total.split()[:5] == ["all", "3", "of", "4", "23"]
 
 
+def test_there_may_be_no_row_yet() -> None:
+    assert "".join(screen([], 80)).strip() == ""
+
+
 def test_in_a_low_window_what_runs_or_failed_is_shown() -> None:
     rows = [row(f"done-{n}", CrawlPhase.DONE) for n in range(30)]
     rows += [row("running"), row("failed", CrawlPhase.FAILED)]

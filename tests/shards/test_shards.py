@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from bench.shards import _crawls as crawls_below
 from imgcrawl.download.downloader import Downloader, workers_at_once
 from imgcrawl.shards.cluster import connected
 from tests.conftest import Ended, started, until
+from tests.progress.test_terminal import HIDE_CURSOR, SHOW_CURSOR, at_terminal
 
 if TYPE_CHECKING:
     import subprocess
@@ -43,11 +45,14 @@ class Shards:
         self._crawl = crawl
         self._urls = urls
 
-    def start(self, *options: str, **args: Any) -> subprocess.Popen[str]:
+    def command(self, *options: str, **args: Any) -> list[str]:
         args["settings"] = {**ALL, **args.get("settings", {})}
         command = self._crawl.command("urls", list=self._urls, **args)
         command[command.index("crawl")] = "shards"
-        return started([*command, "--cut", "record", "--workers", "2", *options])
+        return [*command, "--cut", "record", "--workers", "2", *options]
+
+    def start(self, *options: str, **args: Any) -> subprocess.Popen[str]:
+        return started(self.command(*options, **args))
 
     def __call__(self, *options: str, **args: Any) -> Ended:
         return self.end(self.start(*options, **args))
@@ -131,6 +136,18 @@ def test_stopped_it_goes_on(shards: Shards, crawl: Crawler, replica: ReplicaProc
     assert len(ended.out.rows()) == N - 1
     asked = [p for p in replica.log()["paths"] if "/files/" in p]
     assert len(asked) <= N - there
+
+
+def test_at_a_terminal_there_is_a_row_a_shard(shards: Shards) -> None:
+    command = shards.command("-n", "3")
+    status, shown = at_terminal(command, columns=120)
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+    assert status == 3, text
+    assert "Traceback" not in text
+    assert re.search(r"shard 1\s+running\s+\d", text)
+    assert re.search(r"all\s+[012] of 3\s+\d", text)
+    assert f"{N - 1} stored" in text
+    assert shown.rindex(SHOW_CURSOR) > shown.rindex(HIDE_CURSOR)
 
 
 @pytest.mark.parametrize(
