@@ -47,7 +47,7 @@ class Setting:
 
 
 @dataclass(slots=True)
-class Section:
+class SettingsSection:
     """The settings below one line of dashes."""
 
     title: str
@@ -64,10 +64,10 @@ def settings_tables(source: str) -> str:
     return "\n".join(parts)
 
 
-def sections(source: str) -> Iterator[Section]:
+def sections(source: str) -> Iterator[SettingsSection]:
     """Yield the sections of the settings module that have settings, in their order."""
     lines = source.splitlines()
-    section = Section("The project")
+    section = SettingsSection("The project")
     done = 0  # lines before this one have been looked at
     for node in ast.parse(source).body:
         if not isinstance(node, ast.Assign | ast.AnnAssign):
@@ -76,7 +76,7 @@ def sections(source: str) -> Iterator[Section]:
             if heading := _SECTION.fullmatch(line):
                 if section.settings:
                     yield section
-                section = Section(heading["title"].partition(":")[0])
+                section = SettingsSection(heading["title"].partition(":")[0])
         if setting := _setting(node, lines):
             section.settings.append(setting)
         done = node.end_lineno or node.lineno

@@ -22,7 +22,7 @@ _FENCE = re.compile(
 
 
 @dataclass(frozen=True)
-class Block:
+class FencedBlock:
     """A fenced block."""
 
     page: str
@@ -31,7 +31,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Command:
+class TypedCommand:
     """What one types, continued lines joined and the comment behind it left out."""
 
     page: str
@@ -64,14 +64,14 @@ class Command:
         return f"{self.page}: {self.text}"
 
 
-def blocks() -> Iterator[Block]:
+def blocks() -> Iterator[FencedBlock]:
     for path in pages():
         for found in _FENCE.finditer(path.read_text("utf-8")):
             body = re.sub(rf"(?m)^{found['indent']}", "", found["body"])
-            yield Block(path.relative_to(ROOT).as_posix(), found["language"], body)
+            yield FencedBlock(path.relative_to(ROOT).as_posix(), found["language"], body)
 
 
-def commands() -> list[Command]:
+def commands() -> list[TypedCommand]:
     found = []
     for block in blocks():
         if block.language in SHELL:
@@ -81,9 +81,9 @@ def commands() -> list[Command]:
                 lines = [line for line in lines if line.startswith("$ ")]
             for line in lines:
                 text = re.sub(r"(^|\s+)# .*$", "", line).removeprefix("$ ").strip()
-                found.append(Command(block.page, re.sub(r" +", " ", text)))
+                found.append(TypedCommand(block.page, re.sub(r" +", " ", text)))
     return found
 
 
-def scrapy_commands() -> list[Command]:
+def scrapy_commands() -> list[TypedCommand]:
     return [command for command in commands() if command.words()]

@@ -17,9 +17,9 @@ from scrapy.spiderloader import get_spider_loader
 from scrapy.utils.misc import load_object
 
 from imgcrawl.arguments import parse_arguments
-from tests.conftest import ROOT, scrapy
+from tests.conftest import ROOT, Out, scrapy
 from tests.docs import world
-from tests.docs.blocks import OTHER, SHELL, Command, blocks, commands, scrapy_commands
+from tests.docs.blocks import OTHER, SHELL, TypedCommand, blocks, commands, scrapy_commands
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,9 +73,9 @@ BEFORE = {
 
 # Commands that are parsed only, and why.
 PARSED_ONLY = {
-    r"(s3|gs)://bucket/": "needs an account: tests/test_out_stores.py runs it against emulators",
+    r"(s3|gs)://bucket/": "needs an account: tests/storage/test_crawl_out.py has emulators",
     r"genspider|butterflies": "writes into spiders/: tests/test_genspider.py crawls what it wrote",
-    r"--scheduler tcp:": "needs a cluster: tests/test_shards.py starts one",
+    r"--scheduler tcp:": "needs a cluster: tests/shards/test_shards.py starts one",
     r"^scrapy replica": "serves until it is stopped: it is what all tests here run against",
     r"ilsvrc2012": "a thousand classes: tests/test_crawl_imagenet.py has a hundred",
 }
@@ -87,13 +87,15 @@ OTHER_COMMANDS = {
     r"\.venv/bin/pytest .*": "the paths in it are looked for",
     r"\.venv/bin/lint-imports": "a part of make lint",
     r"curl .* https?://api\.isic-archive\.com/.*": "asks the real archive",
-    r"docker compose .*|SCRAPYD_PASSWORD=\.\.\. docker compose .*": "tests/test_container.py",
-    r"(export SCRAPYD|scrapyd-client |api\(\) |api ).*": "tests/test_scrapyd.py",
-    r"(cd OUT/PATH && )?find \. .*": "tests/volumes compute it likewise",
+    r"(SCRAPYD_PASSWORD=\S+ )?docker compose .*": "tests/test_container.py checks what it is given",
+    r"(export SCRAPYD|scrapyd-client |api\(\) |api ).*": (
+        "needs a Scrapyd: tests/scheduling/test_scrapyd.py asks the same of one"
+    ),
+    r"(cd OUT/PATH && )?find \. .*": "test_digests_of_folders_can_be_computed_again",
 }
 
 
-def chosen() -> list[Command]:
+def chosen() -> list[TypedCommand]:
     """The commands that are run: each gives a spider or a command something new."""
     seen: dict[tuple[str, ...], set[str]] = {}
     found = []
@@ -105,7 +107,7 @@ def chosen() -> list[Command]:
     return found
 
 
-def reason_not_to_run(command: Command) -> str | None:
+def reason_not_to_run(command: TypedCommand) -> str | None:
     return next((why for p, why in PARSED_ONLY.items() if re.search(p, command.text)), None)
 
 
@@ -116,13 +118,20 @@ def test_every_block_has_a_language_that_is_known() -> None:
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if not c.words()], ids=str)
-def test_other_commands_are_known(command: Command) -> None:
+def test_other_commands_are_known(command: TypedCommand) -> None:
     text = re.sub(r"\"(https?://)", r"\1", command.text)
     assert any(re.fullmatch(pattern, text) for pattern in OTHER_COMMANDS), "say how it is tested"
     if found := re.fullmatch(r"make ([a-z-]+)", command.text):
         assert re.search(rf"(?m)^{found[1]}:", (ROOT / "Makefile").read_text("utf-8"))
     for path in re.findall(r" (tests/\S+)", command.text):
         assert (ROOT / path).exists()
+
+
+def test_tests_that_run_the_others_are_there() -> None:
+    reasons = " ".join([*PARSED_ONLY.values(), *OTHER_COMMANDS.values()])
+    named = re.findall(r"tests/[\w/]+\.py", reasons)
+    assert named
+    assert not [path for path in named if not (ROOT / path).exists()]
 
 
 @pytest.fixture(scope="module")
@@ -173,10 +182,10 @@ def test_examples_in_toml_are_accepted(page: str, command: list[str], tmp_path: 
 
 
 @pytest.mark.parametrize("command", chosen(), ids=str)
-def test_command_runs(command: Command, tmp_path: Path, replica: ReplicaProcess) -> None:
+def test_command_runs(command: TypedCommand, tmp_path: Path, replica: ReplicaProcess) -> None:
     env = world.build(tmp_path, replica)
     if before := BEFORE.get(command.text):
-        _run(Command(command.page, before), tmp_path, env, replica)
+        _run(TypedCommand(command.page, before), tmp_path, env, replica)
     if command.kind == ("recrop",):
         world.copy_crop(tmp_path / "data")
     ended = _run(command, tmp_path, env, replica)
@@ -184,7 +193,38 @@ def test_command_runs(command: Command, tmp_path: Path, replica: ReplicaProcess)
         assert (tmp_path / "data" / command.kind[1] / "metadata.csv").stat().st_size > 200, ended
 
 
-def _run(command: Command, root: Path, env: dict[str, str], replica: ReplicaProcess) -> str:
+@pytest.mark.parametrize(
+    ("beginning", "crawl"),
+    [
+        (
+            "cd OUT/PATH && find .",
+            "scrapy crawl zarr -a url=s3://janelia-cosem-datasets/jrc_mus-nacc-2/jrc_mus-nacc-2.zarr"
+            " -a path=recon-2/em/fibsem-int16 -a level=s3",
+        ),
+        ("find .", "scrapy crawl neuroglancer -a url=https://tinyurl.com/hemibrain-ng"),
+    ],
+)
+def test_digests_of_folders_can_be_computed_again(
+    beginning: str, crawl: str, tmp_path: Path, replica: ReplicaProcess
+) -> None:
+    env = world.build(tmp_path, replica)
+    command = TypedCommand("", crawl)
+    _run(command, tmp_path, env, replica)
+    out = Out(tmp_path / "data" / command.kind[1])
+    row = out.rows()[0]
+    (text,) = [each.text for each in commands() if each.text.startswith(beginning)]
+    typed = text.replace("OUT/PATH", str(out.root / row["file_name"]))
+    told = subprocess.run(
+        ["bash", "-c", typed],
+        cwd=out.root / row["file_name"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.split()[0] == row["sha256"]
+
+
+def _run(command: TypedCommand, root: Path, env: dict[str, str], replica: ReplicaProcess) -> str:
     """Type a command in a shell; what it printed. Fails unless the records were found."""
     text = command.text
     for address, stand_in in STAND_INS.items():
