@@ -95,12 +95,12 @@ def _facts(field: FieldInfo) -> list[str]:
     facts = [describe_type(field)]
     default = field.default
     if default not in (None, "", [], PydanticUndefined):
-        facts.append(f"default: {_as_typed(default)}")
+        facts.append(f"default: {_format_default(default)}")
     facts += [f"e.g. {example}" for example in field.examples or ()]
     return facts
 
 
-def _as_typed(value: Any) -> str:
+def _format_default(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)

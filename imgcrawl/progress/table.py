@@ -33,6 +33,7 @@ _STYLES: dict[str, str] = {
     CrawlPhase.FAILED: "red",
 }
 _QUIET = frozenset({CrawlPhase.WAITING, CrawlPhase.LEFT_OUT, CrawlPhase.DONE})
+_ENDED = frozenset({CrawlPhase.MISSING, CrawlPhase.STOPPED})
 _BAR = 20  # characters
 _GAP = 2  # characters between columns
 # Columns in their order, and their least width, so that they do not jump as numbers grow.
@@ -111,8 +112,11 @@ def build_table(
 ) -> Table:
     """Return the table that fits the console; the total has a line if there are several rows."""
     shown, many = list(rows), len(rows) > 1
-    if len(shown) > console.height - 4:  # what runs or went wrong counts most
-        shown = [row for row in shown if row.phase not in _QUIET]
+    room = max(console.height - 4, 1)
+    for quiet in (_QUIET, _QUIET | _ENDED):  # what runs or went wrong counts most
+        if len(shown) > room:
+            shown = [row for row in shown if row.phase not in quiet]
+    shown = shown[:room]
     frame = spinner.render(console.get_time())
     lines = [_cells(row, frame, many=many) for row in shown]
     if many:

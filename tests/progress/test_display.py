@@ -120,6 +120,15 @@ def test_in_a_low_window_what_runs_or_failed_is_shown() -> None:
     lines = screen(rows, 80, height=24)
     assert [line.split()[0] for line in lines[1:]] == ["failed", "all"]
     assert "running  running" in lines[0]
+    rows += [row(f"missing-{n}", CrawlPhase.MISSING) for n in range(500)]
+    running, failed, total = screen(rows, 80, height=24)
+    assert "running  running" in running
+    assert failed.split()[:2] == ["failed", "failed"]
+    assert total.split()[:4] == ["all", "531", "of", "532"]
+    rows += [row(f"failed-{n}", CrawlPhase.FAILED) for n in range(500)]
+    lines = screen(rows, 80, height=24)
+    assert len(lines) == 21
+    assert lines[-1].split()[:4] == ["all", "1031", "of", "1032"]
 
 
 def test_a_total_is_promised_what_its_rows_are() -> None:
