@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -14,8 +12,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_
 from imgcrawl.arguments import AnyCase, ImageArguments, ReadsStdin, Words
 from imgcrawl.lists.ids import read_ids
 from imgcrawl.records.errors import ArgumentError
-from imgcrawl.records.items import Document, Expects, ImageItem, Item, Missing
-from imgcrawl.records.outcomes import Outcome
+from imgcrawl.records.items import ImageItem
 from imgcrawl.sources.isic.api import IsicApi
 from imgcrawl.sources.isic.masks import SegLevel, mask_items, published_masks
 from imgcrawl.sources.isic.query import (
@@ -27,7 +24,12 @@ from imgcrawl.sources.isic.query import (
     parse_id,
 )
 from imgcrawl.sources.isic.query_fields import check_column
-from imgcrawl.sources.isic.records import expects_of_ids, flatten, urls_of
+from imgcrawl.sources.isic.records import (
+    description_of,
+    expects_of_ids,
+    flatten,
+    image_item,
+)
 from imgcrawl.storage.directory import plain_folder
 from imgcrawl.text.filenames import format_layout, layout_fields
 from spiders.base.cursor_api import CursorApiSpider, CursorList
@@ -35,7 +37,7 @@ from spiders.base.cursor_api import CursorApiSpider, CursorList
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from imgcrawl.records.items import SpiderOutput
+    from imgcrawl.records.items import Expects, Item, SpiderOutput
     from imgcrawl.sources.cursor_pages import CursorPage
 
 
@@ -175,64 +177,38 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
         return CursorList(key, url, args.offset, args.num_images)
 
     async def expects(self, wanted: CursorList, page: CursorPage) -> Expects:
-        """Return what the archive says of the list; it says it once, and only nearly."""
-        expects = await super().expects(wanted, page)
-        if page.count == 0:
-            self.logger.warning(
-                "No image of the archive matches %s", self._params.get("query", "that")
-            )
-        if not page.count or page.position or expects.records is None:
-            return expects
-        size = None
-        if self.args.images == "full":
-            total = await self._api.total_bytes(self._params)
-            size = total * expects.records // page.count or None
-        counts = await self._api.license_counts(self._params)
-        return replace(expects, bytes=size, note=f"Licences in the whole list: {counts}")
+        """Return how much is still to come; the archive says it once, and only nearly."""
+        promised = await super().expects(wanted, page)
+        return await self._api.estimate(promised, self._params, page, self.args.images)
 
     async def records_of(self, record: dict[str, Any]) -> AsyncIterator[SpiderOutput]:
         """Yield an image, its masks, and the text of its licence."""
         args, metadata = self.args, flatten(record)
         isic_id = str(metadata.get("isic_id") or "")
-        item = ImageItem(
-            record_id=f"{isic_id}/thumbnail" if args.images == "thumbnail" else isic_id,
-            urls=urls_of(record, args.images),
-            path=f"{args.images_dir}/{format_layout(args.layout, metadata)}",
-            metadata=metadata,
-        )
-        if args.images != "none" and not item.urls:
-            item.result = Missing(Outcome.BAD_URL, "the archive gives no address for this image")
+        path = f"{args.images_dir}/{format_layout(args.layout, metadata)}"
+        item = image_item(record, metadata, args.images, path)
         if args.descriptions:
-            text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-            item.documents.append(Document(f"{args.descs_dir}/{isic_id}.json", text))
+            item.documents.append(description_of(record, f"{args.descs_dir}/{isic_id}.json"))
         yield item
         if args.segmentation:
             for mask in mask_items(isic_id, self._masks, args.seg_level, args.seg_dir):
                 yield mask
-        name = str(metadata.get("copyright_license") or "")
-        if document := await self._api.license_text(name):
-            yield document
+        if text := await self._api.license_text(str(metadata.get("copyright_license") or "")):
+            yield text
 
     async def renew(self, item: Item) -> list[str]:
         """Return fresh addresses of an image whose signed ones have expired."""
-        isic_id = item.metadata.get("isic_id")
-        if not isic_id or not any("Expires=" in url for url in item.urls):
-            return item.urls
-        record = await self._api.fresh_record(isic_id)
-        return urls_of(record, self.args.images) or item.urls
+        return await self._api.renew(item, self.args.images)
 
     async def _of_ids(self, ids: list[str]) -> AsyncIterator[SpiderOutput]:
         """Yield the images of a list of ids; those that the archive does not know are missing."""
-        is_first, query = True, self.args.search()
-        why = "the archive has no public image of this id"
-        why += f", or none that matches {query}" if query else ""
-        async for batch in self._api.find(ids, query):
+        is_first, args = True, self.args
+        async for batch in self._api.find(ids, args.search()):
             if is_first:
                 is_first = False
-                yield expects_of_ids(batch.records, self.args.images, len(ids), batch.size)
+                yield expects_of_ids(batch.records, args.images, len(ids), batch.size)
             for record in batch.records:
                 async for output in self.records_of(record):
                     yield output
-            for given in batch.missing:
-                missing = Missing(Outcome.NOT_FOUND, why, self._api.image_url(given), tries=1)
-                yield ImageItem(given, [], f"{self.args.images_dir}/{given}", result=missing)
+            for given, why in batch.missing.items():
+                yield ImageItem(given, [], f"{args.images_dir}/{given}", result=why)

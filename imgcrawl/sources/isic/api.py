@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from imgcrawl.records.errors import SourceError
-from imgcrawl.records.items import Document
+from imgcrawl.records.items import Document, Missing
+from imgcrawl.records.outcomes import Outcome
 from imgcrawl.sources.cursor_pages import page_records, read_pages
 from imgcrawl.sources.isic.query import combine, id_query, is_legacy_id
+from imgcrawl.sources.isic.records import urls_of
 from imgcrawl.text.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from datetime import date
 
+    from imgcrawl.records.items import Expects, Item
+    from imgcrawl.sources.cursor_pages import CursorPage
     from imgcrawl.sources.fetcher import Fetcher
 
 BATCH = 100  # ids a request; the server takes a request line of 8,192 bytes
@@ -25,10 +29,10 @@ BATCH = 100  # ids a request; the server takes a request line of 8,192 bytes
 
 @dataclass(frozen=True, slots=True)
 class IdBatch:
-    """A part of a list of ids: the records that the archive has of them, and the ids it lacks."""
+    """A part of a list of ids: the records that the archive has of them, and why others lack."""
 
     records: list[dict[str, Any]]
-    missing: list[str]
+    missing: dict[str, Missing]  # by the id that was given
     size: int  # ids
 
 
@@ -76,20 +80,29 @@ class IsicApi:
 
     # --- estimates ---
 
-    async def total_bytes(self, params: dict[str, str]) -> int:
-        """Return the size of all files of a search, 0 if the archive does not say.
+    async def estimate(
+        self, promised: Expects, params: dict[str, str], page: CursorPage, images: str
+    ) -> Expects:
+        """Return the promise of a search with its bytes and licences, by the first page read.
 
-        It is some 3 kB an image too small, which is near enough.
+        Only for a list that is read from its beginning: where one goes on, they are known.
         """
-        return int((await self._estimate("search/size/", params)).get("size", 0))
-
-    async def license_counts(self, params: dict[str, str]) -> str:
-        """Return how many images of a search each licence has, as text."""
-        facets = await self._estimate("facets/", params)
+        if page.count == 0:
+            asked = params.get("query", "that")
+            self._fetcher.logger.warning("No image of the archive matches %s", asked)
+        if not page.count or page.position or promised.records is None:
+            return promised
+        size = None
+        if images == "full":
+            total = int((await self._ask("search/size/", params)).get("size", 0))
+            size = total * promised.records // page.count or None
+        facets = await self._ask("facets/", params)
         buckets = facets.get("copyright_license", {}).get("buckets", ())
-        return ", ".join(f"{b['key']} {b['doc_count']:,}" for b in buckets if b.get("doc_count"))
+        counts = (f"{b['key']} {b['doc_count']:,}" for b in buckets if b.get("doc_count"))
+        note = "Licences in the whole list: " + ", ".join(counts)
+        return replace(promised, bytes=size, note=note)
 
-    async def _estimate(self, path: str, params: dict[str, str]) -> dict[str, Any]:
+    async def _ask(self, path: str, params: dict[str, str]) -> dict[str, Any]:
         """Return the answer of an undocumented part of the API, empty if it is gone."""
         asked = f"?{urlencode(params)}" if params else ""
         try:
@@ -101,26 +114,31 @@ class IsicApi:
 
     # --- single images ---
 
-    def image_url(self, isic_id: str) -> str:
-        """Return the address of the record of an image."""
-        return f"{self._url}images/{isic_id}/"
-
-    async def fresh_record(self, isic_id: str) -> dict[str, Any]:
-        """Return the record of an image, with addresses signed just now."""
-        url = self.image_url(isic_id)
-        record: dict[str, Any] = await self._fetcher.fetch_json(url, dont_cache=True)
-        return record
+    async def renew(self, item: Item, images: str) -> list[str]:
+        """Return addresses signed just now of an image whose own have an expiry."""
+        isic_id = item.metadata.get("isic_id")
+        if not isic_id or not any("Expires=" in url for url in item.urls):
+            return item.urls
+        url = f"{self._url}images/{isic_id}/"
+        record = await self._fetcher.fetch_json(url, dont_cache=True)
+        return urls_of(record, images) or item.urls
 
     async def find(self, ids: Sequence[str], query: str) -> AsyncIterator[IdBatch]:
-        """Yield the records of a list of ids, in batches; those that `query` does not admit lack.
+        """Yield the records of a list of ids, in batches; `query` leaves out some of them.
 
         ids: ISIC ids, or those of the old archive
         """
+        why = "the archive has no public image of this id"
+        why += f", or none that matches {query}" if query else ""
         for start in range(0, len(ids), BATCH):
             asked = {i: await self._modern_id(i) for i in ids[start : start + BATCH]}
             records = await self._of_ids(sorted({new for new in asked.values() if new}), query)
             found = {record.get("isic_id") for record in records}
-            missing = [given for given, isic_id in asked.items() if isic_id not in found]
+            missing = {
+                given: Missing(Outcome.NOT_FOUND, why, f"{self._url}images/{given}/", tries=1)
+                for given, isic_id in asked.items()
+                if isic_id not in found
+            }
             yield IdBatch(records, missing, len(asked))
 
     async def _of_ids(self, ids: list[str], query: str) -> list[dict[str, Any]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.records.items import Expects
+from imgcrawl.records.items import Document, Expects, ImageItem, Missing
+from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +32,25 @@ def file_of(record: dict[str, Any], images: str) -> dict[str, Any]:
     files = record.get("files")
     file = files.get(KINDS.get(images, "")) if isinstance(files, dict) else None
     return file if isinstance(file, dict) else {}
+
+
+def image_item(record: dict[str, Any], metadata: Metadata, images: str, path: str) -> ImageItem:
+    """Return the image of a record. Its thumbnail is another record than the picture itself.
+
+    metadata: the record, flattened
+    path:     below OUT, without extension
+    """
+    isic_id = str(metadata.get("isic_id") or "")
+    record_id = f"{isic_id}/thumbnail" if images == "thumbnail" else isic_id
+    item = ImageItem(record_id, urls_of(record, images), path, metadata)
+    if images != "none" and not item.urls:
+        item.result = Missing(Outcome.BAD_URL, "the archive gives no address for this image")
+    return item
+
+
+def description_of(record: dict[str, Any], path: str) -> Document:
+    """Return a record as a document of its own, below OUT."""
+    return Document(path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
 
 def urls_of(record: dict[str, Any], images: str) -> list[str]:
