@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
-from scrapy.spiderloader import get_spider_loader
 from scrapy.utils.conf import arglist_to_dict
 
+from imgcrawl.crawl.spider_loader import spider_loader
 from imgcrawl.plans.file import KEPT_SETTINGS, read_plan
 from imgcrawl.records.errors import ArgumentError, OutputError
 from imgcrawl.records.exit_status import ExitStatus
@@ -62,7 +62,7 @@ class Command(ScrapyCommand):
             raise UsageError("scrapy crawlall takes one plan, such as examples/hhmi.toml")
         assert self.settings is not None
         try:
-            plan = read_plan(Path(args[0]), get_spider_loader(self.settings))
+            plan = read_plan(Path(args[0]), spider_loader(self.settings))
             if opts.jobs is not None:
                 if opts.jobs < 1:
                     raise ArgumentError(f"--jobs {opts.jobs}: type 1 or more")

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
-from scrapy.spiderloader import get_spider_loader
 
 from imgcrawl.arguments import parse_arguments
 from imgcrawl.crawl.process import CrawlProcess
+from imgcrawl.crawl.spider_loader import spider_loader
 from imgcrawl.records.errors import ArgumentError, ImgcrawlError
 from imgcrawl.records.exit_status import ExitStatus
 from imgcrawl.records.outcomes import Outcome
@@ -66,7 +66,7 @@ class Command(ScrapyCommand):
         out: Path = opts.out or Path(tempfile.mkdtemp(prefix="imgcrawl-recrop-"))
         given = {"file": args[0], "out": str(out), "local": str(int(opts.local))}
         try:
-            parse_arguments(get_spider_loader(self.settings).load(SPIDER), given)
+            parse_arguments(spider_loader(self.settings).load(SPIDER), given)
             self.exitcode = self._compare(read_provenance(Path(args[0])), out, given)
         except (ArgumentError, ValueError) as error:
             self._print_error(str(error))

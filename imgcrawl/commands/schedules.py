@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
-from scrapy.spiderloader import get_spider_loader
 from scrapy.utils.conf import closest_scrapy_cfg
 
+from imgcrawl.crawl.spider_loader import spider_loader
 from imgcrawl.records.errors import ArgumentError
 from imgcrawl.records.exit_status import ExitStatus
 from imgcrawl.scheduling.schedules import FILE, Schedule, collisions, read_schedules, runs
@@ -58,7 +58,7 @@ class Command(ScrapyCommand):
         os.chdir(project)  # where each crawl will start, so that lists are found as it finds them
         assert self.settings is not None
         try:
-            schedules = read_schedules(path, get_spider_loader(self.settings), project)
+            schedules = read_schedules(path, spider_loader(self.settings), project)
         except ArgumentError as error:
             sys.stderr.write(f"scrapy schedules: {error}\n")
             self.exitcode = ExitStatus.USAGE

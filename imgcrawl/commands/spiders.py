@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import PydanticUndefined
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
-from scrapy.spiderloader import get_spider_loader
 
 from imgcrawl.arguments import SpiderArguments, describe_type
-from imgcrawl.crawl.spider_loader import spider_class
+from imgcrawl.crawl.spider_loader import spider_class, spider_loader
 from imgcrawl.records.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class Command(ScrapyCommand):
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Print one description a spider."""
         assert self.settings is not None
-        loader = get_spider_loader(self.settings)
+        loader = spider_loader(self.settings)
         describe = as_markdown if opts.markdown else as_text
         try:
             texts = [describe(spider_class(self.settings, n)) for n in args or _datasets(loader)]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from scrapy import Request, Spider
     from scrapy.settings import BaseSettings
+    from scrapy.spiderloader import SpiderLoaderProtocol
 
 
 class SpiderLoader:
@@ -60,13 +61,18 @@ class SpiderLoader:
         return ScrapyLoader.from_settings(self._settings)
 
 
+def spider_loader(settings: BaseSettings) -> SpiderLoaderProtocol:
+    """Return the loader that SPIDER_LOADER_CLASS names, by its old name too."""
+    rename_classes(settings, "SPIDER_LOADER_CLASS")
+    return get_spider_loader(settings)
+
+
 def spider_class(settings: BaseSettings, name: str) -> type[Spider]:
     """Return the class of a spider, whichever loader is set.
 
     Raises ArgumentError, which names a similar spider.
     """
-    rename_classes(settings, "SPIDER_LOADER_CLASS")
-    loader = get_spider_loader(settings)
+    loader = spider_loader(settings)
     try:
         return loader.load(name)
     except KeyError:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
 
     from imgcrawl.crawl.run import Run
+    from imgcrawl.dataset.entries import ClassCount
 
 _MAX_HOSTS = 1000  # in summary.json; those with most failures
 _MAX_CLASSES = 100_000  # likewise
@@ -85,13 +86,18 @@ def summarize(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict
         },
     }
     if classes:
-        summary["classes"] = {
-            "wanted": len(classes),
-            "complete": sum(not count.short for count in classes),
-            "short": {c.key: c.short for c in classes[:_MAX_CLASSES] if c.short},
-            "replaced": counts.total() - promised.total() - sum(c.stored for c in classes),
-        }
+        n_candidates = counts.total() - promised.total()
+        summary["classes"] = _classes(classes, n_candidates)
     return summary
+
+
+def _classes(classes: list[ClassCount], n_candidates: int) -> dict[str, Any]:
+    return {
+        "wanted": len(classes),
+        "complete": sum(not count.short for count in classes),
+        "short": {c.key: c.short for c in classes[:_MAX_CLASSES] if c.short},
+        "replaced": n_candidates - sum(c.stored for c in classes),
+    }
 
 
 def _versions() -> dict[str, str]:
