@@ -18,10 +18,10 @@ class RunPipeline:
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
-        """Scrapy's constructor."""
+        """Make one for a crawl, as Scrapy asks."""
         require_dataset(crawler)
         return cls(crawler)
 
     def open_spider(self) -> None:
-        """Meet the run."""
+        """Take the run, which is open by now."""
         self._run = run_of(self._crawler)

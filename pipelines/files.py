@@ -47,7 +47,7 @@ class FilesPipeline(ScrapyFilesPipeline):
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
-        """Scrapy's constructor. The store is FILES_STORE, or OUT where that is not set."""
+        """Make one for a crawl, as Scrapy asks. The store is FILES_STORE, or OUT without one."""
         require_dataset(crawler)
         return cls(crawler.settings["FILES_STORE"] or crawler.settings["OUT"], crawler=crawler)
 
@@ -56,7 +56,7 @@ class FilesPipeline(ScrapyFilesPipeline):
         return media_storage("FILES_STORE", self.crawler.settings)
 
     def open_spider(self) -> None:  # type: ignore[override] # the spider argument is deprecated
-        """Meet the run."""
+        """Take the run, which is open by now."""
         super().open_spider()
         self._run = run_of(self.crawler)
 

@@ -58,7 +58,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
-        """Scrapy's constructor. The store is IMAGES_STORE, or OUT where that is not set."""
+        """Make one for a crawl, as Scrapy asks. The store is IMAGES_STORE, or OUT without one."""
         require_dataset(crawler)
         return cls(crawler.settings["IMAGES_STORE"] or crawler.settings["OUT"], crawler=crawler)
 
@@ -67,7 +67,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
         return media_storage("IMAGES_STORE", self.crawler.settings)
 
     def open_spider(self) -> None:  # type: ignore[override] # the spider argument is deprecated
-        """Meet the run."""
+        """Take the run, which is open by now."""
         super().open_spider()
         self._run = run_of(self.crawler)
         self._sizes = Thumbnails(self.thumbs, self._size_path, self._pictures, self._run.files)

@@ -59,7 +59,7 @@ class WaybackPipeline(ImagesPipeline):
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
-        """Scrapy's constructor. Raises NotConfigured where nobody asked for this."""
+        """Make one for a crawl, as Scrapy asks. Raises NotConfigured without WAYBACK."""
         if not crawler.settings.getbool("WAYBACK"):
             raise NotConfigured
         return super().from_crawler(crawler)

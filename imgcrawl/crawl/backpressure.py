@@ -61,7 +61,7 @@ class Backpressure:
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
-        """Scrapy's constructor."""
+        """Make one for a crawl, as Scrapy asks."""
         require_dataset(crawler)
         return cls(crawler)
 

@@ -63,7 +63,7 @@ class RunLifecycle:
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
-        """Scrapy's constructor."""
+        """Make one for a crawl, as Scrapy asks."""
         require_dataset(crawler)
         return cls(crawler)
 

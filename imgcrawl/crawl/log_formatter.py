@@ -30,7 +30,7 @@ class LogFormatter(ScrapyLogFormatter):
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
-        """Scrapy's constructor."""
+        """Make one for a crawl, as Scrapy asks."""
         formatter = cls(debugging=crawler.settings["LOG_LEVEL"] == "DEBUG")
         # The handler of the log is made after this, and before anything is fetched.
         crawler.signals.connect(formatter.make_plain, signal=signals.spider_opened)

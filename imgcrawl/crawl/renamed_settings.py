@@ -50,7 +50,7 @@ def rename_settings(settings: BaseSettings) -> None:
 
 
 def rename_classes(settings: BaseSettings, name: str) -> None:
-    """Do the same for the classes that one setting names: one, a dict of them, or JSON of that."""
+    """Rename the classes in the value of one setting: a path, a dict of paths, or its JSON."""
     value = settings[name]
     renamed = _renamed(value)
     if renamed != value:

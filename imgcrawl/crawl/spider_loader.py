@@ -36,7 +36,7 @@ class SpiderLoader:
 
     @classmethod
     def from_settings(cls, settings: BaseSettings) -> Self:
-        """Scrapy's constructor."""
+        """Make one for a crawl, as Scrapy asks."""
         return cls(settings)
 
     def load(self, spider_name: str) -> type[Spider]:
