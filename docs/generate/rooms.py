@@ -107,7 +107,7 @@ def read_rooms() -> Rooms:
 
 
 @dataclass(slots=True)
-class _Layout:
+class _RoomsLayout:
     """Where the rooms stand, and the places on each floor that the arrows pass through."""
 
     rooms: Rooms
@@ -213,7 +213,7 @@ def _apart(wanted: list[float], sizes: list[float], width: float) -> list[float]
 
 def draw(rooms: Rooms) -> str:
     """Return the map as an SVG document."""
-    layout = _Layout(rooms)
+    layout = _RoomsLayout(rooms)
     top = len(layout.rows) - 1
     width = layout.width + 2 * _MARGIN
     height = top * _FLOOR + _ROW + 2 * _MARGIN + 40
@@ -243,7 +243,7 @@ def _y(floor: int, top: int) -> float:
     return _MARGIN + (top - floor) * _FLOOR
 
 
-def _box(layout: _Layout, room: str, top: int) -> str:
+def _box(layout: _RoomsLayout, room: str, top: int) -> str:
     x, y = layout.x[room] + _MARGIN - _BOX / 2, _y(layout.floors[room], top)
     package = room.partition(".")[0]
     name = room.removeprefix("imgcrawl.").replace(".", "/")
@@ -260,7 +260,7 @@ def _box(layout: _Layout, room: str, top: int) -> str:
     )
 
 
-def _arrow(layout: _Layout, path: list[str], top: int) -> str:
+def _arrow(layout: _RoomsLayout, path: list[str], top: int) -> str:
     floor = layout.floors[path[0]]
     x, y = layout.x[path[0]] + _MARGIN, _y(floor, top) + _ROW
     d = f"M{x:.1f} {y:.0f}"
