@@ -10,7 +10,8 @@ from imgcrawl.browser.chromium import HANDLERS, require_browser
 from imgcrawl.records.errors import ArgumentError, SourceError
 from imgcrawl.settings import DOWNLOAD_HANDLERS
 from imgcrawl.sources.web.links import PageLink
-from spiders.base.page import GivenPageSpider, PageArguments, WantedFiles
+from imgcrawl.sources.web.wanted_files import WantedFiles
+from spiders.base.page import GivenPageSpider, PageArguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -61,7 +61,7 @@ class ImagenetArguments(ListArguments):
     _chosen: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
-    def _can_be_meant(self) -> ImagenetArguments:
+    def _is_complete(self) -> ImagenetArguments:
         try:
             self._check()
         except ArgumentError as error:

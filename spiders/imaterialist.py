@@ -56,7 +56,7 @@ class ImaterialistArguments(ListArguments):
         return {split: source for split, source in given.items() if source}
 
     @model_validator(mode="after")
-    def _can_be_meant(self) -> ImaterialistArguments:
+    def _is_complete(self) -> ImaterialistArguments:
         if not self.splits():
             raise ValueError("Which split? Type -a train=train.json, or validation=, or test=.")
         try:

@@ -59,7 +59,7 @@ class NeuroglancerArguments(VolumeArguments):
         return check_address(url)
 
     @model_validator(mode="after")
-    def _asks(self) -> NeuroglancerArguments:
+    def _is_complete(self) -> NeuroglancerArguments:
         if self.box is None and self.size is None:
             raise ValueError(
                 "how much of it? Type size=1000,1000,1000 (z,y,x), or box=z0:z1,y0:y1,x0:x1"

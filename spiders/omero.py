@@ -82,7 +82,7 @@ class OmeroArguments(SpiderArguments):
         return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/"
 
     @model_validator(mode="after")
-    def _asks(self) -> OmeroArguments:
+    def _is_complete(self) -> OmeroArguments:
         if self.link is not None and self.server is not None:
             raise ValueError("link says which server; leave server out, or give ids in its place")
         if self.link is None and not any(getattr(self, kind) for kind in KINDS):

@@ -59,7 +59,7 @@ class UrlsArguments(ListArguments):
         return layout
 
     @model_validator(mode="after")
-    def _can_be_meant(self) -> UrlsArguments:
+    def _is_complete(self) -> UrlsArguments:
         if self.list != "-" and not is_url(self.list):
             try:
                 with open_rows(*split_member(self.list)) as rows:

@@ -14,7 +14,7 @@ from imgcrawl.arguments import parse_arguments
 from imgcrawl.browser.chromium import find_browser
 from imgcrawl.records.errors import ArgumentError
 from imgcrawl.sources.web.links import PageLink
-from spiders.base.page import WantedFiles
+from imgcrawl.sources.web.wanted_files import WantedFiles
 from spiders.dynamic_page import DynamicPageSpider
 
 if TYPE_CHECKING:

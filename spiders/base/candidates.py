@@ -43,6 +43,7 @@ class CandidatesSpider(DatasetSpider[A]):
     async def records(self) -> AsyncIterator[SpiderOutput]:
         """Yield quotas and their candidates."""
         self._changed = asyncio.Event()
+        self._exhausted: set[Quota] = set()
         quotas = list(self.quotas())
         yield Expects(sum(quota.wanted for quota in quotas), note=f"{len(quotas):,} classes.")
         waiting = deque(quotas)
@@ -66,7 +67,7 @@ class CandidatesSpider(DatasetSpider[A]):
                     del active[quota]
                     ended.append(quota)
                     self._report(quota)
-            again = [quota for quota in ended if quota.room and not self._is_exhausted(quota)]
+            again = [quota for quota in ended if quota.room and quota not in self._exhausted]
             if again:
                 ended = [quota for quota in ended if quota not in again]
                 waiting.extend(again)
@@ -86,9 +87,6 @@ class CandidatesSpider(DatasetSpider[A]):
         finally:
             self._changed.set()
 
-    def _is_exhausted(self, quota: Quota) -> bool:
-        return quota in self._exhausted
-
     def _report(self, quota: Quota) -> None:
         if quota.short:
             self._exhausted.add(quota)
@@ -101,11 +99,6 @@ class CandidatesSpider(DatasetSpider[A]):
                 f"{quota.stored:,}",
                 listed,
             )
-
-    @property
-    def _exhausted(self) -> set[Quota]:
-        exhausted: set[Quota] = self.__dict__.setdefault("_without_more", set())
-        return exhausted
 
 
 class _Class:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fnmatch
-import re
 from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,12 +13,13 @@ from parsel import Selector
 from pydantic import Field, NonNegativeInt, field_validator
 from scrapy.http import TextResponse
 
-from imgcrawl.arguments import FileArguments, split_words
+from imgcrawl.arguments import FileArguments
 from imgcrawl.download.schemes import require_http
 from imgcrawl.records.errors import RecordMissing, SourceError
 from imgcrawl.records.items import FileItem, Unreadable
 from imgcrawl.sources.web.links import PageLink, drop_huge_tags, read_links
 from imgcrawl.sources.web.page_text import voxel_columns
+from imgcrawl.sources.web.wanted_files import WantedFiles
 from spiders.base.dataset import DatasetSpider
 
 if TYPE_CHECKING:
@@ -197,32 +196,3 @@ class GivenPageSpider(PageSpider[G], Generic[G]):
         self.same_dir = self.args.same_dir
         async for output in super().records():
             yield output
-
-
-class WantedFiles:
-    """Which files are asked for: globs, apart by commas, or a regular expression in slashes.
-
-    Held against the name, the path, and the path with its query; a glob with a slash in it may
-    also begin at any directory. Case does not count, but in a regular expression.
-    """
-
-    def __init__(self, match: str | None) -> None:
-        self._pattern: re.Pattern[str] | None = None
-        self._globs: list[str] = []
-        if match and len(match) > 2 and match[0] == match[-1] == "/":
-            self._pattern = re.compile(match[1:-1])
-        elif match:
-            globs = [glob.lower() for glob in split_words(match)]
-            self._globs = globs + [f"*/{glob}" for glob in globs if "/" in glob]
-
-    def matches(self, link: PageLink) -> bool:
-        """Return True if a link is wanted; without a pattern, if it looks like data."""
-        parts = urlsplit(link.url)
-        path = unquote(parts.path)
-        names = [path.rpartition("/")[2], path]
-        names += [f"{path}?{unquote(parts.query)}"] if parts.query else []
-        if self._pattern is not None:
-            return any(self._pattern.search(name) for name in names)
-        if not self._globs:
-            return link.is_data
-        return any(fnmatch.fnmatchcase(n.lower(), glob) for n in names for glob in self._globs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from imgcrawl.lists.opening import is_url, split_member
@@ -23,6 +24,10 @@ class UrlListSpider(DatasetSpider[A]):
 
     shard_by = "host"  # the hosts are many, and each is one shard's to be polite to
 
+    @cached_property
+    def _names(self) -> UniqueNames:
+        return UniqueNames()
+
     async def local_list(self, source: str) -> tuple[str, str]:
         """Return (path or ``-``, member) of a list; one at a URL is downloaded first."""
         name, member = split_member(source)
@@ -30,9 +35,7 @@ class UrlListSpider(DatasetSpider[A]):
 
     def item(self, record_id: str, urls: list[str], path: str, metadata: Metadata) -> ImageItem:
         """Return the record of a picture, under a name that no other has."""
-        if not hasattr(self, "_uniques"):
-            self._uniques = UniqueNames()
-        unique = self._uniques.name(record_id)
+        unique = self._names.name(record_id)
         path += unique.removeprefix(record_id)
         return ImageItem(unique, urls, path, metadata, hint=url_words(urls[0]))
 

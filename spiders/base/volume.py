@@ -104,12 +104,12 @@ class VolumeArguments(SpiderArguments):
 
     @property
     def asked_box(self) -> Box | None:
-        """The box, read."""
+        """The box, parsed."""
         return None if self.box is None else parse_box(self.box)
 
     @property
     def asked_size(self) -> Size | None:
-        """The size, read."""
+        """The size, parsed."""
         return None if self.size is None else parse_size(self.size)
 
 
