@@ -20,6 +20,7 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
+from scrapy.settings import SETTINGS_PRIORITIES
 
 from imgcrawl.records.errors import ArgumentError
 from imgcrawl.records.retry import retry_outcomes
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
     from scrapy import Spider
+    from scrapy.settings import BaseSettings
 
 # pydantic's errors of a value, as what to type.
 _A_DAY = "type a day as YYYY-MM-DD, such as 2024-01-31"
@@ -127,8 +129,12 @@ class SpiderArguments(BaseModel):
     shard: Annotated[tuple[int, int] | None, BeforeValidator(_shard)] = Field(
         None, description="the K-th of N parts of the records (K/N)", examples=["1/4"]
     )
+    dry_run: bool = Field(
+        False, description="only say what there is: files, sizes, formats, and how long it takes"
+    )
 
-    # Arguments that are settings by another name: what the rest of the project reads.
+    # Arguments that are settings by another name: what the rest of the project reads. Typed with
+    # -s, such a setting is taken as the argument (`arguments_of_settings`).
     as_settings: ClassVar[dict[str, str]] = {
         "retry": "RETRY",
         "shard": "SHARD",
@@ -171,13 +177,18 @@ class ListArguments(ImageArguments):
 
     dataset_year: ClassVar[int | None] = None
 
+    as_settings: ClassVar[dict[str, str]] = {
+        **SpiderArguments.as_settings,
+        "wayback": "WAYBACK",
+        "wayback_year": "WAYBACK_YEAR",
+        "phash": "PHASH",
+    }
+
     def settings(self) -> dict[str, Any]:
         """Return the settings that these arguments stand for."""
         return super().settings() | {
             "PLACEHOLDER_REPEATS": 3,
-            "WAYBACK": self.wayback,
             "WAYBACK_YEAR": self.wayback_year or self.dataset_year,
-            "PHASH": self.phash,
         }
 
 
@@ -192,9 +203,6 @@ class FileArguments(SpiderArguments):
     max_files: PositiveInt | None = Field(None, description="stop after so many files")
     max_bytes: PositiveInt | None = Field(
         None, description="stop before so many bytes, by what the source says of sizes"
-    )
-    dry_run: bool = Field(
-        False, description="only say what there is: files, sizes, formats, and how long it takes"
     )
 
     @field_validator("match")
@@ -228,6 +236,41 @@ def parse_arguments(spider: type[Spider], given: Mapping[str, Any]) -> SpiderArg
     except ValidationError as error:
         lines = [_explain(problem, model, typed) for problem in error.errors()]
         raise ArgumentError(_with_takes(lines, spider, model)) from None
+
+
+def arguments_of_settings(
+    spider: type[Spider], given: Mapping[str, Any], settings: BaseSettings
+) -> dict[str, Any]:
+    """Return the arguments that were typed, with those typed as the settings that they stand for.
+
+    ``-s DRY_RUN=1`` is ``-a dry_run=1``, checked as that is.
+    Raises ArgumentError if both were typed and differ, or if a spider has no such argument.
+    """
+    model: type[SpiderArguments] = getattr(spider, "arguments", SpiderArguments)
+    merged = dict(given)
+    known = {**ListArguments.as_settings, **model.as_settings, "out": "OUT"}
+    for name, setting in known.items():
+        if not _is_typed(settings, setting):
+            continue
+        value = settings[setting]
+        if name not in model.model_fields:
+            raise ArgumentError(f"-s {setting}={value}: {spider.name} has no argument {name}")
+        if name in given and str(given[name]) != str(value):
+            raise ArgumentError(
+                f"-s {setting}={value} and -a {name}={given[name]} say different things: "
+                f"leave one of them out"
+            )
+        merged[name] = value
+    if _is_typed(settings, "OUT_STORE"):
+        raise ArgumentError("OUT_STORE is set by -a out=s3://BUCKET/PREFIX (or gs://): type that")
+    if "sizes" in given and _is_typed(settings, "IMAGES_THUMBS"):
+        raise ArgumentError("-s IMAGES_THUMBS and -a sizes say the same: leave one of them out")
+    return merged
+
+
+def _is_typed(settings: BaseSettings, name: str) -> bool:
+    """Return whether a setting was given on the command line (or by what starts a crawl)."""
+    return (settings.getpriority(name) or 0) >= SETTINGS_PRIORITIES["cmdline"]
 
 
 def reads_stdin(spider: type[Spider], given: Mapping[str, Any]) -> list[str]:

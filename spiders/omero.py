@@ -55,9 +55,6 @@ class OmeroArguments(SpiderArguments):
     match: Words = Field(
         [], description="only files with such names, any case", examples=["*.tif,*.czi"]
     )
-    dry_run: bool = Field(
-        False, description="only say what there is: files, sizes, formats, and how long it takes"
-    )
     license: Words = Field(
         [],
         description="only studies under one of these licences (CC-BY is any version of it)",

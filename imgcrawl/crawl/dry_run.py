@@ -14,6 +14,7 @@ from scrapy.http.request import NO_CALLBACK
 
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.items import Expects, Item, Unreadable, VolumeItem
+from imgcrawl.records.quotas import Quota
 from imgcrawl.text.sizes import parse_size
 
 if TYPE_CHECKING:
@@ -36,12 +37,18 @@ class DryRun:
         self._count = self._known = self._bytes = 0
         self._unknown: list[str] = []
         self._first: str | None = None
+        self._quotas: dict[str, Quota] = {}
 
     async def show(self, outputs: AsyncIterator[Any]) -> None:
         """Print a line for each file, ``bytes  path  URL``, then the sums."""
         async for each in outputs:
-            if isinstance(each, Item):
+            if isinstance(each, Quota):
+                self._quotas[each.key] = each
+            elif isinstance(each, Item):
                 self._add(each)
+                if (quota := self._quotas.get(each.quota or "")) is not None:
+                    quota.count(1)  # every candidate is taken to be good
+                    quota.ended()
             elif isinstance(each, Expects) and each.note:
                 _print(f"{'':>14}  {each.note}")
             elif isinstance(each, Unreadable):

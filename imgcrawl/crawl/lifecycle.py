@@ -6,6 +6,7 @@ import asyncio
 import logging
 import shutil
 import sqlite3
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,12 @@ class RunLifecycle:
 
     def __init__(self, crawler: Crawler) -> None:
         settings = crawler.settings
+        # A dry run works in a folder that it makes itself, and that folder alone it removes.
+        self._scratch: str | None = None
+        if settings.getbool("DRY_RUN"):
+            self._scratch = tempfile.mkdtemp(prefix="imgcrawl-dry-run-")
+            settings.set("OUT", self._scratch, priority="cmdline")
+            settings.set("OUT_STORE", None, priority="cmdline")
         elsewhere = settings["IMAGES_STORE"] or settings["FILES_STORE"]
         remote = settings if settings["OUT_STORE"] else None
         self.run = Run(Path(settings["OUT"]), local=not elsewhere, remote=remote)
@@ -123,6 +130,6 @@ class RunLifecycle:
             self._write(lambda: run.close(whole=whole))
         except StoreError as error:
             self._not_put(str(error))
-        if self._crawler.settings.getbool("DRY_RUN"):
+        if self._scratch is not None:
             self.summary = None
-            shutil.rmtree(run.out.root, ignore_errors=True)
+            shutil.rmtree(self._scratch, ignore_errors=True)

@@ -77,7 +77,7 @@ class CrawlProcess(AsyncCrawlerProcess):
             status = 128 + self._signal
             _say("\nStopped at once. The same command goes on from here.\n")
         logger.info(
-            "%s ended with exit status %s: %s", spider, int(status), describe_status(status)
+            "%s ended with exit status %s: %s", spider, int(status), _how_it_ended(crawler, status)
         )
         return status, None
 
@@ -87,6 +87,13 @@ class CrawlProcess(AsyncCrawlerProcess):
             if lifecycle := _lifecycle(crawler):
                 lifecycle.interrupt_soon(signum)
         super()._signal_shutdown(signum, frame)
+
+
+def _how_it_ended(crawler: Crawler, status: int) -> str:
+    """Return what an exit status means; after a dry run nothing is stored."""
+    if status == ExitStatus.COMPLETE and crawler.settings.getbool("DRY_RUN"):
+        return "a dry run, nothing stored"
+    return describe_status(status)
 
 
 def _say(text: str) -> None:

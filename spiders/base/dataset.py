@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import tempfile
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from scrapy import Request, Spider
 from scrapy.http.request import NO_CALLBACK
 
-from imgcrawl.arguments import SpiderArguments, parse_arguments
+from imgcrawl.arguments import SpiderArguments, arguments_of_settings, parse_arguments
 from imgcrawl.pictures.sniff import excerpt, sniff
 from imgcrawl.records.errors import ArgumentError, NoAnswerError, RecordMissing, SourceError
 from imgcrawl.storage.address import BucketAddress, is_address, scratch_of
@@ -57,13 +56,15 @@ class DatasetSpider(Spider, Generic[A]):
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
         """Return a spider, its arguments that are settings being in the settings."""
+        kwargs = arguments_of_settings(cls, kwargs, crawler.settings)
         spider = super().from_crawler(crawler, *args, **kwargs)
         out = spider.args.out or crawler.settings["OUT"] or f"data/{cls.name}"
-        if getattr(spider.args, "dry_run", False):
-            out = tempfile.mkdtemp(prefix="imgcrawl-dry-run-")  # removed at the end
         settings = spider.args.settings() | _place(str(out), crawler.settings)
+        arguments = {*spider.args.as_settings.values(), "OUT", "OUT_STORE"}
         for name, value in settings.items():
-            crawler.settings.set(name, value, priority="spider")
+            # What stands for an argument was checked as one: it comes before what was typed.
+            priority = "cmdline" if name in arguments else "spider"
+            crawler.settings.set(name, value, priority=priority)
         return spider
 
     async def start(self) -> AsyncIterator[Any]:
