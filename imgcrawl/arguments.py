@@ -143,7 +143,7 @@ class SpiderArguments(BaseModel):
 
     def settings(self) -> dict[str, Any]:
         """Return the settings that these arguments stand for."""
-        given = self.model_dump(include=set(self.as_settings))
+        given = self.model_dump(include=set(self.as_settings) & self.model_fields_set)
         return {self.as_settings[name]: value for name, value in given.items() if value is not None}
 
 
