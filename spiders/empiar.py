@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from imgcrawl.arguments import FileArguments
 from imgcrawl.records.errors import SourceError
 from imgcrawl.records.items import Expects, Unreadable
-from imgcrawl.sources.empiar import Imageset, missing_names, parse_entry
+from imgcrawl.sources.empiar import missing_names, parse_entry
 from imgcrawl.sources.web.links import PageLink
 from spiders.base.page import FoundLink, PageSpider
 
@@ -59,11 +59,7 @@ class EmpiarSpider(PageSpider[EmpiarArguments]):
         self._record = parse_entry(await self.fetch_json(api), number)
         self._root = f"{self.settings['EMPIAR_FILES_URL']}{number}/data/"
         self.first = self._root
-        yield Expects(
-            note=f"{self._record.title} ({self._record.doi}): "
-            f"{sum(i.count for i in self._record.imagesets):,} images in the record, "
-            f"{self._record.size}."
-        )
+        yield Expects(note=str(self._record))
         async for output in super().records():
             yield output
 
@@ -71,8 +67,8 @@ class EmpiarSpider(PageSpider[EmpiarArguments]):
         """Yield the links of the index, and those that it should have by the record."""
         names: dict[str, list[str]] = {i.directory: [] for i in self._record.imagesets}
         async for found in super().found():
-            if isinstance(found, FoundLink) and (imageset := self._imageset(found.link.url)):
-                names[imageset.directory].append(found.link.url)
+            if isinstance(found, FoundLink):
+                names.get(self._directory(found.link.url), []).append(found.link.url)
             yield found
         for imageset in self._record.imagesets:
             listed = [unquote(url.rpartition("/")[2]) for url in names[imageset.directory]]
@@ -90,20 +86,11 @@ class EmpiarSpider(PageSpider[EmpiarArguments]):
 
     def describe(self, found: FoundLink) -> Metadata:
         """Return what the record says of a file, as columns."""
-        record, imageset = self._record, self._imageset(found.link.url)
-        columns = super().describe(found) | {
-            "entry": f"EMPIAR-{self.args.entry}",
-            "title": record.title,
-            "doi": record.doi,
-            "authors": record.authors,
-            "license": "CC0",
-            "experiment": record.experiment,
-        }
-        return columns | (imageset.columns() if imageset else {})
+        columns = super().describe(found) | {"entry": f"EMPIAR-{self.args.entry}"}
+        return columns | self._record.columns(self._directory(found.link.url))
 
-    def _imageset(self, url: str) -> Imageset | None:
-        """Return the imageset whose directory a file lies in, the nearest one."""
+    def _directory(self, url: str) -> str:
+        """Return the directory of a file as the record names it: ``data``, ``data/sub``."""
         path = unquote(urlsplit(url).path)
         root = unquote(urlsplit(self._root).path).removesuffix("data/")
-        folder = path.removeprefix(root).rpartition("/")[0]
-        return next((i for i in self._record.imagesets if i.directory == folder), None)
+        return path.removeprefix(root).rpartition("/")[0]

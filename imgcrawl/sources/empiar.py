@@ -67,6 +67,22 @@ class EmpiarEntry:
     size: str
     imagesets: list[Imageset]
 
+    def __str__(self) -> str:
+        count = sum(imageset.count for imageset in self.imagesets)
+        return f"{self.title} ({self.doi}): {count:,} images in the record, {self.size}."
+
+    def columns(self, directory: str) -> dict[str, Any]:
+        """Return the columns of a file in a directory, by what the record says of both."""
+        columns = {
+            "title": self.title,
+            "doi": self.doi,
+            "authors": self.authors,
+            "license": "CC0",
+            "experiment": self.experiment,
+        }
+        imageset = next((each for each in self.imagesets if each.directory == directory), None)
+        return columns | (imageset.columns() if imageset else {})
+
 
 def parse_entry(answer: Any, number: str) -> EmpiarEntry:
     """Return the record in an answer of the API. Raises SourceError if it holds none."""
