@@ -8,7 +8,7 @@ import pytest
 
 from replicas.process import ReplicaProcess
 from tests.conftest import Crawler
-from tests.test_crawl_isic import api_requests, image_requests
+from tests.sources.test_crawl_isic import api_requests, image_requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
