@@ -37,9 +37,9 @@ class Command(ScrapyCommand):
         return "List the datasets that can be downloaded, with the arguments each takes"
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
-        """Add the ``--markdown`` switch, by which README's tables are made."""
+        """Add the ``--markdown`` switch, which prints what docs/sources has."""
         super().add_options(parser)
-        parser.add_argument("--markdown", action="store_true", help="print tables for README.md")
+        parser.add_argument("--markdown", action="store_true", help="print tables for docs/sources")
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Print one description a spider."""
@@ -73,7 +73,7 @@ def as_text(spider: type[Spider]) -> str:
 
 
 def as_markdown(spider: type[Spider]) -> str:
-    """Return a spider's arguments as a table for README.md."""
+    """Return a spider's arguments as a table for docs/sources."""
     rows = ["| argument | what | type, default, example |", "|---|---|---|"]
     for name, field in _arguments(spider).model_fields.items():
         facts = "; ".join(_facts(field)).replace("|", "\\|")
