@@ -1,7 +1,7 @@
 """Spider arguments: typed, validated, and described in one place.
 
 A spider declares a subclass of `SpiderArguments`; ``scrapy spiders``, the error messages and the
-the tables of docs/sources are made from it.
+tables of docs/sources are made from it.
 """
 
 from __future__ import annotations
