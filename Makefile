@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 TARGET := local
 
 .DEFAULT_GOAL := help
@@ -10,39 +11,41 @@ TARGET := local
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.run  ## crawl the replica of the ISIC Archive and show what came out
+demo: $(VENV)/.core  ## crawl the replica of the ISIC Archive and show what came out
 	@$(BIN)/scrapy demo
 
-demo-microscopy: $(VENV)/.run  ## five microscopy datasets at once, in small, from their replicas
+demo-microscopy: $(VENV)/.volumes  ## five microscopy datasets at once, in small, from their replicas
 	@$(BIN)/scrapy demo microscopy
 
-test: lint $(VENV)/.dev browser  ## ruff, mypy and every test
+test: lint $(VENV)/.dev browser  ## lint, and every test
 	$(BIN)/pytest
 
-browser: $(VENV)/.run  ## a Chromium for the spider dynamic_page, unless there is one
+browser: $(VENV)/.browser  ## a Chromium for the spider dynamic_page, unless there is one
 	@$(BIN)/python -m imgcrawl.browser.chromium || { echo "Getting a Chromium (once) ..."; \
 	  { grep -qs '^ID=debian' /etc/os-release && [ "$$(id -u)" = 0 ] && \
 	    apt-get install -qq -y chromium >/dev/null 2>&1; } || \
 	  $(BIN)/playwright install chromium >/dev/null 2>&1; \
 	  $(BIN)/python -m imgcrawl.browser.chromium || echo "None could be had: the tests that need it fail."; }
 
-scrapyd: $(VENV)/.scrapyd  ## start a Scrapyd on 127.0.0.1, with a password of its own
+scrapyd: $(VENV)/.all  ## start a Scrapyd on 127.0.0.1, with a password of its own
 	@$(BIN)/scrapy scrapyd
 
-scrapyd-setup: $(VENV)/.scrapyd  ## what a Scrapyd needs, without starting it
+scrapyd-setup: $(VENV)/.all  ## what a Scrapyd and its jobs need, without starting it
 
 # scrapyd-deploy writes a setup.py and leaves what that makes; none of it is ours.
-deploy: $(VENV)/.scrapyd  ## put this checkout on it as an egg (TARGET=local of scrapy.cfg)
+deploy: $(VENV)/.all  ## put this checkout on it as an egg (TARGET=local of scrapy.cfg)
 	@export SCRAPYD_USERNAME="$${SCRAPYD_USERNAME:-imgcrawl}"; \
 	export SCRAPYD_PASSWORD="$${SCRAPYD_PASSWORD:-$$(cat "$${IMGCRAWL_HOME:-.scrapyd}/password")}"; \
 	[ -n "$$SCRAPYD_PASSWORD" ] || { echo "Type 'make scrapyd' first: it makes a password."; exit 1; }; \
 	$(BIN)/scrapyd-deploy $(TARGET); status=$$?; \
 	rm -rf setup.py build *.egg-info; exit $$status
 
-lint: $(VENV)/.dev  ## ruff and mypy --strict
+lint: $(VENV)/.dev  ## ruff, mypy --strict, the floors, and dependencies as declared
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	PYTHONPATH=. $(BIN)/lint-imports
+	$(BIN)/deptry .
 
 format: $(VENV)/.dev  ## ruff's formatter and its safe fixes
 	$(BIN)/ruff check --fix .
@@ -60,26 +63,22 @@ docs-tables: $(VENV)/.dev  ## the tables of arguments and settings in docs/ anew
 docs-pictures: $(VENV)/.dev  ## the pictures of docs/ anew, from the code and from a run of the demo
 	@$(BIN)/python -m docs.generate rooms terminal contact_sheet
 
-lock:  ## requirements*.txt anew from pyproject.toml
-	PYTHON=$(PYTHON) .ci/lock
+lock: $(VENV)/.dev  ## requirements anew from pyproject.toml (UPGRADE=1: the newest)
+	$(BIN)/python .ci/lock $(if $(UPGRADE),--upgrade)
 
 clean:  ## remove what make made; data/ stays
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .scrapy
 
-$(VENV)/.run: requirements.txt
+$(VENV)/.core: requirements/core.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "imgcrawl needs Python 3.11 or later; type: make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Setting up $(VENV) (once) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(PIP) -r $<
 	@touch $@
 
-$(VENV)/.scrapyd: $(VENV)/.run requirements-scrapyd.txt
-	@echo "Adding Scrapyd (once) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-scrapyd.txt
-	@touch $@
-
-$(VENV)/.dev: $(VENV)/.scrapyd requirements-dev.txt
-	@echo "Adding what the tests need (once) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+# What an extra adds, or the tests: volumes, browser, all, dev.
+$(VENV)/.%: requirements/%.txt $(VENV)/.core
+	@echo "Adding requirements/$*.txt (once) ..."
+	@$(PIP) -r $<
 	@touch $@

@@ -141,6 +141,10 @@ class SpiderArguments(BaseModel):
         "dry_run": "DRY_RUN",
     }
 
+    def extras(self) -> tuple[str, ...]:
+        """Return the extras of the package that a crawl with these arguments needs."""
+        return ()
+
     def settings(self) -> dict[str, Any]:
         """Return the settings that these arguments stand for."""
         given = self.model_dump(include=set(self.as_settings) & self.model_fields_set)

@@ -44,6 +44,10 @@ class DynamicPageArguments(PageArguments):
         False, description="read the page without a browser first, which opens if nothing matches"
     )
 
+    def extras(self) -> tuple[str, ...]:
+        """Return the extra that drives the browser, which `auto` may turn out not to need."""
+        return () if self.auto else ("browser",)
+
 
 class DynamicPageSpider(GivenPageSpider[DynamicPageArguments]):
     """The files that a page links to once its scripts have run, whichever way it shows them.

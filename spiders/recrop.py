@@ -47,6 +47,10 @@ class RecropArguments(SpiderArguments):
             )
         return self
 
+    def extras(self) -> tuple[str, ...]:
+        """Return the extra that reads and writes voxels."""
+        return ("volumes",)
+
     @property
     def provenance(self) -> Provenance:
         """What the file says."""

@@ -68,6 +68,10 @@ class ZarrArguments(VolumeArguments):
             raise ValueError("box is in voxels, which each level has its own: type one level")
         return self
 
+    def extras(self) -> tuple[str, ...]:
+        """Return the extra that reads and writes voxels; a copy takes objects as they are."""
+        return () if self.is_copy else super().extras()
+
     @property
     def is_copy(self) -> bool:
         """Whether the store is wanted as it is."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from imgcrawl.records.errors import ArgumentError
+from imgcrawl.records.extras import require_extra
 
 # As Debian, Fedora and Google name them.
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -52,7 +53,8 @@ def find_browser(setting: str | None = None) -> str | None:
 
 
 def require_browser(setting: str | None = None) -> str:
-    """The path of a Chromium. Raises ArgumentError, which says how to get one."""
+    """Return the path of a Chromium. Raises ArgumentError, which says how to get one."""
+    require_extra("browser")
     path = find_browser(setting)
     if path is not None:
         return path

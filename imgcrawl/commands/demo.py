@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
+from imgcrawl.records.errors import ArgumentError
+from imgcrawl.records.extras import require_extra
 from imgcrawl.storage.directory import FAILURES, LEDGER, METADATA, SUMMARY
 
 if TYPE_CHECKING:
@@ -49,6 +51,11 @@ class Command(ScrapyCommand):
         """Crawl into data/demo; exit status 1 where the demo itself fails."""
         if args not in ([], ["microscopy"]):
             raise UsageError(f"there is no demo {' '.join(args)!r}; there is microscopy")
+        if args:
+            try:
+                require_extra("volumes")
+            except ArgumentError as error:
+                raise UsageError(str(error)) from error
         self.exitcode = (MICROSCOPY if args else ISIC).run()
 
 

@@ -13,6 +13,7 @@ from scrapy.utils.conf import closest_scrapy_cfg
 
 from imgcrawl.records.errors import ArgumentError
 from imgcrawl.records.exit_status import ExitStatus
+from imgcrawl.records.extras import require_extra
 from imgcrawl.scheduling.scrapyd import PROJECT, USER, ScrapydServer, ask_status
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Command(ScrapyCommand):
             checkout=project if opts.in_project else None,
         )
         try:
+            require_extra("scrapyd")
             daemon.prepare(project / "scrapyd.conf")
         except (ArgumentError, OSError) as error:
             raise UsageError(str(error)) from error

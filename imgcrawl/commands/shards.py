@@ -59,6 +59,7 @@ class Command(BaseRunSpiderCommand):
         assert self.settings is not None
         try:
             request = self._checked(args[0], opts)
+            require_extra("shards")
             from imgcrawl.shards.runner import run_shards  # noqa: PLC0415 - takes a second
 
             self.exitcode = run_shards(request, self.settings)

@@ -6,7 +6,6 @@ import inspect
 import sys
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import PydanticUndefined
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
@@ -93,7 +92,7 @@ def _doc(spider: type[Spider]) -> list[str]:
 def _facts(field: FieldInfo) -> list[str]:
     facts = [describe_type(field)]
     default = field.default
-    if default not in (None, "", [], PydanticUndefined):
+    if not field.is_required() and default not in (None, "", []):
         facts.append(f"default: {_format_default(default)}")
     facts += [f"e.g. {example}" for example in field.examples or ()]
     return facts

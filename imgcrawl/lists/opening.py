@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from imgcrawl.records.errors import ArgumentError
+from imgcrawl.records.extras import require_extra
 from imgcrawl.text.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def _decompressed(raw: io.BufferedReader, head: bytes) -> IO[bytes]:
     if head == b"\xfd7zXZ\x00":
         return lzma.open(raw)
     if head[:4] == _ZSTD:
+        require_extra("parquet")
         import pyarrow as pa  # noqa: PLC0415 - 30 MB, for one of many kinds
 
         stream = pa.CompressedInputStream(pa.PythonFile(raw), "zstd")

@@ -6,6 +6,7 @@ from typing import IO, TYPE_CHECKING
 
 from imgcrawl.lists.rows import MalformedRow, Row
 from imgcrawl.records.errors import ArgumentError
+from imgcrawl.records.extras import require_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +16,7 @@ BATCH = 1000  # rows in memory at once, besides one compressed page per column
 
 def read_parquet(file: IO[bytes], name: str) -> Iterator[Row | MalformedRow]:
     """Yield the rows of a Parquet file. Raises ArgumentError for another kind of file."""
+    require_extra("parquet")
     import pyarrow as pa  # noqa: PLC0415 - 30 MB, for one of many kinds
     import pyarrow.parquet as pq  # noqa: PLC0415
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.records.errors import ArgumentError, StoreError
+from imgcrawl.records.errors import ArgumentError
+from imgcrawl.records.extras import require_extra
 from imgcrawl.storage.address import SCHEMES, BucketAddress
 from imgcrawl.storage.directory import OutputDirectory
 from imgcrawl.storage.local import LocalStorage
@@ -22,21 +23,18 @@ def open_bucket(address: BucketAddress, settings: Mapping[str, Any], **options: 
 
     settings: Scrapy's; where they are not set, the environment counts as the libraries have it
     options:  `acl` and `cache_control` of the files that are put
-    Raises StoreError if it cannot be used at all.
+    Raises ArgumentError if its library is not installed, StoreError if it cannot be used at all.
     """
     # Each library takes a second and tens of megabytes to load, and belongs to an extra.
-    extra = "s3" if address.scheme == "s3" else "gcs"
-    try:
-        if address.scheme == "s3":
-            from imgcrawl.storage.s3 import S3Storage  # noqa: PLC0415
+    if address.scheme == "s3":
+        require_extra("s3")
+        from imgcrawl.storage.s3 import S3Storage  # noqa: PLC0415
 
-            return S3Storage(address, settings, **options)
-        from imgcrawl.storage.gcs import GcsStorage  # noqa: PLC0415
+        return S3Storage(address, settings, **options)
+    require_extra("gcs")
+    from imgcrawl.storage.gcs import GcsStorage  # noqa: PLC0415
 
-        return GcsStorage(address, settings, **options)
-    except ImportError as error:
-        words = f"{address} needs {error.name}: type  pip install 'imgcrawl[{extra}]'"
-        raise StoreError(words, hopeless=True) from error
+    return GcsStorage(address, settings, **options)
 
 
 def media_storage(setting: str, settings: Mapping[str, Any]) -> Storage:

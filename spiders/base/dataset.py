@@ -13,6 +13,7 @@ from scrapy.http.request import NO_CALLBACK
 from imgcrawl.arguments import SpiderArguments, arguments_of_settings, parse_arguments
 from imgcrawl.pictures.sniff import excerpt, sniff
 from imgcrawl.records.errors import ArgumentError, NoAnswerError, RecordMissing, SourceError
+from imgcrawl.records.extras import require_extra
 from imgcrawl.storage.address import BucketAddress, is_address, scratch_of
 from imgcrawl.storage.directory import OutputDirectory
 
@@ -58,6 +59,8 @@ class DatasetSpider(Spider, Generic[A]):
         """Return a spider, its arguments that are settings being in the settings."""
         kwargs = arguments_of_settings(cls, kwargs, crawler.settings)
         spider = super().from_crawler(crawler, *args, **kwargs)
+        for extra in spider.args.extras():
+            require_extra(extra)
         out = spider.args.out or crawler.settings["OUT"] or f"data/{cls.name}"
         settings = spider.args.settings() | _place(str(out), crawler.settings)
         arguments = {*spider.args.as_settings.values(), "OUT", "OUT_STORE"}

@@ -92,6 +92,10 @@ class VolumeArguments(SpiderArguments):
         False, description="only say what there is: cubes, levels and sizes; nothing is stored"
     )
 
+    def extras(self) -> tuple[str, ...]:
+        """Return the extra that reads and writes voxels, unless none are fetched."""
+        return () if self.dry_run else ("volumes",)
+
     @model_validator(mode="after")
     def _fits_together(self) -> VolumeArguments:
         if self.box is not None and self.size is not None:

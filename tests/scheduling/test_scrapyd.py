@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.xdist_group("scrapyd")  # one daemon for all
 PROJECT = ("imgcrawl", "spiders", "pipelines")
 FILES = ("pyproject.toml", "scrapy.cfg", "README.md", "LICENSE", "Makefile", "scrapyd.conf")
-LOCKS = ("requirements.txt", "requirements-scrapyd.txt", "requirements-dev.txt")
 PASSWORD = "%d of $HOME & 'more'"
 
 
@@ -122,16 +121,16 @@ def scrapyd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scrapyd]:
     room = tmp_path_factory.mktemp("scrapyd")
     with running(room) as daemon:
         copy = room / "checkout"
-        for name in PROJECT:
+        for name in (*PROJECT, "requirements"):
             shutil.copytree(ROOT / name, copy / name)
-        for name in (*FILES, *LOCKS):
+        for name in FILES:
             shutil.copy2(ROOT / name, copy / name)
         target = (copy / "scrapy.cfg").read_text()
         (copy / "scrapy.cfg").write_text(target.replace(":6800", f":{daemon.port}"))
         # The environment that the tests run in is the one that make would have made.
         (copy / ".venv").mkdir()
         (copy / ".venv/bin").symlink_to(Path(sys.executable).parent)
-        for stamp in (".run", ".scrapyd", ".dev"):
+        for stamp in (".core", ".all"):
             (copy / ".venv" / stamp).touch()
         done = subprocess.run(
             ["make", "deploy"],
@@ -144,7 +143,7 @@ def scrapyd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scrapyd]:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         left = {path.name for path in copy.iterdir()}
-        assert left == {*PROJECT, *FILES, *LOCKS, ".venv"}
+        assert left == {*PROJECT, *FILES, "requirements", ".venv"}
         yield daemon
 
 

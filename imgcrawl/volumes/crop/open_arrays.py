@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 from imgcrawl.download.limits import TransferLimits
 from imgcrawl.download.resolver import Resolver
 from imgcrawl.records.errors import RecordMissing
+from imgcrawl.records.extras import require_extra
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.volumes.crop.blocks import BlockSide
 from imgcrawl.volumes.crop.endpoint import StoreEndpoint, locate
@@ -166,6 +167,7 @@ def tensorstore(silence: float) -> Any:
         os.environ.setdefault("TENSORSTORE_CURL_LOW_SPEED_TIME_SECONDS", seconds)
         os.environ.setdefault("TENSORSTORE_CURL_LOW_SPEED_LIMIT_BYTES", str(SLOWEST))
         os.environ.setdefault("TENSORSTORE_CURL_CONNECT_TIMEOUT_SECONDS", seconds)
+    require_extra("volumes")
     import tensorstore as ts  # noqa: PLC0415
 
     return ts

@@ -1,0 +1,38 @@
+"""Extras: what the core does without. Each is asked for here before it is imported.
+
+An extra is a set of dependencies that a user adds by name: ``pip install 'imgcrawl[volumes]'``.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from imgcrawl.records.errors import ArgumentError
+
+# What needs an extra, and the module that shows whether it is installed.
+EXTRAS = {
+    "volumes": ("Cubes of volumes need", "tensorstore"),
+    "s3": ("s3:// needs", "boto3"),
+    "gcs": ("gs:// needs", "google.cloud.storage"),
+    "shards": ("Shards need", "distributed"),
+    "parquet": ("Lists in Parquet, or compressed with zstd, need", "pyarrow"),
+    "browser": ("Pages in a browser need", "scrapy_playwright"),
+    "scrapyd": ("Jobs over HTTP need", "scrapyd"),
+}
+
+
+def require_extra(extra: str) -> None:
+    """Raise ArgumentError, which says what to type, unless an extra is installed."""
+    what, module = EXTRAS[extra]
+    if not _is_installed(module):
+        raise ArgumentError(
+            f"{what} {module}, which is not installed. Type: pip install 'imgcrawl[{extra}]' "
+            f"(in a checkout: .venv/bin/pip install -r requirements/{extra}.txt)"
+        )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ImportError:  # the package around it
+        return False
