@@ -85,6 +85,7 @@ OTHER_COMMANDS = {
     r"make [a-z-]+": "its targets are looked for in the Makefile",
     r"source \.venv/bin/activate": "of Python's own venv",
     r"\.venv/bin/pytest .*": "the paths in it are looked for",
+    r"\.venv/bin/pip install --require-hashes -r (requirements/\S+)": "the file is looked for",
     r"\.venv/bin/lint-imports": "a part of make lint",
     r"curl .* https?://api\.isic-archive\.com/.*": "asks the real archive",
     r"(SCRAPYD_PASSWORD=\S+ )?docker compose .*": "test_container.py checks what it is given",
@@ -123,7 +124,7 @@ def test_other_commands_are_known(command: TypedCommand) -> None:
     assert any(re.fullmatch(pattern, text) for pattern in OTHER_COMMANDS), "say how it is tested"
     if found := re.fullmatch(r"make ([a-z-]+)", command.text):
         assert re.search(rf"(?m)^{found[1]}:", (ROOT / "Makefile").read_text("utf-8"))
-    for path in re.findall(r" (tests/\S+)", command.text):
+    for path in re.findall(r" ((?:tests|requirements)/\S+)", command.text):
         assert (ROOT / path).exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,6 +45,14 @@ def test_every_setting_is_read_from_the_source() -> None:
     assert set(read) == {name for name in dir(settings) if name.isupper() and name[0] != "_"}
     assert (read["DOWNLOAD_TIMEOUT"].default, read["DOWNLOAD_TIMEOUT"].unit) == ("30", "seconds")
     assert read["USER_AGENT"].comment.startswith("An honest name")
+
+
+def test_every_extra_is_described() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    page = (ROOT / "docs" / "install.md").read_text("utf-8")
+    rows = re.findall(r"(?m)^\| ((?:`\w+`(?:, )?)+) \|", page)
+    named = {name for row in rows for name in re.findall(r"\w+", row)}
+    assert named == set(project["optional-dependencies"])
 
 
 def test_reasons_are_all_there_with_what_the_next_run_does() -> None:
