@@ -14,6 +14,7 @@ from imgcrawl.arguments import parse_arguments, reads_stdin
 from imgcrawl.crawl.spider_loader import spider_class
 from imgcrawl.records.errors import ArgumentError, ImgcrawlError
 from imgcrawl.records.exit_status import ExitStatus
+from imgcrawl.records.extras import require_extra
 from imgcrawl.shards.plan import ShardRequest
 
 if TYPE_CHECKING:
