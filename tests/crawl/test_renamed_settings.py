@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from scrapy.settings import Settings
 from scrapy.utils.misc import load_object
 
-from imgcrawl.crawl.process import CrawlProcess
 from imgcrawl.crawl.renamed_settings import RENAMED_CLASSES, RENAMED_SETTINGS, rename_settings
 from imgcrawl.crawl.spider_loader import spider_class
 from tests.conftest import ROOT, scrapy
@@ -85,9 +86,17 @@ def test_the_spider_loader_of_before_is_found() -> None:
 
 
 def test_a_spiders_own_old_settings_are_found() -> None:
-    spider = type("Own", (spider_class(project(), "urls"),), {"custom_settings": {"FEED_AHEAD": 5}})
-    crawler = CrawlProcess(project(LOG_ENABLED=False)).create_crawler(spider)
-    assert crawler.settings.getint("ITEMS_AHEAD") == 5
+    # In a process of its own: a CrawlProcess installs a reactor, which other tests have none of.
+    script = (
+        "from scrapy.utils.project import get_project_settings as project;"
+        "from imgcrawl.crawl.process import CrawlProcess;"
+        "from imgcrawl.crawl.spider_loader import spider_class;"
+        "settings = project(); base = spider_class(settings, 'urls');"
+        "spider = type('Own', (base,), {'custom_settings': {'FEED_AHEAD': 5}});"
+        "print(CrawlProcess(settings).create_crawler(spider).settings['ITEMS_AHEAD'])"
+    )
+    printed = subprocess.check_output([sys.executable, "-c", script], text=True, cwd=ROOT)
+    assert printed.split()[-1] == "5"
 
 
 def test_a_project_of_before_crawls_with_its_old_settings(tmp_path: Path) -> None:
