@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import (
     BaseModel,
@@ -30,7 +29,6 @@ from imgcrawl.text.suggest import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pydantic.fields import FieldInfo
     from scrapy import Spider
     from scrapy.settings import BaseSettings
 
@@ -260,10 +258,8 @@ def arguments_of_settings(
         if name not in model.model_fields:
             raise ArgumentError(f"-s {setting}={value}: {spider.name} has no argument {name}")
         if name in given and str(given[name]) != str(value):
-            raise ArgumentError(
-                f"-s {setting}={value} and -a {name}={given[name]} say different things: "
-                f"leave one of them out"
-            )
+            both = f"-s {setting}={value} and -a {name}={given[name]}"
+            raise ArgumentError(f"{both} say different things: leave one of them out")
         merged[name] = value
     if _is_typed(settings, "OUT_STORE"):
         raise ArgumentError("OUT_STORE is set by -a out=s3://BUCKET/PREFIX (or gs://): type that")
@@ -305,34 +301,3 @@ def _explain(problem: Any, model: type[SpiderArguments], given: Mapping[str, Any
     elif problem["type"] in _MESSAGES:
         message = _MESSAGES[problem["type"]].format(**problem.get("ctx", {}))
     return f"{name}={given.get(name, '')}: {message}"
-
-
-def describe_type(field: FieldInfo) -> str:
-    """Return the type of an argument as people read it."""
-    named = (each.name for each in field.metadata if isinstance(each, TypeName))
-    return next(named, None) or _describe_type(field.annotation)
-
-
-def _describe_type(annotation: Any) -> str:
-    origin, inner = get_origin(annotation), get_args(annotation)
-    if origin in {Union, UnionType}:
-        return " or ".join(_describe_type(a) for a in inner if a is not NoneType)
-    if origin is Literal:
-        return " | ".join(map(str, inner))
-    if origin is Annotated:
-        return _describe_type(inner[0])
-    if origin is list:
-        return f"{_describe_type(inner[0])}, ..."
-    if origin is tuple:
-        return "K/N"
-    names = {
-        "str": "text",
-        "int": "number",
-        "float": "number",
-        "bool": "yes | no",
-        "Path": "folder",
-        "date": "date",
-    }
-    if hasattr(annotation, "__members__"):
-        return " | ".join(map(str, annotation.__members__.values()))
-    return names.get(annotation.__name__, str(annotation.__name__))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
-from imgcrawl.arguments import SpiderArguments, describe_type
+from imgcrawl.arguments import SpiderArguments, TypeName
 from imgcrawl.crawl.spider_loader import spider_class, spider_loader
 from imgcrawl.records.errors import ArgumentError
 
@@ -102,3 +103,34 @@ def _format_default(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
+
+
+def describe_type(field: FieldInfo) -> str:
+    """Return the type of an argument as people read it."""
+    named = (each.name for each in field.metadata if isinstance(each, TypeName))
+    return next(named, None) or _describe_type(field.annotation)
+
+
+def _describe_type(annotation: Any) -> str:
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin in {Union, UnionType}:
+        return " or ".join(_describe_type(a) for a in inner if a is not NoneType)
+    if origin is Literal:
+        return " | ".join(map(str, inner))
+    if origin is Annotated:
+        return _describe_type(inner[0])
+    if origin is list:
+        return f"{_describe_type(inner[0])}, ..."
+    if origin is tuple:
+        return "K/N"
+    names = {
+        "str": "text",
+        "int": "number",
+        "float": "number",
+        "bool": "yes | no",
+        "Path": "folder",
+        "date": "date",
+    }
+    if hasattr(annotation, "__members__"):
+        return " | ".join(map(str, annotation.__members__.values()))
+    return names.get(annotation.__name__, str(annotation.__name__))

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.records.items import Stored
 from imgcrawl.records.outcomes import Outcome
+from imgcrawl.storage.digests import sums_line
 from imgcrawl.storage.directory import LEDGER, SUMS, VERIFY, is_own
 from imgcrawl.text.csv_cells import safe_cell
 
@@ -145,9 +146,9 @@ class Verification:
     def _write(self, file: IO[str], rows: Iterable[Row]) -> None:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        for record_id, name, problem in rows:
-            self.figures.problems[problem] += 1
-            writer.writerow([safe_cell(record_id), safe_cell(name), problem])
+        for row in rows:
+            self.figures.problems[row[2]] += 1
+            writer.writerow(map(safe_cell, row))
 
     def _rows(self, ledger: Ledger, names: _Names, sums: IO[str] | None) -> Iterator[Row]:
         """Yield the rows of what is wrong, in the order of the record ids; extra files last."""
@@ -265,17 +266,6 @@ class _Names:
         self._db.close()
 
 
-def sums_line(sha256: str, name: str) -> str:
-    r"""Return a line of a file that ``sha256sum --check`` reads.
-
-    A name with a backslash or a line end is escaped, and the line then begins with a backslash
-    (GNU coreutils, "md5sum invocation").
-    """
-    escaped = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
-    mark = "\\" if escaped != name else ""
-    return f"{mark}{sha256}  {escaped}\n"
-
-
 def _of_list(folder: str, sums: list[tuple[str, str]]) -> str:
     """Return the SHA-256 of the list of a folder's files, as the ledger has that of a crop."""
     lines = hashlib.sha256()
@@ -308,4 +298,4 @@ def _is_thumbnail(name: str, ledger: Ledger) -> bool:
 
 
 def _below(folder: str, name: str) -> str:
-    return name[len(folder) + 1 :]
+    return name.removeprefix(f"{folder}/")

@@ -68,3 +68,14 @@ def digests_of(path: Path) -> tuple[str, str]:
             md5.update(data)
             sha256.update(data)
     return md5.hexdigest(), sha256.hexdigest()
+
+
+def sums_line(sha256: str, name: str) -> str:
+    r"""Return a line of a file that ``sha256sum --check`` reads.
+
+    A name with a backslash or a line end is escaped, and the line then begins with a backslash
+    (GNU coreutils, "md5sum invocation").
+    """
+    escaped = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    mark = "\\" if escaped != name else ""
+    return f"{mark}{sha256}  {escaped}\n"

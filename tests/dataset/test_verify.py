@@ -19,9 +19,10 @@ from imgcrawl.commands.verify import read_manifest
 from imgcrawl.dataset.entries import LedgerEntry
 from imgcrawl.dataset.files import LocalFiles
 from imgcrawl.dataset.ledger import Ledger
-from imgcrawl.dataset.verify import Problem, Verification, VerifyFigures, sums_line
+from imgcrawl.dataset.verify import Problem, Verification, VerifyFigures
 from imgcrawl.records.items import Document, FileItem, ImageItem, Item, Missing, Stored, VolumeItem
 from imgcrawl.records.outcomes import Outcome
+from imgcrawl.storage.digests import sums_line
 from imgcrawl.storage.directory import OutputDirectory
 from imgcrawl.volumes.copy.object_table import CopiedObject, write_table
 from imgcrawl.volumes.crop.digests import result_sha256
