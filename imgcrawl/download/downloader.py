@@ -25,6 +25,7 @@ from imgcrawl.download.host_health import (
     HostHealth,
     HostHealthRegistry,
 )
+from imgcrawl.download.pace import Pace
 from imgcrawl.records.errors import ArgumentError, RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from scrapy.http import Response
     from scrapy.settings import BaseSettings
     from twisted.internet.defer import Deferred
+
+SLOW_DOWN = frozenset({429, 503})
 
 
 class Downloader(ScrapyDownloader):
@@ -51,6 +54,7 @@ class Downloader(ScrapyDownloader):
         self._share()
         self.hosts = HostHealthRegistry(BreakerPolicy.from_settings(self.settings))
         self._floors: dict[str, float] = {}
+        self._paces: dict[str, Pace] = {}
         self._stop = asyncio.Event()
 
     @staticmethod
@@ -98,11 +102,13 @@ class Downloader(ScrapyDownloader):
         self._floors[slot_key] = max(delay * self.workers, self._floors.get(slot_key, 0.0))
 
     def floor(self, slot_key: str) -> float:
-        """The least delay of a host in seconds: its Crawl-delay, or what is configured."""
+        """The least delay of a host in seconds: its Crawl-delay or pace, or what is configured."""
         configured = self.per_slot_settings.get(slot_key, {}).get("delay")
         if configured is None:
             configured = self.settings.getfloat("DOWNLOAD_DELAY") * self.workers
-        return max(float(configured), self._floors.get(slot_key, 0.0))
+        pace = self._paces.get(slot_key)
+        slowed = pace.delay * self.sharers(slot_key) if pace else 0.0
+        return max(float(configured), self._floors.get(slot_key, 0.0), slowed)
 
     def interrupt(self) -> None:
         """Fail all that has not been sent yet, and all that is still to come."""
@@ -171,6 +177,7 @@ class Downloader(ScrapyDownloader):
 
     async def _download(self, slot: Slot, request: Request) -> Response:
         key = request.meta[self.DOWNLOAD_SLOT]
+        sent = monotonic()
         try:
             response = await super()._download(slot, request)
         except NotSupported as error:
@@ -185,6 +192,7 @@ class Downloader(ScrapyDownloader):
                 self.hosts.answered(key)
             raise
         else:
+            self._judge_pace(key, slot, request, response.status, sent)
             if response.status == 429:
                 self.hosts.limited(key, RecordMissing(Outcome.RATE_LIMITED, "HTTP 429"))
             else:
@@ -194,6 +202,28 @@ class Downloader(ScrapyDownloader):
             # Scrapy has looked at the queue before the host was judged.
             self.hosts.probe_ended(key)
             self._process_queue(slot)
+
+    def _judge_pace(self, key: str, slot: Slot, request: Request, status: int, sent: float) -> None:
+        """Slow a host down that says 429 or 503, and speed it up again as it answers."""
+        before = self.floor(key)
+        if status in SLOW_DOWN:
+            # A 503 that comes again may be the state of one file rather than of the host.
+            if status == 429 or not request.meta.get("retry_times"):
+                pace = self._paces.setdefault(key, self._new_pace())
+                pace.refused(sent, monotonic())
+        elif known := self._paces.get(key):
+            known.answered(sent)
+            if not known.delay:
+                del self._paces[key]
+        else:
+            return
+        # A delay that is longer for another reason stays: AutoThrottle shortens its own.
+        after = self.floor(key)
+        slot.delay = after if slot.delay <= before else max(slot.delay, after)
+
+    def _new_pace(self) -> Pace:
+        base = self.settings.getfloat("RETRY_BACKOFF_BASE", 1.0)
+        return Pace(base / 10, self.settings.getfloat("AUTOTHROTTLE_MAX_DELAY", 60.0))
 
     def _slot_gc(self, age: float = 60) -> None:
         super()._slot_gc(age)

@@ -71,6 +71,7 @@ class HostHealth:
     paused_until: float = 0.0
     cooling_until: float = 0.0
     down_until: float = 0.0
+    refusal: str = ""  # the answer by which the host itself asked for so long a pause
     touched: float = 0.0
 
     def admits(self, now: float) -> Admission:
@@ -125,12 +126,20 @@ class HostHealthRegistry:
         host = self._host(key)
         host.paused_until = max(host.paused_until, self._clock() + seconds)
 
+    def refused(self, key: str, seconds: float, reason: str) -> None:
+        """Give a host up for as long as it asks for."""
+        host = self._host(key)
+        host.down_until, host.refusal = self._clock() + seconds, reason
+
     def failed(self, key: str, error: RecordMissing) -> None:
         """A host did not answer."""
         self._host(key).failed(error, self._clock())
 
     def answered(self, key: str) -> None:
         """A host answered: what was before is forgotten, but for a pause that it asked for."""
+        host = self._hosts.get(key)
+        if host is not None and host.refusal and host.down_until > self._clock():
+            return  # sent before the host asked to be left alone
         host = self._hosts.pop(key, None)
         if host is not None and host.paused_until > self._clock():
             self._host(key).paused_until = host.paused_until
@@ -153,6 +162,9 @@ class HostHealthRegistry:
         if host is None or host.admits(now := self._clock()) is not Admission.NEVER:
             return None
         until = datetime.now().astimezone() + timedelta(seconds=host.down_until - now)
+        if host.refusal:
+            text = f"{key} asked to be left alone until {until:%Y-%m-%d %H:%M} ({host.refusal})"
+            return RecordMissing(Outcome.HOST_DOWN, text, tries=0)
         return RecordMissing(
             Outcome.HOST_DOWN,
             f"{key} did not answer {host.failures} times in a row (last: {host.last}); "

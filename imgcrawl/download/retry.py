@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from scrapy.exceptions import NotConfigured
 
-from imgcrawl.download.downloader import Downloader
+from imgcrawl.download.downloader import SLOW_DOWN, Downloader
 from imgcrawl.download.errors import UnknownHost
 from imgcrawl.download.schemes import ARCHIVE_SCHEMES
 from imgcrawl.records.errors import RecordMissing
@@ -63,9 +63,19 @@ class RetryMiddleware:
         waits = wish is not None and wish <= self._longest
         if wish is not None and waits:
             downloader.pause(slot_key, wish)
+        elif wish is not None and response.status in SLOW_DOWN:
+            downloader.hosts.refused(slot_key, wish, reason)
         if (wish is None or waits) and self._may_again(request, self._times):
             # Where the whole host pauses, the request waits in its queue.
-            return await self._again(request, reason, backs_off=wish is None)
+            backs_off = wish is None
+            retries = int(request.meta.get("retry_times", 0))
+            if backs_off and response.status == 429:
+                # The host as a whole waits: at first by its pace alone, then longer.
+                backs_off = False
+                if retries:
+                    longest = min(self._max, self._base * 2**retries)
+                    downloader.pause(slot_key, uniform(0, longest))  # noqa: S311
+            return await self._again(request, reason, backs_off=backs_off)
         if response.status == 429:
             error = RecordMissing(Outcome.RATE_LIMITED, f"{slot_key} asks for fewer requests")
             downloader.hosts.failed(slot_key, error)
