@@ -46,7 +46,7 @@ HANDLERS = {"http": HANDLER, "https": HANDLER}  # DOWNLOAD_HANDLERS of a spider 
 
 
 def find_browser(setting: str | None = None) -> str | None:
-    """The path of a Chromium: BROWSER_PATH where it is set, Playwright's, or one on PATH."""
+    """Return the path of a Chromium (BROWSER_PATH, Playwright's, or on PATH), or None."""
     if setting:
         return shutil.which(setting)
     return _playwrights() or next(filter(None, map(shutil.which, NAMES)), None)
@@ -68,7 +68,7 @@ def require_browser(setting: str | None = None) -> str:
 
 
 def launch_options(setting: str | None = None) -> dict[str, Any]:
-    """What Playwright launches: a browser without a window. Raises ArgumentError without one."""
+    """Return Playwright's launch options, headless. Raises ArgumentError without a browser."""
     return {
         "executable_path": require_browser(setting),
         "headless": True,
@@ -79,7 +79,7 @@ def launch_options(setting: str | None = None) -> dict[str, Any]:
 
 
 def _playwrights() -> str | None:
-    """The newest Chromium that ``playwright install`` has brought."""
+    """Return the newest Chromium that ``playwright install`` has installed, or None."""
     for folder in sorted(_registry().glob("chromium*-*"), key=_revision, reverse=True):
         for pattern in _INSIDE:
             for path in sorted(folder.glob(pattern)):
@@ -89,7 +89,7 @@ def _playwrights() -> str | None:
 
 
 def _registry() -> Path:
-    """Where Playwright keeps browsers; the module itself takes half a second to ask."""
+    """Return where Playwright keeps browsers; asking the module takes half a second."""
     given = os.environ.get("PLAYWRIGHT_BROWSERS_PATH", "")
     if given and given != "0":
         return Path(given)
@@ -104,7 +104,7 @@ def _registry() -> Path:
 
 
 def _revision(folder: Path) -> tuple[int, bool]:
-    """For sorting: newer first, and of one revision the whole browser before the bare shell."""
+    """Return a sort key: newer first, and of one revision the browser before the bare shell."""
     number = re.search(r"-(\d+)$", folder.name)
     return (int(number[1]) if number else 0), "shell" not in folder.name
 

@@ -41,12 +41,12 @@ class BrowserHandler(HttpHandler):
         self._browser = _browsers.setdefault(crawler, _Browser(crawler))
 
     async def close(self) -> None:
-        """Scrapy is done with us."""
+        """Close the browser at the end of the crawl."""
         await super().close()
         await self._browser.close()
 
     async def download_request(self, request: Request) -> Response:
-        """The answer to a request; of a page, what it has become. Raises RecordMissing."""
+        """Return the answer to a request; a page as its scripts left it. Raises RecordMissing."""
         if not request.meta.get("playwright"):
             return await super().download_request(request)
         self._guard.check_host(urlparse_cached(request).hostname or "")
@@ -76,7 +76,7 @@ class _Browser:
         self._proxy: GuardProxy | None = None
 
     async def open(self, request: Request) -> Response:
-        """What a page has become. Raises RecordMissing."""
+        """Return a page as it is after its scripts ran. Raises RecordMissing."""
         from playwright.async_api import Error  # noqa: PLC0415 - not before it is needed
 
         if request.meta.get("proxy"):
@@ -153,7 +153,7 @@ _browsers: WeakKeyDictionary[Crawler, _Browser] = WeakKeyDictionary()
 
 
 def _in_words(error: Exception, host: str) -> Exception:
-    """What Playwright raised, as the rest of the project has it."""
+    """Return Playwright's error as a RecordMissing."""
     words = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     if "launch" in words:
         advice = "Where it cannot have a sandbox, add -s PLAYWRIGHT_LAUNCH_OPTIONS="

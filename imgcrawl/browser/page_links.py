@@ -103,7 +103,7 @@ class PageLinkFinder:
         self._begin()
 
     def meta(self) -> dict[str, Any]:
-        """The meta of the request by which scrapy-playwright makes the visit."""
+        """Return the meta of the request by which scrapy-playwright opens the page."""
         return {
             "playwright": True,
             "playwright_page_init_callback": self._listen,
@@ -166,7 +166,7 @@ class PageLinkFinder:
             self._heard.setdefault(normal_url(url), "")
 
     async def _drive(self, page: Page) -> None:
-        """Do the steps. What goes wrong with one of them costs the links behind it, and no more."""
+        """Do the steps. A failure of one costs the links behind it, and no more."""
         self._heard.pop(normal_url(page.url), None)  # where it was redirected to
         try:
             async with asyncio.timeout(self.steps.deadline):
@@ -198,7 +198,7 @@ class PageLinkFinder:
         await self._gather(page)
 
     async def _go_on(self, page: Page) -> None:
-        """Click and scroll for as long as it brings anything."""
+        """Click and scroll for as long as that brings new links."""
         for _ in range(self.steps.max_pages if self.steps.click or self.steps.scroll else 0):
             clicked = bool(self.steps.click) and await self._click(page)
             if self.steps.scroll:
@@ -211,7 +211,7 @@ class PageLinkFinder:
             logger.info("max_pages=%s: the page may have more", self.steps.max_pages)
 
     async def _click(self, page: Page) -> bool:
-        """Click what `click` names; False where it is gone, or cannot be clicked."""
+        """Click the element that `click` names; return False if it cannot be clicked."""
         assert self.steps.click is not None
         button = page.locator(self.steps.click).first
         if not await button.is_visible() or not await button.is_enabled():

@@ -59,14 +59,14 @@ class GuardProxy:
         self.refused: dict[str, RecordMissing] = {}
 
     async def start(self) -> str:
-        """Listen; the proxy's URL."""
+        """Listen, and return the proxy's URL."""
         self._server = await asyncio.start_server(
             self._accept, "127.0.0.1", 0, limit=HEAD_SIZE, family=socket.AF_INET
         )
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def close(self) -> None:
-        """Hang up on everybody."""
+        """Close all connections."""
         self._server.close()
         for task in self._tasks:
             task.cancel()
@@ -116,7 +116,7 @@ class GuardProxy:
     async def _connect(
         self, host: str, port: int
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A connection to where the guard allows. Raises RecordMissing."""
+        """Open a connection to an address that the guard allows. Raises RecordMissing."""
         self._guard.check_host(host)
         if self._left <= 0:
             raise RecordMissing(
@@ -147,7 +147,7 @@ class GuardProxy:
             raise RecordMissing(Outcome.REFUSED, f"{host} took no connection") from error
 
     async def _answer(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One answer: a browser that kept the connection would ask it for other hosts too."""
+        """Relay one answer: a browser that kept the connection would ask it for other hosts too."""
         while True:
             head = await there.readuntil(b"\r\n\r\n")
             line = head.partition(b"\r\n")[0]
@@ -176,7 +176,7 @@ class GuardProxy:
 
 
 def _for_one_exchange(head: bytes, line: bytes) -> bytes:
-    """Headers with another first line, after which the connection ends."""
+    """Return headers with another first line, after which the connection ends."""
     lines = head.split(b"\r\n")[1:-2]
     kept = [one for one in lines if not _HOP.match(one)]
     return b"\r\n".join([line, *kept, b"Connection: close", b"", b""])

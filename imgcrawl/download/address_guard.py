@@ -51,7 +51,7 @@ class AddressGuard:
 
     @classmethod
     def from_setting(cls, value: str | Iterable[str] | None) -> AddressGuard:
-        """The guard for ALLOWED_PRIVATE_NETWORKS: CIDR blocks, listed or separated by commas.
+        """Return the guard for ALLOWED_PRIVATE_NETWORKS: CIDR blocks, in a list or by commas.
 
         Raises ValueError for what is no CIDR block.
         """
@@ -89,7 +89,7 @@ class AddressGuard:
             )
 
     def socket_factory(self, addr_info: AddrInfoType) -> socket.socket:
-        """The socket for a connection, made only if it may be: for ``aiohttp.TCPConnector``.
+        """Return the socket of an allowed connection, for ``aiohttp.TCPConnector``.
 
         Raises BlockedAddressError.
         """
@@ -108,7 +108,7 @@ class AddressGuard:
 
 
 def literal_address(host: str) -> Address | None:
-    """The address that a host of a URL spells out, None where it is a name."""
+    """Return the IP address that a host of a URL spells out, or None for a name."""
     try:
         if ":" in host:
             return _parse(host)
@@ -122,7 +122,7 @@ def _parse(address: str) -> Address:
 
 
 def _embedded(address: Address) -> tuple[IPv4Address, ...]:
-    """The IPv4 addresses that packets to an IPv6 address may end up at."""
+    """Return the IPv4 addresses that packets to an IPv6 address may end up at."""
     if isinstance(address, IPv4Address):
         return ()
     if address.sixtofour is not None:

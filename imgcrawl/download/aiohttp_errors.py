@@ -26,7 +26,7 @@ _UNREACHABLE = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno
 
 
 def fetch_error(error: Exception, host: str, limits: TransferLimits) -> RecordMissing:
-    """The RecordMissing for what aiohttp, or the making of a request, raised.
+    """Return the RecordMissing for an error of aiohttp or of building a request.
 
     host: as in the URL; limits: that the transfer was under
     """
@@ -127,11 +127,11 @@ def _not_whole(error: aiohttp.ClientPayloadError, host: str) -> RecordMissing:
 
 
 def _numbers(cause: ContentLengthError) -> str:
-    """``received 3 of 100 bytes``, out of aiohttp's sentence."""
+    """Return ``received 3 of 100 bytes``, out of aiohttp's sentence."""
     return cause.message.partition("(")[2].partition(")")[0] or "fewer bytes than announced"
 
 
 def _first_words(text: str) -> str:
-    """The start of the first line, printable: the rest quotes what a stranger sent."""
+    """Return the start of the first line, printable: the rest quotes bytes of a stranger."""
     line = text.strip().partition("\n")[0][:80].rstrip(": ")
     return "".join(c if c.isprintable() else "?" for c in line)

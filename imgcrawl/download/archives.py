@@ -38,7 +38,7 @@ _STALE = 3600.0  # seconds that a download which nobody continues has not been t
 
 
 def member_url(archive_url: str, member: str) -> str:
-    """The address of a member of the archive at an http or https address."""
+    """Return the address of a member of the archive at an http or https address."""
     return f"zip+{urldefrag(archive_url).url}#{quote(member)}"
 
 
@@ -63,11 +63,11 @@ class ArchiveMiddleware:
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
-        """Scrapy's constructor."""
+        """Return one for a crawler: Scrapy's constructor."""
         return cls(crawler)
 
     async def process_request(self, request: Request) -> Response | None:
-        """The bytes of a member as a response. Raises RecordMissing, as the archive failed to come.
+        """Return the bytes of a member as a response. Raises the archive's RecordMissing.
 
         Meta ``spool`` and the limits of size mean what they mean for any request.
         """
@@ -158,6 +158,6 @@ def _make_room(path: Path) -> None:
 
 
 def _name(url: str) -> str:
-    """An archive for people: host and path. A query may carry a signature."""
+    """Return an archive's host and path, for people. A query may carry a signature."""
     parts = urlsplit(url)
     return f"{parts.hostname}{parts.path}"

@@ -19,15 +19,15 @@ class BodySink:
     """Takes the body of one answer as it comes. Each method may raise RecordMissing to end it."""
 
     def begin(self, status: int, headers: Headers) -> None:
-        """The headers of a 2xx answer have come; a request that is tried again begins anew."""
+        """Take the headers of a 2xx answer; a request that is tried again begins anew."""
         raise NotImplementedError
 
     def write(self, data: bytes | bytearray) -> None:
-        """A stretch of the body."""
+        """Take the next bytes of the body."""
         raise NotImplementedError
 
     def end(self) -> None:
-        """The body came to its end, as long as its headers said."""
+        """Finish a body that has the length of its headers."""
         raise NotImplementedError
 
 
@@ -46,11 +46,11 @@ class BodySpool:
         await self._in_thread(lambda: self._opened().write(data))
 
     async def close(self) -> None:
-        """The body is complete."""
+        """Finish a complete body."""
         await self._in_thread(lambda: self._opened().close())
 
     def discard(self) -> None:
-        """The body did not come to its end: leave nothing of it."""
+        """Discard a body that did not come to its end."""
         if self._file is not None:
             with suppress(OSError):  # closing writes what is left, which a full disk refuses
                 self._file.close()

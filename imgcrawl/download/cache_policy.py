@@ -35,13 +35,13 @@ class PagesOnlyPolicy:
         return kind == "page" or _is_json(response)
 
     def is_cached_response_fresh(self, cachedresponse: Response, request: Request) -> bool:
-        """Always: the storage gives out nothing that has expired."""
+        """Return True: the storage gives out nothing that has expired."""
         return True
 
     def is_cached_response_valid(
         self, cachedresponse: Response, response: Response, request: Request
     ) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
 

@@ -89,7 +89,7 @@ class SQLiteCacheStorage:
             self._db = None
 
     def retrieve_response(self, spider: Spider, request: Request) -> Response | None:
-        """The answer kept for a request; its age goes to meta ``cache_timestamp``."""
+        """Return the answer kept for a request; its age goes to meta ``cache_timestamp``."""
         if self._db is None:
             return None
         query = "SELECT stored_at, url, status, headers, body, zipped FROM answers WHERE key = ?"
@@ -159,7 +159,7 @@ class SQLiteCacheStorage:
 
 
 def _folder(name: str) -> Path:
-    """HTTPCACHE_DIR: below .scrapy/ of the project, or of the working directory without one."""
+    """Return HTTPCACHE_DIR below .scrapy/ of the project, or of the working directory."""
     try:
         return Path(data_path(name, createdir=True))
     except NotConfigured:  # an egg has no folder
@@ -174,5 +174,5 @@ def _bytes(db: sqlite3.Connection) -> float:
 
 
 def _key(request: Request) -> bytes:
-    """Answers for one user are none for another."""
+    """Return the key of a request: answers for one user are none for another."""
     return fingerprint(request, include_headers=["Authorization"])

@@ -29,7 +29,7 @@ class HttpCompressionMiddleware(ScrapyHttpCompressionMiddleware):
     def process_response(
         self, request: Request, response: Response, spider: Spider | None = None
     ) -> Request | Response:
-        """The response, decoded. Raises RecordMissing: too_large (a bomb), corrupt.
+        """Return the response, decoded. Raises RecordMissing: too_large (a bomb), corrupt.
 
         An error page that cannot be decoded stays as it is: its status is what counts.
         """

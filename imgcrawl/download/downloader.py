@@ -59,7 +59,7 @@ class Downloader(ScrapyDownloader):
 
     @staticmethod
     def of(crawler: Crawler) -> Downloader:
-        """The downloader of a running crawl. Raises TypeError where DOWNLOADER names another."""
+        """Return the downloader of a running crawl. Raises TypeError if it is another."""
         downloader = crawler.engine.downloader
         if not isinstance(downloader, Downloader):
             raise TypeError(f"DOWNLOADER must be {Downloader.__module__}.Downloader")
@@ -71,7 +71,7 @@ class Downloader(ScrapyDownloader):
         return self._stop.is_set()
 
     def sharers(self, slot_key: str) -> int:
-        """By how many runs the limits of a slot are shared.
+        """Return how many runs share the limits of a slot.
 
         One that is no host is a service, which all of them ask however the records are cut.
         """
@@ -102,7 +102,7 @@ class Downloader(ScrapyDownloader):
         self._floors[slot_key] = max(delay * self.workers, self._floors.get(slot_key, 0.0))
 
     def floor(self, slot_key: str) -> float:
-        """The least delay of a host in seconds: its Crawl-delay or pace, or what is configured."""
+        """Return the least delay of a host in seconds: its Crawl-delay or pace, or the setting."""
         configured = self.per_slot_settings.get(slot_key, {}).get("delay")
         if configured is None:
             configured = self.settings.getfloat("DOWNLOAD_DELAY") * self.workers
@@ -237,7 +237,7 @@ class Downloader(ScrapyDownloader):
 
 
 def workers_at_once(settings: BaseSettings) -> int:
-    """By how many runs the limits of a host are shared, this one among them.
+    """Return how many runs share the limits of a host, this one among them.
 
     One where shards are cut by host: each host is asked by one of them.
     """

@@ -73,13 +73,13 @@ class HttpHandler(BaseDownloadHandler):
         _allow_many_files()
 
     async def close(self) -> None:
-        """Scrapy is done with us."""
+        """Close the connections at the end of the crawl."""
         await self._direct.close()
         if self._proxied is not None:
             await self._proxied.close()
 
     async def download_request(self, request: Request) -> Response:
-        """The answer to a request, whatever its status. Raises RecordMissing."""
+        """Return the answer to a request, whatever its status. Raises RecordMissing."""
         limits = self._limits.of(request)
         host = urlparse_cached(request).hostname or ""
         self._guard.check_host(host)
@@ -180,7 +180,7 @@ class HttpHandler(BaseDownloadHandler):
 
 
 def _as_text(headers: Headers) -> list[tuple[str, str]]:
-    """Names and values, past Scrapy's look-up of each name, which costs as much as a signal."""
+    """Return names and values, past Scrapy's costly look-up of each name."""
     return [
         (name.decode("latin-1"), value.decode("latin-1"))
         for name, values in dict.items(headers)
@@ -189,7 +189,7 @@ def _as_text(headers: Headers) -> list[tuple[str, str]]:
 
 
 def stand_in(url: str, web: str | None) -> str:
-    """Where a URL is asked for: at its host, unless a replica stands in for the whole web."""
+    """Return where to ask for a URL: its host, unless a replica stands in for the web."""
     if not web:
         return url
     scheme, _, rest = url.partition("://")
@@ -233,7 +233,7 @@ def _require_room(size: int, limits: TransferLimits, host: str) -> None:
 
 
 async def _start_of_body(answer: aiohttp.ClientResponse, limits: TransferLimits) -> bytes:
-    """What there is of a body that nobody depends on."""
+    """Return as much of a body as came, for an answer whose status alone counts."""
     body = bytearray()
     with suppress(aiohttp.ClientError, HttpProcessingError, OSError):
         while len(body) < ERROR_BODY and (chunk := await _read(answer, limits)):
@@ -242,7 +242,7 @@ async def _start_of_body(answer: aiohttp.ClientResponse, limits: TransferLimits)
 
 
 async def _read(answer: aiohttp.ClientResponse, limits: TransferLimits) -> bytes:
-    """The next piece of a body, empty at its end.
+    """Return the next piece of a body, empty at its end.
 
     Where a chunk is malformed, aiohttp (3.14) closes the connection and tells nobody who waits.
     """

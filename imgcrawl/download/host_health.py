@@ -48,7 +48,7 @@ class BreakerPolicy:
 
     @classmethod
     def from_settings(cls, settings: BaseSettings) -> BreakerPolicy:
-        """As HOST_FAILURES, HOST_COOLDOWN, HOST_PROBES and HOST_DOWN_TIME say."""
+        """Return the policy of HOST_FAILURES, HOST_COOLDOWN, HOST_PROBES and HOST_DOWN_TIME."""
         default = cls()
         return cls(
             settings.getint("HOST_FAILURES", default.failures),
@@ -75,7 +75,7 @@ class HostHealth:
     touched: float = 0.0
 
     def admits(self, now: float) -> Admission:
-        """What may be sent now."""
+        """Return which requests may be sent now."""
         if now < self.down_until:
             return Admission.NEVER
         if self.probing or self.wait(now) > 0:
@@ -83,11 +83,11 @@ class HostHealth:
         return Admission.PROBE if self.open else Admission.ALL
 
     def wait(self, now: float) -> float:
-        """Seconds until something may be sent again; 0 where that does not depend on time."""
+        """Return the seconds until something may be sent again; 0 if time does not decide."""
         return max(self.paused_until, self.cooling_until) - now if not self.probing else 0.0
 
     def failed(self, error: RecordMissing, now: float) -> None:
-        """The host did not answer."""
+        """Count a failure of the host to answer."""
         self.touched = now
         self.failures += 1
         self.last = error.message
@@ -118,7 +118,7 @@ class HostHealthRegistry:
         self._hosts: dict[str, HostHealth] = {}
 
     def get(self, key: str) -> HostHealth | None:
-        """How a host is doing; None where there is nothing to say."""
+        """Return the health of a host, or None if nothing is known."""
         return self._hosts.get(key)
 
     def pause(self, key: str, seconds: float) -> None:
@@ -132,11 +132,11 @@ class HostHealthRegistry:
         host.down_until, host.refusal = self._clock() + seconds, reason
 
     def failed(self, key: str, error: RecordMissing) -> None:
-        """A host did not answer."""
+        """Count a failure of a host to answer."""
         self._host(key).failed(error, self._clock())
 
     def answered(self, key: str) -> None:
-        """A host answered: what was before is forgotten, but for a pause that it asked for."""
+        """Forget a host's failures, as it has answered; a pause that it asked for stays."""
         host = self._hosts.get(key)
         if host is not None and host.refusal and host.down_until > self._clock():
             return  # sent before the host asked to be left alone
@@ -145,19 +145,19 @@ class HostHealthRegistry:
             self._host(key).paused_until = host.paused_until
 
     def limited(self, key: str, error: RecordMissing) -> None:
-        """A host answered only to say: too many requests. A probe that hears so has failed."""
+        """Count an answer of "too many requests": a probe with that answer has failed."""
         host = self._hosts.get(key)
         if host is not None and host.probing:
             host.failed(error, self._clock())
 
     def probe_ended(self, key: str) -> None:
-        """The probe of a host, if there was one, is over."""
+        """End the probe of a host, if there was one."""
         host = self._hosts.get(key)
         if host is not None:
             host.probing = False
 
     def given_up(self, key: str) -> RecordMissing | None:
-        """The error for requests to a host that is given up; None where it is not."""
+        """Return the error for requests to a host that is given up, or None if it is not."""
         host = self._hosts.get(key)
         if host is None or host.admits(now := self._clock()) is not Admission.NEVER:
             return None

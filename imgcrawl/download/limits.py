@@ -31,7 +31,7 @@ class TransferLimits:
 
     @classmethod
     def from_settings(cls, settings: BaseSettings) -> TransferLimits:
-        """As DOWNLOAD_TIMEOUT, DOWNLOAD_DEADLINE, DOWNLOAD_MAXSIZE and SPOOL_THRESHOLD say."""
+        """Return the limits of DOWNLOAD_TIMEOUT, _DEADLINE, _MAXSIZE and SPOOL_THRESHOLD."""
         return cls(
             settings.getfloat("DOWNLOAD_TIMEOUT"),
             settings.getfloat("DOWNLOAD_DEADLINE", DEADLINE),
@@ -40,7 +40,7 @@ class TransferLimits:
         )
 
     def of(self, request: Request) -> TransferLimits:
-        """The limits of a request, whose meta may name its own.
+        """Return the limits of a request, whose meta may name its own.
 
         download_timeout, download_deadline, download_maxsize, spool_threshold; spool: a path
         """

@@ -33,7 +33,7 @@ class PartialFile:
 
     @classmethod
     def opened(cls, path: Path, url: str) -> PartialFile:
-        """The part at a path, with what an earlier run left of the same URL."""
+        """Open the part at a path, with the bytes that an earlier run left of the same URL."""
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_symlink():
             path.unlink()  # in an OUT that came from others, it may lead anywhere
@@ -59,7 +59,7 @@ class PartialFile:
         return self.done[0][1] if self.done and self.done[0][0] == 0 else 0
 
     def missing(self) -> list[tuple[int, int]]:
-        """What is not there yet, in pieces. The size must be known."""
+        """Return the missing ranges in pieces. The size must be known."""
         assert self.size is not None
         gaps, at = [], 0
         for start, end in [*self.done, (self.size, self.size)]:
@@ -76,7 +76,7 @@ class PartialFile:
                 view, offset = view[written:], offset + written
 
     def add(self, start: int, end: int) -> None:
-        """Bytes have been written: note them."""
+        """Note bytes that have been written."""
         merged: list[tuple[int, int]] = []
         for a, b in sorted([*self.done, (start, end)]):
             if merged and a <= merged[-1][1]:
@@ -94,7 +94,7 @@ class PartialFile:
         os.ftruncate(self._fd, 0)
 
     def finish(self) -> None:
-        """All is there: the length is that of the file, and no note is needed any more."""
+        """Finish a complete file: set its length and remove the note."""
         if self.size is not None:
             os.ftruncate(self._fd, self.size)
         self.close()

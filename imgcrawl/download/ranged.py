@@ -196,11 +196,11 @@ class PieceSink(BodySink):
         self._closed = False
 
     def close(self) -> None:
-        """Nothing more may be written: the part is another's, or is done with."""
+        """Stop writing: the part is another's, or is finished."""
         self._closed = True
 
     def begin(self, status: int, headers: Headers) -> None:
-        """The headers have come. Raises RecordMissing where the body is not what was asked for."""
+        """Take the headers. Raises RecordMissing if the body is not the range asked for."""
         if self._closed:
             raise RecordMissing(Outcome.INTERRUPTED, "nobody waits for it any more")
         self.at = self._noted = self.start
@@ -225,7 +225,7 @@ class PieceSink(BodySink):
             part.size = parse_size((headers.get("Content-Length") or b"").decode("latin-1"))
 
     def write(self, data: bytes | bytearray) -> None:
-        """A stretch of the body. Raises RecordMissing."""
+        """Take the next bytes of the body. Raises RecordMissing."""
         if self._closed:
             raise RecordMissing(Outcome.INTERRUPTED, "nobody waits for it any more")
         if self.at == 0:
@@ -243,7 +243,7 @@ class PieceSink(BodySink):
             raise RecordMissing(Outcome.TIMEOUT, f"less than {SLOW} bytes a second")
 
     def end(self) -> None:
-        """The body is over. Raises RecordMissing where it is not whole."""
+        """Finish the body. Raises RecordMissing if it is not whole."""
         if 0 <= self._end != self.at:
             raise RecordMissing(Outcome.TRUNCATED, "less came than was asked for", 206)
 
@@ -255,7 +255,7 @@ class PieceSink(BodySink):
 
 
 def _validator(headers: Headers) -> str | None:
-    """What If-Range takes: a strong ETag, or a date."""
+    """Return the validator for If-Range: a strong ETag, a date, or None."""
     etag = (headers.get("ETag") or b"").decode("latin-1").strip()
     if etag and not etag.startswith("W/"):
         return etag
@@ -263,7 +263,7 @@ def _validator(headers: Headers) -> str | None:
 
 
 def _content_range(headers: Headers) -> tuple[int, int]:
-    """Where the range begins, and how long the whole is. Raises RecordMissing for neither."""
+    """Return the range's start and the whole length. Raises RecordMissing for neither."""
     text = (headers.get("Content-Range") or b"").decode("latin-1")
     match = re.fullmatch(r"\s*bytes\s+(\d{1,18})-(\d{1,18})/(\d{1,18})\s*", text)
     if not match or int(match[2]) >= int(match[3]):

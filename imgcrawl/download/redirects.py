@@ -30,7 +30,7 @@ class RedirectMiddleware(ScrapyRedirectMiddleware):
     def process_response(
         self, request: Request, response: Response, spider: Spider | None = None
     ) -> Request | Response:
-        """The request that a redirect asks for.
+        """Return the request that a redirect asks for.
 
         Raises RecordMissing: redirects (a circle, or too many), bad_url (no address to fetch),
         placeholder (a picture is sent for to where "photo unavailable" lies: it is not fetched).
@@ -96,6 +96,6 @@ def _bare(url: str) -> str:
 
 
 def _chain(request: Request) -> str:
-    """The hosts on the way, repeated ones once."""
+    """Return the hosts on the way, repeated ones once."""
     urls = (*request.meta.get("redirect_urls", ()), request.url)
     return " -> ".join(dict.fromkeys(urlsplit(url).hostname or "" for url in urls))

@@ -49,11 +49,11 @@ class RetryMiddleware:
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
-        """Scrapy's constructor."""
+        """Return one for a crawler: Scrapy's constructor."""
         return cls(crawler)
 
     async def process_response(self, request: Request, response: Response) -> Request | Response:
-        """Another request for a status that may pass. Raises RecordMissing (interrupted)."""
+        """Return another request for a status that may pass. Raises RecordMissing (interrupted)."""
         if response.status not in self._statuses or "cached" in response.flags:
             return response
         downloader = Downloader.of(self._crawler)
@@ -82,7 +82,7 @@ class RetryMiddleware:
         return response
 
     async def process_exception(self, request: Request, exception: Exception) -> Request | None:
-        """Another request for a failure that may pass. Raises RecordMissing (interrupted)."""
+        """Return another request for a passing failure. Raises RecordMissing (interrupted)."""
         if not isinstance(exception, RecordMissing):
             return None
         exception.tries += request.meta.get("retry_times", 0)
@@ -125,7 +125,7 @@ def _is_member(request: Request) -> bool:
 
 
 def retry_after(headers: Headers) -> float | None:
-    """The seconds that Retry-After asks for (RFC 9110, 10.2.3); None where it does not.
+    """Return the seconds that Retry-After asks for (RFC 9110, 10.2.3), or None.
 
     A date is read by the server's own clock, where that is told.
     """

@@ -78,7 +78,7 @@ class RobotsTxtMiddleware(ScrapyRobotsTxtMiddleware):
             raise RecordMissing(Outcome.ROBOTS, message, tries=0)
 
     async def _policy(self, request: Request) -> _Policy:
-        """The policy of the request's host, asked for once for all that wait for it."""
+        """Return the policy of the request's host, asked for once for all that wait for it."""
         url = urlparse_cached(request)
         origin = f"{url.scheme}://{url.netloc.rpartition('@')[2]}"
         task = self._policies.get(origin)

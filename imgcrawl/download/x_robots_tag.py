@@ -34,7 +34,7 @@ class OptOutMiddleware:
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
-        """Scrapy's constructor."""
+        """Return one for a crawler: Scrapy's constructor."""
         return cls(crawler)
 
     def process_response(self, request: Request, response: Response) -> Response:
@@ -53,7 +53,7 @@ class OptOutMiddleware:
 
 
 def directives(values: Iterable[str], agent: str) -> frozenset[str]:
-    """The directives of X-Robots-Tag headers that are meant for everyone or for `agent`.
+    """Return the directives of X-Robots-Tag headers that are meant for everyone or for `agent`.
 
     A name before a colon says for whom the rest of the header is, until the next one.
     """

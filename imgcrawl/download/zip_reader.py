@@ -68,7 +68,7 @@ class ZipArchive:
             self._by_last_part[last] = None if last in self._by_last_part else info
 
     def names(self) -> list[str]:
-        """The full names of all members."""
+        """Return the full names of all members."""
         return [info.filename for info in self._zip.infolist() if not info.is_dir()]
 
     def close(self) -> None:
@@ -76,7 +76,7 @@ class ZipArchive:
         self._zip.close()
 
     def read(self, member: str, limits: TransferLimits) -> ZipMember | None:
-        """A member by its full name, or by the last part of it; None where there is none.
+        """Return a member by its full name, or by the last part of it; None if there is none.
 
         Raises RecordMissing: corrupt (damaged, encrypted, a bomb), too_large, disk_full.
         """
@@ -111,7 +111,7 @@ class ZipArchive:
             raise self._corrupt(f"a member would unpack {ratio:,.0f}-fold to {size:,} bytes")
 
     def _chunks(self, info: ZipInfo) -> Iterator[bytes]:
-        """A member, piece by piece. Its announced size is never passed; a wrong one is damage."""
+        """Yield a member piece by piece. Its announced size is a limit; a wrong one is damage."""
         try:
             with self._zip.open(info) as member:
                 while chunk := member.read(CHUNK):
