@@ -127,6 +127,7 @@ SPOOL_THRESHOLD = 4 << 20  # bytes; longer pictures go to disk as they arrive
 ARCHIVE_MAXSIZE = 16 << 30  # bytes of an archive that records lie in
 
 RETRY_TIMES = 4  # default 2
+RETRY_HTTP_CODES = [408, 425, 429, *range(500, 600)]  # the default has not all that may pass
 RETRY_BACKOFF_BASE = 1.0  # seconds, doubled with each try; a random part of it is waited
 RETRY_BACKOFF_MAX = 60.0
 RETRY_AFTER_MAX = 300.0  # seconds; a host that asks for more is taken at its word another day
@@ -136,7 +137,7 @@ HOST_COOLDOWN = 5.0  # seconds, doubled with each probe that fails
 HOST_PROBES = 3  # that fail, until the host is given up
 HOST_DOWN_TIME = 600.0  # seconds that it is given up for
 
-REDIRECT_MAX_TIMES = 5  # default 20
+REDIRECT_MAX_TIMES = 10  # default 20
 MEDIA_ALLOW_REDIRECTS = True  # pictures move
 
 # --- Politeness ----------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ class Outcome(StrEnum):
     NOT_FOUND = "not_found"  # 404, 410
     FORBIDDEN = "forbidden"  # 401, 403
     RATE_LIMITED = "rate_limited"  # 429 until the tries were used up
-    SERVER_ERROR = "server_error"  # 5xx
+    SERVER_ERROR = "server_error"  # 5xx, and what else may pass: 202, 408, 421, 425, 499
     HTTP_ERROR = "http_error"  # any other status
     DNS = "dns"
     REFUSED = "refused"
@@ -102,6 +102,8 @@ def of_status(status: int) -> Outcome:
             return Outcome.FORBIDDEN
         case 429:
             return Outcome.RATE_LIMITED
+        case 202 | 408 | 421 | 425 | 499:
+            return Outcome.SERVER_ERROR  # not ready, too slow, another connection: it may pass
         case _ if status >= 500:
             return Outcome.SERVER_ERROR
         case _:

@@ -172,6 +172,20 @@ def test_what_may_pass_is_tried_again() -> None:
     assert list(crawl(main, RETRY_TIMES=2).values()) == [2, 1, 2]
 
 
+@pytest.mark.parametrize("status", [408, 425, 500, 520, 527, 530, 598])
+def test_a_status_that_may_pass_is_tried_again(status: int) -> None:
+    answers = [http(b"abc"), http(b"", status)]
+
+    async def answer(asked: Asked, connection: Connection) -> bytes:
+        return answers.pop()
+
+    async def main(crawler: Crawler) -> int:
+        async with Server({"*": answer}) as server:
+            return (await fetch(crawler, server.url("/"))).status
+
+    assert crawl(main) == 200
+
+
 def test_when_the_tries_are_used_up_the_last_answer_counts() -> None:
     async def main(crawler: Crawler) -> None:
         async with Server({"/503": http(b"why", 503), "/cut": http(b"", length=5)}) as server:
