@@ -22,6 +22,7 @@ from scrapy.pipelines.images import ImagesPipeline as ScrapyImagesPipeline
 
 from imgcrawl.crawl.lifecycle import require_dataset, run_of
 from imgcrawl.download.schemes import require_http
+from imgcrawl.download.statuses import brings_the_whole
 from imgcrawl.pictures.placeholders import known_address
 from imgcrawl.records.errors import FULL_DISK, RecordMissing
 from imgcrawl.records.items import ImageItem, Item, Missing, Result, Stored, merge_failures
@@ -213,7 +214,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
             except IgnoreRequest as error:  # of a middleware that is not ours
                 return Missing(Outcome.HTTP_ERROR, str(error), url, None, tries + 1)
             tries += 1 + int(response.meta.get("retry_times", 0))
-            if response.status != 200:
+            if not brings_the_whole(response):
                 words = f"HTTP {response.status}"
                 outcome = of_status(response.status)
                 return Missing(outcome, words, url, response.status, tries)

@@ -10,6 +10,7 @@ from scrapy.downloadermiddlewares.httpcompression import (
 from scrapy.exceptions import IgnoreRequest
 from scrapy.utils.httpobj import urlparse_cached
 
+from imgcrawl.download.statuses import is_picture
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
@@ -48,6 +49,10 @@ class HttpCompressionMiddleware(ScrapyHttpCompressionMiddleware):
         except Exception as error:  # each decoder has its own
             if response.status >= 300:
                 return response
+            if request.meta.get("media") and is_picture(response.body):
+                headers = response.headers.copy()
+                del headers["Content-Encoding"]  # identity was asked for, and came
+                return response.replace(headers=headers)
             encoding = b", ".join(response.headers.getlist("Content-Encoding")).decode("latin-1")
             words = f"what {host} sent as {encoding} cannot be unpacked"
             raise RecordMissing(Outcome.CORRUPT, words, response.status, tries) from error
