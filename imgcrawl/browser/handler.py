@@ -137,7 +137,7 @@ class _Browser:
         self._handler = handler
 
     async def _is_unwanted(self, request: PageRequest) -> bool:
-        """Whether what a page asks for is left out: not needed for links, or not allowed."""
+        """Return whether a request of a page is left out: not needed for links, or not allowed."""
         if request.resource_type not in LOADED or not request.url.startswith(("http:", "https:")):
             return True
         robots = self._crawler.get_downloader_middleware(RobotsTxtMiddleware)

@@ -149,7 +149,7 @@ class PageLinkFinder:
             task.add_done_callback(self._reading.discard)
 
     async def _read(self, response: Response) -> None:
-        """Look for URLs in what a script was answered."""
+        """Collect the URLs in a response to a script."""
         kind = response.headers.get("content-type", "").lower()
         length = int(response.headers.get("content-length", "0") or 0)
         if re.match(r"(image|video|audio|font)/|.*octet-stream", kind) or length > MAX_ANSWER:
@@ -166,7 +166,7 @@ class PageLinkFinder:
             self._heard.setdefault(normal_url(url), "")
 
     async def _drive(self, page: Page) -> None:
-        """Do the steps. A failure of one costs the links behind it, and no more."""
+        """Run the steps. A step that fails costs the links behind it, and no more."""
         self._heard.pop(normal_url(page.url), None)  # where it was redirected to
         try:
             async with asyncio.timeout(self.steps.deadline):
@@ -222,7 +222,7 @@ class PageLinkFinder:
         return False
 
     async def _grows(self, page: Page) -> bool:
-        """Wait for what a click or a scroll brings; whether it brought any links."""
+        """Wait until a click or a scroll has had its effect; return whether it brought links."""
         before, start = self._size(), monotonic()
         while self._size() == before:
             waited = monotonic() - start
@@ -249,7 +249,7 @@ class PageLinkFinder:
         return len(self.links) + len(self._heard)
 
     async def _gather(self, page: Page) -> None:
-        """Take what the page has now; what it had before may be gone from it, and is kept."""
+        """Add the links that the page has now to those it had before, which it may have dropped."""
         origin = urlsplit(page.url)[:2]
         for frame in page.frames:
             if urlsplit(frame.url)[:2] not in {origin, ("about", "")}:

@@ -59,7 +59,7 @@ class GuardProxy:
         self.refused: dict[str, RecordMissing] = {}
 
     async def start(self) -> str:
-        """Listen, and return the proxy's URL."""
+        """Start listening, and return the proxy's URL."""
         self._server = await asyncio.start_server(
             self._accept, "127.0.0.1", 0, limit=HEAD_SIZE, family=socket.AF_INET
         )
@@ -165,7 +165,7 @@ class GuardProxy:
 
     @staticmethod
     async def _both(*ways: Coroutine[Any, Any, None]) -> None:
-        """Relay both ways until the answer has ended, or the browser hung up."""
+        """Relay bytes both ways until the answer has ended or the browser has hung up."""
         tasks = [asyncio.create_task(way) for way in ways]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

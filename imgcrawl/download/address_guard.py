@@ -53,7 +53,7 @@ class AddressGuard:
     def from_setting(cls, value: str | Iterable[str] | None) -> AddressGuard:
         """Return the guard for ALLOWED_PRIVATE_NETWORKS: CIDR blocks, in a list or by commas.
 
-        Raises ValueError for what is no CIDR block.
+        Raises ValueError for text that is not a CIDR block.
         """
         blocks = value.split(",") if isinstance(value, str) else list(value or ())
         networks: list[Network] = []
@@ -77,7 +77,7 @@ class AddressGuard:
             )
 
     def check_host(self, host: str) -> None:
-        """`check` a host of a URL where it is an address in any spelling; a name passes.
+        """Call `check` for a host of a URL that spells an address in any way; a name passes.
 
         The spellings are those of ``inet_aton``: 127.1, 2130706433, 0177.0.0.1, 0x7f.1.
         """

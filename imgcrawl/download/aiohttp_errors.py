@@ -132,6 +132,6 @@ def _numbers(cause: ContentLengthError) -> str:
 
 
 def _first_words(text: str) -> str:
-    """Return the start of the first line, printable: the rest quotes bytes of a stranger."""
+    """Return the start of the first line, printable: the rest quotes bytes of the server."""
     line = text.strip().partition("\n")[0][:80].rstrip(": ")
     return "".join(c if c.isprintable() else "?" for c in line)

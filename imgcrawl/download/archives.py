@@ -63,7 +63,7 @@ class ArchiveMiddleware:
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
-        """Return one for a crawler: Scrapy's constructor."""
+        """Return the middleware of a crawler: Scrapy's constructor."""
         return cls(crawler)
 
     async def process_request(self, request: Request) -> Response | None:
@@ -158,6 +158,6 @@ def _make_room(path: Path) -> None:
 
 
 def _name(url: str) -> str:
-    """Return an archive's host and path, for people. A query may carry a signature."""
+    """Return an archive's host and path, for messages. A query may carry a signature."""
     parts = urlsplit(url)
     return f"{parts.hostname}{parts.path}"

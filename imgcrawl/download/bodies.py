@@ -42,7 +42,7 @@ class BodySpool:
         self._file: IO[bytes] | None = None
 
     async def write(self, data: bytes | bytearray) -> None:
-        """Append. The first time the file is made, or emptied of what an earlier try left."""
+        """Append bytes to the file, which the first call creates or empties of an earlier try."""
         await self._in_thread(lambda: self._opened().write(data))
 
     async def close(self) -> None:

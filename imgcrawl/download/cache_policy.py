@@ -22,11 +22,11 @@ class PagesOnlyPolicy:
         self._kinds = {"json", "page", "urls"}
 
     def should_cache_request(self, request: Request) -> bool:
-        """Whether the answer may come from the cache, or go there."""
+        """Return whether the answer to a request may come from the cache or be stored there."""
         return request.meta.get("cache") in self._kinds
 
     def should_cache_response(self, response: Response, request: Request) -> bool:
-        """Whether an answer is what was asked for, so that no fault is served a second time."""
+        """Return whether an answer is valid for its kind, so that no fault is served twice."""
         kind = request.meta.get("cache")
         if kind not in self._kinds or response.status != 200 or not response.body:
             return False
@@ -35,7 +35,7 @@ class PagesOnlyPolicy:
         return kind == "page" or _is_json(response)
 
     def is_cached_response_fresh(self, cachedresponse: Response, request: Request) -> bool:
-        """Return True: the storage gives out nothing that has expired."""
+        """Return True: the storage returns no answer that has expired."""
         return True
 
     def is_cached_response_valid(

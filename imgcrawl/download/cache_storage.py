@@ -69,7 +69,7 @@ class SQLiteCacheStorage:
         self._db: sqlite3.Connection | None = None
 
     def open_spider(self, spider: Spider) -> None:
-        """Open the file, made anew where it is damaged, and remove what has expired."""
+        """Open the file, recreate it if it is damaged, and remove expired answers."""
         try:
             try:
                 self._db = self._open()
@@ -108,7 +108,7 @@ class SQLiteCacheStorage:
         return kind(url=url, status=status, headers=headers, body=body)
 
     def store_response(self, spider: Spider, request: Request, response: Response) -> None:
-        """Keep an answer, and let go of the oldest ones where there is no room."""
+        """Store an answer, and remove the oldest ones if there is no room."""
         headers = headers_dict_to_raw(response.headers) or b""
         body = gzip.compress(response.body) if self._zips else response.body
         size = len(headers) + len(body) + len(response.url)

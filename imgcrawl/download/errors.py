@@ -18,7 +18,7 @@ class UnknownHost(RecordMissing):
 
 @contextmanager
 def to_disk() -> Iterator[None]:
-    """Turn what the disk says to a write into a RecordMissing (disk_full)."""
+    """Turn an OSError of a write into a RecordMissing (disk_full)."""
     try:
         yield
     except OSError as error:

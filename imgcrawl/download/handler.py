@@ -139,7 +139,7 @@ class HttpHandler(BaseDownloadHandler):
     async def _pour(
         self, request: Request, answer: aiohttp.ClientResponse, limits: TransferLimits, host: str
     ) -> Response:
-        """Hand the body on as it comes; the response has none."""
+        """Pass the body on as it arrives; the response itself has none."""
         sink: BodySink = request.meta["sink"]
         sink.begin(answer.status, Headers(answer.raw_headers))
         while chunk := await _read(answer, limits):
@@ -244,7 +244,7 @@ async def _start_of_body(answer: aiohttp.ClientResponse, limits: TransferLimits)
 async def _read(answer: aiohttp.ClientResponse, limits: TransferLimits) -> bytes:
     """Return the next piece of a body, empty at its end.
 
-    Where a chunk is malformed, aiohttp (3.14) closes the connection and tells nobody who waits.
+    Where a chunk is malformed, aiohttp (3.14) closes the connection and wakes no reader.
     """
     connection = answer.connection
     try:

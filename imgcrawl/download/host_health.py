@@ -104,7 +104,7 @@ class HostHealth:
             self.cooling_until = now + self.patience.cooldown * 2**self.failed_probes
 
     def is_idle(self, now: float) -> bool:
-        """Whether all this is so long ago that it says nothing any more."""
+        """Return whether the host has been quiet for so long that its past no longer counts."""
         until = max(self.paused_until, self.cooling_until, self.down_until)
         return not self.probing and now > max(until, self.touched) + self.patience.down_time
 
@@ -173,7 +173,7 @@ class HostHealthRegistry:
         )
 
     def forget_idle(self) -> None:
-        """Let go of hosts that have not been heard of for long."""
+        """Remove hosts without any event for a long time."""
         now = self._clock()
         for key in [key for key, host in self._hosts.items() if host.is_idle(now)]:
             del self._hosts[key]

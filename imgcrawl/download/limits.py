@@ -55,5 +55,5 @@ class TransferLimits:
         )
 
     def allows(self, size: int) -> bool:
-        """Whether a body may be so long."""
+        """Return whether a body may have this length."""
         return not self.maxsize or size <= self.maxsize

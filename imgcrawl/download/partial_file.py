@@ -101,7 +101,7 @@ class PartialFile:
         self._note.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let go of the file, which stays."""
+        """Close the file, which stays on disk."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

@@ -67,7 +67,7 @@ class LargeFile:
         self._hashed = 0
 
     async def fetch(self) -> str:
-        """Bring all of the file into the part; its SHA-256. Raises RecordMissing."""
+        """Download the rest of the file into the part; return its SHA-256. Raises RecordMissing."""
         for _ in range(RESTARTS + 1):
             try:
                 await self._fetch()
@@ -112,7 +112,7 @@ class LargeFile:
             await self._piece(*pending.popleft())
 
     async def _piece(self, start: int, end: int) -> None:
-        """Ask for bytes [start, end). Raises RecordMissing."""
+        """Download bytes [start, end). Raises RecordMissing."""
         part = self._part
         headers = {"Accept-Encoding": "identity", "Range": f"bytes={start}-{end - 1}"}
         if part.validator:

@@ -41,5 +41,5 @@ class Resolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Let the threads go, without waiting for a lookup that hangs."""
+        """Shut the threads down without waiting for a lookup that hangs."""
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -49,7 +49,7 @@ class RetryMiddleware:
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
-        """Return one for a crawler: Scrapy's constructor."""
+        """Return the middleware of a crawler: Scrapy's constructor."""
         return cls(crawler)
 
     async def process_response(self, request: Request, response: Response) -> Request | Response:
@@ -127,7 +127,7 @@ def _is_member(request: Request) -> bool:
 def retry_after(headers: Headers) -> float | None:
     """Return the seconds that Retry-After asks for (RFC 9110, 10.2.3), or None.
 
-    A date is read by the server's own clock, where that is told.
+    A date is compared with the server's own clock if the response has a Date header.
     """
     text = (headers.get("Retry-After") or b"").decode("latin-1").strip()
     if text.isascii() and text.isdigit():

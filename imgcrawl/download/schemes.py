@@ -44,7 +44,7 @@ def require_http(url: str) -> None:
 
 @lru_cache(maxsize=1024)
 def _is_name(host: str) -> bool:
-    """Whether the parts of a host are as long as DNS has them."""
+    """Return whether the labels of a host have lengths that DNS allows."""
     labels = host.removesuffix(".").split(".")
     return len(host) <= _MAX_NAME and all(0 < len(label) <= _MAX_LABEL for label in labels)
 

@@ -34,11 +34,11 @@ class OptOutMiddleware:
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
-        """Return one for a crawler: Scrapy's constructor."""
+        """Return the middleware of a crawler: Scrapy's constructor."""
         return cls(crawler)
 
     def process_response(self, request: Request, response: Response) -> Response:
-        """Raise RecordMissing (opted_out) for media that are not to be had."""
+        """Raise RecordMissing (opted_out) for media whose headers opt out."""
         if request.meta.get("media") and b"X-Robots-Tag" in response.headers:
             values = (v.decode("latin-1") for v in response.headers.getlist("X-Robots-Tag"))
             if said := directives(values, self._agent) & OPT_OUTS:
