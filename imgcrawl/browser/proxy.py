@@ -1,6 +1,6 @@
 """A proxy on loopback by which a browser reaches what the address guard allows, and nothing else.
 
-A browser connects where the scripts of a stranger's page tell it to. It is started so that it can
+A browser connects where the scripts of a foreign page tell it to. It is started so that it can
 connect to this proxy only, which looks at the address itself at the moment of connecting, as the
 guard does for all else: redirects, frames, WebSockets and names that resolve differently the
 second time included.
@@ -47,7 +47,7 @@ class GuardProxy:
     max_bytes: that it brings in all; a page that wants more gets nothing else
     timeout:   seconds for a connection to be made
 
-    `refused` tells by host why nothing was to be had there.
+    `refused` maps a host to the reason why it was not connected to.
     """
 
     def __init__(self, guard: AddressGuard, max_bytes: int, timeout: float) -> None:

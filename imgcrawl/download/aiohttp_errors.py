@@ -1,4 +1,4 @@
-"""What went wrong with a transfer, in words: aiohttp's exceptions as RecordMissing.
+"""Faults of a transfer: aiohttp's exceptions as RecordMissing, with a readable message.
 
 The messages name the host, never the path or the query of a URL: those may carry signatures.
 """
@@ -127,7 +127,7 @@ def _not_whole(error: aiohttp.ClientPayloadError, host: str) -> RecordMissing:
 
 
 def _numbers(cause: ContentLengthError) -> str:
-    """Return ``received 3 of 100 bytes``, out of aiohttp's sentence."""
+    """Return ``received 3 of 100 bytes``, parsed from aiohttp's message."""
     return cause.message.partition("(")[2].partition(")")[0] or "fewer bytes than announced"
 
 

@@ -48,7 +48,7 @@ class ArchiveMiddleware:
     An archive is asked for as any file is (robots.txt, retries, limits of the host); it lies in
     ARCHIVES_DIR, by default ``.archives`` below OUT, and one that lies there is not asked for. A
     member is named in full, or by the last part of its name where that is unique; one that is not
-    there is a 404. Where an archive is not to be had, its failure is that of each member.
+    there is a 404. If an archive cannot be fetched, each member fails as it did.
     """
 
     def __init__(self, crawler: Crawler) -> None:

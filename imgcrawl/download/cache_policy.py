@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class PagesOnlyPolicy:
-    """HTTPCACHE_POLICY: whoever makes a request says in meta ``cache`` what answer may be kept.
+    """HTTPCACHE_POLICY: meta ``cache`` of a request names the kind of answer that may be kept.
 
     ``json``: JSON by its type and by its content; ``page``: any answer with a body; ``urls``: text
     with a URL in it, since an API that fails may say so with status 200.

@@ -1,4 +1,4 @@
-"""Compressed pages, whose faults are failures in words."""
+"""Decoding of compressed pages; its faults are raised as RecordMissing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MEDIA_MAXSIZE = 64 << 20  # bytes
 
 
 class HttpCompressionMiddleware(ScrapyHttpCompressionMiddleware):
-    """Scrapy's, which lets the exceptions of four decoders through."""
+    """Scrapy's middleware, which lets the exceptions of four decoders through."""
 
     def process_response(
         self, request: Request, response: Response, spider: Spider | None = None

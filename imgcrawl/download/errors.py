@@ -1,4 +1,4 @@
-"""Failures of a download that are told apart, and those of the disk that it goes to."""
+"""Failures of a download that need a class of their own, and failures of the disk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class UnknownHost(RecordMissing):
-    """A host name that, by the word of DNS, does not exist: asking again soon gains little."""
+    """A host name that does not exist, according to DNS: asking again soon gains little."""
 
 
 @contextmanager

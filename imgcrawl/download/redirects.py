@@ -22,7 +22,7 @@ CREDENTIALS = ("Authorization", "Cookie", "X-Api-Key", "X-Auth-Token")
 
 
 class RedirectMiddleware(ScrapyRedirectMiddleware):
-    """Scrapy's, with failures in words. The chain stays in meta ``redirect_urls``.
+    """Follows redirects; failures raise RecordMissing. Meta ``redirect_urls`` keeps the chain.
 
     Where a redirect leads is checked as any request is: by robots.txt, by the address guard.
     """

@@ -46,7 +46,7 @@ class _Policy:
 
 
 class RobotsTxtMiddleware(ScrapyRobotsTxtMiddleware):
-    """Scrapy's, by RFC 9309, with failures in words and a bounded memory.
+    """Scrapy's middleware, by RFC 9309, with failures as RecordMissing and a bounded memory.
 
     4xx means that everything is allowed. A host that answers its robots.txt with 5xx or 429, or
     cannot be reached, is asked nothing else: the request fails as its robots.txt did, and whether
