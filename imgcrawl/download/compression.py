@@ -25,7 +25,7 @@ MEDIA_MAXSIZE = 64 << 20  # bytes
 
 
 class HttpCompressionMiddleware(ScrapyHttpCompressionMiddleware):
-    """Scrapy's middleware, which lets the exceptions of four decoders through."""
+    """Wraps Scrapy's middleware, which itself lets the exceptions of four decoders through."""
 
     def process_response(
         self, request: Request, response: Response, spider: Spider | None = None
