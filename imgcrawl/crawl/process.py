@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,12 +96,9 @@ def _how_it_ended(crawler: Crawler, status: int) -> str:
 
 
 def _say(text: str) -> None:
-    """Write to standard output at once; that nobody reads it changes nothing of the run's end."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()  # before the last line of the log, where both go to one file
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Write to standard output at once: before the last line of a log in the same file."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def _lifecycle(crawler: Crawler) -> RunLifecycle | None:

@@ -10,7 +10,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from imgcrawl.dataset.entries import RECORD_COLUMNS, ClassCount, LedgerEntry
-from imgcrawl.dataset.schema import connect
+from imgcrawl.dataset.schema import connect, describe_error
 from imgcrawl.records.errors import OutputError
 from imgcrawl.records.items import Stored
 from imgcrawl.records.outcomes import Outcome
@@ -34,10 +34,7 @@ class Ledger:
         try:
             self._db = connect(path)
         except sqlite3.DatabaseError as error:
-            raise OutputError(
-                f"{path} is not a ledger of imgcrawl ({error}). Move it away to start anew, "
-                "or choose another directory with -a out=DIR."
-            ) from error
+            raise OutputError(describe_error(path, error)) from error
 
     def get(self, record_id: str) -> LedgerEntry | None:
         """Return the entry of one record, or None."""

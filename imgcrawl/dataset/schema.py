@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA_VERSION = 3
+_PATIENCE = 5.0  # seconds that another program may hold a ledger that is to be opened
 
 _SCHEMA = f"""
 CREATE TABLE records (
@@ -62,7 +63,7 @@ def connect(path: Path) -> sqlite3.Connection:
     Raises OutputError for a ledger of a later version or with foreign tables, and
     sqlite3.DatabaseError for another kind of file.
     """
-    db = sqlite3.connect(path, isolation_level=None, timeout=30)
+    db = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE)
     db.row_factory = sqlite3.Row
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=NORMAL")
@@ -81,7 +82,35 @@ def connect(path: Path) -> sqlite3.Connection:
             "Use the imgcrawl that wrote it, or a later one."
         )
     _require_own(db, path)
+    # Whoever holds it now may hold it for good: better said here than in the middle of a run.
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("COMMIT")
+    db.execute("PRAGMA busy_timeout=30000")  # milliseconds
     return db
+
+
+def describe_error(path: Path, error: sqlite3.DatabaseError) -> str:
+    """Return what an error of SQLite says of a ledger that cannot be opened, and what to do."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return (
+            f"{path} is held by another program ({error}). Nothing is lost: close it there, or "
+            "wait until it is done, and run the same command again."
+        )
+    if code == sqlite3.SQLITE_CORRUPT:
+        return (
+            f"{path} is damaged ({error}). Keep it: `sqlite3 {path} .recover` reads what can be "
+            "read of it, and a copy of it from before goes on from there."
+        )
+    if isinstance(error, sqlite3.OperationalError):
+        return (
+            f"{path} cannot be read or written ({error}): its disk is full, broken, read-only "
+            "or gone. Nothing in it was changed; run the same command again once that is mended."
+        )
+    return (
+        f"{path} is not a ledger of imgcrawl ({error}). Move it away to start anew, "
+        "or choose another directory with -a out=DIR."
+    )
 
 
 def _require_own(db: sqlite3.Connection, path: Path) -> None:

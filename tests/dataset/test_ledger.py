@@ -102,6 +102,39 @@ def test_a_file_that_is_no_ledger_is_refused_and_kept(tmp_path: Path) -> None:
     assert path.read_bytes() == b"my thesis " * 1000
 
 
+@pytest.mark.parametrize("mode", ["IMMEDIATE", "EXCLUSIVE"])
+def test_a_ledger_that_another_program_holds_is_called_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    monkeypatch.setattr("imgcrawl.dataset.schema._PATIENCE", 0.1)
+    path = tmp_path / "ledger.sqlite"
+    Ledger(path).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute(f"BEGIN {mode}")
+        with pytest.raises(OutputError, match="held by another program") as caught:
+            Ledger(path)
+    assert "start anew" not in str(caught.value)
+    Ledger(path).close()
+
+
+def test_damage_within_is_no_reason_to_throw_a_ledger_away(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with closing(Ledger(path)) as ledger:
+        ledger.write([entry(f"r{n:05}", Stored()) for n in range(500)])
+    data = bytearray(path.read_bytes())
+    data[100:4096] = bytes(3996)  # the page that lists the tables
+    path.write_bytes(data)
+    with pytest.raises(OutputError) as caught:
+        Ledger(path)
+    assert "start anew" not in str(caught.value)
+    assert ".recover" in str(caught.value)
+
+
+def test_a_disk_that_refuses_is_called_so(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="cannot be read or written"):
+        Ledger(tmp_path / "no such folder" / "ledger.sqlite")
+
+
 def test_a_later_schema_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     Ledger(path).close()
