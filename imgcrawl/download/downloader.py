@@ -210,7 +210,11 @@ class Downloader(ScrapyDownloader):
             # A 503 that comes again may be the state of one file rather than of the host.
             if status == 429 or not request.meta.get("retry_times"):
                 pace = self._paces.setdefault(key, self._new_pace())
-                pace.refused(sent, monotonic())
+                pace.refused(sent, now := monotonic())
+                if pace.is_hopeless(now):
+                    pause = self.settings.getfloat("HOST_DOWN_TIME")
+                    self.hosts.refused(key, pause, f"HTTP {status} to every request")
+                    del self._paces[key]
         elif known := self._paces.get(key):
             known.answered(sent)
             if not known.delay:

@@ -79,3 +79,29 @@ def test_a_host_that_asks_to_be_left_alone_for_a_day_is(status: int) -> None:
     ends, asked = crawl(main, CONCURRENT_REQUESTS_PER_DOMAIN=2)
     assert set(ends) == {str(status), "host_down"}
     assert asked <= 6
+
+
+def test_a_pace_is_hopeless_after_two_minutes_of_refusals_alone() -> None:
+    pace = Pace(first=0.1, longest=60)
+    for now in range(0, 119, 7):
+        pace.refused(now, now)
+        assert not pace.is_hopeless(now)
+    pace.answered(sent=50.0)  # one answer, and the host is waited for again
+    pace.refused(119.0, 119.0)
+    assert not pace.is_hopeless(130.0)
+    pace.refused(239.0, 239.0)
+    assert pace.is_hopeless(239.0)
+
+
+def test_a_host_that_refuses_everything_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imgcrawl.download.pace.PATIENCE", 1.0)
+
+    async def main(crawler: Crawler) -> tuple[list[str], int]:
+        async with Server({"*": http(b"", 429)}) as server:
+            ends = await outcomes(crawler, [server.url(f"/{number}") for number in range(100)])
+            return ends, len(server.asked)
+
+    ends, asked = crawl(main, RETRY_BACKOFF_BASE=0.1, CONCURRENT_REQUESTS_PER_DOMAIN=4)
+    assert set(ends) <= {"429", "host_down"}
+    assert ends.count("host_down") > 80
+    assert asked < 50

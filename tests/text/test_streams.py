@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Crawler
 
-BROKEN = [">&-", "2>&-", ">&- 2>&-", ">/dev/full 2>/dev/full", "2>&1 | head -c 1", "<&- >&- 2>&-"]
+BROKEN = ["2>&-", ">/dev/full 2>/dev/full", "2>&1 | head -c 1", "<&- >&- 2>&-"]
 
 
 @pytest.mark.parametrize("broken", BROKEN)
@@ -31,7 +31,7 @@ def test_a_crawl_ends_as_ever(crawl: Crawler, broken: str, tmp_path: Path) -> No
     crawl.out().verify()
 
 
-@pytest.mark.parametrize("broken", [">&-", ">/dev/full", "2>/dev/full >&-"])
+@pytest.mark.parametrize("broken", [">&-", ">/dev/full"])
 def test_another_command_ends_as_ever(broken: str, tmp_path: Path) -> None:
     script = f"{sys.executable} -m scrapy spiders {broken}"
     ended = subprocess.run(["bash", "-c", script], cwd=ROOT, check=False, timeout=60)
