@@ -186,7 +186,7 @@ def downloader(**given: Any) -> Downloader:
     made = Downloader.__new__(Downloader)
     made.settings = Settings({"DOWNLOAD_DELAY": 1, **given})
     made.per_slot_settings = slots
-    made.domain_concurrency, made._delay, made._floors = 8, 1.0, {}
+    made.domain_concurrency, made._delay, made._floors, made._paces = 8, 1.0, {}, {}
     made.workers = workers_at_once(made.settings)
     made._share()
     return made
