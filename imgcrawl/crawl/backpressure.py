@@ -87,12 +87,22 @@ class Backpressure:
                 yield flight.item
             await self._queue.drained()
             await reader
+            await self._until_items_left()
         finally:
             reader.cancel()
             with suppress(asyncio.CancelledError):
                 await reader
         if self._run.error:
             raise CloseSpider("stopped")
+
+    async def _until_items_left(self) -> None:
+        """Wait until no item is in a pipeline: a record is written down a moment before.
+
+        Scrapy looks whether a crawl may close when start() ends, and next five seconds later.
+        """
+        scraper = self._crawler.engine.scraper
+        while scraper.slot is not None and scraper.slot.itemproc_size:
+            await asyncio.sleep(0.002)
 
     async def _dry_run(self, start: AsyncIterator[Any]) -> None:
         from imgcrawl.crawl.dry_run import DryRun  # noqa: PLC0415 - few ask for it
