@@ -101,7 +101,7 @@ class Backpressure:
         Scrapy looks whether a crawl may close when start() ends, and next five seconds later.
         """
         scraper = self._crawler.engine.scraper
-        while scraper.slot is not None and scraper.slot.itemproc_size:
+        while scraper.slot is not None and scraper.slot.itemproc_size:  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.002)
 
     async def _dry_run(self, start: AsyncIterator[Any]) -> None:
