@@ -139,6 +139,10 @@ class SpiderArguments(BaseModel):
         "dry_run": "DRY_RUN",
     }
 
+    def default_out(self, spider: str) -> str:
+        """Return where the dataset goes if `out` is not given."""
+        return f"data/{spider}"
+
     def extras(self) -> tuple[str, ...]:
         """Return the extras of the package that a crawl with these arguments needs."""
         return ()

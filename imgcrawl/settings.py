@@ -55,6 +55,7 @@ IMAGE_MAX_PIXELS = 1_000_000_000  # beyond: too_large (a bomb, or a slide that i
 IMAGE_MAX_DECODE_PIXELS = 150_000_000  # beyond: header check only, and marked suspect
 PLACEHOLDER_REPEATS = 0  # so many URLs of a host with the same bytes are no photographs; 0: never
 DISTINCT = False  # no two of a class with the same bytes, where a number of them is wanted
+CHANGED = None  # refuse | replace: the argument changed= of lists
 PHASH = False  # the spiders' argument phash=
 SHARD_BY = "record"  # | host: what decides which shard a record is of
 SHARD_WORKERS = 1  # runs at the same time: the limits of hosts are divided by it

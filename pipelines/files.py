@@ -23,7 +23,7 @@ from imgcrawl.records.items import FileItem, Item, Missing, Result, Stored, merg
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.storage.digests import check_digests, digest
 from imgcrawl.storage.open_store import media_storage
-from imgcrawl.storage.origin import Origin
+from imgcrawl.storage.origin import Origin, proven_origin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,7 +138,7 @@ class FilesPipeline(ScrapyFilesPipeline):
 
     async def _adopt(self, item: FileItem, found: Path) -> Stored | None:
         """Take over a complete file that a killed run stored but did not come to write down."""
-        origin = Origin.of_file(found, default=item.urls[0])
+        origin = await asyncio.to_thread(proven_origin, found, item)
         if origin is None:
             return None
         try:

@@ -28,7 +28,7 @@ from imgcrawl.records.errors import FULL_DISK, RecordMissing
 from imgcrawl.records.items import ImageItem, Item, Missing, Result, Stored, merge_failures
 from imgcrawl.records.outcomes import Outcome, of_status
 from imgcrawl.storage.open_store import media_storage
-from imgcrawl.storage.origin import Origin
+from imgcrawl.storage.origin import Origin, proven_origin
 from imgcrawl.storage.pictures import CheckedPicture, CheckedPictureStore
 from imgcrawl.storage.thumbnails import Thumbnails
 
@@ -245,7 +245,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
 
     async def _adopt(self, item: ImageItem, found: Path) -> Stored | None:
         """Take over a complete file that a killed run stored but did not come to write down."""
-        origin = Origin.of_file(found, default=item.urls[0])
+        origin = await asyncio.to_thread(proven_origin, found, item)
         if origin is None:
             return None
         try:

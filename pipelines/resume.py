@@ -1,12 +1,13 @@
 """Is this record done already, and where does it go if not?
 
-Looks the record up in the ledger. Stored before and the file still there with its size: nothing
-is left to do, and no request is made. Missing for a reason that another try cannot mend: it stays
-missing. Otherwise the record gets a path of its own.
+Looks the record up in the ledger. Stored before, the file still there with its size, and the same
+asked as then: nothing is left to do, and no request is made. Missing for a reason that another try
+cannot mend: it stays missing. Otherwise the record gets a path of its own.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,8 +16,9 @@ from zlib import crc32
 from scrapy.exceptions import DropItem
 
 from imgcrawl.pictures.sniff import EXTENSIONS
-from imgcrawl.records.items import Item, Missing, Stored
+from imgcrawl.records.items import Item, Missing, Stored, VolumeItem, from_json
 from imgcrawl.records.outcomes import Outcome
+from imgcrawl.records.question import Answer, answer_of
 from imgcrawl.records.retry import retry_outcomes
 from imgcrawl.text.filenames import safe_path
 from pipelines.base import RunPipeline
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scrapy.crawler import Crawler
+
+    from imgcrawl.dataset.entries import LedgerEntry
+    from imgcrawl.records.items import Result
 
 
 class ResumePipeline(RunPipeline):
@@ -39,12 +44,12 @@ class ResumePipeline(RunPipeline):
 
         Raises DropItem for a record that is in flight already.
         """
-        if not self._run.in_flight.start(item):
+        if not await self._run.in_flight.start_after(item):
             raise DropItem(f"{item.record_id} is in flight already")
         if item.previous_failure is not None:
             self._run.records.look_up(item)
             self._place(item)
-        elif not self._is_done(item) and item.result is None:
+        elif not await self._is_done(item) and item.result is None:
             self._place(item)
         is_new = item.result is None and item.previous_failure is None
         if self._run.recovering and item.urls and is_new:
@@ -64,7 +69,7 @@ class ResumePipeline(RunPipeline):
             return await self._run.uploader.fetch(names)
         return found
 
-    def _is_done(self, item: Item) -> bool:
+    async def _is_done(self, item: Item) -> bool:
         entry = self._run.records.look_up(item)
         if entry is None:
             return False
@@ -73,15 +78,49 @@ class ResumePipeline(RunPipeline):
             case Stored(file_name=None):
                 done = not item.urls
             case Stored():
-                done = self._run.records.has_file(entry)
+                done = await self._has_file(entry) and await self._answers(item, entry, result)
             case _ if item.result is not None:  # what the source says today
                 done = item.result == replace(result, tries=item.result.tries)
             case _:
-                # Without an address only the source could tell, and by now it has one.
-                done = result.outcome not in self._retry and bool(entry.to_item().urls)
-        if done:
+                done = await self._stays_missing(item, entry)
+        if done or (item.changed and self._stays_outdated(item, entry)):
             item.unchanged, item.result, item.path = True, result, entry.path
-        return done
+        return item.unchanged
+
+    async def _has_file(self, entry: LedgerEntry) -> bool:
+        if not self._run.records.has_file(entry):
+            return False
+        if not self._run.recovering:
+            return True
+        return await asyncio.to_thread(self._run.records.is_file_of, entry)
+
+    async def _answers(self, item: Item, entry: LedgerEntry, result: Result) -> bool:
+        """Return whether an earlier result answers what is asked today; note it if it does not."""
+        if entry.item == item.to_json():
+            return True
+        answer = answer_of(result, entry.to_item(), item)
+        if answer is Answer.DIGESTS and isinstance(result, Stored) and result.file_name:
+            item.proved = await self._run.files.has_digests(result.file_name, item.digests)
+        item.changed = not (answer is Answer.YES or item.proved)
+        return not item.changed
+
+    async def _stays_missing(self, item: Item, entry: LedgerEntry) -> bool:
+        # Without an address only the source could tell, and by now it has one.
+        if not entry.to_item().urls:
+            return False
+        return await self._answers(item, entry, entry.result) and (
+            entry.result.outcome not in self._retry
+        )
+
+    def _stays_outdated(self, item: Item, entry: LedgerEntry) -> bool:
+        """Return whether what is asked today was asked before, and cannot be had."""
+        if entry.outdated is None or not self._run.records.has_file(entry):
+            return False
+        missing = entry.outdated.missing
+        if missing.outcome in self._retry:
+            return False
+        asked = from_json(item.record_id, entry.outdated.item, {})
+        return answer_of(missing, asked, item) is Answer.YES
 
     def _place(self, item: Item) -> None:
         stem, extension = item.path, ""
@@ -94,6 +133,9 @@ class ResumePipeline(RunPipeline):
             return
         if not self._is_free(path + extension, item.record_id):
             path = f"{path}~{crc32(item.record_id.encode('utf-8', 'replace')):08x}"
+        elif item.changed and isinstance(item, VolumeItem) and item.copy is not None:
+            # Object by object it would mix with the copy that is there.
+            path = f"{path}~{crc32(item.copy.address.url.encode()):08x}"
         path = item.path = path + extension
         self._run.in_flight.claim_path(item, path)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from imgcrawl.arguments import AnyCase, ListArguments
+from imgcrawl.arguments import AnyCase
 from imgcrawl.lists.opening import is_url, split_member
 from imgcrawl.lists.rows import MalformedRow
 from imgcrawl.records.errors import ArgumentError
@@ -21,7 +21,7 @@ from imgcrawl.sources.contests import (
     read_label_map,
 )
 from imgcrawl.text.filenames import safe_path
-from spiders.base.url_list import UrlListSpider
+from spiders.base.url_list import UrlListArguments, UrlListSpider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SPLITS = ("train", "validation", "test")
 
 
-class ImaterialistArguments(ListArguments):
+class ImaterialistArguments(UrlListArguments):
     """The splits of a contest, and how to name its files."""
 
     dataset_year: ClassVar[int | None] = 2018
@@ -54,6 +54,10 @@ class ImaterialistArguments(ListArguments):
         """Return the splits that are given, and their lists."""
         given = {split: getattr(self, split) for split in SPLITS}
         return {split: source for split, source in given.items() if source}
+
+    def lists(self) -> tuple[str, ...]:
+        """Return the lists of the splits that are given."""
+        return tuple(self.splits().values())
 
     @model_validator(mode="after")
     def _is_complete(self) -> ImaterialistArguments:

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
-from imgcrawl.arguments import ListArguments, ReadsStdin
+from imgcrawl.arguments import ReadsStdin
 from imgcrawl.lists.columns import Columns, digests_of, other_columns, urls_of
 from imgcrawl.lists.opening import is_url, split_member
 from imgcrawl.lists.reader import LOOKED_AT, find_columns, open_rows
 from imgcrawl.lists.rows import MalformedRow, Row, excerpt
 from imgcrawl.records.errors import ArgumentError
 from imgcrawl.text.filenames import format_layout, layout_fields
-from spiders.base.url_list import UrlListSpider
+from imgcrawl.text.signed_urls import address_id
+from spiders.base.url_list import UrlListArguments, UrlListSpider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from imgcrawl.records.items import Item, SpiderOutput
 
-PER_FOLDER = 10_000  # files of a list that has no ids
 
-
-class UrlsArguments(ListArguments):
+class UrlsArguments(UrlListArguments):
     """A list, and which of its columns is which."""
 
     list: Annotated[str, ReadsStdin()] = Field(
@@ -45,6 +45,10 @@ class UrlsArguments(ListArguments):
         description="names of files, made of columns and {id}; by default images/{id}",
         examples=["{label}/{id}"],
     )
+
+    def lists(self) -> tuple[str, ...]:
+        """Return the list."""
+        return (self.list,)
 
     def columns(self) -> dict[str, str]:
         """Return the columns that are named, by role."""
@@ -105,13 +109,15 @@ class UrlsSpider(UrlListSpider[UrlsArguments]):
             where = f"row {row.number}"
             return MalformedRow(row.number, where, f"no URL in {columns.url!r}", shown)
         given = row.fields.get(columns.id) if columns.id else None
-        record_id = f"{row.number:09}" if given in (None, "") else str(given)
+        # Its line would be another record's once a line is added before it.
+        record_id = address_id(urls[0]) if given in (None, "") else str(given)
         if self.args.layout:
             path = format_layout(self.args.layout, {**row.fields, "id": record_id})
-        elif columns.id:
-            path = f"images/{record_id.replace('/', '_')}"
+        elif given in (None, ""):
+            name = hashlib.sha256(record_id.encode("utf-8", "surrogatepass")).hexdigest()
+            path = f"images/{name[:2]}/{name[:20]}"
         else:
-            path = f"images/{row.number // PER_FOLDER:05}/{record_id}"
+            path = f"images/{record_id.replace('/', '_')}"
         item = self.item(record_id, urls, path, other_columns(row.fields, columns))
         item.digests = digests_of(row.fields, columns)
         return item

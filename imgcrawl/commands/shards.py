@@ -87,8 +87,8 @@ class Command(BaseRunSpiderCommand):
             value = getattr(opts, option)
             if value is not None and not 1 <= value <= _MOST:
                 raise ArgumentError(f"{option} {value}: type a number from 1 to {_MOST}.")
-        parse_arguments(spider, given)
-        out = Path(given.get("out") or self.settings["OUT"] or f"data/{name}")
+        parsed = parse_arguments(spider, given)
+        out = Path(parsed.out or self.settings["OUT"] or parsed.default_out(name))
         return ShardRequest(
             spider=name,
             arguments=given,

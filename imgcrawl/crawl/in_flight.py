@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.records.items import Missing, Stored
+from imgcrawl.records.question import same_question
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,7 @@ class Flight:
     url: str = ""
     answer: asyncio.Future[Result | None] | None = None
     sha256: str = ""
+    over: asyncio.Event | None = None  # made by the first that waits for its end
 
     def set_answer(self, result: Result | None) -> None:
         """Set the result for the items that wait for the same URL; only the first call counts."""
@@ -104,6 +106,19 @@ class InFlight:
         flight = self._of(item)
         return self._by_record.setdefault(item.record_id, flight) is flight
 
+    async def start_after(self, item: Item) -> bool:
+        """Take the record id for an item once no other has it that asks for something else.
+
+        Return False if an item in flight asks for the same.
+        """
+        while not self.start(item):
+            other = self._by_record[item.record_id]
+            if same_question(other.item, item):
+                return False
+            other.over = other.over or asyncio.Event()
+            await other.over.wait()
+        return True
+
     def learn(self, item: Item, entry: LedgerEntry | None) -> None:
         """Note the ledger's entry of an item that has started."""
         self._of(item).known = entry
@@ -155,6 +170,8 @@ class InFlight:
         _drop(self._by_path, flight.path, flight)
         _drop(self._by_url, flight.url, flight)
         flight.set_answer(None)
+        if flight.over is not None:
+            flight.over.set()
         if flight.sha256:
             alike = self._by_bytes[flight.sha256]
             alike.remove(flight)

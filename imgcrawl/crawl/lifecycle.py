@@ -125,7 +125,8 @@ class RunLifecycle:
         self.exit_status = exit_status_of(run, reason, self.signal)
         self.summary = summarize(run, self._crawler, reason, self.exit_status)
         summary = self.summary
-        whole &= self._write(lambda: write_summary(run, summary))
+        if not run.refused:  # that of the run before tells more
+            whole &= self._write(lambda: write_summary(run, summary))
         try:
             self._write(lambda: run.close(whole=whole))
         except StoreError as error:

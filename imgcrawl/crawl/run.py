@@ -51,7 +51,7 @@ class Run:
         self.in_flight, self.counts = self.records.in_flight, self.records.counts
         self.started = time.monotonic()
         self.error: str | None = None
-        self.stopping = False
+        self.stopping = self.refused = False
         self._on_stop: list[Callable[[], None]] = []
         # A run that was killed may have left files that its ledger does not know yet.
         self.recovering = self.ledger.state("open") == "1"
@@ -66,6 +66,11 @@ class Run:
         if self.error is None:
             self.error = error
         self.stop()
+
+    def refuse(self, error: str) -> None:
+        """End the run before its first request: its arguments do not fit what is in OUT."""
+        self.refused = True
+        self.fail(error)
 
     def cannot_write(self, error: Exception) -> None:
         """End the run because OUT takes nothing any more."""
@@ -106,7 +111,8 @@ class Run:
         """Return True if all that was promised is stored: each record, each class's number."""
         promised = self.ledger.counts(promised=True)
         full = all(not count.short for count in self.ledger.classes())
-        return full and not self.ledger.n_unreadable() and set(promised) <= {Outcome.STORED}
+        left = self.ledger.n_unreadable() or self.ledger.n_outdated()
+        return full and not left and set(promised) <= {Outcome.STORED}
 
     async def prepare(self) -> None:
         """List the object store that OUT lies in, and keep it in step from now on.

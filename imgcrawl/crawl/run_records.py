@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imgcrawl.crawl.in_flight import InFlight
-from imgcrawl.dataset.entries import LedgerEntry
+from imgcrawl.dataset.entries import LedgerEntry, Outdated
 from imgcrawl.records.counts import Counts
 from imgcrawl.records.items import Missing, Stored
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.quotas import describe_quotas
+from imgcrawl.storage.digests import digest
 from imgcrawl.text.redact import utf8
-from imgcrawl.text.times import utc_now
+from imgcrawl.text.times import timestamp, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +60,21 @@ class RunRecords:
             return False
         return stored.file_name is None or self._files.is_there(stored.file_name, stored.bytes)
 
+    def is_file_of(self, entry: LedgerEntry) -> bool:
+        """Return whether a stored file is that of its row, where a killed run may have changed it.
+
+        A file that is younger than its row was put there for another question, and its own row was
+        not written. Blocks.
+        """
+        stored = entry.result
+        assert isinstance(stored, Stored)
+        path = self._files.on_disk(stored.file_name or "")
+        if path is None or not path.is_file() or not stored.downloaded_at:
+            return True
+        if path.stat().st_mtime < timestamp(stored.downloaded_at) + 1:  # whole seconds
+            return True
+        return digest(path)[0] == stored.sha256
+
     def same_url(self, item: Item) -> Result | None:
         """Return what the first URL of an item gave another record, or None.
 
@@ -77,14 +93,24 @@ class RunRecords:
     def finish(self, item: Item, result: Result) -> None:
         """Write down what became of an item: the last thing to happen to a record."""
         before = self.in_flight.known(item)
+        self.counts.changed += item.changed
         if item.unchanged:
             self._finish_unchanged(item, result, before)
+        elif self._keeps_file(item, result, before):
+            assert before is not None
+            assert isinstance(result, Missing)
+            self.counts.add_unchanged(before.result)
+            self.counts.outdated += 1
+            kept = replace(before, outdated=Outdated(item.to_json(), result))
+            self._writer.record(kept, was=Stored)
         else:
-            if item.previous_failure is not None and before is not None:
+            if before is not None and self._is_counted(item, before):
                 self._uncount(before)
             self.counts.add(result, candidate=item.quota is not None)
             if isinstance(result, Stored) and item.quota in self.quotas:
                 self.quotas[item.quota].count(1)
+            if item.changed and isinstance(result, Stored):
+                self._remove_replaced(before, result)
             self._record(item, result, before, utc_now())
         if isinstance(result, Missing) and result.outcome is Outcome.DISK_FULL:
             self._disk_full()
@@ -98,10 +124,31 @@ class RunRecords:
             self.counts.add_unchanged(result)
         if before is None:
             return
+        if item.changed:  # its row tells of the file that is there
+            self.counts.outdated += 1
+            return
         if "phash" in before.metadata:
             item.metadata.setdefault("phash", before.metadata["phash"])  # made once, kept
-        if before.metadata != item.metadata:
+        if before.metadata != item.metadata or before.outdated or item.proved:
             self._record(item, result, before, before.last_try_at)
+
+    def _keeps_file(self, item: Item, result: Result, before: LedgerEntry | None) -> bool:
+        """Return True if what was asked for anew is missing, and the file of before is there."""
+        if before is None or not item.changed or not isinstance(result, Missing):
+            return False
+        is_file = isinstance(before.result, Stored) and before.result.file_name is not None
+        return is_file and self.has_file(before)
+
+    def _remove_replaced(self, before: LedgerEntry | None, new: Stored) -> None:
+        """Remove the file of an earlier question, unless the new one has taken its name.
+
+        Before the row is written: after a kill in between, the new file is found by its name.
+        """
+        if before is None or not isinstance(before.result, Stored):
+            return
+        old = before.result.file_name
+        if old is not None and old != new.file_name:
+            self._files.replace(old, new.file_name or "")
 
     def revoke(self, entry: LedgerEntry, missing: Missing) -> None:
         """Remove the file of a record that was stored and turns out to be missing."""
@@ -127,6 +174,10 @@ class RunRecords:
     def _uncount(self, entry: LedgerEntry) -> None:
         candidate, ours = entry.quota is not None, self._is_ours(entry)
         self.counts.remove(entry.result, candidate=candidate, in_this_run=ours)
+
+    def _is_counted(self, item: Item, before: LedgerEntry) -> bool:
+        """Return True if this run has counted a result of a record that gets another now."""
+        return item.previous_failure is not None or (item.changed and self._is_ours(before))
 
     def _is_ours(self, entry: LedgerEntry) -> bool:
         """Return True if this run was the last to ask for a record."""

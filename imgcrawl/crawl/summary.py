@@ -34,6 +34,8 @@ def exit_status_of(run: Run, reason: str, signum: int | None) -> int:
     """Return the exit status of a run that closed for `reason` (Scrapy's word)."""
     if signum is not None:
         return 128 + signum
+    if run.refused:
+        return ExitStatus.USAGE
     if run.error or reason != "finished":
         return ExitStatus.FAILED
     return ExitStatus.COMPLETE if run.is_complete() else ExitStatus.SOME_MISSING
@@ -71,6 +73,7 @@ def summarize(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict
             "missing": promised.total() - promised[Outcome.STORED] + short,
             "expected": this_run.expected,
         },
+        "outdated": run.ledger.n_outdated(),
         "bytes": run.ledger.stored_bytes(),
         "missing_by_reason": {
             outcome.value: n
@@ -82,6 +85,7 @@ def summarize(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict
             "outcomes": {o.value: n for o, n in sorted(this_run.outcomes.items()) if n},
             "already_there": this_run.unchanged - this_run.not_retried,
             "not_tried_again": this_run.not_retried,
+            "changed": this_run.changed,
             "bytes": this_run.bytes,
         },
     }
@@ -138,11 +142,18 @@ def format_summary(summary: dict[str, Any], out: str) -> str:
             f"{classes['replaced']:,} candidates failed and others took their places. "
             f"{CLASSES} has the figures of each."
         )
+    if run.get("changed"):
+        lines.append(f"{run['changed']:,} are asked for in another way than before.")
+    if outdated := summary.get("outdated"):
+        lines.append(
+            f"{outdated:,} have the file of before still: what is asked for by now cannot be had "
+            f"(column outdated of {METADATA})."
+        )
     lines += [
         f"  {n:,} {reason}{_hint(reason)}" for reason, n in summary["missing_by_reason"].items()
     ]
     lines.append(f"Files and {METADATA} are in {out}")
-    if records["missing"]:
+    if records["missing"] or summary.get("outdated"):
         again = any(Outcome(reason).retryable for reason in summary["missing_by_reason"])
         lines.append(
             f"What is missing, and why, is in {out}/{FAILURES}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.records.errors import OutputError
@@ -30,14 +30,42 @@ RECORD_COLUMNS = (
     "item",
     "quota",
     "doubt",
+    "outdated",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """Why a stored record still has the file that answered an earlier question.
+
+    item:    the record as it is asked for by now, as JSON
+    missing: what came of that
+    """
+
+    item: str
+    missing: Missing
+
+    def __str__(self) -> str:
+        missing = self.missing
+        return f"{missing.outcome}: {missing.message} ({missing.url or 'no address'})"
+
+    @classmethod
+    def from_json(cls, text: str) -> Outdated:
+        """Return what `to_json` kept. Raises LookupError, TypeError or ValueError."""
+        item, (outcome, *others) = json.loads(text)
+        return cls(str(item), Missing(Outcome(outcome), *others))
+
+    def to_json(self) -> str:
+        """Return this as the ledger keeps it."""
+        return json.dumps([self.item, astuple(self.missing)], separators=(",", ":"))
 
 
 @dataclass(slots=True)
 class LedgerEntry:
     """One row of the ledger.
 
-    doubt: why the file is to be fetched again (`scrapy verify --repair`); None if it is not
+    doubt:    why the file is to be fetched again (`scrapy verify --repair`); None if it is not
+    outdated: set if the record is asked for in another way by now, and that file cannot be had
     """
 
     record_id: str
@@ -48,6 +76,7 @@ class LedgerEntry:
     item: str
     quota: str | None = None
     doubt: str | None = None
+    outdated: Outdated | None = None
 
     @classmethod
     def from_item(cls, item: Item, result: Result, now: str) -> LedgerEntry:
@@ -101,6 +130,7 @@ class LedgerEntry:
             self.item,
             self.quota,
             self.doubt,
+            self.outdated.to_json() if self.outdated else None,
         )
         return tuple(
             utf8(cell) if isinstance(cell, str) and not cell.isascii() else cell for cell in row
@@ -144,6 +174,7 @@ def _read_row(row: sqlite3.Row) -> LedgerEntry:
         item=row["item"],
         quota=row["quota"],
         doubt=row["doubt"],
+        outdated=Outdated.from_json(row["outdated"]) if row["outdated"] else None,
     )
 
 

@@ -184,6 +184,15 @@ class Ledger:
                 f"The ledger {self.path} is not one of imgcrawl's: {error}"
             ) from error
 
+    def n_outdated(self) -> int:
+        """Return the number of stored records whose file answers an earlier question."""
+        query = "SELECT count(*) FROM records WHERE outdated IS NOT NULL"
+        return int(self._db.execute(query).fetchone()[0])
+
+    def is_empty(self) -> bool:
+        """Return True if no record was ever written."""
+        return self._db.execute("SELECT 1 FROM records LIMIT 1").fetchone() is None
+
     def stored_bytes(self) -> int:
         """Return the total size of all stored files in bytes."""
         row = self._db.execute("SELECT sum(bytes) FROM records WHERE outcome = 'stored'")

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from imgcrawl.dataset.entries import STORED_COLUMNS
 from imgcrawl.records.errors import OutputError
+from imgcrawl.text.signed_urls import address_id
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _PATIENCE = 5.0  # seconds that another program may hold a ledger that is to be opened
 
 _SCHEMA = f"""
@@ -29,7 +30,8 @@ CREATE TABLE records (
     metadata TEXT NOT NULL,  -- JSON object
     item TEXT NOT NULL,      -- JSON: what a new try needs
     quota TEXT,              -- the class that it is a candidate of
-    doubt TEXT               -- why its file is to be fetched again
+    doubt TEXT,              -- why its file is to be fetched again
+    outdated TEXT            -- JSON: how it is asked for by now, and why that cannot be had
 ) WITHOUT ROWID;
 CREATE INDEX records_outcome ON records (outcome);
 CREATE INDEX records_path ON records (path);
@@ -49,10 +51,25 @@ CREATE TABLE unreadable (place TEXT PRIMARY KEY, problem TEXT NOT NULL, seen_at 
 CREATE TABLE captures (url TEXT PRIMARY KEY, answer TEXT NOT NULL, asked_at TEXT NOT NULL)
     WITHOUT ROWID;
 """
+# Records of lists without ids had the number of their line for one, which another list, or the
+# same with a line more, gives to another record. Files keep their names.
+_NAME_BY_ADDRESS = """
+CREATE TEMP TABLE renamed AS
+    SELECT record_id AS old, address_id(json_extract(item, '$.urls[0]')) AS new FROM records
+    WHERE path = printf('images/%05d/%s', CAST(record_id AS INTEGER) / 10000, record_id)
+        AND record_id GLOB '[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]*'
+        AND json_valid(item) AND json_type(item, '$.urls[0]') = 'text';
+UPDATE records SET record_id = n.name FROM (
+    SELECT old, new || CASE row_number() OVER same WHEN 1 THEN '' ELSE '~' || row_number() OVER same
+    END AS name FROM renamed WINDOW same AS (PARTITION BY new ORDER BY old)
+) AS n WHERE record_id = n.old;
+DROP TABLE renamed;
+"""
 # What makes of a ledger of each version one of the next.
 _UPGRADES = {
     1: f"ALTER TABLE records ADD COLUMN quota TEXT; {_SINCE_2}",
     2: "ALTER TABLE records ADD COLUMN doubt TEXT;",
+    3: f"ALTER TABLE records ADD COLUMN outdated TEXT; {_NAME_BY_ADDRESS}",
 }
 _TABLES = frozenset(re.findall(r"CREATE TABLE (\w+)", _SCHEMA + _SINCE_2))
 
@@ -73,6 +90,7 @@ def connect(path: Path) -> sqlite3.Connection:
         made = f"{_SCHEMA} {_SINCE_2} PRAGMA user_version={SCHEMA_VERSION};"
         db.executescript(f"BEGIN; {made} COMMIT;")
     elif 0 < version < SCHEMA_VERSION:
+        db.create_function("address_id", 1, address_id, deterministic=True)
         steps = " ".join(_UPGRADES[old] for old in range(version, SCHEMA_VERSION))
         db.executescript(f"BEGIN; {steps} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
     elif version != SCHEMA_VERSION:

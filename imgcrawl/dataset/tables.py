@@ -54,6 +54,7 @@ CLASSES_COLUMNS = (
 )
 # Properties of the picture itself; they stand among the dataset's own columns.
 PICTURE_COLUMNS = ("frames", "orientation", "suspect")
+OUTDATED = "outdated"  # why a record has the file of an earlier question still
 _of_picture = attrgetter(*PICTURE_COLUMNS)
 _fixed = attrgetter(*(name for name in FIXED_COLUMNS if name != "record_id"))
 
@@ -68,7 +69,7 @@ _MISSING = tuple(outcome for outcome in Outcome if outcome is not Outcome.STORED
 @lru_cache(maxsize=MAX_COLUMNS)
 def own_column(name: str) -> str:
     """Return the column of a dataset's field: its name, with an underscore if that is ours."""
-    taken = name in FIXED_COLUMNS or name in PICTURE_COLUMNS
+    taken = name in FIXED_COLUMNS or name in PICTURE_COLUMNS or name == OUTDATED
     return safe_cell(f"{name}_" if taken else name)[:200]
 
 
@@ -78,6 +79,8 @@ def metadata_row(entry: LedgerEntry, columns: Iterable[str]) -> list[str]:
     assert isinstance(stored, Stored)
     own: dict[str, Any] = {own_column(name): value for name, value in entry.metadata.items()}
     own.update(zip(PICTURE_COLUMNS, _of_picture(stored), strict=True))
+    if entry.outdated:
+        own[OUTDATED] = without_secrets(str(entry.outdated))
     name, url, final_url, *rest = _fixed(stored)
     urls = (_public(url), _public(final_url))
     cells = (name, entry.record_id, *urls, *rest, *(own.get(name) for name in columns))
@@ -216,6 +219,8 @@ class LiveTables:
         names = {own_column(name) for entry in stored for name in entry.metadata} - self._known
         if any(isinstance(e.result, Stored) and e.result.format for e in stored):
             names |= set(PICTURE_COLUMNS) - self._known
+        if any(entry.outdated for entry in stored):
+            names |= {OUTDATED} - self._known
         names = set(sorted(names)[: MAX_COLUMNS - len(self._known)])
         if not names:
             return False

@@ -158,7 +158,9 @@ class Item:
 
     # Set on the way, never by a spider.
     unchanged: bool = False  # the result is an earlier run's: nothing was fetched
+    changed: bool = False  # what the ledger has of this record answers another question
     previous_failure: Missing | None = None  # of a record now looked for in the Wayback Machine
+    proved: bool = False  # the stored file has digests that nobody had promised before
     recovered_file: Path | None = None  # under this record's final name, and in no table
     renew: Callable[[Item], Awaitable[list[str]]] | None = None  # fresh URLs for expired ones
 
@@ -172,6 +174,10 @@ class Item:
                 kept[name] = value
         kept |= self._own_json()
         return json.dumps(kept, separators=(",", ":"))
+
+    def part(self) -> Any:
+        """Return which part of what lies at the addresses is wanted; None for all of it."""
+        return None
 
     def _own_json(self) -> dict[str, Any]:
         """Return what this kind of item keeps besides, as JSON has it."""
@@ -206,6 +212,13 @@ class VolumeItem(Item):
 
     copy: Copy | None = None
     crop: Crop | None = None
+
+    def part(self) -> Any:
+        """Return which part is wanted, and in what form."""
+        if self.crop is not None:
+            crop = self.crop
+            return (crop.level.name, crop.origin, crop.shape, crop.format, crop.time)
+        return None if self.copy is None else self.copy.parts
 
     def _own_json(self) -> dict[str, Any]:
         """Return which part is wanted."""

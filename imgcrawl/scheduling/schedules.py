@@ -117,8 +117,9 @@ def _schedule(given: _ScheduleTable, base: Path, loader: SpiderLoaderProtocol) -
     for name, text in (*checked.arguments.items(), *checked.settings.items()):
         if not text.isprintable():  # in a crontab it would be another line
             raise ArgumentError(f"{name} has a line break or another control character in it")
-    # As `scrapy crawl` has it: the argument, the setting, or data/ and the spider's name.
-    out = checked.parsed.out or checked.settings.get("OUT") or f"data/{given.spider}"
+    # As `scrapy crawl` has it: the argument, the setting, or the default.
+    parsed = checked.parsed
+    out = parsed.out or checked.settings.get("OUT") or parsed.default_out(given.spider)
     return Schedule(
         name=given.name,
         spider=given.spider,

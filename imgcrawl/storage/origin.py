@@ -1,31 +1,33 @@
-"""Where a stored file's bytes came from, kept with the file.
+"""Where a stored file's bytes came from, noted on the file before it gets its final name.
 
-A run that is killed has stored files that its ledger does not have. The next run takes them over
-by this, in place of asking the source again.
+A run that is killed has stored files that its ledger does not have. The next run takes over those
+whose note, or whose promised digest, proves that they answer what it asks; any other is fetched.
 """
 
 from __future__ import annotations
 
-import errno
+import hashlib
 import json
 import os
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.items import Stored
+from imgcrawl.storage.digests import check_digests
 from imgcrawl.storage.local import ATTRIBUTE
 from imgcrawl.text.redact import without_secrets
+from imgcrawl.text.signed_urls import stable_address
 from imgcrawl.text.times import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from imgcrawl.records.items import Result
+    from imgcrawl.records.items import Item, Result
 
 _KEY = "origin"
 _MAX_BYTES = 1500  # S3 keeps 2 kB of metadata
-_TOO_LONG = "untold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,6 @@ class Origin:
     url: str
     final_url: str
     source: str  # original, mirror, wayback
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the record's first URL answered by itself, as it mostly does."""
-        return self.source == "original" and self.final_url == self.url
 
     def stored(self, file_name: str, sha256: str, size: int, tries: int) -> Stored:
         """Return the result of a record whose file came from here just now.
@@ -58,45 +55,52 @@ class Origin:
         )
 
     def metadata(self) -> dict[str, str]:
-        """Return the metadata of a file of this machine: none for a plain origin."""
-        return {} if self.is_plain else {_KEY: json.dumps(astuple(self))}
+        """Return the note that goes with a file; none for an address that is too long for it.
 
-    @classmethod
-    def of_file(cls, file: Path, default: str) -> Origin | None:
-        """Return the origin kept with a file, or a plain one of `default` if none is.
-
-        None if the disk keeps no such thing.
+        Of the address asked it has a digest, and of the other no credentials: files are given away.
         """
+        final_url = "" if self.final_url == self.url else without_secrets(self.final_url)
+        text = json.dumps([_digest(self.url), final_url, self.source])
+        return {_KEY: text} if len(text) <= _MAX_BYTES else {}
+
+
+def proven_origin(file: Path, item: Item) -> Origin | None:
+    """Return where a file without a row came from, if it answers what an item asks. Blocks.
+
+    None if neither its note nor a digest that the source promises proves that.
+    """
+    origin = _noted(file, item.urls)
+    if item.digests:
         try:
-            return cls(*json.loads(os.getxattr(file, ATTRIBUTE + _KEY)))
-        except OSError as error:
-            return cls(default, default, "original") if error.errno == errno.ENODATA else None
-
-    @classmethod
-    def of_object(cls, metadata: Mapping[str, str]) -> Origin | None:
-        """Return the origin kept with an object, or None for a plain one.
-
-        Raises ValueError if it is not there or cannot be read: the source has to be asked again.
-        """
-        if _KEY not in metadata:
+            check_digests(file, item.digests)
+        except RecordMissing:
             return None
-        try:
-            url, final_url, source = map(str, json.loads(metadata[_KEY]))
-        except TypeError as error:
-            raise ValueError("not an origin") from error
-        return cls(url, final_url, source)
+        return origin or Origin(item.urls[0], item.urls[0], "original")
+    return origin
+
+
+def _noted(file: Path, urls: Sequence[str]) -> Origin | None:
+    try:
+        asked, final_url, source = map(str, json.loads(os.getxattr(file, ATTRIBUTE + _KEY)))
+    except (OSError, TypeError, ValueError):  # none, of a disk that keeps none, or another's
+        return None
+    url = next((url for url in urls if _digest(url) == asked), None)
+    return None if url is None else Origin(url, final_url or url, source)
+
+
+def _digest(url: str) -> str:
+    address = stable_address(url).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(address).hexdigest()[:16]  # an inode has little room
+
+
+def note_of(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return the note in the metadata of an object, for the file that is made of it."""
+    return {_KEY: metadata[_KEY]} if _KEY in metadata else {}
 
 
 def object_metadata(result: Result | None) -> dict[str, str]:
-    """Return the metadata of a record's object: ``sha256``, and ``origin`` unless it is plain.
-
-    Without secrets, since everyone who may read the object may read them. ASCII.
-    """
+    """Return the metadata of a record's object: ``sha256`` and the note. ASCII."""
     if not isinstance(result, Stored) or result.sha256 is None or result.url is None:
         return {}
-    metadata = {"sha256": result.sha256}
-    origin = Origin(result.url, result.final_url or result.url, result.source or "original")
-    if not origin.is_plain:
-        text = json.dumps([without_secrets(part) for part in astuple(origin)])
-        metadata[_KEY] = text if len(text) <= _MAX_BYTES else _TOO_LONG
-    return metadata
+    final_url, source = result.final_url or result.url, result.source or "original"
+    return {"sha256": result.sha256} | Origin(result.url, final_url, source).metadata()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from glob import escape
 from typing import TYPE_CHECKING
 
-from imgcrawl.storage.digests import bytes_of
+from imgcrawl.records.errors import RecordMissing
+from imgcrawl.storage.digests import bytes_of, check_digests
 from imgcrawl.text.filenames import safe_path
 
 if TYPE_CHECKING:
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from imgcrawl.records.items import Document
     from imgcrawl.storage.directory import OutputDirectory
     from imgcrawl.storage.uploader import Uploader
+
+logger = logging.getLogger(__name__)
 
 
 class RecordFiles:
@@ -53,6 +58,17 @@ class RecordFiles:
         """Download a stored file, which leaves this machine with its record; None without one."""
         return await self._uploader.fetch([file_name]) if self._uploader is not None else None
 
+    async def has_digests(self, file_name: str, promised: dict[str, str]) -> bool:
+        """Return whether a stored file has the digests that its source promises."""
+        path = self.on_disk(file_name) or await self.download(file_name)
+        if path is None:
+            return False
+        try:
+            await asyncio.to_thread(check_digests, path, promised)
+        except RecordMissing:
+            return False
+        return True
+
     def remove(self, file_name: str) -> None:
         """Remove a stored file and its smaller copies."""
         if not self.local:
@@ -64,6 +80,20 @@ class RecordFiles:
         for size in self._out.root.glob("sizes/*"):
             for copy in (size / path).parent.glob(f"{escape(path.rpartition('/')[2])}.*"):
                 copy.unlink()
+
+    def replace(self, old: str, new: str) -> None:
+        """Remove a stored file whose record has another one by now; copies of the same name stay.
+
+        A folder is left as it is: what else lies in it may be a user's.
+        """
+        if not self.local or (self._out.root / old).is_dir():
+            logger.info("%s is no record's any more; it is left there", old)
+        elif old.rpartition(".")[0] == new.rpartition(".")[0]:
+            if self._uploader is not None:
+                self._uploader.discard_soon(old, copies=False)
+            (self._out.root / old).unlink(missing_ok=True)
+        else:
+            self.remove(old)
 
     def write_document(self, document: Document) -> None:
         """Write a small text below OUT, whole or not at all."""

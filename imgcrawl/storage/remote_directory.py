@@ -21,7 +21,7 @@ from imgcrawl.storage.lease import Lease
 from imgcrawl.storage.listing import Listing
 from imgcrawl.storage.local import LocalStorage
 from imgcrawl.storage.open_store import open_bucket
-from imgcrawl.storage.origin import Origin
+from imgcrawl.storage.origin import note_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -126,21 +126,17 @@ class RemoteDirectory:
         metadata = self.store.get(name, temporary)
         with temporary.open("rb") as source:
             sha256 = hashlib.file_digest(source, "sha256").hexdigest()
-        try:
-            origin = Origin.of_object(metadata)
-        except ValueError:
-            return None
         if sha256 != metadata.get("sha256"):
             return None
-        self._scratch.move(temporary, name, {} if origin is None else origin.metadata())
+        self._scratch.move(temporary, name, note_of(metadata))
         path = self.out.root / name
         self._fetched[name] = _mark(path)
         return path
 
-    def discard(self, name: str) -> None:
-        """Remove a record's file, or folder, and its smaller copies from the store."""
+    def discard(self, name: str, *, copies: bool = True) -> None:
+        """Remove a record's file, or folder, from the store; copies: its smaller copies, too."""
         self._fetched.pop(name, None)
-        for key in self.listing.of_record(name):
+        for key in self.listing.of_record(name) if copies else [name]:
             self.store.remove(key)
             self.listing.remove(key)
 

@@ -99,10 +99,10 @@ class Uploader:
             return None
         return found
 
-    def discard_soon(self, name: str) -> None:
-        """Remove a record's files from the store in the background."""
+    def discard_soon(self, name: str, *, copies: bool = True) -> None:
+        """Remove a record's file, and its smaller copies, from the store in the background."""
         self._removals = [each for each in self._removals if not each.done()]
-        self._removals.append(self._threads.submit(self._discard, name))
+        self._removals.append(self._threads.submit(self._discard, name, copies=copies))
 
     async def discard(self, name: str) -> None:
         """Remove a record's files from the store."""
@@ -147,9 +147,9 @@ class Uploader:
                 # A ledger of gigabytes goes up less often.
                 pause = max(self._every, took * _SHARE)
 
-    def _discard(self, name: str) -> None:
+    def _discard(self, name: str, *, copies: bool = True) -> None:
         try:
-            self._remote.discard(name)
+            self._remote.discard(name, copies=copies)
         except StoreError as error:
             logger.warning("%s is no record any more and could not be removed: %s", name, error)
 

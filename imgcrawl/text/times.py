@@ -12,6 +12,11 @@ def utc_now() -> str:
     return _format_seconds(int(time.time()))
 
 
+def timestamp(text: str) -> float:
+    """Return the seconds since 1970 of a time in the format of the tables. Raises ValueError."""
+    return datetime.fromisoformat(text).timestamp()
+
+
 @lru_cache(maxsize=2)
 def _format_seconds(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -61,7 +61,7 @@ class DatasetSpider(Spider, Generic[A]):
         spider = super().from_crawler(crawler, *args, **kwargs)
         for extra in spider.args.extras():
             require_extra(extra)
-        out = spider.args.out or crawler.settings["OUT"] or f"data/{cls.name}"
+        out = spider.args.out or crawler.settings["OUT"] or spider.args.default_out(cls.name)
         settings = spider.args.settings() | _place(str(out), crawler.settings)
         arguments = {*spider.args.as_settings.values(), "OUT", "OUT_STORE"}
         for name, value in settings.items():

@@ -3,20 +3,72 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeVar
 
+from pydantic import Field
+
+from imgcrawl.arguments import AnyCase, ListArguments
 from imgcrawl.lists.opening import is_url, split_member
 from imgcrawl.lists.unique_names import UniqueNames
 from imgcrawl.lists.url_words import url_words
 from imgcrawl.records.items import ImageItem, Unreadable
-from spiders.base.dataset import A, DatasetSpider
+from imgcrawl.text.filenames import safe_path
+from spiders.base.dataset import DatasetSpider
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from imgcrawl.lists.rows import MalformedRow
     from imgcrawl.records.items import Metadata
 
+_PACKED = {".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip"}
 
-class UrlListSpider(DatasetSpider[A]):
+
+class UrlListArguments(ListArguments):
+    """Arguments of every spider that reads a list of its user's."""
+
+    changed: Annotated[Literal["refuse", "replace"], AnyCase] = Field(
+        "refuse",
+        description="where most ids of the list are in out already with other addresses: refuse "
+        "the list, or fetch its files and let them replace those that are there",
+    )
+
+    as_settings: ClassVar[dict[str, str]] = {**ListArguments.as_settings, "changed": "CHANGED"}
+
+    def lists(self) -> tuple[str, ...]:
+        """Return the lists that are to be read, as they were typed."""
+        raise NotImplementedError
+
+    def default_out(self, spider: str) -> str:
+        """Return where the dataset goes by default: each list has an OUT of its own."""
+        name = list_name(self.lists()[0])
+        return f"{super().default_out(spider)}-{name}" if name else super().default_out(spider)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings that these arguments stand for."""
+        return super().settings() | {"CHANGED": self.changed}
+
+
+U = TypeVar("U", bound=UrlListArguments)
+
+
+def list_name(source: str) -> str:
+    """Return the name of a list for a folder: a path's, a URL's, a member's; "" for none."""
+    name, member = split_member(source)
+    parts = [PurePath(part.partition("?")[0]).name for part in (name, member) if part != "-"]
+    try:
+        return safe_path("-".join(filter(None, map(_stem, parts))))
+    except ValueError:
+        return ""
+
+
+def _stem(name: str) -> str:
+    path = PurePath(name)
+    return PurePath(path.stem).stem if path.suffix.lower() in _PACKED else path.stem
+
+
+class UrlListSpider(DatasetSpider[U]):
     """Reads lists a record at a time, whatever their size, and loses of them only what is junk.
 
     A list is read from its beginning in every run: what is there already costs a look-up.

@@ -149,7 +149,8 @@ def test_a_ledger_of_version_2_keeps_its_rows(tmp_path: Path) -> None:
     with closing(Ledger(path)) as ledger:
         ledger.write([entry("a", Stored("images/a.jpg", bytes=3)), entry("b", Stored())])
     with closing(sqlite3.connect(path)) as db:
-        db.execute("ALTER TABLE records DROP COLUMN doubt")
+        for column in ("doubt", "outdated"):
+            db.execute(f"ALTER TABLE records DROP COLUMN {column}")
         db.execute("PRAGMA user_version=2")
     with closing(Ledger(path)) as ledger:
         found = ledger.get("a")
@@ -157,6 +158,33 @@ def test_a_ledger_of_version_2_keeps_its_rows(tmp_path: Path) -> None:
         assert (found.result, found.doubt) == (Stored("images/a.jpg", bytes=3), None)
         ledger.doubt(["a"], "verify: size")
         assert [e.doubt for e in ledger.entries(Outcome)] == ["verify: size", None]
+
+
+def test_records_of_version_3_that_had_line_numbers_are_named_by_their_address(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "ledger.sqlite"
+    signed = "https://h/b.jpg?Expires=1700000000&Signature=x&Key-Pair-Id=k"
+    urls = {12_000: "https://h/a.jpg", 12_001: signed, 12_002: "https://h/a.jpg"}
+    items = [ImageItem(f"{n:09}", [url], f"images/00001/{n:09}") for n, url in urls.items()]
+    items += [
+        ImageItem("000012003", ["https://h/c.jpg"], "images/000012003"),  # an id of its list's own
+        ImageItem("000012004", [], "images/00001/000012004"),
+    ]
+    with closing(Ledger(path)) as ledger:
+        ledger.write(LedgerEntry.from_item(i, Stored(f"{i.path}.jpg"), NOW) for i in items)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("ALTER TABLE records DROP COLUMN outdated")
+        db.execute("PRAGMA user_version=3")
+    with closing(Ledger(path)) as ledger:
+        names = {e.record_id: e.path for e in ledger.entries(Outcome)}
+    assert names == {
+        "https://h/a.jpg": "images/00001/000012000",
+        "https://h/b.jpg": "images/00001/000012001",
+        "https://h/a.jpg~2": "images/00001/000012002",
+        "000012003": "images/000012003",
+        "000012004": "images/00001/000012004",
+    }
 
 
 def test_closing_leaves_one_file(tmp_path: Path) -> None:
@@ -176,7 +204,7 @@ def test_a_ledger_of_version_1_gets_the_tables_and_indexes_of_today(tmp_path: Pa
             db.execute(f"DROP INDEX {index}")
         for table in ("quotas", "unreadable", "captures"):
             db.execute(f"DROP TABLE {table}")
-        for column in ("quota", "doubt"):
+        for column in ("quota", "doubt", "outdated"):
             db.execute(f"ALTER TABLE records DROP COLUMN {column}")
         db.execute("PRAGMA user_version=1")
     with closing(Ledger(old)) as ledger:

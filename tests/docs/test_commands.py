@@ -64,7 +64,7 @@ BEFORE = {
         f"scrapy verify data/isic{option}": "scrapy crawl isic"
         for option in ("", " --quick", " --sha256sums", " --repair")
     },
-    "scrapy linkrot data/urls": "scrapy crawl urls -a list=urls.txt",
+    "scrapy linkrot data/imaterialist-train": "scrapy crawl imaterialist -a train=train.json",
     "scrapy describe data/empiar/files": "scrapy crawl empiar -a entry=11759 -a match='*.dm3'",
     "scrapy recrop data/neuroglancer/cubes/NAME.ome.zarr.crop.json": (
         "scrapy crawl neuroglancer -a url=https://tinyurl.com/hemibrain-ng"

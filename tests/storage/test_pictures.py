@@ -14,7 +14,7 @@ from imgcrawl.records.items import ImageItem
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.storage.directory import OutputDirectory
 from imgcrawl.storage.open_store import media_storage
-from imgcrawl.storage.origin import Origin
+from imgcrawl.storage.origin import Origin, proven_origin
 from imgcrawl.storage.pictures import CheckedPictureStore
 from imgcrawl.storage.record_files import RecordFiles
 from imgcrawl.storage.thumbnails import Thumbnails
@@ -71,13 +71,13 @@ def test_bytes_and_files_are_stored_as_they_are(
     assert (kept.path, kept.size) == ("images/1.jpg", len(PICTURE))
     assert kept.sha256 == hashlib.sha256(PICTURE).hexdigest()
     assert (kept.facts.width, kept.facts.height) == (32, 16)
-    assert Origin.of_file(stored, default="") == MIRROR
+    assert proven_origin(stored, ImageItem("1", [MIRROR.url], "1")) == MIRROR
     spool = tmp_path / "spool"
     spool.write_bytes(PICTURE)
     again = keep(pictures, spool, {}, name, Origin("u", "u", "original"))
     assert again == kept
     assert not spool.exists()
-    assert Origin.of_file(stored, default="u") == Origin("u", "u", "original")
+    assert proven_origin(stored, ImageItem("1", ["u"], "1")) == Origin("u", "u", "original")
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.records.errors import OutputError, StoreError
-from imgcrawl.records.items import Stored
+from imgcrawl.records.items import ImageItem, Stored
 from imgcrawl.storage.directory import LEDGER, METADATA, OutputDirectory
-from imgcrawl.storage.origin import Origin, object_metadata
+from imgcrawl.storage.origin import Origin, proven_origin, object_metadata
 from imgcrawl.storage.remote_directory import RemoteDirectory
 from tests.stores import BUCKET
 
@@ -77,7 +77,7 @@ def test_a_file_leaves_for_the_store_and_comes_back_to_another_machine(
         path = second.fetch(["images/no.jpg", "images/1.jpg"])
         assert path is not None
         assert path.read_bytes() == b"picture"
-        origin = Origin.of_file(path, default="")
+        origin = proven_origin(path, ImageItem("1", [MIRROR.url], "images/1"))
         assert origin == Origin(MIRROR.url, "https://b.example/1.jpg?signature=***", "mirror")
         store.requests.clear()
         second.upload("images/1.jpg")  # it is there as it was: nothing to send
@@ -88,15 +88,13 @@ def test_a_file_leaves_for_the_store_and_comes_back_to_another_machine(
         assert second.fetch(["images/1.jpg"]) is None
 
 
-@pytest.mark.parametrize("spoilt", ["bytes", "origin", "sha256"])
+@pytest.mark.parametrize("spoilt", ["bytes", "sha256"])
 def test_a_file_that_is_not_as_it_was_put_is_fetched_from_its_source(
     s3: S3, tmp_path: Path, spoilt: str
 ) -> None:
     metadata = metadata_of(b"picture")
     data = b"spoilt!" if spoilt == "bytes" else b"picture"
-    if spoilt == "origin":
-        metadata["origin"] = "untold"
-    elif spoilt == "sha256":
+    if spoilt == "sha256":
         del metadata["sha256"]
     s3.client.put_object(Bucket=BUCKET, Key=f"{PREFIX}images/1.jpg", Body=data, Metadata=metadata)
     with machine(s3, tmp_path / "a") as remote:
@@ -173,8 +171,10 @@ def test_a_run_that_lost_its_lock_puts_nothing(s3: S3, tmp_path: Path) -> None:
         assert (remote.out.root / "images/1.jpg").exists()
 
 
-def test_a_plain_origin_is_not_told() -> None:
+def test_a_note_has_no_address_that_was_asked_and_fits() -> None:
     plain = Origin("https://a.example/1.jpg", "https://a.example/1.jpg", "original")
-    assert plain.metadata() == {}
-    assert set(metadata_of(b"", plain)) == {"sha256"}
+    assert set(metadata_of(b"", plain)) == {"sha256", "origin"}
+    assert "a.example" not in plain.metadata()["origin"]
+    long = Origin("https://a.example/1.jpg", f"https://a.example/{'x' * 2000}", "mirror")
+    assert long.metadata() == {}
     assert object_metadata(Stored("a.zarr", "https://a.example", None, None, 1)) == {}
