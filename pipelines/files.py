@@ -101,11 +101,12 @@ class FilesPipeline(ScrapyFilesPipeline):
         file = LargeFile(self.crawler, part, workers=self._workers, progress=progress)
         try:
             sha256 = await file.fetch()
-            part.finish()
+            await asyncio.to_thread(part.finish)
             facts = await asyncio.to_thread(_checked, part.path, item)
         except RecordMissing as error:
             if part.validator and error.outcome.retryable:
-                part.close()  # the next run goes on from here
+                await asyncio.to_thread(part.note)  # the next run goes on from here
+                part.close()
             else:
                 part.discard()
             raise

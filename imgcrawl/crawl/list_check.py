@@ -43,9 +43,10 @@ async def same_dataset(start: AsyncIterator[Any], ledger: Ledger) -> AsyncIterat
                 break
     if changed >= _FEWEST and known * 2 > records and changed * 2 > known:
         raise ArgumentError(
-            f"This list is another dataset than that of {ledger.path.parent}: of its first {records:,} records, "
-            f"{known:,} have ids that are there already, and {changed:,} of these with other "
-            "addresses. Nothing was requested. Give it a place of its own with -a out=DIR; or, if "
+            f"This list is another dataset than that of {ledger.path.parent}: of its first "
+            f"{records:,} records, {known:,} have ids that are there already, and {changed:,} of "
+            "these with other addresses. Nothing was requested. Give it a place of its own with "
+            "-a out=DIR; or, if "
             "its files are to replace those that are there, type -a changed=replace."
         )
     for output in head:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
+import logging
 import re
 import shutil
 from collections import deque
@@ -16,7 +16,7 @@ from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
 
 from imgcrawl.download.bodies import BodySink
-from imgcrawl.download.partial_file import PIECE, PartialFile
+from imgcrawl.download.partial_file import PIECE, Claim, PartialFile
 from imgcrawl.pictures.sniff import sniff
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome, of_status
@@ -28,9 +28,12 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
     from scrapy.http import Headers, Response
 
+logger = logging.getLogger(__name__)
+
 RESTARTS = 2  # of a file that changes while it is downloaded
 SLOW, SLOW_AFTER = 1000, 60.0  # bytes a second, and the seconds until this is too slow
-NOTED_EVERY = 4 << 20  # bytes of a piece
+STRETCH = 4 << 20  # bytes of a piece that are added at once
+NOTED_EVERY = 16 << 20, 1.0  # bytes, and seconds, after which what was added goes to the disk
 HASHED_AT_ONCE = 64 << 20
 _TEXTS = (".html", ".htm", ".xml", ".xhtml", ".txt", ".csv", ".json", ".md", ".svg")
 
@@ -65,20 +68,35 @@ class LargeFile:
         self.final_url = part.url
         self.digest = hashlib.sha256()
         self._hashed = 0
+        self._damaged = 0  # bytes of an earlier run that are not what it had written
+        self._noted_at = monotonic()
 
     async def fetch(self) -> str:
         """Download the rest of the file into the part; return its SHA-256. Raises RecordMissing."""
         for _ in range(RESTARTS + 1):
             try:
                 await self._fetch()
+                await self._hash(self._part.size or 0)
+                if self._damaged:
+                    await self._mend()
             except _ChangedError:
                 self._part.restart()
                 self.digest, self._hashed, self._whole = hashlib.sha256(), 0, False
                 continue
-            await self._hash(self._part.size or 0)
             return self.digest.hexdigest()
         message = f"it changed {RESTARTS + 1} times while it was downloaded"
         raise RecordMissing(Outcome.TRUNCATED, message, tries=self.tries)
+
+    async def _mend(self) -> None:
+        """Fetch again what an earlier run had claimed and is not there. Raises RecordMissing."""
+        while self._part.missing():
+            await self._fetch()
+            await self._hash(self._part.size or 0)
+        logger.warning(
+            "%s: %s bytes that an earlier run had stored of it were damaged, and have been fetched "
+            "again",
+            *(self._part.url, f"{self._damaged:,}"),
+        )
 
     async def _fetch(self) -> None:
         part = self._part
@@ -134,7 +152,7 @@ class LargeFile:
             self.tries += error.tries
             error.tries = self.tries
             if part.validator and not isinstance(error, _ChangedError):
-                part.add(start, sink.at)  # so much of the piece need not come again
+                sink.add()  # so much of the piece need not come again
             raise
         self.tries += 1 + int(response.meta.get("retry_times", 0))
         self.final_url = response.url
@@ -150,36 +168,61 @@ class LargeFile:
             part.size = sink.at
             if not part.size:
                 raise RecordMissing(Outcome.EMPTY, "it has no bytes", 200, self.tries)
-        part.add(start, sink.at)
+        sink.add()
         self._sinks.discard(sink)
 
     def _tell(self, received: int) -> None:
         self._progress(self._part.received + received, self._part.size)
 
     async def _follow(self, over: asyncio.Event) -> None:
-        """Hash what is there without a gap, while the rest is on its way."""
+        """Note what has come, and hash what is there without a gap, while the rest is coming."""
         while not over.is_set():
+            await self._note_if_due()
             await self._hash(self._part.prefix)
             with suppress(TimeoutError):
                 await asyncio.wait_for(over.wait(), 0.2)
 
-    async def _hash(self, end: int) -> None:
-        while self._hashed < end:
-            upto = min(end, self._hashed + HASHED_AT_ONCE)
-            await asyncio.to_thread(self._hash_range, self._hashed, upto)
+    async def _note_if_due(self) -> None:
+        most, seconds = NOTED_EVERY
+        if self._part.unnoted >= most or monotonic() - self._noted_at >= seconds:
+            await asyncio.to_thread(self._part.note)
+            self._noted_at = monotonic()
 
-    def _hash_range(self, start: int, end: int) -> None:
-        with self._part.path.open("rb", buffering=0) as file:
-            file.seek(start)
-            while start < end:
-                data = file.read(min(1 << 20, end - start))
-                if not data:
-                    raise RecordMissing(Outcome.TRUNCATED, "the part is shorter than it should be")
-                self.digest.update(data)
-                start += len(data)
-            self._hashed = start
-            # It will not be read again soon, and need not push other things out of memory.
-            os.posix_fadvise(file.fileno(), 0, start, os.POSIX_FADV_DONTNEED)
+    async def _hash(self, end: int) -> None:
+        """Hash bytes as far as `end`, or to the first gap: damaged bytes become one."""
+        end = min(end, self._part.prefix)
+        while self._hashed < end:
+            claim = self._part.claims.get(self._hashed)
+            if claim is None:
+                claimed = (c for c in self._part.claims if c > self._hashed)
+                upto = min(end, self._hashed + HASHED_AT_ONCE, *claimed)
+                await asyncio.to_thread(self._hash_written, upto)
+            elif claim.end > end:
+                return
+            elif not await asyncio.to_thread(self._hash_claimed, claim):
+                self._damaged += claim.end - claim.start
+                self._part.drop(claim)
+                return
+
+    def _hash_written(self, end: int) -> None:
+        for data in self._part.read(self._hashed, end):
+            self.digest.update(data)
+            self._hashed += len(data)
+        if self._hashed < end:
+            raise RecordMissing(Outcome.TRUNCATED, "the part is shorter than it should be")
+        self._part.forget_cached(end)
+
+    def _hash_claimed(self, claim: Claim) -> bool:
+        """Hash bytes that an earlier run wrote; return False if they are not what it wrote."""
+        own, whole = hashlib.sha256(), self.digest.copy()
+        for data in self._part.read(claim.start, claim.end):
+            own.update(data)
+            whole.update(data)
+        if own.hexdigest() != claim.sha256:
+            return False
+        self.digest, self._hashed = whole, claim.end
+        self._part.forget_cached(claim.end)
+        return True
 
 
 class PieceSink(BodySink):
@@ -189,11 +232,17 @@ class PieceSink(BodySink):
         self, part: PartialFile, start: int, end: int, tell: Callable[[int], None]
     ) -> None:
         self._part = part
-        self.start = self.at = self._noted = start
+        self.start = self.at = self._added = start
         self._end = end
         self._tell = tell
         self._since = monotonic()
         self._closed = False
+
+    def add(self) -> None:
+        """Add to the part what has come since the last time."""
+        if self.at > self._added:
+            self._part.add(self._added, self.at)
+            self._added = self.at
 
     def close(self) -> None:
         """Stop writing: the part is another's, or is finished."""
@@ -203,7 +252,7 @@ class PieceSink(BodySink):
         """Take the headers. Raises RecordMissing if the body is not the range asked for."""
         if self._closed:
             raise RecordMissing(Outcome.INTERRUPTED, "nobody waits for it any more")
-        self.at = self._noted = self.start
+        self.at = self.start
         self._since = monotonic()
         validator = _validator(headers)
         part = self._part
@@ -221,6 +270,7 @@ class PieceSink(BodySink):
         elif part.received or self.start:
             raise _ChangedError(Outcome.HTTP_ERROR, "it is another file now")
         else:
+            self._added = 0
             self._end = -1  # the whole, however long it is
             part.size = parse_size((headers.get("Content-Length") or b"").decode("latin-1"))
 
@@ -232,11 +282,13 @@ class PieceSink(BodySink):
             self._refuse_page(bytes(data[:4096]))
         if 0 <= self._end < self.at + len(data):
             raise RecordMissing(Outcome.HTTP_ERROR, "more came than was asked for", 206)
-        self._part.write(self.at, data)
+        # In a second try, what was added in the first is there, and may have been hashed.
+        there = max(0, self._added - self.at)
+        if there < len(data):
+            self._part.write(self.at + there, memoryview(data)[there:])
         self.at += len(data)
-        if self._end >= 0 and self.at - self._noted >= NOTED_EVERY:
-            self._part.add(self._noted, self.at)
-            self._noted = self.at
+        if self._end >= 0 and self.at - self._added >= STRETCH:
+            self.add()
         self._tell(self.at - self.start)
         seconds = monotonic() - self._since
         if seconds > SLOW_AFTER and (self.at - self.start) / seconds < SLOW:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from replicas.process import ReplicaProcess
     from tests.conftest import Crawler, Out
 
+
 def url(name: str, number: int) -> str:
     return f"http://{name}{number % 4}.example/{number}.jpg"
 

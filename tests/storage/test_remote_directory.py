@@ -13,7 +13,7 @@ from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.records.errors import OutputError, StoreError
 from imgcrawl.records.items import ImageItem, Stored
 from imgcrawl.storage.directory import LEDGER, METADATA, OutputDirectory
-from imgcrawl.storage.origin import Origin, proven_origin, object_metadata
+from imgcrawl.storage.origin import Origin, object_metadata, proven_origin
 from imgcrawl.storage.remote_directory import RemoteDirectory
 from tests.stores import BUCKET
 

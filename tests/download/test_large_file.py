@@ -1,0 +1,212 @@
+"""What an earlier run left of a large file: nothing but the right bytes ever ends in the result."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from random import Random
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scrapy.http import Headers, Response
+
+from imgcrawl.download import partial_file, ranged
+from imgcrawl.download.partial_file import PartialFile
+from imgcrawl.download.ranged import LargeFile
+from imgcrawl.records.errors import RecordMissing
+from imgcrawl.records.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from scrapy import Request
+
+URL = "https://h.example/stack.bin"
+DATA = Random(3).randbytes(50_000)
+PIECE, STRETCH = 4096, 1024
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(partial_file, "PIECE", PIECE)
+        patch.setattr(ranged, "PIECE", PIECE)
+        patch.setattr(ranged, "STRETCH", STRETCH)
+        patch.setattr(ranged, "NOTED_EVERY", (STRETCH, 0.0))
+        yield
+
+
+class Server:
+    """An engine whose downloads come from a file in memory, by ranges.
+
+    left: bytes that it sends before the connection is lost for good
+    """
+
+    def __init__(self, data: bytes = DATA, *, left: int | None = None, etag: str = '"1"') -> None:
+        self.data, self.left, self.etag = data, left, etag
+        self.sent: list[tuple[int, int]] = []
+
+    @property
+    def engine(self) -> Any:
+        return SimpleNamespace(download_async=self.download)
+
+    async def download(self, request: Request) -> Response:
+        await asyncio.sleep(0)
+        start, end = map(int, re.findall(rb"\d+", request.headers["Range"] or b""))
+        end = min(end + 1, len(self.data))
+        total = f"bytes {start}-{end - 1}/{len(self.data)}"
+        headers = Headers({"Content-Range": total, "ETag": self.etag})
+        sink = request.meta["sink"]
+        sink.begin(206, headers)
+        for at in range(start, end, 300):
+            if self.left is not None:
+                self.left -= 300
+                if self.left < 0:
+                    raise RecordMissing(Outcome.CONNECTION_LOST, "cut")
+            sink.write(self.data[at : min(at + 300, end)])
+            await asyncio.sleep(0)
+        sink.end()
+        self.sent.append((start, end))
+        return Response(URL, status=206, headers=headers, request=request)
+
+
+def fetch(path: Path, server: Server) -> tuple[str, bytes]:
+    """Fetch to the end; return the digest that was told, and the bytes."""
+    part = PartialFile.opened(path, URL)
+    crawler: Any = server
+    try:
+        file = LargeFile(crawler, part, workers=3, progress=lambda received, size: None)
+        sha256 = asyncio.run(file.fetch())
+        part.finish()
+    except RecordMissing:
+        part.note()
+        raise
+    finally:
+        part.close()
+    return sha256, path.read_bytes()
+
+
+def begun(path: Path, left: int = 30_000) -> None:
+    with pytest.raises(RecordMissing):
+        fetch(path, Server(left=left))
+    assert path.with_suffix(".note").exists()
+
+
+def whole(path: Path, server: Server) -> int:
+    """Fetch the rest, which must end right; return how many bytes were sent for it."""
+    sha256, data = fetch(path, server)
+    assert data == server.data
+    assert sha256 == hashlib.sha256(server.data).hexdigest()
+    assert not path.with_suffix(".note").exists()
+    return sum(end - start for start, end in server.sent)
+
+
+def test_it_goes_on_from_where_it_was_cut(tmp_path: Path) -> None:
+    begun(tmp_path / "x.part")
+    assert whole(tmp_path / "x.part", Server()) < len(DATA) - 25_000
+
+
+DAMAGES: dict[str, Callable[[bytes, int, int], bytes]] = {
+    "zeros": lambda data, a, b: data[:a] + bytes(b - a) + data[b:],
+    "cut": lambda data, a, b: data[:a],
+    "shifted": lambda data, a, b: data[:a] + b"x" + data[a:],
+    "other bytes": lambda data, a, b: data[:a] + bytes(255 - c for c in data[a:b]) + data[b:],
+    "swapped": lambda data, a, b: data[:a] + data[b:][: b - a] + data[a:b] + data[2 * b - a :],
+    "nothing": lambda data, a, b: b"",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_bytes_are_fetched_again_and_no_others(
+    damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "x.part"
+    begun(path)
+    path.write_bytes(DAMAGES[damage](path.read_bytes(), 5000, 5700))
+    sent = whole(path, Server())
+    assert "were damaged, and have been fetched again" in caplog.text
+    if damage in {"zeros", "other bytes", "swapped"}:
+        assert sent < len(DATA) - 25_000 + 3 * PIECE
+
+
+@given(
+    left=st.integers(0, 50_000),
+    changes=st.lists(st.tuples(st.integers(0, 49_999), st.binary(max_size=600)), max_size=5),
+    cut=st.integers(0, 60_000),
+)
+def test_no_damage_at_all_ends_in_the_result(
+    left: int,
+    changes: list[tuple[int, bytes]],
+    cut: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    path = tmp_path_factory.mktemp("damage") / "x.part"
+    try:
+        fetch(path, Server(left=left))
+    except RecordMissing:
+        data = bytearray(path.read_bytes())
+        for at, piece in changes:
+            data[at : at + len(piece)] = piece
+        path.write_bytes(data[:cut])
+        whole(path, Server())
+
+
+@given(st.lists(st.tuples(st.integers(0, 3000), st.binary(max_size=80)), min_size=1, max_size=4))
+def test_no_damage_of_the_journal_ends_in_the_result(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, bytes]]
+) -> None:
+    path = tmp_path_factory.mktemp("journal") / "x.part"
+    begun(path)
+    journal = path.with_suffix(".note")
+    text = bytearray(journal.read_bytes())
+    for at, piece in changes:
+        text[at : at + len(piece)] = piece
+    journal.write_bytes(text)
+    whole(path, Server())
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ['[0, 100, "00"]'],
+        ["[0, 50000, null]", "[5, 4, 3]", "[1e999, 2, 3]", "[" * 5000],
+        ['[-5, 10, "x"]', '[0.5, 10, "x"]', '[true, 10, "x"]', '[0, 99999999, "x"]'],
+        [f'[{n}, {n + 7}, "x"]' for n in range(0, 5000, 3)],  # over one another
+    ],
+)
+def test_claims_that_nobody_made_cost_a_fetch_and_no_more(tmp_path: Path, lines: list[str]) -> None:
+    path = tmp_path / "x.part"
+    path.write_bytes(bytes(len(DATA)))
+    head = f'["{URL}", {len(DATA)}, "\\"1\\""]'
+    path.with_suffix(".note").write_text("\n".join([head, *lines]))
+    whole(path, Server())
+
+
+def test_a_file_that_is_another_by_now_is_fetched_from_its_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "x.part"
+    begun(path)
+    other = Random(4).randbytes(40_000)
+    assert whole(path, Server(other, etag='"2"')) >= len(other)
+
+
+def test_what_comes_a_second_time_does_not_change_what_is_there(tmp_path: Path) -> None:
+    part = PartialFile.opened(tmp_path / "x.part", URL)
+    headers = Headers({"Content-Range": f"bytes 0-{PIECE - 1}/50000", "ETag": '"1"'})
+    sink = ranged.PieceSink(part, 0, PIECE, lambda _: None)
+    sink.begin(206, headers)
+    sink.write(DATA[:2000])  # a stretch of it is added, and the connection is lost
+    assert part.prefix == 2000
+    sink.begin(206, headers)
+    again = bytes(2000) + DATA[2000:PIECE]
+    for at in range(0, PIECE, 300):
+        sink.write(again[at : at + 300])
+    sink.end()
+    sink.add()
+    part.close()
+    assert part.prefix == PIECE
+    assert (tmp_path / "x.part").read_bytes() == DATA[:PIECE]
