@@ -44,6 +44,7 @@ SCRATCH_DIR = None  # for that; by default imgcrawl/ in the user's cache directo
 STORE_CONNECTIONS = 8  # files that go into such an OUT at once
 STORE_CHECKPOINT = 120.0  # seconds between two copies of the ledger that are put there
 STORE_LOCK_STALE = 180.0  # seconds without a sign of life after which a run there counts as dead
+SYNC_TO_DISK = True  # files reach the disk before their rows, or a power cut may take them
 IMAGES_STORE = None  # OUT; or s3://bucket/prefix/ or gs://bucket/prefix/ (mind the last slash)
 FILES_STORE = None  # likewise, of files
 VOLUME_CONNECTIONS = 8  # to one host, for the chunks of volumes

@@ -115,7 +115,7 @@ class FilesPipeline(ScrapyFilesPipeline):
             files.pop(item.record_id, None)
         size = part.path.stat().st_size
         origin = Origin(url, file.final_url, source)
-        await self._keep(part.path, item.path, origin)
+        await self._keep(part.path, item.path, origin, sha256)
         return self._described(item, origin.stored(item.path, sha256, size, file.tries), facts)
 
     @staticmethod
@@ -132,9 +132,9 @@ class FilesPipeline(ScrapyFilesPipeline):
             suspect=misnamed(item.path, facts),
         )
 
-    async def _keep(self, file: Path, name: str, origin: Origin) -> None:
+    async def _keep(self, file: Path, name: str, origin: Origin, sha256: str) -> None:
         """Move a complete file to its place, without a copy on the local disk."""
-        metadata = origin.metadata() if self._storage.is_local else {}
+        metadata = origin.metadata(sha256) if self._storage.is_local else {}
         await asyncio.to_thread(self._storage.move, file, name, metadata)
 
     async def _adopt(self, item: FileItem, found: Path) -> Stored | None:

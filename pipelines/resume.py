@@ -78,7 +78,7 @@ class ResumePipeline(RunPipeline):
             case Stored(file_name=None):
                 done = not item.urls
             case Stored():
-                done = await self._has_file(entry) and await self._answers(item, entry, result)
+                done = await self._is_there(entry) and await self._answers(item, entry, result)
             case _ if item.result is not None:  # what the source says today
                 done = item.result == replace(result, tries=item.result.tries)
             case _:
@@ -87,12 +87,10 @@ class ResumePipeline(RunPipeline):
             item.unchanged, item.result, item.path = True, result, entry.path
         return item.unchanged
 
-    async def _has_file(self, entry: LedgerEntry) -> bool:
-        if not self._run.records.has_file(entry):
-            return False
-        if not self._run.recovering:
-            return True
-        return await asyncio.to_thread(self._run.records.is_file_of, entry)
+    async def _is_there(self, entry: LedgerEntry) -> bool:
+        if self._run.recovering:
+            return await asyncio.to_thread(self._run.records.is_intact, entry)
+        return self._run.records.has_file(entry)
 
     async def _answers(self, item: Item, entry: LedgerEntry, result: Result) -> bool:
         """Return whether an earlier result answers what is asked today; note it if it does not."""

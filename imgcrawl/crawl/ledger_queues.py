@@ -33,6 +33,7 @@ class RetryQueue:
         for page in _pages(self._run, frozenset(Outcome)):
             for entry in await asyncio.to_thread(self._chosen, page):
                 yield entry.to_item()
+        self._run.recorder.keep_points()
 
     def _chosen(self, page: list[LedgerEntry]) -> list[LedgerEntry]:
         return [entry for entry in page if self._is_to_do(entry)]
@@ -42,7 +43,7 @@ class RetryQueue:
             return False  # its class may have enough by now: the spider knows
         match entry.result:
             case Stored():
-                return not self._run.records.has_file(entry)
+                return not self._run.records.is_intact(entry)
             case result:
                 # Without a URL only its source can tell whether it may be had by now.
                 return result.outcome in self._retry and bool(entry.to_item().urls)

@@ -60,7 +60,8 @@ class RunLifecycle:
             settings.set("OUT_STORE", None, priority="cmdline")
         elsewhere = settings["IMAGES_STORE"] or settings["FILES_STORE"]
         remote = settings if settings["OUT_STORE"] else None
-        self.run = Run(Path(settings["OUT"]), local=not elsewhere, remote=remote)
+        durable = settings.getbool("SYNC_TO_DISK")
+        self.run = Run(Path(settings["OUT"]), local=not elsewhere, remote=remote, durable=durable)
         self.exit_status: int = ExitStatus.FAILED
         self.signal: int | None = None
         self.summary: dict[str, Any] | None = None

@@ -46,8 +46,8 @@ async def same_dataset(start: AsyncIterator[Any], ledger: Ledger) -> AsyncIterat
             f"This list is another dataset than that of {ledger.path.parent}: of its first "
             f"{records:,} records, {known:,} have ids that are there already, and {changed:,} of "
             "these with other addresses. Nothing was requested. Give it a place of its own with "
-            "-a out=DIR; or, if "
-            "its files are to replace those that are there, type -a changed=replace."
+            "-a out=DIR; or, if its files are to replace those that are there, type "
+            "-a changed=replace."
         )
     for output in head:
         yield output

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from imgcrawl.crawl.run_records import RunRecords
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.dataset.tables import write_all
-from imgcrawl.dataset.writer import LedgerWriter
+from imgcrawl.dataset.writer import DURABLE, LedgerWriter
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.storage.directory import FAILURES, LEDGER, METADATA, OutputDirectory
+from imgcrawl.storage.disk_sync import DiskSync
 from imgcrawl.storage.record_files import RecordFiles
 from imgcrawl.text.sizes import format_size
 
@@ -32,7 +33,12 @@ class Run:
     """
 
     def __init__(
-        self, out: Path, *, local: bool = True, remote: Mapping[str, Any] | None = None
+        self,
+        out: Path,
+        *,
+        local: bool = True,
+        remote: Mapping[str, Any] | None = None,
+        durable: bool = True,
     ) -> None:
         self.out = OutputDirectory(out)
         self.uploader: Uploader | None = None  # where OUT itself lies in an object store
@@ -46,7 +52,9 @@ class Run:
             self._close_out()
             raise
         self.files = RecordFiles(self.out, local=local, uploader=self.uploader)
-        self.recorder = LedgerWriter(self.out, self.ledger, self.cannot_write)
+        # What leaves this machine is in its store before its row is written.
+        self._sync = DiskSync(self.out.root) if durable and local and remote is None else None
+        self.recorder = LedgerWriter(self.out, self.ledger, self.cannot_write, self._sync)
         self.records = RunRecords(self.ledger, self.recorder, self.files, self._disk_full)
         self.in_flight, self.counts = self.records.in_flight, self.records.counts
         self.started = time.monotonic()
@@ -57,6 +65,10 @@ class Run:
         self.recovering = self.ledger.state("open") == "1"
         if self.uploader is not None:
             self.recovering |= self.uploader.after_death
+        if self.recovering:
+            self.records.suspect_since(self.ledger.state(DURABLE) or "")
+        else:
+            self.ledger.set_state(DURABLE, self.records.started_at)
         self.ledger.set_state("open", "1")
         if self.recovering or not self._has_tables():
             write_all(self.out, self.ledger)
@@ -130,8 +142,12 @@ class Run:
         """
         left = self.uploader is not None and self.uploader.pending
         try:
+            if self._sync is not None and whole:
+                self._sync()  # the tables and the summary, before the ledger says that all is well
             self.ledger.set_state("open", "0" if whole and not left else "1")
             self.ledger.close()
+            if self._sync is not None:
+                self._sync.close()
             if self.uploader is not None:
                 self.uploader.end()
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from imgcrawl.records.items import Item, Result, Unreadable
     from imgcrawl.records.quotas import Quota
     from imgcrawl.storage.record_files import RecordFiles
+
+logger = logging.getLogger(__name__)
 
 
 class RunRecords:
@@ -46,6 +49,11 @@ class RunRecords:
         self.counts = Counts()
         self.in_flight = InFlight(writer.bookmark)
         self.quotas: dict[str, Quota] = {}
+        self._suspect: str | None = None
+
+    def suspect_since(self, when: str) -> None:
+        """Look again at files that a killed run stored after a time (UTC, ISO 8601)."""
+        self._suspect = when
 
     def look_up(self, item: Item) -> LedgerEntry | None:
         """Return the entry that the ledger has of an item that starts, and keep it at hand."""
@@ -60,20 +68,27 @@ class RunRecords:
             return False
         return stored.file_name is None or self._files.is_there(stored.file_name, stored.bytes)
 
-    def is_file_of(self, entry: LedgerEntry) -> bool:
-        """Return whether a stored file is that of its row, where a killed run may have changed it.
+    def is_intact(self, entry: LedgerEntry) -> bool:
+        """Return True if a stored record has all that it must, a killed run's bytes looked at.
 
-        A file that is younger than its row was put there for another question, and its own row was
-        not written. Blocks.
+        A power cut takes what had not reached the disk; and a file that is younger than its row
+        was put there for another question, whose row was not written. Blocks.
         """
         stored = entry.result
-        assert isinstance(stored, Stored)
-        path = self._files.on_disk(stored.file_name or "")
-        if path is None or not path.is_file() or not stored.downloaded_at:
+        if not self.has_file(entry) or not isinstance(stored, Stored):
+            return False
+        if self._suspect is None or stored.file_name is None or not stored.downloaded_at:
             return True
-        if path.stat().st_mtime < timestamp(stored.downloaded_at) + 1:  # whole seconds
+        path = self._files.on_disk(stored.file_name)
+        if path is None or not path.is_file():
             return True
-        return digest(path)[0] == stored.sha256
+        is_younger = path.stat().st_mtime >= timestamp(stored.downloaded_at) + 1  # whole seconds
+        if entry.last_try_at < self._suspect and not is_younger:
+            return True
+        if digest(path)[0] == stored.sha256:
+            return True
+        logger.warning("%s is not what was stored: it is fetched again", stored.file_name)
+        return False
 
     def same_url(self, item: Item) -> Result | None:
         """Return what the first URL of an item gave another record, or None.

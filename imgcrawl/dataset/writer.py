@@ -1,16 +1,23 @@
-"""Write the ledger and its tables during a run, in batches."""
+"""Write the ledger and its tables during a run, in batches.
+
+Files first: before a row claims a file, its bytes and its name are on the disk. Then the ledger,
+then the tables that are made from it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from imgcrawl.dataset.tables import LiveTables, write_all
 from imgcrawl.records.items import Missing, Stored
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.text.redact import utf8
+from imgcrawl.text.times import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 BATCH_RECORDS = 500
 BATCH_SECONDS = 0.5
+MOST_RECORDS = 5000  # that wait for a slow disk; then the run waits, too
+POINT_SECONDS = 30.0  # after a kill, what is younger than the last point is looked at again
+DURABLE = "durable_at"  # the state of the ledger that tells that point: UTC, ISO 8601
 
 
 @dataclass(slots=True)
@@ -32,8 +42,38 @@ class _Batch:
     again: list[LedgerEntry] = field(default_factory=list)  # their row is already in a table
     bookmarks: list[tuple[str, str]] = field(default_factory=list)
     unreadable: list[tuple[str, str, str]] = field(default_factory=list)
-    latest: dict[str, LedgerEntry] = field(default_factory=dict)  # by record
-    ids: dict[str, set[str]] = field(default_factory=dict)  # records by URL and by SHA-256
+
+    def __len__(self) -> int:
+        return len(self.new) + len(self.again)
+
+    def __bool__(self) -> bool:
+        return bool(len(self) or self.bookmarks or self.unreadable)
+
+    def before(self, later: _Batch) -> _Batch:
+        """Return this batch and a later one as one."""
+        return _Batch(
+            self.new + later.new,
+            self.again + later.again,
+            self.bookmarks + later.bookmarks,
+            self.unreadable + later.unreadable,
+        )
+
+
+class _Unwritten:
+    """The entries that the ledger does not have yet, found by record, URL and SHA-256."""
+
+    def __init__(self, batch: _Batch) -> None:
+        self.latest: dict[str, LedgerEntry] = {}  # by record
+        self.ids: dict[str, set[str]] = {}  # records by URL and by SHA-256
+        for entry in (*batch.new, *batch.again):
+            self.add(entry)
+
+    def add(self, entry: LedgerEntry) -> None:
+        """Add an entry in the place of an earlier one of its record."""
+        self.latest[entry.record_id] = entry
+        for key in (entry.result.url, entry.result.sha256):
+            if key:
+                self.ids.setdefault(key, set()).add(entry.record_id)
 
 
 class LedgerWriter:
@@ -43,34 +83,52 @@ class LedgerWriter:
     leaves no row without its entry.
 
     failed: called with the error if a batch cannot be written: the run must stop
+    sync:   brings the files to the disk; blocks. None if they are elsewhere, or if rows may claim
+            what a power cut takes
     """
 
     def __init__(
-        self, out: OutputDirectory, ledger: Ledger, failed: Callable[[Exception], None]
+        self,
+        out: OutputDirectory,
+        ledger: Ledger,
+        failed: Callable[[Exception], None],
+        sync: Callable[[], None] | None = None,
     ) -> None:
         self._out = out
         self._ledger = ledger
         self._failed = failed
         self._live: LiveTables | None = None
         self._batch = _Batch()
+        self._unwritten = _Unwritten(self._batch)
         self._timer: asyncio.TimerHandle | None = None
+        self._sync = sync
+        self._threads = ThreadPoolExecutor(1, "sync")
+        self._waiting = _Batch()  # whose files are on their way to the disk
+        self._synced: Future[None] | None = None
+        self._began = ""  # when that was asked for
+        self._point: float | None = None  # when the ledger was last told; None: not to be told
+
+    def keep_points(self) -> None:
+        """Note from now on how far all is on the disk: what a killed run left was looked at."""
+        if self._sync is not None:
+            self._point = 0.0
 
     def get(self, record_id: str) -> LedgerEntry | None:
-        """Return the entry of one record, from the batch or the ledger, or None."""
-        return self._batch.latest.get(record_id) or self._ledger.get(record_id)
+        """Return the entry of one record, from a batch or the ledger, or None."""
+        return self._unwritten.latest.get(record_id) or self._ledger.get(record_id)
 
     def of_bytes(self, sha256: str) -> list[LedgerEntry]:
         """Return the records whose bytes have this digest, those of the batch included."""
         known = {entry.record_id: entry for entry in self._ledger.of_bytes(sha256)}
-        taken = self._batch.latest
+        taken = self._unwritten.latest
         known |= {id_: taken[id_] for id_ in known.keys() & taken.keys()}
-        known |= {id_: taken[id_] for id_ in self._batch.ids.get(sha256, ())}
+        known |= {id_: taken[id_] for id_ in self._unwritten.ids.get(sha256, ())}
         return [entry for entry in known.values() if entry.result.sha256 == sha256]
 
     def of_url(self, url: str) -> LedgerEntry | None:
         """Return a record requested from this URL, preferably a stored one, or None."""
-        taken = self._batch.latest
-        known = [taken[id_] for id_ in self._batch.ids.get(url, ())]
+        taken = self._unwritten.latest
+        known = [taken[id_] for id_ in self._unwritten.ids.get(url, ())]
         if (entry := self._ledger.of_url(url)) is not None:
             known.append(taken.get(entry.record_id, entry))
         return max(known, key=lambda entry: entry.result.outcome is Outcome.STORED, default=None)
@@ -78,12 +136,9 @@ class LedgerWriter:
     def record(self, entry: LedgerEntry, *, was: type[Stored | Missing] | None) -> None:
         """Add an entry to the batch. was: the class of this record's result until now."""
         same = was is type(entry.result)
-        self._batch.latest[entry.record_id] = entry
-        for key in (entry.result.url, entry.result.sha256):
-            if key:
-                self._batch.ids.setdefault(key, set()).add(entry.record_id)
+        self._unwritten.add(entry)
         (self._batch.again if same else self._batch.new).append(entry)
-        if len(self._batch.new) + len(self._batch.again) >= BATCH_RECORDS:
+        if len(self._batch) >= BATCH_RECORDS:
             self._try_flush()
         else:
             self._schedule()
@@ -108,19 +163,36 @@ class LedgerWriter:
         self._schedule()
 
     def flush(self) -> None:
-        """Write the batch: first the ledger, then the tables made from it."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        batch, self._batch = self._batch, _Batch()
-        if not (batch.new or batch.again or batch.bookmarks or batch.unreadable):
+        """Write all that waits. Blocks until the files are on the disk."""
+        self._stop_timer()
+        self._end_sync()
+        if self._batch:
+            self._begin_sync()
+            self._end_sync()
+
+    def _begin_sync(self) -> None:
+        """Have the files of the batch brought to the disk, while the next one is collected."""
+        self._waiting, self._batch = self._batch, _Batch()
+        self._began = utc_now()
+        if self._sync is not None and len(self._waiting):
+            self._synced = self._threads.submit(self._sync)
+
+    def _end_sync(self) -> None:
+        """Write the batch whose files are on the disk; wait for them if they are not yet."""
+        batch = self._waiting
+        if not batch:
             return
         try:
-            entries = [*batch.new, *batch.again]
-            self._ledger.write(entries, batch.bookmarks, batch.unreadable)
+            if self._synced is not None:
+                self._synced.result()
+            self._ledger.write([*batch.new, *batch.again], batch.bookmarks, batch.unreadable)
         except Exception:
-            self._batch = batch  # kept: the run stops, and tries once more at its end
+            self._batch = batch.before(self._batch)  # kept: the run tries once more at its end
             raise
+        finally:
+            self._waiting, self._synced = _Batch(), None
+        self._unwritten = _Unwritten(self._batch)
+        self._note_point()
         again = [entry for entry in batch.again if isinstance(entry.result, Stored)]
         if batch.new or again:
             stored = [entry for entry in batch.new if isinstance(entry.result, Stored)]
@@ -130,9 +202,15 @@ class LedgerWriter:
             self._live.learn_columns(again)  # their rows change when the table is written anew
             self._live.add(stored, missing)
 
+    def _note_point(self) -> None:
+        if self._point is not None and monotonic() - self._point >= POINT_SECONDS:
+            self._point = monotonic()
+            self._ledger.set_state(DURABLE, self._began)
+
     def close(self) -> None:
         """Write the last batch, then the tables anew in their final order."""
         self.flush()
+        self._threads.shutdown()
         if self._live is not None:
             self._live.close()
         write_all(self._out, self._ledger)
@@ -142,9 +220,35 @@ class LedgerWriter:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(BATCH_SECONDS, self._try_flush)
 
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def _try_flush(self) -> None:
+        """Write the batch, or begin to; the loop goes on while the disk is busy."""
+        self._stop_timer()
         try:
-            self.flush()
+            busy = self._synced is not None and not self._synced.done()
+            if busy and len(self._batch) < MOST_RECORDS:
+                self._schedule()
+                return
+            self._end_sync()
+            if self._batch:
+                self._begin_sync()
+                if self._synced is None:
+                    self._end_sync()
+                else:
+                    self._schedule_end(self._synced)
         except Exception as error:  # of any kind: going on would lose records
             logger.debug("The batch cannot be written", exc_info=True)
             self._failed(error)
+
+    def _schedule_end(self, synced: Future[None]) -> None:
+        loop = asyncio.get_running_loop()
+
+        def end() -> None:
+            if self._synced is synced:
+                self._try_flush()
+
+        synced.add_done_callback(lambda _: loop.call_soon_threadsafe(end))

@@ -6,15 +6,15 @@ whose note, or whose promised digest, proves that they answer what it asks; any 
 
 from __future__ import annotations
 
+import base64
 import hashlib
-import json
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.items import Stored
-from imgcrawl.storage.digests import check_digests
+from imgcrawl.storage.digests import check_digests, digest
 from imgcrawl.storage.local import ATTRIBUTE
 from imgcrawl.text.redact import without_secrets
 from imgcrawl.text.signed_urls import stable_address
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from imgcrawl.records.items import Item, Result
 
 _KEY = "origin"
+_SOURCES = {"original", "mirror", "wayback"}
 _MAX_BYTES = 1500  # S3 keeps 2 kB of metadata
 
 
@@ -54,13 +55,16 @@ class Origin:
             tries=tries,
         )
 
-    def metadata(self) -> dict[str, str]:
+    def metadata(self, sha256: str) -> dict[str, str]:
         """Return the note that goes with a file; none for an address that is too long for it.
 
+        sha256: of the file, in hexadecimal
         Of the address asked it has a digest, and of the other no credentials: files are given away.
+        It is short, to have room in an inode.
         """
         final_url = "" if self.final_url == self.url else without_secrets(self.final_url)
-        text = json.dumps([_digest(self.url), final_url, self.source])
+        words = (_digest(self.url), _short(sha256), self.source, final_url)
+        text = " ".join(words).encode("ascii", "backslashreplace").decode()
         return {_KEY: text} if len(text) <= _MAX_BYTES else {}
 
 
@@ -81,16 +85,28 @@ def proven_origin(file: Path, item: Item) -> Origin | None:
 
 def _noted(file: Path, urls: Sequence[str]) -> Origin | None:
     try:
-        asked, final_url, source = map(str, json.loads(os.getxattr(file, ATTRIBUTE + _KEY)))
-    except (OSError, TypeError, ValueError):  # none, of a disk that keeps none, or another's
+        text = os.getxattr(file, ATTRIBUTE + _KEY).decode("ascii")
+        asked, sha256, source, final_url = text.split(" ", 3)
+    except (OSError, ValueError):  # none, of a disk that keeps none, or another's
         return None
     url = next((url for url in urls if _digest(url) == asked), None)
-    return None if url is None else Origin(url, final_url or url, source)
+    if url is None or source not in _SOURCES:
+        return None
+    # Of a file whose bytes never reached the disk, the name and the note may have.
+    return Origin(url, final_url or url, source) if _short(digest(file)[0]) == sha256 else None
 
 
 def _digest(url: str) -> str:
     address = stable_address(url).encode("utf-8", "surrogatepass")
-    return hashlib.sha256(address).hexdigest()[:16]  # an inode has little room
+    return _base64(hashlib.sha256(address).digest()[:8])
+
+
+def _short(sha256: str) -> str:
+    return _base64(bytes.fromhex(sha256)[:16])
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def note_of(metadata: Mapping[str, str]) -> dict[str, str]:
@@ -102,5 +118,5 @@ def object_metadata(result: Result | None) -> dict[str, str]:
     """Return the metadata of a record's object: ``sha256`` and the note. ASCII."""
     if not isinstance(result, Stored) or result.sha256 is None or result.url is None:
         return {}
-    final_url, source = result.final_url or result.url, result.source or "original"
-    return {"sha256": result.sha256} | Origin(result.url, final_url, source).metadata()
+    origin = Origin(result.url, result.final_url or result.url, result.source or "original")
+    return {"sha256": result.sha256} | origin.metadata(result.sha256)

@@ -132,7 +132,7 @@ class CheckedPictureStore:
     ) -> CheckedPicture:
         """Check, hash and store a body on the local disk, in one call of a thread."""
         kept = self._checked(body, digests, name)
-        _store(self._storage, body, kept.path, origin.metadata())
+        _store(self._storage, body, kept.path, origin.metadata(kept.sha256))
         return kept
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import sqlite3
+import threading
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ import pytest
 from imgcrawl.dataset import writer as writer_module
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.dataset.tables import LiveTables, write_all
-from imgcrawl.dataset.writer import LedgerWriter
+from imgcrawl.dataset.writer import DURABLE, LedgerWriter
 from imgcrawl.records.items import Bookmark, Missing, Stored
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.storage.directory import LEDGER
@@ -303,3 +305,113 @@ def test_a_table_that_cannot_be_written_is_made_anew_at_the_end(
     asyncio.run(main())
     assert [error.args[0] for error in failures] == [errno.ENOSPC]
     assert ids(out) == ["a", "b"]
+
+
+# --- files before rows ---
+
+
+class Disk:
+    """A disk that takes its time, and may fail."""
+
+    def __init__(self) -> None:
+        self.free, self.calls = threading.Event(), 0
+        self.error: OSError | None = None
+
+    def __call__(self) -> None:
+        self.calls += 1
+        assert self.free.wait(10)
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.fixture
+def disk() -> Disk:
+    return Disk()
+
+
+@pytest.fixture
+def durable(
+    out: OutputDirectory,
+    ledger: Ledger,
+    failures: Failures,
+    disk: Disk,
+    monkeypatch: pytest.MonkeyPatch,
+) -> LedgerWriter:
+    monkeypatch.setattr(writer_module, "BATCH_SECONDS", 0.01)
+    write_all(out, ledger)
+    return LedgerWriter(out, ledger, failures.append, disk)
+
+
+def test_no_row_is_written_before_its_file_is_on_the_disk(
+    out: OutputDirectory, durable: LedgerWriter, disk: Disk
+) -> None:
+    async def main() -> None:
+        durable.record(stored("a"), was=None)
+        await asyncio.sleep(0.1)
+        assert disk.calls == 1
+        durable.record(stored("b"), was=None)  # the run goes on meanwhile
+        await asyncio.sleep(0.1)
+        assert disk.calls == 1  # one at a time
+        assert on_disk(out, "a", "b") == []
+        assert [durable.get(name) for name in "ab"] == [stored("a"), stored("b")]
+        assert {e.record_id for e in durable.of_bytes("ab")} == {"a", "b"}
+        disk.free.set()
+        await asyncio.sleep(0.3)
+        assert on_disk(out, "a", "b") == ["a", "b"]
+        assert ids(out) == ["a", "b"]
+        assert disk.calls == 2
+
+    asyncio.run(main())
+
+
+def test_a_disk_that_is_too_slow_holds_up_the_run_and_not_its_memory(
+    durable: LedgerWriter, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "BATCH_RECORDS", 2)
+    monkeypatch.setattr(writer_module, "MOST_RECORDS", 10)
+
+    async def main() -> None:
+        threading.Timer(0.2, disk.free.set).start()
+        started = time.monotonic()
+        for n in range(13):
+            durable.record(stored(str(n)), was=None)
+        assert time.monotonic() - started >= 0.15
+        durable.flush()
+
+    asyncio.run(main())
+
+
+def test_a_disk_that_fails_stops_the_run_and_loses_no_row(
+    out: OutputDirectory, durable: LedgerWriter, disk: Disk, failures: Failures
+) -> None:
+    async def main() -> None:
+        disk.error = OSError(errno.EIO, "Input/output error")
+        durable.record(stored("a"), was=None)
+        await asyncio.sleep(0.1)
+        durable.record(stored("b"), was=None)
+        disk.free.set()
+        await asyncio.sleep(0.1)
+        assert [type(error) for error in failures[:1]] == [OSError]
+        assert on_disk(out, "a", "b") == []
+        disk.error = None
+        durable.flush()
+        assert on_disk(out, "a", "b") == ["a", "b"]
+
+    asyncio.run(main())
+
+
+def test_points_are_noted_once_what_was_left_has_been_looked_at(
+    ledger: Ledger, durable: LedgerWriter, disk: Disk
+) -> None:
+    disk.free.set()
+
+    async def main() -> None:
+        durable.record(stored("a"), was=None)
+        durable.flush()
+        assert ledger.state(DURABLE) is None
+        durable.keep_points()
+        durable.record(stored("b"), was=None)
+        durable.flush()
+        assert ledger.state(DURABLE) is not None
+
+    asyncio.run(main())

@@ -1,0 +1,39 @@
+"""Bring what was written to the disk, so that a power cut takes nothing that was claimed."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_UNKNOWN = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
+
+
+class DiskSync:
+    """The file system of a folder, to be brought to its disk as a whole.
+
+    One call serves a batch of any number of files: each of them by itself would cost a commit of
+    the file system's journal. Raises OSError if the folder cannot be opened.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        # Linux; syncfs(2) tells of errors of the disk since Linux 5.8.
+        self._syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+
+    def __call__(self) -> None:
+        """Return once all that was written before is on the disk. Blocks. Raises OSError."""
+        if self._syncfs is not None and self._syncfs(self._fd) == 0:
+            return
+        number = ctypes.get_errno()
+        if self._syncfs is not None and number not in _UNKNOWN:
+            raise OSError(number, os.strerror(number))
+        os.sync()
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        os.close(self._fd)
