@@ -142,13 +142,16 @@ class ObjectFetcher:
         try:
             await large.fetch()
             etag = (part.validator or "").strip('"') or None
-            part.finish()
+            await asyncio.to_thread(part.finish)
             md5, sha256 = await asyncio.to_thread(digests_of, part.path)
             answer = _Answer(part.path, part.path.stat().st_size, md5, sha256, None)
             if error := self._problem(wanted, answer, etag):
                 part.discard()
                 error.tries = large.tries
                 raise error
+        except RecordMissing:
+            await asyncio.to_thread(part.note)  # the next run goes on from here
+            raise
         finally:
             part.close()
         return FetchedObject(part.path, answer.size, etag or wanted.etag, sha256, large.tries)
