@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from scrapy.exceptions import NotConfigured
 
+from imgcrawl.dataset.entries import LedgerEntry
+from imgcrawl.dataset.same_bytes import Place, SameBytesIndex
 from imgcrawl.records.items import Item, Stored
 from imgcrawl.records.outcomes import Outcome
 from pipelines.base import RunPipeline
@@ -26,6 +28,11 @@ class DistinctPipeline(RunPipeline):
         if not crawler.settings.getbool("DISTINCT"):
             raise NotConfigured
 
+    def open_spider(self) -> None:
+        """Take the run, and index which candidate of each class has the bytes."""
+        super().open_spider()
+        self._kept = SameBytesIndex(self._run.ledger, _place_of_entry)
+
     def process_item(self, item: Item) -> Item:
         """Compare a candidate that was stored just now with what its class has already."""
         result = item.result
@@ -36,30 +43,29 @@ class DistinctPipeline(RunPipeline):
             or not result.sha256
         ):
             return item
-        for other in self._run.in_flight.same_bytes(item, result.sha256):
-            if other is not item and other.quota == item.quota:
-                first, second = sorted((item, other), key=lambda i: i.rank)
-                self._drop(second, first.record_id)
-                if second is item:
-                    return item
-        for entry in self._run.recorder.of_bytes(result.sha256):
-            if entry.quota != item.quota or entry.record_id == item.record_id:
+        sha256, quota, records = result.sha256, item.quota, self._run.records
+        self._kept.open(sha256)
+        for record_id in [*self._kept.records(sha256, quota)]:  # one, but for ledgers of others
+            other = records.stored_with(record_id, sha256)
+            if other is None or other.quota != quota or record_id == item.record_id:
                 continue
-            if isinstance(entry.result, Stored):
-                if entry.to_item().rank < item.rank:
-                    self._drop(item, entry.record_id)
-                    break
-                self._run.records.revoke(
-                    entry, entry.result.as_missing(Outcome.DUPLICATE, _of(item.record_id))
-                )
+            if _rank(other) < item.rank:
+                records.take_back(item, Outcome.DUPLICATE, _of(record_id))
+                return item
+            records.take_back(other, Outcome.DUPLICATE, _of(item.record_id))
+        self._kept.clear(sha256, quota)
+        self._kept.add(sha256, Place(quota, "", item.record_id))
         return item
 
-    def _drop(self, item: Item, of: str) -> None:
-        result = item.result
-        assert isinstance(result, Stored)
-        if result.file_name is not None:
-            self._run.files.remove(result.file_name)
-        item.result = result.as_missing(Outcome.DUPLICATE, _of(of))
+
+def _place_of_entry(entry: LedgerEntry) -> Place | None:
+    if entry.quota is None or not isinstance(entry.result, Stored):
+        return None
+    return Place(entry.quota, "", entry.record_id)
+
+
+def _rank(holder: Item | LedgerEntry) -> int:
+    return (holder.to_item() if isinstance(holder, LedgerEntry) else holder).rank
 
 
 def _of(record_id: str) -> str:

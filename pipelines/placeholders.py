@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from scrapy.exceptions import NotConfigured
 
+from imgcrawl.dataset.same_bytes import Place, SameBytesIndex
 from imgcrawl.records.items import Item, Stored
 from imgcrawl.records.outcomes import Outcome
+from imgcrawl.text.addresses import host_of, same_picture_key
 from pipelines.base import RunPipeline
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
 
     from imgcrawl.dataset.entries import LedgerEntry
+    from imgcrawl.records.items import Result
+
+# Keys of the index that are no addresses.
+_JUDGED = "!"  # the host is known to send these bytes in the place of pictures
+_NO_ADDRESS = "-"
 
 
 class PlaceholdersPipeline(RunPipeline):
     """Notices placeholders that nobody knows yet, by what a host sends for different pictures.
 
     Once PLACEHOLDER_REPEATS different URLs of a host have given the same bytes, all of them are
-    `placeholder`: what was stored before the pattern showed is taken back. 0: never.
+    `placeholder`: what was stored before the pattern showed is taken back. Spellings of one address
+    count once. 0: never.
     """
 
     def __init__(self, crawler: Crawler) -> None:
@@ -30,38 +37,52 @@ class PlaceholdersPipeline(RunPipeline):
         if not self._repeats:
             raise NotConfigured
 
+    def open_spider(self) -> None:
+        """Take the run, and index what each host has sent, by address."""
+        super().open_spider()
+        self._sent = SameBytesIndex(self._run.ledger, _place_of_entry)
+
     def process_item(self, item: Item) -> Item:
         """Judge what was stored just now by what else had the same bytes."""
         result = item.result
         if item.unchanged or not isinstance(result, Stored) or not result.sha256:
             return item
-        host = _host(result.final_url)
-        written = [e for e in self._run.recorder.of_bytes(result.sha256) if _is_of(e, host)]
-        flying = [
-            (other, there)
-            for other in self._run.in_flight.same_bytes(item, result.sha256)
-            if isinstance(there := other.result, Stored) and _host(there.final_url) == host
-        ]
-        urls = {e.result.url for e in written} | {there.url for _, there in flying}
-        if len(urls) < self._repeats and not any(
-            e.result.outcome is Outcome.PLACEHOLDER for e in written
-        ):
-            return item
-        message = f"{host} sends the same bytes for different pictures: no photograph"
-        for entry in written:
-            if isinstance(entry.result, Stored):
-                missing = entry.result.as_missing(Outcome.PLACEHOLDER, message)
-                self._run.records.revoke(entry, missing)
-        for other, there in flying:
-            if there.file_name is not None:
-                self._run.files.remove(there.file_name)
-            other.result = there.as_missing(Outcome.PLACEHOLDER, message)
+        sha256, host = result.sha256, host_of(result.final_url)
+        self._sent.open(sha256)
+        self._forget_earlier(item, sha256)
+        self._sent.add(sha256, _place(item.record_id, result))
+        keys = self._sent.keys(sha256, host, self._repeats)
+        if _JUDGED in keys or len(keys) >= self._repeats:
+            self._take_back(sha256, host)
         return item
 
+    def _forget_earlier(self, item: Item, sha256: str) -> None:
+        """Have a record count once that had these bytes before, at whatever address."""
+        entry = self._run.in_flight.known(item)
+        if entry is None or entry.result.sha256 != sha256:
+            return
+        place = _place_of_entry(entry)
+        if place.key != _JUDGED:
+            self._sent.remove(sha256, place)
 
-def _is_of(entry: LedgerEntry, host: str) -> bool:
-    return _host(entry.result.final_url) == host
+    def _take_back(self, sha256: str, host: str) -> None:
+        message = f"{host} sends the same bytes for different pictures: no photograph"
+        for record_id in self._sent.records(sha256, host):
+            holder = self._run.records.stored_with(record_id, sha256)
+            if holder is None or not isinstance(holder.result, Stored):
+                continue
+            if host_of(holder.result.final_url) == host:
+                self._run.records.take_back(holder, Outcome.PLACEHOLDER, message)
+        self._sent.clear(sha256, host)
+        self._sent.add(sha256, Place(host, _JUDGED, ""))
 
 
-def _host(url: str | None) -> str:
-    return (urlsplit(url).hostname or "") if url else ""
+def _place_of_entry(entry: LedgerEntry) -> Place:
+    if entry.result.outcome is Outcome.PLACEHOLDER:
+        return Place(host_of(entry.result.final_url), _JUDGED, "")  # one for all of them
+    return _place(entry.record_id, entry.result)
+
+
+def _place(record_id: str, result: Result) -> Place:
+    address = same_picture_key(result.url) if result.url else _NO_ADDRESS
+    return Place(host_of(result.final_url), address, record_id)

@@ -1,8 +1,8 @@
 """What is in flight: the records between their spider and their row, by all that they hold.
 
-A record in flight holds its id, its place in the queue of hosts, its path below OUT, the first URL
-that it asks for, and its bytes once they have come. Other records with the same wait for it, or are
-compared with it. `InFlight.ended` lets go of all of this at once.
+A record in flight holds its id, its place in the queue of hosts, its path below OUT and the first
+URL that it asks for. Other records with the same wait for it, or make way. `InFlight.ended` lets go
+of all of this at once.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.records.items import Missing, Stored
+from imgcrawl.records.items import Missing
 from imgcrawl.records.question import same_question
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ class Flight:
     path: str = ""  # case folded
     url: str = ""
     answer: asyncio.Future[Result | None] | None = None
-    sha256: str = ""
     over: asyncio.Event | None = None  # made by the first that waits for its end
 
     def set_answer(self, result: Result | None) -> None:
@@ -66,7 +65,7 @@ class Flight:
 
 
 class InFlight:
-    """All records in flight, found by item, record id, path, URL and bytes.
+    """All records in flight, found by item, record id, path and URL.
 
     commit: called with each bookmark once all records handed out before it have ended
     """
@@ -79,7 +78,6 @@ class InFlight:
         self._by_record: dict[str, Flight] = {}
         self._by_path: dict[str, Flight] = {}
         self._by_url: dict[str, Flight] = {}
-        self._by_bytes: dict[str, list[Flight]] = {}
 
     def __len__(self) -> int:
         return len(self._by_item)
@@ -119,6 +117,11 @@ class InFlight:
             await other.over.wait()
         return True
 
+    def of_record(self, record_id: str) -> Item | None:
+        """Return the item in flight that has a record id, or None."""
+        flight = self._by_record.get(record_id)
+        return flight.item if flight else None
+
     def learn(self, item: Item, entry: LedgerEntry | None) -> None:
         """Note the ledger's entry of an item that has started."""
         self._of(item).known = entry
@@ -152,15 +155,6 @@ class InFlight:
             asking.url, asking.answer = url, asyncio.get_running_loop().create_future()
         return asking
 
-    def same_bytes(self, item: Item, sha256: str) -> list[Item]:
-        """Return the items in flight that are stored with these bytes, `item` itself among them."""
-        flight = self._of(item)
-        alike = self._by_bytes.setdefault(sha256, [])
-        if not flight.sha256:
-            flight.sha256 = sha256
-            alike.append(flight)
-        return [each.item for each in alike if isinstance(each.item.result, Stored)]
-
     def ended(self, item: Any) -> None:
         """Let go of all that an item holds. No-op for an item that is not in flight."""
         flight = self._by_item.pop(id(item), None)
@@ -172,11 +166,6 @@ class InFlight:
         flight.set_answer(None)
         if flight.over is not None:
             flight.over.set()
-        if flight.sha256:
-            alike = self._by_bytes[flight.sha256]
-            alike.remove(flight)
-            if not alike:
-                del self._by_bytes[flight.sha256]
         self._on_ended(flight)
         if flight.segment is not None:
             flight.segment.open -= 1

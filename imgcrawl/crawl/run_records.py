@@ -165,6 +165,30 @@ class RunRecords:
         if old is not None and old != new.file_name:
             self._files.replace(old, new.file_name or "")
 
+    def stored_with(self, record_id: str, sha256: str) -> Item | LedgerEntry | None:
+        """Return who stored a record with these bytes: its item in flight, or else its entry.
+
+        None if it has been taken back, or has other bytes by now.
+        """
+        item = self.in_flight.of_record(record_id)
+        fresh = item is not None and not item.unchanged
+        holder = item if fresh else self._writer.get(record_id)
+        if holder is None or not isinstance(holder.result, Stored):
+            return None
+        return holder if holder.result.sha256 == sha256 else None
+
+    def take_back(self, holder: Item | LedgerEntry, outcome: Outcome, message: str) -> None:
+        """Make a record missing that is stored, in flight or written down, and remove its file."""
+        stored = holder.result
+        assert isinstance(stored, Stored)
+        missing = stored.as_missing(outcome, message)
+        if isinstance(holder, LedgerEntry):
+            self.revoke(holder, missing)
+            return
+        if stored.file_name is not None:
+            self._files.remove(stored.file_name)
+        holder.result = missing
+
     def revoke(self, entry: LedgerEntry, missing: Missing) -> None:
         """Remove the file of a record that was stored and turns out to be missing."""
         stored = entry.result

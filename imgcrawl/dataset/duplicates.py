@@ -6,100 +6,74 @@ Nothing is removed.
 from __future__ import annotations
 
 import csv
-from collections import defaultdict
+from contextlib import closing
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
 from imgcrawl.dataset.class_columns import class_of, split_of
+from imgcrawl.dataset.near_duplicates import NearDuplicates
 from imgcrawl.storage.directory import DUPLICATES
 from imgcrawl.text.csv_cells import safe_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from imgcrawl.dataset.entries import LedgerEntry
     from imgcrawl.dataset.ledger import Ledger
     from imgcrawl.storage.directory import OutputDirectory
 
 COLUMNS = ("group", "kind", "across", "record_id", "file_name", "class", "split", "sha256")
-NEAR = 3  # bits of 64 by which the perceptual hashes of near duplicates differ at most
-_BAND = 16  # bits; of four bands at least one is the same where three bits differ
 
 
 def write_duplicates(out: OutputDirectory, ledger: Ledger) -> None:
     """Write the groups of stored records with equal bytes, and of those that look the same.
 
     Similar pictures are found if ``phash`` is among the columns. Without any group there is no
-    file.
+    file. A group may be as large as the dataset: its records are read twice and never held.
     """
-    near = near_groups(ledger.values("phash"))
-    if not near and next(ledger.same_bytes(), None) is None:
-        out.discard(DUPLICATES)
-        return
+    with closing(NearDuplicates(ledger.values("phash"))) as near:
+        if next(ledger.same_bytes(), None) is None and next(near.groups(), None) is None:
+            out.discard(DUPLICATES)
+            return
 
-    def write(file: IO[str]) -> None:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        number = 0
-        for number, group in enumerate(_groups(ledger.same_bytes()), 1):
-            _write_group(writer, number, "exact", group)
-        for group_ids in near:
-            found = (ledger.get(record_id) for record_id in group_ids)
-            group = [entry for entry in found if entry is not None]
-            if len({entry.result.sha256 for entry in group}) > 1:
-                number += 1
-                _write_group(writer, number, "near", group)
+        def write(file: IO[str]) -> None:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            for number, (kind, entries) in enumerate(_groups(ledger, near), 1):
+                across = _across(entries())
+                for entry in entries():
+                    writer.writerow(_row(number, kind, across, entry))
 
-    out.write(DUPLICATES, write)
+        out.write(DUPLICATES, write)
 
 
-def near_groups(hashes: Iterable[tuple[str, str]]) -> list[list[str]]:
-    """Return groups of records whose 64-bit hashes differ by three bits or less.
-
-    hashes: (record id, hash in hexadecimal) pairs. Nearness is transitive: two records of a group
-    may differ by more than three bits.
-    """
-    values = {record: int(text, 16) for record, text in hashes}
-    bands: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
-    leader = {record: record for record in values}
-
-    def find(record: str) -> str:
-        while leader[record] != record:
-            leader[record] = leader[leader[record]]
-            record = leader[record]
-        return record
-
-    for record, value in values.items():
-        for band in range(64 // _BAND):
-            alike = bands[band, value >> (band * _BAND) & ((1 << _BAND) - 1)]
-            for other in alike:
-                if (values[other] ^ value).bit_count() <= NEAR:
-                    leader[find(record)] = find(other)
-            alike.append(record)
-    groups: defaultdict[str, list[str]] = defaultdict(list)
-    for record in values:
-        groups[find(record)].append(record)
-    return [sorted(group) for group in groups.values() if len(group) > 1]
+def _groups(
+    ledger: Ledger, near: NearDuplicates
+) -> Iterator[tuple[str, Callable[[], Iterable[LedgerEntry]]]]:
+    """Yield the kind of each group, and a function that reads its records."""
+    for sha256 in ledger.same_bytes():
+        yield "exact", partial(ledger.stored_with, sha256)
+    for group in near.groups():
+        yield "near", partial(_entries, ledger, near, group)
 
 
-def _groups(entries: Iterable[LedgerEntry]) -> Iterator[list[LedgerEntry]]:
-    group: list[LedgerEntry] = []
-    for entry in entries:
-        if group and group[0].result.sha256 != entry.result.sha256:
-            yield group
-            group = []
-        group.append(entry)
-    if group:
-        yield group
+def _entries(ledger: Ledger, near: NearDuplicates, group: int) -> Iterator[LedgerEntry]:
+    return filter(None, map(ledger.get, near.members(group)))
 
 
-def _write_group(writer: Any, number: int, kind: str, group: list[LedgerEntry]) -> None:
-    across = [
-        name
-        for name, of in (("classes", class_of), ("splits", split_of))
-        if len({of(entry.metadata) for entry in group}) > 1
-    ]
+def _across(group: Iterable[LedgerEntry]) -> str:
+    """Return what a group lies across: "classes", "splits", both with a plus, or neither."""
+    classes, splits = set(), set()
     for entry in group:
-        name = getattr(entry.result, "file_name", None)
-        where = class_of(entry.metadata), split_of(entry.metadata), entry.result.sha256
-        row = (number, kind, "+".join(across), entry.record_id, name, *where)
-        writer.writerow([safe_cell(cell) for cell in row])
+        classes.add(class_of(entry.metadata))
+        splits.add(split_of(entry.metadata))
+        if len(classes) > 1 and len(splits) > 1:
+            break
+    several = {"classes": len(classes) > 1, "splits": len(splits) > 1}
+    return "+".join(name for name, is_so in several.items() if is_so)
+
+
+def _row(number: int, kind: str, across: str, entry: LedgerEntry) -> list[Any]:
+    name = getattr(entry.result, "file_name", None)
+    where = class_of(entry.metadata), split_of(entry.metadata), entry.result.sha256
+    return [safe_cell(cell) for cell in (number, kind, across, entry.record_id, name, *where)]

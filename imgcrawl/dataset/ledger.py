@@ -7,6 +7,7 @@ transaction: an entry is complete or absent, however the process ends.
 from __future__ import annotations
 
 import sqlite3
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from imgcrawl.dataset.entries import RECORD_COLUMNS, ClassCount, LedgerEntry
@@ -90,33 +91,40 @@ class Ledger:
             self._db.executemany("INSERT OR REPLACE INTO bookmarks VALUES (?, ?)", bookmarks)
             self._db.executemany("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?)", unreadable)
 
-    def of_bytes(self, sha256: str) -> list[LedgerEntry]:
-        """Return the records, stored or not, whose bytes have this digest (hexadecimal)."""
-        rows = self._db.execute("SELECT * FROM records WHERE sha256 = ?", (sha256,))
-        return [LedgerEntry.from_row(row) for row in rows]
+    def of_bytes(self, sha256: str) -> Iterator[LedgerEntry]:
+        """Yield the records, stored or not, whose bytes have this digest, in order of their ids."""
+        # The index has them in order.
+        rows = self._db.execute(
+            "SELECT * FROM records WHERE sha256 = ? ORDER BY record_id", (sha256,)
+        )
+        return map(LedgerEntry.from_row, rows)
 
-    def same_bytes(self) -> Iterator[LedgerEntry]:
-        """Yield the stored records that share their bytes with others, grouped by digest."""
+    def same_bytes(self) -> Iterator[str]:
+        """Yield the digests (hexadecimal, sorted) that several stored records share."""
         # The index has them in order: sorting whole rows would take memory as the dataset grows.
         several = self._db.execute(
             "SELECT sha256 FROM records WHERE sha256 IS NOT NULL GROUP BY sha256"
             " HAVING count(*) > 1 ORDER BY sha256"
         )
         for (sha256,) in several:
-            group = [e for e in self.of_bytes(sha256) if isinstance(e.result, Stored)]
-            if len(group) > 1:
-                yield from sorted(group, key=lambda entry: entry.record_id)
+            if len([*islice(self.stored_with(sha256), 2)]) > 1:
+                yield sha256
 
-    def values(self, column: str) -> Iterator[tuple[str, str]]:
-        """Yield (record id, value) of the stored records that have this dataset column."""
+    def stored_with(self, sha256: str) -> Iterator[LedgerEntry]:
+        """Yield the stored records whose bytes have a digest, in order of their ids."""
+        return (entry for entry in self.of_bytes(sha256) if isinstance(entry.result, Stored))
+
+    def values(self, column: str) -> Iterator[tuple[str, str, str]]:
+        """Yield (record id, SHA-256, value) of the stored records that have a dataset column."""
         if column not in self.columns():
             return iter(())
         rows = self._db.execute(
-            "SELECT record_id, json_extract(metadata, '$.' || json_quote(?)) AS value FROM records"
+            "SELECT record_id, coalesce(sha256, ''),"
+            " json_extract(metadata, '$.' || json_quote(?)) AS value FROM records"
             " WHERE outcome = 'stored' AND value IS NOT NULL ORDER BY record_id",
             (column,),
         )
-        return ((str(row[0]), str(row[1])) for row in rows)
+        return ((row[0], row[1], str(row[2])) for row in rows)
 
     def of_url(self, url: str) -> LedgerEntry | None:
         """Return a record requested from this URL, preferably a stored one, or None."""

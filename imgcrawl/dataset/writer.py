@@ -117,14 +117,6 @@ class LedgerWriter:
         """Return the entry of one record, from a batch or the ledger, or None."""
         return self._unwritten.latest.get(record_id) or self._ledger.get(record_id)
 
-    def of_bytes(self, sha256: str) -> list[LedgerEntry]:
-        """Return the records whose bytes have this digest, those of the batch included."""
-        known = {entry.record_id: entry for entry in self._ledger.of_bytes(sha256)}
-        taken = self._unwritten.latest
-        known |= {id_: taken[id_] for id_ in known.keys() & taken.keys()}
-        known |= {id_: taken[id_] for id_ in self._unwritten.ids.get(sha256, ())}
-        return [entry for entry in known.values() if entry.result.sha256 == sha256]
-
     def of_url(self, url: str) -> LedgerEntry | None:
         """Return a record requested from this URL, preferably a stored one, or None."""
         taken = self._unwritten.latest

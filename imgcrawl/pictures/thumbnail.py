@@ -8,6 +8,7 @@ from io import BytesIO
 from PIL import Image, ImageOps
 
 QUALITY = 92  # of derived JPEGs
+EXTENSIONS = (".jpg", ".png")
 
 
 @dataclass(frozen=True, slots=True)

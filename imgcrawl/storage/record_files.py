@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from glob import escape
 from typing import TYPE_CHECKING
 
+from imgcrawl.pictures.thumbnail import EXTENSIONS
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.storage.digests import bytes_of, check_digests
 from imgcrawl.text.filenames import safe_path
@@ -75,11 +75,11 @@ class RecordFiles:
             return
         if self._uploader is not None:
             self._uploader.discard_soon(file_name)
-        path, _, extension = file_name.rpartition(".")
-        (self._out.root / f"{path}.{extension}").unlink(missing_ok=True)
+        (self._out.root / file_name).unlink(missing_ok=True)
+        stem = file_name.rpartition(".")[0] or file_name
         for size in self._out.root.glob("sizes/*"):
-            for copy in (size / path).parent.glob(f"{escape(path.rpartition('/')[2])}.*"):
-                copy.unlink()
+            for extension in EXTENSIONS:
+                (size / f"{stem}{extension}").unlink(missing_ok=True)
 
     def replace(self, old: str, new: str) -> None:
         """Remove a stored file whose record has another one by now; copies of the same name stay.

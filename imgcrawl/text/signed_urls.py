@@ -39,8 +39,9 @@ _PORTS = {"http": ":80", "https": ":443"}
 def stable_address(url: str) -> str:
     """Return what an address asks for: host, path and query in one spelling.
 
-    http and https, the case of the host, a default port, escaped letters, the fragment, credentials
-    and signatures make no difference. A text that is no address is returned as it is.
+    http and https, the case of the host, a default port, escaped letters, credentials, signatures
+    and a fragment, which is not sent, make no difference. A text that is no address is returned as
+    it is.
     """
     try:
         parts = urlsplit(url.strip())
@@ -51,10 +52,12 @@ def stable_address(url: str) -> str:
         return url
     scheme = parts.scheme.lower()
     host = host.removesuffix(_PORTS.get(scheme, ""))
-    scheme = "" if scheme in _PORTS else f"{scheme}:"
     path = _UNRESERVED.sub(lambda found: chr(int(found[1], 16)), parts.path) or "/"
     query = _unsigned(parts)
-    return f"{scheme}//{host}{path}?{query}" if query else f"{scheme}//{host}{path}"
+    address = f"//{host}{path}?{query}" if query else f"//{host}{path}"
+    if scheme in _PORTS:
+        return address
+    return f"{scheme}:{address}#{parts.fragment}"  # that of an archive names the member
 
 
 def address_id(url: str) -> str:

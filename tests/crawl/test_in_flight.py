@@ -18,10 +18,6 @@ def item(record_id: str, *urls: str, **more: Any) -> ImageItem:
     return ImageItem(record_id, list(urls or (URL,)), f"images/{record_id}", **more)
 
 
-def stored(sha256: str) -> Stored:
-    return Stored(file_name="images/x.jpg", url=URL, sha256=sha256)
-
-
 @pytest.fixture
 def committed() -> list[str]:
     return []
@@ -141,33 +137,26 @@ def test_those_who_wait_are_let_go_when_the_first_ends_without_an_answer(
     asyncio.run(run())
 
 
-def test_items_with_the_same_bytes_are_found_while_they_are_stored(in_flight: InFlight) -> None:
-    one, two, other = item("a"), item("b"), item("c")
-    for each, sha256 in ((one, "s"), (two, "s"), (other, "t")):
-        in_flight.start(each)
-        each.result = stored(sha256)
-        assert each in in_flight.same_bytes(each, sha256)
-    assert in_flight.same_bytes(two, "s") == [one, two]
-    one.result = one.result.as_missing(Outcome.DUPLICATE, "") if one.result else None  # type: ignore[union-attr]
-    assert in_flight.same_bytes(two, "s") == [two]
-    in_flight.ended(two)
-    late = item("d", result=stored("s"))
-    in_flight.start(late)
-    assert in_flight.same_bytes(late, "s") == [late]
+def test_an_item_is_found_by_its_record_until_it_ends(in_flight: InFlight) -> None:
+    one = item("a")
+    in_flight.start(one)
+    assert in_flight.of_record("a") is one
+    assert in_flight.of_record("b") is None
+    in_flight.ended(one)
+    assert in_flight.of_record("a") is None
 
 
 def test_nothing_is_left_of_what_has_ended(in_flight: InFlight) -> None:
     async def run() -> None:
         for number in range(3):
-            one = item(f"{number}", f"http://a.org/{number}", result=stored("s"))
+            one = item(f"{number}", f"http://a.org/{number}")
             in_flight.enter(one, "a.org")
             in_flight.start(one)
             in_flight.claim_path(one, one.path)
             in_flight.share_url(one)
-            in_flight.same_bytes(one, "s")
             in_flight.ended(one)
 
     asyncio.run(run())
     indexes = [value for value in vars(in_flight).values() if isinstance(value, dict)]
-    assert len(indexes) == 5
+    assert len(indexes) == 4
     assert not any(indexes)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from imgcrawl.dataset.duplicates import near_groups, write_duplicates
+from imgcrawl.dataset.duplicates import write_duplicates
+from imgcrawl.dataset.near_duplicates import NearDuplicates
 from imgcrawl.pictures.phash import phash
 from replicas import pictures
 from tests.dataset.entries import missing, rows, stored
@@ -20,6 +22,13 @@ if TYPE_CHECKING:
     from imgcrawl.storage.directory import OutputDirectory
 
 
+def near_groups(values: list[int]) -> list[list[str]]:
+    """Return the groups of records of these hashes, whose ids are their places."""
+    pictures = ((str(n), str(n), f"{value:016x}") for n, value in enumerate(values))
+    with closing(NearDuplicates(pictures)) as near:
+        return [[*near.members(group)] for group in near.groups()]
+
+
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=20), st.data())
 def test_every_pair_within_three_bits_is_in_one_group(
     values: list[int], data: st.DataObject
@@ -27,7 +36,7 @@ def test_every_pair_within_three_bits_is_in_one_group(
     for value in values[:5]:
         flips = data.draw(st.lists(st.integers(0, 63), max_size=4, unique=True))
         values.append(value ^ sum(1 << bit for bit in flips))
-    groups = near_groups((str(n), f"{value:016x}") for n, value in enumerate(values))
+    groups = near_groups(values)
     of = {name: number for number, group in enumerate(groups) for name in group}
     for a, first in enumerate(values):
         for b, second in enumerate(values):

@@ -300,7 +300,8 @@ def test_equal_bytes_stand_beside_each_other(ledger: Ledger) -> None:
             entry("i", Stored()),
         ]
     )
-    assert [each.record_id for each in ledger.same_bytes()] == ["b", "d", "a", "c"]
+    assert list(ledger.same_bytes()) == ["aa", "bb"]
+    assert [each.record_id for each in ledger.stored_with("aa")] == ["b", "d"]
     assert {each.record_id for each in ledger.of_bytes("aa")} == {"b", "d", "e"}
 
 
@@ -322,14 +323,14 @@ def test_values_of_a_column_are_those_of_stored_records(ledger: Ledger) -> None:
     ledger.write(
         [
             entry("b", Stored(), phash="00ff"),
-            entry("a", Stored(), phash="00fe"),
+            entry("a", Stored(sha256="aa"), phash="00fe"),
             entry("c", Stored(), other=1),
             entry("d", Missing(Outcome.DNS), phash="00ff"),
         ]
     )
     assert list(ledger.values("phash")) == []  # until it is known as a column
     ledger.add_columns(["phash", 'a "quoted" one'])
-    assert list(ledger.values("phash")) == [("a", "00fe"), ("b", "00ff")]
+    assert list(ledger.values("phash")) == [("a", "aa", "00fe"), ("b", "", "00ff")]
     assert list(ledger.values('a "quoted" one')) == []
 
 

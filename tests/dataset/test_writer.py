@@ -165,9 +165,7 @@ def test_a_missing_record_that_is_stored_after_all_leaves_failures(
 # --- what is asked of it before it is written ---
 
 
-def test_records_of_the_batch_are_found_by_their_bytes_and_their_url(
-    ledger: Ledger, writer: LedgerWriter
-) -> None:
+def test_records_of_the_batch_are_found_by_their_url(ledger: Ledger, writer: LedgerWriter) -> None:
     ledger.write([stored("old", _sha256="aa", _url="http://one")])
 
     def work() -> None:
@@ -175,7 +173,6 @@ def test_records_of_the_batch_are_found_by_their_bytes_and_their_url(
         writer.record(missing("lost", url="http://three"), was=None)
 
     in_loop(work)
-    assert {entry.record_id for entry in writer.of_bytes("aa")} == {"old", "new"}
     for url, record_id in [("http://one", "old"), ("http://two", "new"), ("http://three", "lost")]:
         entry = writer.of_url(url)
         assert entry is not None
@@ -188,7 +185,6 @@ def test_what_a_batch_changes_hides_what_the_ledger_has(
 ) -> None:
     ledger.write([stored("a", _sha256="aa", _url="http://one")])
     in_loop(lambda: writer.record(missing("a", Outcome.PLACEHOLDER, url="http://one"), was=Stored))
-    assert writer.of_bytes("aa") == []
     entry = writer.of_url("http://one")
     assert entry is not None
     assert entry.result.outcome is Outcome.PLACEHOLDER
@@ -354,7 +350,6 @@ def test_no_row_is_written_before_its_file_is_on_the_disk(
         assert disk.calls == 1  # one at a time
         assert on_disk(out, "a", "b") == []
         assert [durable.get(name) for name in "ab"] == [stored("a"), stored("b")]
-        assert {e.record_id for e in durable.of_bytes("ab")} == {"a", "b"}
         disk.free.set()
         await asyncio.sleep(0.3)
         assert on_disk(out, "a", "b") == ["a", "b"]

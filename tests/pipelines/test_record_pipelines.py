@@ -262,6 +262,46 @@ def test_one_url_is_no_pattern_however_often_it_is_listed(run: Run) -> None:
     in_loop(test)
 
 
+def test_spellings_of_one_url_are_no_pattern(run: Run) -> None:
+    async def test() -> None:
+        pipeline = opened(PlaceholdersPipeline, run, PLACEHOLDER_REPEATS=3)
+        urls = ["http://a.org/p.jpg", "https://www.a.org/p.jpg?v=2", "http://a.org/p.jpg#xywh=1"]
+        for name, url in zip("abc", urls, strict=True):
+            one = ImageItem(name, [url], name)
+            assert outcome(pipeline.process_item(store(run, one))) is Outcome.STORED
+
+    in_loop(test)
+
+
+def test_a_pattern_goes_over_several_runs(tmp_path: Path) -> None:
+    async def test() -> None:
+        for number, name in enumerate(["a", "b", "a", "c", "d"]):
+            run = Run(tmp_path)
+            pipeline = opened(PlaceholdersPipeline, run, PLACEHOLDER_REPEATS=3)
+            each = pipeline.process_item(store(run, item(name)))
+            finish(run, each)
+            run.recorder.flush()
+            # A record that is fetched again under a fresh address has still one.
+            assert outcome(each) is (Outcome.STORED if number < 3 else Outcome.PLACEHOLDER)
+            if number == 3:
+                found = {e.record_id: e.result.outcome for e in run.ledger.entries(Outcome)}
+                assert found == dict.fromkeys("abc", Outcome.PLACEHOLDER)
+            run.close()
+
+    in_loop(test)
+
+
+def test_a_record_counts_once_however_often_its_address_changes(run: Run) -> None:
+    async def test() -> None:
+        pipeline = opened(PlaceholdersPipeline, run, PLACEHOLDER_REPEATS=3)
+        for url in ("/1?sig=a", "/2?sig=a", "/1?sig=b", "/1?sig=c"):
+            one = ImageItem(url[:2], [f"http://a.org{url}"], url[1:2])
+            finish(run, pipeline.process_item(store(run, one)))
+            assert outcome(one) is Outcome.STORED
+
+    in_loop(test)
+
+
 # --- metadata ---------------------------------------------------------------------------------
 
 

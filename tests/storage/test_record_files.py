@@ -65,6 +65,13 @@ def test_a_file_goes_with_its_copies_alone(out: OutputDirectory, stem: str) -> N
     files.remove(f"images/{stem}.jpg")  # it is gone: nothing to do
 
 
+def test_a_file_without_an_extension_goes_too(out: OutputDirectory) -> None:
+    files = RecordFiles(out, local=True, uploader=None)
+    write(out, "files/README", "files/README.jpg")
+    files.remove("files/README")
+    assert names(out) == {"files/README.jpg"}
+
+
 def test_a_document_stays_below_out(out: OutputDirectory) -> None:
     files = RecordFiles(out, local=True, uploader=None)
     document = Document("licenses/CC-0.txt", "text ä\n")

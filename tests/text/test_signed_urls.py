@@ -56,6 +56,11 @@ def test_what_may_be_another_picture_is_another_address(url: str) -> None:
     assert stable_address(url) != stable_address(BASE)
 
 
+def test_a_fragment_names_a_member_of_an_archive() -> None:
+    one, other = (f"zip+https://cdn.example/a.zip#{member}.jpg" for member in "ab")
+    assert stable_address(one) != stable_address(other)
+
+
 def test_an_id_is_the_address_without_what_may_not_be_told() -> None:
     assert address_id(BASE) == BASE
     assert address_id(f"{BASE}?w=2&Expires=1700000000&Signature=a&Key-Pair-Id=K#f") == (

@@ -1,0 +1,186 @@
+"""A record costs what it costs, however many others have the same picture, URL, class or host.
+
+Each part does its work for n records and for 4n, of which all are alike in one thing or none are.
+CPU time is compared, the least of a few rounds. A loop over all that are alike makes it four times
+as much a record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import closing
+from random import Random
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from scrapy.settings import Settings
+
+from imgcrawl.crawl.run import Run
+from imgcrawl.dataset.duplicates import write_duplicates
+from imgcrawl.dataset.ledger import Ledger
+from imgcrawl.dataset.near_duplicates import NearDuplicates
+from imgcrawl.records.items import ImageItem, Stored
+from imgcrawl.records.quotas import Quota
+from imgcrawl.storage.directory import DUPLICATES, OutputDirectory
+from pipelines.distinct import DistinctPipeline
+from pipelines.placeholders import PlaceholdersPipeline
+from tests.dataset.entries import stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pipelines.base import RunPipeline
+
+ROUNDS = 4
+MORE = 1.5  # times as much a record among four times as many, at the most
+TWO_ROWS = 2.0  # likewise beside distinct ones: without its request, what is taken back costs more
+
+
+class _Cost:
+    """The least CPU seconds a record, of several rounds."""
+
+    def __init__(self, part: Callable[[Path, int, bool], float], room: Path) -> None:
+        self._part, self._room, self._number = part, room, 0
+        self._least: dict[tuple[int, bool], float] = {}
+
+    def measure(self, n: int, *, alike: bool) -> float:
+        """Measure once more, and return the least until now."""
+        self._number += 1
+        folder = self._room / str(self._number)
+        folder.mkdir()
+        cost = self._part(folder, n, alike) / n
+        self._least[n, alike] = min(cost, self._least.get((n, alike), cost))
+        return self._least[n, alike]
+
+
+def _crawled(
+    folder: Path, n: int, pipeline: type[RunPipeline], make: Callable[[int], ImageItem], sha: str
+) -> float:
+    """Bring n fetched records to their rows, through one pipeline."""
+    with closing(Run(folder / "out")) as run:
+        run.records.open_quota(Quota("class", n))
+        settings = Settings({"OUT": "unused", "DISTINCT": True, "PLACEHOLDER_REPEATS": 3})
+        crawler: Any = SimpleNamespace(
+            settings=settings, get_extension=lambda _: SimpleNamespace(run=run)
+        )
+        made = pipeline.from_crawler(crawler)
+        made.open_spider()
+        (run.out.root / "images").mkdir()
+
+        async def crawl() -> None:
+            for number in range(n):
+                item = make(number)
+                run.in_flight.start(item)
+                run.records.look_up(item)
+                name, url = f"{item.path}.jpg", item.urls[0]
+                (run.out.root / name).write_bytes(b"12345")
+                item.result = Stored(name, url, url, sha or f"{number:064}", 5)
+                made.process_item(item)  # type: ignore[attr-defined] # a pipeline's
+                assert item.result is not None
+                run.records.finish(item, item.result)
+            run.recorder.flush()
+
+        before = time.process_time()
+        asyncio.run(crawl())
+        return time.process_time() - before
+
+
+def one_picture_of_a_host(folder: Path, n: int, alike: bool) -> float:
+    def make(number: int) -> ImageItem:
+        return ImageItem(f"{number}", [f"http://a.org/{number}"], f"images/{number}")
+
+    return _crawled(folder, n, PlaceholdersPipeline, make, "s" * alike)
+
+
+def one_picture_of_many_hosts(folder: Path, n: int, alike: bool) -> float:
+    def make(number: int) -> ImageItem:
+        return ImageItem(f"{number}", [f"http://{number // 4}.org/{number}"], f"images/{number}")
+
+    return _crawled(folder, n, PlaceholdersPipeline, make, "s" * alike)
+
+
+def one_picture_at_one_url(folder: Path, n: int, alike: bool) -> float:
+    def make(number: int) -> ImageItem:
+        return ImageItem(f"{number}", ["http://a.org/x"], f"images/{number}")
+
+    return _crawled(folder, n, PlaceholdersPipeline, make, "s" * alike)
+
+
+def one_picture_in_a_class(folder: Path, n: int, alike: bool) -> float:
+    def make(number: int) -> ImageItem:
+        urls = [f"http://a.org/{number}"]
+        return ImageItem(f"{number}", urls, f"images/{number}", quota="class", rank=number)
+
+    return _crawled(folder, n, DistinctPipeline, make, "s" * alike)
+
+
+def one_picture_better_and_better(folder: Path, n: int, alike: bool) -> float:
+    def make(number: int) -> ImageItem:
+        urls = [f"http://a.org/{number}"]
+        return ImageItem(f"{number}", urls, f"images/{number}", quota="class", rank=-number)
+
+    return _crawled(folder, n, DistinctPipeline, make, "s" * alike)
+
+
+def one_group_in_the_table_of_duplicates(folder: Path, n: int, alike: bool) -> float:
+    with closing(OutputDirectory(folder / "out")) as out, closing(Ledger(folder / "db")) as ledger:
+        ledger.add_columns(["phash"])
+        sums = ["s" if alike else str(number // 2) for number in range(n)]
+        ledger.write(stored(f"{n:06}", _sha256=sha, phash="0" * 16) for n, sha in enumerate(sums))
+        before = time.process_time()
+        write_duplicates(out, ledger)
+        cost = time.process_time() - before
+        with (out.root / DUPLICATES).open() as table:
+            assert sum(1 for _ in table) > n
+        return cost
+
+
+def one_group_of_near_pictures(folder: Path, n: int, alike: bool) -> float:
+    random = Random(n)
+    hashes = [random.getrandbits(64) for _ in range(n)]
+    if alike:  # all within six bits of each other
+        hashes = [sum(1 << bit for bit in random.sample(range(64), 3)) for _ in hashes]
+    before = time.process_time()
+    pictures = ((str(k), str(k), f"{value:016x}") for k, value in enumerate(hashes))
+    with closing(NearDuplicates(pictures)) as near:
+        assert len([*near.groups()]) <= alike
+    return time.process_time() - before
+
+
+PARTS = [
+    (one_picture_of_a_host, 300),
+    (one_picture_of_many_hosts, 300),
+    (one_picture_at_one_url, 300),
+    (one_picture_in_a_class, 300),
+    (one_picture_better_and_better, 300),
+    (one_group_in_the_table_of_duplicates, 500),
+]
+
+
+def test_near_pictures_cost_the_same_among_more(tmp_path: Path) -> None:
+    """Distinct ones are compared with none, so that they cost less."""
+    cost = _Cost(one_group_of_near_pictures, tmp_path)
+    for _ in range(ROUNDS):
+        few, many = (cost.measure(size, alike=True) for size in (2000, 8000))
+        if many <= MORE * few:
+            return
+    pytest.fail(f"{few * 1e6:.0f} us a record, {many * 1e6:.0f} of four times as many")
+
+
+@pytest.mark.parametrize(("part", "n"), PARTS, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_record_costs_the_same_among_more(
+    tmp_path: Path, part: Callable[[Path, int, bool], float], n: int
+) -> None:
+    cost = _Cost(part, tmp_path)
+    for _ in range(ROUNDS):
+        few, many = (cost.measure(size, alike=True) for size in (n, 4 * n))
+        distinct = cost.measure(4 * n, alike=False)
+        if many <= MORE * few and many <= TWO_ROWS * distinct:
+            return
+    pytest.fail(
+        f"{few * 1e6:.0f} us a record, {many * 1e6:.0f} among four times as many, "
+        f"{distinct * 1e6:.0f} among as many distinct ones"
+    )
