@@ -24,6 +24,7 @@ from imgcrawl.records.outcomes import Outcome
 from imgcrawl.storage.digests import check_digests, digest
 from imgcrawl.storage.open_store import media_storage
 from imgcrawl.storage.origin import Origin, proven_origin
+from imgcrawl.storage.places import NAME_TAKEN, place_aside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,7 +116,7 @@ class FilesPipeline(ScrapyFilesPipeline):
             files.pop(item.record_id, None)
         size = part.path.stat().st_size
         origin = Origin(url, file.final_url, source)
-        await self._keep(part.path, item.path, origin, sha256)
+        await self._keep(part.path, item, origin, sha256)
         return self._described(item, origin.stored(item.path, sha256, size, file.tries), facts)
 
     @staticmethod
@@ -132,10 +133,15 @@ class FilesPipeline(ScrapyFilesPipeline):
             suspect=misnamed(item.path, facts),
         )
 
-    async def _keep(self, file: Path, name: str, origin: Origin, sha256: str) -> None:
+    async def _keep(self, file: Path, item: FileItem, origin: Origin, sha256: str) -> None:
         """Move a complete file to its place, without a copy on the local disk."""
         metadata = origin.metadata(sha256) if self._storage.is_local else {}
-        await asyncio.to_thread(self._storage.move, file, name, metadata)
+        try:
+            await asyncio.to_thread(self._storage.move, file, item.path, metadata)
+        except NAME_TAKEN:
+            item.path = place_aside(item)
+            self._run.in_flight.claim_path(item, item.path)
+            await asyncio.to_thread(self._storage.move, file, item.path, metadata)
 
     async def _adopt(self, item: FileItem, found: Path) -> Stored | None:
         """Take over a complete file that a killed run stored but did not come to write down."""

@@ -30,9 +30,11 @@ from imgcrawl.records.outcomes import Outcome, of_status
 from imgcrawl.storage.open_store import media_storage
 from imgcrawl.storage.origin import Origin, proven_origin
 from imgcrawl.storage.pictures import CheckedPicture, CheckedPictureStore
+from imgcrawl.storage.places import NAME_TAKEN, place_aside
 from imgcrawl.storage.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Self
 
     from scrapy.crawler import Crawler
@@ -157,7 +159,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
             body = await asyncio.to_thread(file.read_bytes)
             origin = Origin(item.urls[0], there.final_url or item.urls[0], str(there.source))
             name = partial(self.file_path, Request(item.urls[0]), item=item)
-            kept = await self._pictures.keep(body, item.digests, name, origin)
+            kept = await self._store(item, body, item.digests, name, origin)
         except RecordMissing as error:
             return Missing.of(error, item.urls[0], status=200, tries=0)
         except FileNotFoundError:
@@ -238,10 +240,25 @@ class ImagesPipeline(ScrapyImagesPipeline):
             body = Path(request.meta["spool"])
         name = partial(self.file_path, request, response, self.spiderinfo, item=item)
         digests = request.meta["digests"]
-        kept = await self._pictures.keep(body, digests, name, origin)
+        kept = await self._store(item, body, digests, name, origin)
         in_memory = body if isinstance(body, bytes) else None
         await self._sizes.make(item, kept, in_memory)
         return kept
+
+    async def _store(
+        self,
+        item: ImageItem,
+        body: bytes | Path,
+        digests: dict[str, str],
+        name: Callable[..., str],
+        origin: Origin,
+    ) -> CheckedPicture:
+        try:
+            return await self._pictures.keep(body, digests, name, origin)
+        except NAME_TAKEN:
+            item.path = place_aside(item)
+            self._run.in_flight.claim_path(item, item.path)
+            return await self._pictures.keep(body, digests, name, origin)
 
     async def _adopt(self, item: ImageItem, found: Path) -> Stored | None:
         """Take over a complete file that a killed run stored but did not come to write down."""

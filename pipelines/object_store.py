@@ -11,7 +11,7 @@ from imgcrawl.records.errors import StoreError
 from imgcrawl.records.items import Item, Missing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.storage.origin import object_metadata
-from imgcrawl.text.filenames import safe_path
+from imgcrawl.storage.places import document_path
 from pipelines.base import RunPipeline
 
 if TYPE_CHECKING:
@@ -59,5 +59,5 @@ class ObjectStorePipeline(RunPipeline):
             for size in root.glob("sizes/*"):
                 copies = (size / folder).glob(f"{escape(last)}.*")
                 names += [copy.relative_to(root).as_posix() for copy in copies]
-        documents = (safe_path(document.path) for document in item.documents)
+        documents = (document_path(document.path) for document in item.documents)
         return names + [document for document in documents if (root / document).exists()]

@@ -8,10 +8,8 @@ cannot mend: it stays missing. Otherwise the record gets a path of its own.
 from __future__ import annotations
 
 import asyncio
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from zlib import crc32
 
 from scrapy.exceptions import DropItem
 
@@ -20,7 +18,7 @@ from imgcrawl.records.items import Item, Missing, Stored, VolumeItem, from_json
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.question import Answer, answer_of
 from imgcrawl.records.retry import retry_outcomes
-from imgcrawl.text.filenames import safe_path
+from imgcrawl.storage.places import place_beside, place_of
 from pipelines.base import RunPipeline
 
 if TYPE_CHECKING:
@@ -121,21 +119,17 @@ class ResumePipeline(RunPipeline):
         return answer_of(missing, asked, item) is Answer.YES
 
     def _place(self, item: Item) -> None:
-        stem, extension = item.path, ""
-        if item.named and (match := re.fullmatch(r"(.+?)(\.\w{1,10})", item.path)):
-            stem, extension = match[1], match[2]  # what is added to a name comes before it
         try:
-            path = safe_path(stem)
+            item.path = place_of(item)
         except ValueError as error:
             item.result = Missing(Outcome.BAD_URL, f"no name to store it under: {error}")
             return
-        if not self._is_free(path + extension, item.record_id):
-            path = f"{path}~{crc32(item.record_id.encode('utf-8', 'replace')):08x}"
+        if not self._is_free(item.path, item.record_id):
+            item.path = place_beside(item, item.record_id)
         elif item.changed and isinstance(item, VolumeItem) and item.copy is not None:
             # Object by object it would mix with the copy that is there.
-            path = f"{path}~{crc32(item.copy.address.url.encode()):08x}"
-        path = item.path = path + extension
-        self._run.in_flight.claim_path(item, path)
+            item.path = place_beside(item, item.copy.address.url)
+        self._run.in_flight.claim_path(item, item.path)
 
     def _is_free(self, path: str, record_id: str) -> bool:
         holders = (self._run.ledger.owner(path), self._run.in_flight.has_path(path))

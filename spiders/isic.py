@@ -30,7 +30,7 @@ from imgcrawl.sources.isic.records import (
     flatten,
     image_item,
 )
-from imgcrawl.storage.directory import plain_folder
+from imgcrawl.storage.places import plain_folder
 from imgcrawl.text.filenames import format_layout, layout_fields
 from spiders.base.cursor_api import CursorApiSpider, CursorList
 

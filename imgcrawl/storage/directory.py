@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from imgcrawl.records.errors import OutputError
-from imgcrawl.text.filenames import safe_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,26 +39,8 @@ _IN_PLACE = (
     *(LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", f"{LEDGER}-journal"),
 )
 _FOLDERS = frozenset({PARTIAL, PARTS, ARCHIVES})
-# Names that no folder of a dataset may have.
-_OWN = {METADATA, FAILURES, LEDGER, SUMMARY, ATTRIBUTION, CLASSES, DUPLICATES, LINKROT}
-_OWN |= {VERIFY, SUMS.casefold(), LOG, OLD_LOG, "licenses", "sizes", "manifests"}
-
-
-def plain_folder(name: str) -> str:
-    """Return the name of a folder below OUT as it was given, without a slash at its end.
-
-    Raises ValueError if it leads out of OUT, or has the name of something that OUT holds.
-    """
-    plain = name.removesuffix("/")
-    try:
-        is_plain = safe_path(plain) == plain
-    except ValueError:
-        is_plain = False
-    if not is_plain:
-        raise ValueError("it must be a plain relative path below out, such as pictures/skin")
-    if plain.split("/")[0].casefold() in _OWN:
-        raise ValueError(f"{plain} has its own meaning in out: type another name")
-    return plain
+_FILES = {METADATA, FAILURES, LEDGER, SUMMARY, ATTRIBUTION, CLASSES, DUPLICATES, LINKROT}
+OWN_FILES = frozenset(_FILES | {VERIFY, SUMS, LOG, OLD_LOG})
 
 
 def is_own(name: str) -> bool:
@@ -67,10 +48,10 @@ def is_own(name: str) -> bool:
 
     Derived sizes and the manifests of volumes belong to records.
     """
-    first = name.partition("/")[0]
-    if name in _IN_PLACE or first in _FOLDERS or name in _OWN or name == SUMS:
+    first, _, rest = name.partition("/")
+    if name in _IN_PLACE or first in _FOLDERS or name in OWN_FILES:
         return True
-    return first == "licenses"
+    return first == "licenses" and rest.endswith(".txt") and "/" not in rest
 
 
 def holder_of(root: Path) -> tuple[bool, int | None]:

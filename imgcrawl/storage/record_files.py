@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from imgcrawl.pictures.thumbnail import EXTENSIONS
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.storage.digests import bytes_of, check_digests
-from imgcrawl.text.filenames import safe_path
+from imgcrawl.storage.places import document_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -97,11 +97,11 @@ class RecordFiles:
 
     def write_document(self, document: Document) -> None:
         """Write a small text below OUT, whole or not at all."""
-        self._out.write(safe_path(document.path), lambda file: file.write(document.text))
+        self._out.write(document_path(document.path), lambda file: file.write(document.text))
 
     def has_document(self, document: Document) -> bool:
         """Return whether a document of that name is there."""
-        name = safe_path(document.path)
+        name = document_path(document.path)
         if self._uploader is not None:
             return self._uploader.size(name) is not None
         return (self._out.root / name).exists()

@@ -51,6 +51,12 @@ def safe_path(path: str) -> str:
     return "/".join(safe)
 
 
+def renamed(path: str) -> str:
+    """Return a safe path whose first part has a hash added, as one has that was changed."""
+    first, slash, rest = path.partition("/")
+    return f"{_hashed(first, first)}{slash}{rest}"
+
+
 def layout_fields(layout: str) -> list[str]:
     """Return the columns of a layout such as ``{diagnosis_1}/{isic_id}``, in order, each once.
 

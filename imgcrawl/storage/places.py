@@ -1,0 +1,103 @@
+"""Where the files of records go below OUT: under no name that is OUT's own, and no other record's.
+
+Labels, layouts, class names and splits become folders: their source chooses them, and may be
+hostile.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from imgcrawl.storage.directory import LEDGER, OWN_FILES
+from imgcrawl.text.filenames import renamed, safe_path
+
+if TYPE_CHECKING:
+    from imgcrawl.records.items import Item
+
+# Names that no file and no folder of a dataset may have, in whatever form; some are still to come.
+_RESERVED = {name.casefold() for name in OWN_FILES} | {"licenses", "sizes", "manifests"}
+_RESERVED |= {"changes.csv", "masks.csv", "wells.csv", "splits.csv", "runs.csv", "diff.csv"}
+_RESERVED |= {"report.html", "dataset.lock.json", "metadata.parquet", "annotations.json"}
+_RESERVED |= {f"{LEDGER}-{suffix}" for suffix in ("wal", "shm", "journal")}
+_EXTENSION = re.compile(r"(.+?)(\.\w{1,10})")
+
+# What storing raises where a file has the name of a folder, or a folder that of a file.
+NAME_TAKEN = (FileExistsError, IsADirectoryError, NotADirectoryError)
+
+
+def plain_folder(name: str) -> str:
+    """Return the name of a folder below OUT as it was given, without a slash at its end.
+
+    Raises ValueError if it leads out of OUT, or has the name of something that OUT holds.
+    """
+    plain = name.removesuffix("/")
+    try:
+        is_plain = safe_path(plain) == plain
+    except ValueError:
+        is_plain = False
+    if not is_plain:
+        raise ValueError("it must be a plain relative path below out, such as pictures/skin")
+    if is_reserved(plain):
+        raise ValueError(f"{plain} has its own meaning in out: type another name")
+    return plain
+
+
+def is_reserved(path: str) -> bool:
+    """Return whether a path below OUT begins with a name that is OUT's own, in whatever form.
+
+    Other disks than this one fold case and width, and drop what cannot be seen, and dots and blanks
+    at an end: an OUT is copied there.
+    """
+    first = path.partition("/")[0]
+    if first.isascii() and first.isalnum() and first.islower():
+        return first in _RESERVED
+    seen = "".join(c for c in first if unicodedata.category(c) not in {"Cf", "Cc"})
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())
+    folded = folded.rstrip(" .")
+    return folded.startswith(".") or folded in _RESERVED
+
+
+def document_path(path: str) -> str:
+    """Return a safe path below OUT for a document; licences have their own folder. Idempotent.
+
+    Raises ValueError if nothing usable is left of it.
+    """
+    safe = safe_path(path)
+    is_taken = is_reserved(safe) and not safe.startswith("licenses/")
+    return renamed(safe) if is_taken else safe
+
+
+def place_of(item: Item) -> str:
+    """Return the path of a record's file below OUT, as its spider wants it if that is possible.
+
+    Of pictures without an extension. Raises ValueError if nothing usable is left of it.
+    """
+    stem, extension = _split(item)
+    path = safe_path(stem)
+    return (renamed(path) if is_reserved(path + extension) else path) + extension
+
+
+def place_beside(item: Item, mark: str) -> str:
+    """Return another path for a record, as the one it has is taken. mark: tells it from others."""
+    stem, extension = _split(item)
+    return f"{stem}~{crc32(mark.encode('utf-8', 'replace')):08x}{extension}"
+
+
+def place_aside(item: Item) -> str:
+    """Return a path in no folder of others, for a record whose folder is a file, or whose file is.
+
+    So it is with a page that links to ``/data`` and to ``/data/x.tif``.
+    """
+    stem, extension = _split(item)
+    flat = safe_path(stem.replace("/", "_"))
+    return f"{flat}~{crc32(item.record_id.encode('utf-8', 'replace')):08x}{extension}"
+
+
+def _split(item: Item) -> tuple[str, str]:
+    """Return the stem and the extension of a path: what is added to a name comes before the dot."""
+    if item.named and (match := _EXTENSION.fullmatch(item.path)):
+        return match[1], match[2]
+    return item.path, ""
