@@ -150,7 +150,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
             return await self._copy(item, there) if self._run.files.local else None
         if there is None or item.digests or there.outcome in _OF_ONE_RECORD:
             return None
-        return replace(there, tries=0)
+        return replace(there, url=item.urls[0], tries=0)
 
     async def _copy(self, item: ImageItem, there: Stored) -> Result | None:
         """Copy the file of another record with the same URL. Return None if it has gone."""

@@ -21,7 +21,8 @@ from imgcrawl.crawl.run import Run
 from imgcrawl.dataset.duplicates import write_duplicates
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.dataset.near_duplicates import NearDuplicates
-from imgcrawl.records.items import ImageItem, Stored
+from imgcrawl.records.items import ImageItem, Missing, Stored
+from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.quotas import Quota
 from imgcrawl.storage.directory import DUPLICATES, OutputDirectory
 from pipelines.distinct import DistinctPipeline
@@ -59,7 +60,10 @@ class _Cost:
 def _crawled(
     folder: Path, n: int, pipeline: type[RunPipeline], make: Callable[[int], ImageItem], sha: str
 ) -> float:
-    """Bring n fetched records to their rows, through one pipeline."""
+    """Bring n fetched records to their rows, through one pipeline; an empty `sha`: all different.
+
+    With "gone" none is there.
+    """
     with closing(Run(folder / "out")) as run:
         run.records.open_quota(Quota("class", n))
         settings = Settings({"OUT": "unused", "DISTINCT": True, "PLACEHOLDER_REPEATS": 3})
@@ -76,8 +80,12 @@ def _crawled(
                 run.in_flight.start(item)
                 run.records.look_up(item)
                 name, url = f"{item.path}.jpg", item.urls[0]
+                there = run.records.same_url(item)
+                assert sha != "gone" or (there is not None) == (number > 0)
                 (run.out.root / name).write_bytes(b"12345")
                 item.result = Stored(name, url, url, sha or f"{number:064}", 5)
+                if sha == "gone":
+                    item.result = Missing(Outcome.NOT_FOUND, "HTTP 404", url, 404)
                 made.process_item(item)  # type: ignore[attr-defined] # a pipeline's
                 assert item.result is not None
                 run.records.finish(item, item.result)
@@ -107,6 +115,14 @@ def one_picture_at_one_url(folder: Path, n: int, alike: bool) -> float:
         return ImageItem(f"{number}", ["http://a.org/x"], f"images/{number}")
 
     return _crawled(folder, n, PlaceholdersPipeline, make, "s" * alike)
+
+
+def one_dead_url(folder: Path, n: int, alike: bool) -> float:
+    def make(number: int) -> ImageItem:
+        page = f"#{number}" if alike else f"{number}"
+        return ImageItem(f"{number}", [f"http://a.org/x{page}"], f"images/{number}")
+
+    return _crawled(folder, n, PlaceholdersPipeline, make, "gone" * alike)
 
 
 def one_picture_in_a_class(folder: Path, n: int, alike: bool) -> float:
@@ -154,6 +170,7 @@ PARTS = [
     (one_picture_of_a_host, 300),
     (one_picture_of_many_hosts, 300),
     (one_picture_at_one_url, 300),
+    (one_dead_url, 300),
     (one_picture_in_a_class, 300),
     (one_picture_better_and_better, 300),
     (one_group_in_the_table_of_duplicates, 500),

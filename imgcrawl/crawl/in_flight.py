@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgcrawl.records.items import Missing
 from imgcrawl.records.question import same_question
+from imgcrawl.text.addresses import sends_same, without_fragment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,9 +58,9 @@ class Flight:
         """Return the result of the first URL, or None if it says nothing of the other item."""
         assert self.answer is not None
         result = await asyncio.shield(self.answer)
-        if result is None or result.url != other.urls[0]:
+        if result is None or without_fragment(result.url or "") != without_fragment(other.urls[0]):
             return None  # a mirror's, which is not one of the other item
-        if isinstance(result, Missing) and self.item.urls != other.urls:
+        if isinstance(result, Missing) and not sends_same(self.item.urls, other.urls):
             return None
         return result
 
@@ -148,8 +149,11 @@ class InFlight:
         return flight.item.record_id if flight else None
 
     def share_url(self, item: Item) -> Flight:
-        """Return the flight that asks for the item's first URL: its own if it is the first to."""
-        url = item.urls[0]
+        """Return the flight that asks for the item's first URL: its own if it is the first to.
+
+        A fragment makes no difference: it is not sent.
+        """
+        url = without_fragment(item.urls[0])
         if (asking := self._by_url.get(url)) is None:
             asking = self._by_url[url] = self._of(item)
             asking.url, asking.answer = url, asyncio.get_running_loop().create_future()

@@ -13,6 +13,7 @@ from imgcrawl.records.items import Missing, Stored
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.quotas import describe_quotas
 from imgcrawl.storage.digests import digest
+from imgcrawl.text.addresses import sends_same
 from imgcrawl.text.redact import utf8
 from imgcrawl.text.times import timestamp, utc_now
 
@@ -102,7 +103,7 @@ class RunRecords:
             case Stored(file_name=str()) as stored:
                 return stored if self._files.local and self.has_file(entry) else None
             case Missing() as missing if self._is_ours(entry):
-                return missing if entry.to_item().urls == item.urls else None
+                return missing if sends_same(entry.to_item().urls, item.urls) else None
         return None
 
     def finish(self, item: Item, result: Result) -> None:

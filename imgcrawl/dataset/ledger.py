@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from imgcrawl.dataset.entries import RECORD_COLUMNS, ClassCount, LedgerEntry
-from imgcrawl.dataset.schema import connect, describe_error
+from imgcrawl.dataset.schema import SENT_URL, connect, describe_error
 from imgcrawl.records.errors import OutputError
 from imgcrawl.records.items import Stored
 from imgcrawl.records.outcomes import Outcome
@@ -127,13 +127,13 @@ class Ledger:
         return ((row[0], row[1], str(row[2])) for row in rows)
 
     def of_url(self, url: str) -> LedgerEntry | None:
-        """Return a record requested from this URL, preferably a stored one, or None."""
-        # Nearly always there is none: the index alone answers that.
-        if self._db.execute("SELECT 1 FROM records WHERE url = ?", (url,)).fetchone() is None:
-            return None
+        """Return a record requested from this URL, preferably a stored one, then the latest.
+
+        url: without its fragment. None if there is no such record.
+        """
         row = self._db.execute(
-            "SELECT * FROM records WHERE url = ? ORDER BY outcome = 'stored' DESC, last_try_at DESC"
-            " LIMIT 1",
+            f"SELECT * FROM records WHERE {SENT_URL} = ? AND url IS NOT NULL"  # noqa: S608 - a constant
+            " ORDER BY outcome = 'stored' DESC, last_try_at DESC LIMIT 1",
             (url,),
         ).fetchone()
         return LedgerEntry.from_row(row) if row else None

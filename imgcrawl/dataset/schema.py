@@ -39,10 +39,19 @@ CREATE TABLE bookmarks (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID
 CREATE TABLE columns (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
+# What was sent of a record's URL: `without_fragment`, as SQLite says it.
+SENT_URL = (
+    "CASE WHEN lower(substr(url, 1, 4)) = 'http'"
+    " THEN substr(url, 1, instr(url || '#', '#') - 1) ELSE url END"
+)
+# Of a URL that stands in a list ten thousand times, the answer to look at is the last here.
+_BY_URL = f"""
+CREATE INDEX IF NOT EXISTS records_sent_url
+    ON records ({SENT_URL}, outcome = 'stored', last_try_at) WHERE url IS NOT NULL;
+"""
 _SINCE_2 = """
 CREATE INDEX records_quota ON records (quota) WHERE quota IS NOT NULL;
 CREATE INDEX records_sha256 ON records (sha256) WHERE sha256 IS NOT NULL;
-CREATE INDEX records_url ON records (url) WHERE url IS NOT NULL;
 CREATE TABLE quotas (
     key TEXT PRIMARY KEY, label TEXT, wanted INTEGER NOT NULL, listed INTEGER, note TEXT
 ) WITHOUT ROWID;
@@ -69,7 +78,8 @@ DROP TABLE renamed;
 _UPGRADES = {
     1: f"ALTER TABLE records ADD COLUMN quota TEXT; {_SINCE_2}",
     2: "ALTER TABLE records ADD COLUMN doubt TEXT;",
-    3: f"ALTER TABLE records ADD COLUMN outdated TEXT; {_NAME_BY_ADDRESS}",
+    3: f"ALTER TABLE records ADD COLUMN outdated TEXT; {_NAME_BY_ADDRESS}"
+    f" DROP INDEX IF EXISTS records_url; {_BY_URL}",
 }
 _TABLES = frozenset(re.findall(r"CREATE TABLE (\w+)", _SCHEMA + _SINCE_2))
 
@@ -87,7 +97,7 @@ def connect(path: Path) -> sqlite3.Connection:
     db.execute("PRAGMA trusted_schema=OFF")  # the file may have come from others
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version == 0:
-        made = f"{_SCHEMA} {_SINCE_2} PRAGMA user_version={SCHEMA_VERSION};"
+        made = f"{_SCHEMA} {_SINCE_2} {_BY_URL} PRAGMA user_version={SCHEMA_VERSION};"
         db.executescript(f"BEGIN; {made} COMMIT;")
     elif 0 < version < SCHEMA_VERSION:
         db.create_function("address_id", 1, address_id, deterministic=True)

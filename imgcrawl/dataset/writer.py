@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from imgcrawl.dataset.tables import LiveTables, write_all
 from imgcrawl.records.items import Missing, Stored
-from imgcrawl.records.outcomes import Outcome
+from imgcrawl.text.addresses import without_fragment
 from imgcrawl.text.redact import utf8
 from imgcrawl.text.times import utc_now
 
@@ -38,42 +38,56 @@ DURABLE = "durable_at"  # the state of the ledger that tells that point: UTC, IS
 
 @dataclass(slots=True)
 class _Batch:
-    new: list[LedgerEntry] = field(default_factory=list)
-    again: list[LedgerEntry] = field(default_factory=list)  # their row is already in a table
+    """What is written in one transaction.
+
+    entries: in the order that they came in, each with whether its row is already in a table
+    """
+
+    entries: list[tuple[LedgerEntry, bool]] = field(default_factory=list)
     bookmarks: list[tuple[str, str]] = field(default_factory=list)
     unreadable: list[tuple[str, str, str]] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.new) + len(self.again)
+        return len(self.entries)
 
     def __bool__(self) -> bool:
-        return bool(len(self) or self.bookmarks or self.unreadable)
+        return bool(self.entries or self.bookmarks or self.unreadable)
 
     def before(self, later: _Batch) -> _Batch:
         """Return this batch and a later one as one."""
         return _Batch(
-            self.new + later.new,
-            self.again + later.again,
+            self.entries + later.entries,
             self.bookmarks + later.bookmarks,
             self.unreadable + later.unreadable,
         )
 
 
 class _Unwritten:
-    """The entries that the ledger does not have yet, found by record, URL and SHA-256."""
+    """The entries that the ledger does not have yet, found by record and by URL."""
 
     def __init__(self, batch: _Batch) -> None:
         self.latest: dict[str, LedgerEntry] = {}  # by record
-        self.ids: dict[str, set[str]] = {}  # records by URL and by SHA-256
-        for entry in (*batch.new, *batch.again):
+        self._of_url: dict[str, LedgerEntry] = {}  # by what was sent of it
+        for entry, _ in batch.entries:
             self.add(entry)
 
     def add(self, entry: LedgerEntry) -> None:
         """Add an entry in the place of an earlier one of its record."""
         self.latest[entry.record_id] = entry
-        for key in (entry.result.url, entry.result.sha256):
-            if key:
-                self.ids.setdefault(key, set()).add(entry.record_id)
+        if entry.result.url:
+            url = without_fragment(entry.result.url)
+            if _is_stored(entry) or not _is_stored(self.of_url(url)):
+                self._of_url[url] = entry
+
+    def of_url(self, url: str) -> LedgerEntry | None:
+        """Return an entry of this URL, a stored one if there is any, or None."""
+        entry = self._of_url.get(url)
+        still = entry is not None and self.latest[entry.record_id] is entry
+        return entry if still else None
+
+
+def _is_stored(entry: LedgerEntry | None) -> bool:
+    return entry is not None and isinstance(entry.result, Stored)
 
 
 class LedgerWriter:
@@ -118,18 +132,22 @@ class LedgerWriter:
         return self._unwritten.latest.get(record_id) or self._ledger.get(record_id)
 
     def of_url(self, url: str) -> LedgerEntry | None:
-        """Return a record requested from this URL, preferably a stored one, or None."""
-        taken = self._unwritten.latest
-        known = [taken[id_] for id_ in self._unwritten.ids.get(url, ())]
-        if (entry := self._ledger.of_url(url)) is not None:
-            known.append(taken.get(entry.record_id, entry))
-        return max(known, key=lambda entry: entry.result.outcome is Outcome.STORED, default=None)
+        """Return a record requested from this URL, preferably a stored one, or None.
+
+        A fragment makes no difference: it is not sent.
+        """
+        url = without_fragment(url)
+        waiting = self._unwritten.of_url(url)
+        if _is_stored(waiting) or (written := self._ledger.of_url(url)) is None:
+            return waiting
+        written = self._unwritten.latest.get(written.record_id, written)
+        return written if waiting is None or _is_stored(written) else waiting
 
     def record(self, entry: LedgerEntry, *, was: type[Stored | Missing] | None) -> None:
         """Add an entry to the batch. was: the class of this record's result until now."""
         same = was is type(entry.result)
         self._unwritten.add(entry)
-        (self._batch.again if same else self._batch.new).append(entry)
+        self._batch.entries.append((entry, same))
         if len(self._batch) >= BATCH_RECORDS:
             self._try_flush()
         else:
@@ -177,7 +195,8 @@ class LedgerWriter:
         try:
             if self._synced is not None:
                 self._synced.result()
-            self._ledger.write([*batch.new, *batch.again], batch.bookmarks, batch.unreadable)
+            entries = (entry for entry, _ in batch.entries)
+            self._ledger.write(entries, batch.bookmarks, batch.unreadable)
         except Exception:
             self._batch = batch.before(self._batch)  # kept: the run tries once more at its end
             raise
@@ -185,14 +204,19 @@ class LedgerWriter:
             self._waiting, self._synced = _Batch(), None
         self._unwritten = _Unwritten(self._batch)
         self._note_point()
-        again = [entry for entry in batch.again if isinstance(entry.result, Stored)]
-        if batch.new or again:
-            stored = [entry for entry in batch.new if isinstance(entry.result, Stored)]
-            missing = [entry for entry in batch.new if isinstance(entry.result, Missing)]
-            if self._live is None:
-                self._live = LiveTables(self._out, self._ledger)
-            self._live.learn_columns(again)  # their rows change when the table is written anew
-            self._live.add(stored, missing)
+        self._show(batch)
+
+    def _show(self, batch: _Batch) -> None:
+        """Append the rows of a batch to the tables."""
+        again = [entry for entry, shown in batch.entries if shown and _is_stored(entry)]
+        new = [entry for entry, shown in batch.entries if not shown]
+        if not (new or again):
+            return
+        if self._live is None:
+            self._live = LiveTables(self._out, self._ledger)
+        self._live.learn_columns(again)  # their rows change when the table is written anew
+        stored = [entry for entry in new if _is_stored(entry)]
+        self._live.add(stored, [entry for entry in new if not _is_stored(entry)])
 
     def _note_point(self) -> None:
         if self._point is not None and monotonic() - self._point >= POINT_SECONDS:

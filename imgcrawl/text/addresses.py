@@ -24,6 +24,11 @@ def without_fragment(url: str) -> str:
     return url.partition("#")[0] if url[:4].lower() == "http" else url
 
 
+def sends_same(urls: list[str], others: list[str]) -> bool:
+    """Return whether two lists of addresses differ in nothing that is sent."""
+    return [*map(without_fragment, urls)] == [*map(without_fragment, others)]
+
+
 def host_of(url: str | None) -> str:
     """Return the host of an address in lower case, or an empty text if it has none."""
     try:

@@ -92,7 +92,8 @@ def test_bookmarks_wait_for_all_records_before_them(
 
 def test_the_first_with_a_url_asks_for_all(in_flight: InFlight) -> None:
     async def run() -> None:
-        first, second, third = item("a"), item("b"), item("c", URL, "http://mirror.org/")
+        first, second = item("a"), item("b", f"{URL}#page=2")  # a fragment is not sent
+        third = item("c", URL, "http://mirror.org/")
         for each in (first, second, third):
             in_flight.start(each)
         asking = in_flight.share_url(first)

@@ -9,10 +9,12 @@ import pytest
 
 from imgcrawl.dataset.entries import ClassCount, LedgerEntry
 from imgcrawl.dataset.ledger import Ledger
+from imgcrawl.dataset.schema import SENT_URL
 from imgcrawl.records.errors import OutputError
 from imgcrawl.records.items import Document, ImageItem, Missing, Result, Stored
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.quotas import Quota
+from imgcrawl.text.addresses import without_fragment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,6 +153,8 @@ def test_a_ledger_of_version_2_keeps_its_rows(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         for column in ("doubt", "outdated"):
             db.execute(f"ALTER TABLE records DROP COLUMN {column}")
+        db.execute("DROP INDEX records_sent_url")
+        db.execute("CREATE INDEX records_url ON records (url) WHERE url IS NOT NULL")
         db.execute("PRAGMA user_version=2")
     with closing(Ledger(path)) as ledger:
         found = ledger.get("a")
@@ -200,7 +204,7 @@ def test_a_ledger_of_version_1_gets_the_tables_and_indexes_of_today(tmp_path: Pa
         with closing(Ledger(path)) as ledger:
             ledger.write([entry("a", Stored("images/a.jpg", bytes=3))], [("list", "page 2")])
     with closing(sqlite3.connect(old)) as db:
-        for index in ("records_quota", "records_sha256", "records_url"):
+        for index in ("records_quota", "records_sha256", "records_sent_url"):
             db.execute(f"DROP INDEX {index}")
         for table in ("quotas", "unreadable", "captures"):
             db.execute(f"DROP TABLE {table}")
@@ -317,6 +321,23 @@ def test_a_stored_record_of_a_url_comes_first_then_the_latest(ledger: Ledger) ->
     assert found is not None
     assert found.record_id == "c"
     assert ledger.of_url("http://two") is None
+
+
+def test_a_record_of_a_url_is_found_by_what_was_sent_of_it(ledger: Ledger) -> None:
+    urls = ["HTTP://one/a#page=1", "https://two#", "zip+http://three/z.zip#a.jpg", "http://fo#u#r"]
+    ledger.write(entry(f"{n}", Stored(url=url)) for n, url in enumerate(urls))
+    for number, url in enumerate(urls):
+        found = ledger.of_url(without_fragment(url))
+        assert found is not None
+        assert found.record_id == f"{number}"
+    plan = ledger._db.execute(
+        f"EXPLAIN QUERY PLAN SELECT * FROM records WHERE {SENT_URL} = ? AND url IS NOT NULL"
+        " ORDER BY outcome = 'stored' DESC, last_try_at DESC LIMIT 1",
+        ("http://one",),
+    ).fetchall()
+    assert [row["detail"] for row in plan] == [
+        "SEARCH records USING INDEX records_sent_url (<expr>=?)"  # and nothing is sorted
+    ]
 
 
 def test_values_of_a_column_are_those_of_stored_records(ledger: Ledger) -> None:

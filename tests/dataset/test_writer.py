@@ -207,6 +207,24 @@ def test_a_stored_record_is_preferred_among_those_of_one_url(
     assert [entry.record_id for entry in found if entry is not None] == ["c", "b"]
 
 
+def test_the_last_word_of_a_batch_on_a_record_counts(
+    out: OutputDirectory, ledger: Ledger, writer: LedgerWriter
+) -> None:
+    ledger.write([stored("a", _url="http://one"), stored("b", _url="http://one")])
+
+    def work() -> None:
+        for name in "ab":  # whose columns have changed
+            writer.record(stored(name, _url="http://one#1", label=1), was=Stored)
+            writer.record(missing(name, Outcome.PLACEHOLDER, url="http://one"), was=Stored)
+
+    in_loop(work)
+    entry = writer.of_url("http://one")
+    assert entry is not None
+    assert entry.result.outcome is Outcome.PLACEHOLDER
+    writer.flush()
+    assert ledger.counts() == {Outcome.PLACEHOLDER: 2}
+
+
 def test_only_a_missing_record_is_forgotten(ledger: Ledger, writer: LedgerWriter) -> None:
     ledger.write([stored("a"), missing("b")])
     for record_id in "abc":

@@ -90,7 +90,8 @@ def test_a_url_is_fetched_once_and_stored_for_each_record(
 ) -> None:
     path = tmp_path / "list.csv"
     urls = ["http://a.example/1.jpg", "http://a.example/2.jpg", "http://a.example/gone/3.jpg"]
-    lines = [f"{name}{n},{urls[n % 3]},{name}" for n in range(12) for name in ("cat", "dog")]
+    # What stands behind the # is not sent.
+    lines = [f"{name}{n},{urls[n % 3]}#{n},{name}" for n in range(12) for name in ("cat", "dog")]
     path.write_text("\n".join(["id,url,label", *lines]))
     replica.faults([{"match": "/gone/", "kind": "status", "status": 404}])
     ended = crawl("urls", list=path, layout="{label}/{id}")
@@ -98,6 +99,10 @@ def test_a_url_is_fetched_once_and_stored_for_each_record(
     assert len(ended.out.rows()) == 16
     assert set(ended.out.failures().values()) == {"not_found"}
     assert {row["file_name"] for row in ended.out.rows() if row["id"] == "cat3"} == {"cat/cat3.jpg"}
+    every = ended.out.rows() + ended.out.rows("failures.csv")
+    assert {row["record_id"]: row["url"].partition("#")[2] for row in every} == {
+        f"{name}{n}": f"{n}" for n in range(12) for name in ("cat", "dog")
+    }
     paths = replica.log()["paths"]
     assert {n for path, n in paths.items() if path.endswith(".jpg")} == {1}
     across = {row["across"] for row in ended.out.rows("duplicates.csv")}
