@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import large, lists, memory, pipelines, shards, volumes
+from bench import alike, large, lists, memory, pipelines, shards, volumes
 
 
 def main() -> None:
@@ -13,7 +13,7 @@ def main() -> None:
         "what",
         nargs="?",
         default="pipelines",
-        choices=["pipelines", "memory", "lists", "large", "volumes", "shards"],
+        choices=["pipelines", "memory", "lists", "large", "volumes", "shards", "alike"],
     )
     # With fewer, the 5 s heartbeat on which the stock pipelines end rounds their time up.
     parser.add_argument("--images", type=int, default=20_000, help="pictures per run (pipelines)")
@@ -29,9 +29,12 @@ def main() -> None:
     parser.add_argument("--urls", type=int, default=20_000, help="URLs of the list (shards)")
     parser.add_argument("--shards", type=int, default=16, help="parts that it is cut into (shards)")
     parser.add_argument("--workers", type=int, default=2, help="processes at once (shards)")
+    parser.add_argument("--alike", type=int, default=10_000, help="records of each run (alike)")
     options = parser.parse_args()
     if options.what == "memory":
         memory.main(options.records)
+    elif options.what == "alike":
+        alike.main(options.alike)
     elif options.what == "large":
         large.main(options.gigabytes, options.rounds)
     elif options.what == "volumes":

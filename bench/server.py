@@ -1,8 +1,8 @@
 """A plain, fast HTTP server of JPEGs on loopback, so that only the client is measured.
 
 ``python -m bench.server --port-file FILE``: a path that ends with /N.jpg answers with one of 200
-distinct pictures of about 80 kB (0.5 megapixels), or with ``--tiny`` of 1 kB; keep-alive, nothing
-else.
+distinct pictures of about 80 kB (0.5 megapixels), or with ``--tiny`` of 1 kB; below /same/ they are
+one picture; keep-alive, nothing else.
 """
 
 from __future__ import annotations
@@ -52,9 +52,10 @@ class PictureProtocol(asyncio.Protocol):
             self._buffer = self._buffer[end + 4 :]
             number = path.rpartition(b"/")[2].partition(b".")[0]
             if number.isdigit() and len(number) <= DIGITS:
-                head, body = self.answers[int(number) % PICTURES]
+                own = 0 if path.startswith(b"/same/") else int(number)
+                head, body = self.answers[own % PICTURES]
                 # A comment makes every picture a file of its own.
-                comment = b"\xff\xfe\x00\x0a%0*d" % (DIGITS, int(number))
+                comment = b"\xff\xfe\x00\x0a%0*d" % (DIGITS, own)
                 self._transport.writelines((head, body[:2], comment, body[2:]))
             else:
                 self._transport.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")

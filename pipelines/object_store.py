@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from glob import escape
 from typing import TYPE_CHECKING
 
 from scrapy.exceptions import NotConfigured
@@ -55,9 +54,6 @@ class ObjectStorePipeline(RunPipeline):
         if name is not None:
             if not item.unchanged or (root / name).exists():
                 names.append(name)
-            folder, _, last = (name.rpartition(".")[0] or name).rpartition("/")
-            for size in root.glob("sizes/*"):
-                copies = (size / folder).glob(f"{escape(last)}.*")
-                names += [copy.relative_to(root).as_posix() for copy in copies]
+            names += [copy for copy in self._run.files.copies(name) if (root / copy).exists()]
         documents = (document_path(document.path) for document in item.documents)
         return names + [document for document in documents if (root / document).exists()]

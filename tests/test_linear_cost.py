@@ -17,20 +17,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from scrapy.settings import Settings
 
+from imgcrawl.crawl.ledger_queues import WaybackQueue
 from imgcrawl.crawl.run import Run
 from imgcrawl.dataset.duplicates import write_duplicates
+from imgcrawl.dataset.entries import LedgerEntry
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.dataset.near_duplicates import NearDuplicates
-from imgcrawl.records.items import ImageItem, Missing, Stored
+from imgcrawl.records.items import ImageItem, Item, Missing, Stored
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.quotas import Quota
 from imgcrawl.storage.directory import DUPLICATES, OutputDirectory
+from imgcrawl.text.times import utc_now
 from pipelines.distinct import DistinctPipeline
 from pipelines.placeholders import PlaceholdersPipeline
+from spiders.base.candidates import CandidatesSpider
 from tests.dataset.entries import stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from pipelines.base import RunPipeline
@@ -141,6 +145,55 @@ def one_picture_better_and_better(folder: Path, n: int, alike: bool) -> float:
     return _crawled(folder, n, DistinctPipeline, make, "s" * alike)
 
 
+def one_class_in_the_wayback_machine(folder: Path, n: int, alike: bool) -> float:
+    with closing(Run(folder / "out")) as run:
+        quotas = [Quota("class" if alike else f"class {number}", 1) for number in range(n)]
+        items = [
+            ImageItem(f"{k:06}", [f"http://a.org/{k}"], f"{k}", quota=each.key)
+            for k, each in enumerate(quotas)
+        ]
+        for each in quotas[: 1 if alike else n]:
+            run.records.open_quota(each)
+        gone = Missing(Outcome.NOT_FOUND, "HTTP 404", "http://a.org/", 404)
+        run.ledger.write(LedgerEntry.from_item(item, gone, utc_now()) for item in items)
+        before = time.process_time()
+        queue = WaybackQueue(run, n + 1, lambda _: True)
+        found = []
+        while handed := [*queue.next_round()]:
+            found += [item.record_id for item in handed]
+            for item in handed:
+                run.records.quotas[item.quota or ""].ended()  # nor has the archive got it
+        assert found == [item.record_id for item in items]
+        return time.process_time() - before
+
+
+def one_candidate_of_each_class(folder: Path, n: int, alike: bool) -> float:
+    """Many classes: each new record looks at none that have ended."""
+    quotas = [Quota(f"{number}", 1) for number in range(n)]
+
+    class Spider(CandidatesSpider[Any]):
+        name = "classes"
+
+        def quotas(self) -> Iterator[Quota]:
+            yield from quotas
+
+        async def candidates(self, quota: Quota) -> Iterator[Item]:
+            return iter([ImageItem(quota.key, [], quota.key, quota=quota.key)])
+
+    async def crawl() -> None:
+        spider = Spider.__new__(Spider)
+        async for output in spider.records():
+            if isinstance(output, ImageItem):
+                quota = quotas[int(output.record_id)]
+                quota.count(1)
+                quota.ended()
+
+    before = time.process_time()
+    asyncio.run(crawl())
+    assert not any(quota.short for quota in quotas)
+    return time.process_time() - before
+
+
 def one_group_in_the_table_of_duplicates(folder: Path, n: int, alike: bool) -> float:
     with closing(OutputDirectory(folder / "out")) as out, closing(Ledger(folder / "db")) as ledger:
         ledger.add_columns(["phash"])
@@ -174,6 +227,8 @@ PARTS = [
     (one_picture_in_a_class, 300),
     (one_picture_better_and_better, 300),
     (one_group_in_the_table_of_duplicates, 500),
+    (one_class_in_the_wayback_machine, 300),
+    (one_candidate_of_each_class, 1500),
 ]
 
 

@@ -57,36 +57,49 @@ class WaybackQueue:
 
     def __init__(self, run: Run, limit: int, is_mine: Callable[[str], bool]) -> None:
         self._run = run
-        self._left = limit
+        self._limit = self._left = limit
         self._is_mine = is_mine
-        self._tried: set[str] = set()
+        self._classes: dict[str, str] | None = None  # open ones; the last id looked at of each
 
     def next_round(self) -> Iterator[Item]:
         """Yield items to look for now; none if there is nothing more to do."""
+        if not self._left:
+            return
         for entry in self._entries():
-            quota = self._run.records.quotas.get(entry.quota or "")
-            if entry.record_id in self._tried or (quota is not None and not quota.room):
-                continue
             if not self._left:
                 logger.warning(
                     "%s records were looked for in the Wayback Machine, the most that one run "
                     "asks for (-s WAYBACK_MAX=...). The same command again goes on from here.",
-                    f"{len(self._tried):,}",
+                    f"{self._limit:,}",
                 )
                 return
             self._left -= 1
-            self._tried.add(entry.record_id)
             item = entry.to_item()
             assert isinstance(entry.result, Missing)
             item.previous_failure = entry.result
+            quota = self._run.records.quotas.get(entry.quota or "")
             if quota is not None:
                 quota.hand_out()
             yield item
 
     def _entries(self) -> Iterator[LedgerEntry]:
+        """Yield what could be needed now: of each record once in all rounds."""
         self._run.recorder.flush()
-        for page in _pages(self._run, GONE):
-            yield from (e for e in page if self._is_mine(e.quota or e.record_id))
+        quotas = self._run.records.quotas
+        if self._classes is None:
+            self._classes = dict.fromkeys(quotas, "")
+            for page in _pages(self._run, GONE):
+                others = (entry for entry in page if entry.quota not in quotas)
+                yield from (e for e in others if self._is_mine(e.quota or e.record_id))
+        for key in [*self._classes]:
+            while room := quotas[key].room:
+                page = [*self._run.ledger.entries(GONE, self._classes[key], room, key)]
+                if not page:
+                    del self._classes[key]
+                    break
+                for entry in page:
+                    self._classes[key] = entry.record_id
+                    yield entry
 
 
 def _pages(run: Run, outcomes: Collection[Outcome]) -> Iterator[list[LedgerEntry]]:

@@ -7,7 +7,8 @@ transaction: an entry is complete or absent, however the process ends.
 from __future__ import annotations
 
 import sqlite3
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from imgcrawl.dataset.entries import RECORD_COLUMNS, ClassCount, LedgerEntry
@@ -15,6 +16,7 @@ from imgcrawl.dataset.schema import SENT_URL, connect, describe_error
 from imgcrawl.records.errors import OutputError
 from imgcrawl.records.items import Stored
 from imgcrawl.records.outcomes import Outcome
+from imgcrawl.text.addresses import host_of
 from imgcrawl.text.redact import utf8
 
 if TYPE_CHECKING:
@@ -138,12 +140,12 @@ class Ledger:
         ).fetchone()
         return LedgerEntry.from_row(row) if row else None
 
-    def of_quota(self, key: str) -> list[LedgerEntry]:
-        """Return the stored records of a class that has a quota."""
+    def of_quota(self, key: str) -> Iterator[LedgerEntry]:
+        """Yield the stored records of a class that has a quota."""
         rows = self._db.execute(
             "SELECT * FROM records WHERE quota = ? AND outcome = 'stored'", (key,)
         )
-        return [LedgerEntry.from_row(row) for row in rows]
+        return map(LedgerEntry.from_row, rows)
 
     def write_quotas(self, quotas: Iterable[Quota]) -> None:
         """Write the quotas of classes."""
@@ -207,14 +209,19 @@ class Ledger:
         return int(row.fetchone()[0] or 0)
 
     def entries(
-        self, outcomes: Iterable[Outcome], after: str = "", limit: int = -1
+        self, outcomes: Iterable[Outcome], after: str = "", limit: int = -1, quota: str = ""
     ) -> Iterator[LedgerEntry]:
-        """Yield entries of the given outcomes with an id above `after`, in order of their ids."""
+        """Yield entries of the given outcomes with an id above `after`, in order of their ids.
+
+        quota: only candidates of this class
+        """
         words = [str(outcome) for outcome in outcomes]
+        # The plus keeps SQLite from walking through the outcomes of all classes.
+        one_class = "quota = ? AND +" if quota else ""
         rows = self._db.execute(
-            f"SELECT * FROM records WHERE outcome IN ({', '.join('?' * len(words))})"  # noqa: S608 - question marks
+            f"SELECT * FROM records WHERE {one_class}outcome IN ({', '.join('?' * len(words))})"  # noqa: S608 - question marks
             " AND record_id > ? ORDER BY record_id LIMIT ?",
-            (*words, after, limit),
+            (*([quota] if quota else ()), *words, after, limit),
         )
         return map(LedgerEntry.from_row, rows)
 
@@ -228,10 +235,15 @@ class Ledger:
         )
         return {str(value): count for value, count in rows}
 
-    def failed_urls(self) -> Iterator[tuple[str, str]]:
-        """Yield (URL, outcome) of every missing record."""
-        rows = self._db.execute("SELECT url, outcome FROM records WHERE outcome != 'stored'")
-        return ((row["url"] or "", row["outcome"]) for row in rows)
+    def failed_hosts(self) -> Iterator[tuple[str, dict[str, int]]]:
+        """Yield each host with missing records, and their number by outcome; sorted."""
+        self._db.create_function("host_of", 1, host_of, deterministic=True)
+        rows = self._db.execute(
+            "SELECT host_of(url) AS host, outcome, count(*) FROM records"
+            " WHERE outcome != 'stored' GROUP BY host, outcome ORDER BY host, outcome"
+        )
+        for host, counts in groupby(rows, key=itemgetter(0)):
+            yield host, {outcome: n for _, outcome, n in counts}
 
     def bookmarks(self) -> dict[str, str]:
         """Return the committed bookmarks by key."""

@@ -76,10 +76,17 @@ class RecordFiles:
         if self._uploader is not None:
             self._uploader.discard_soon(file_name)
         (self._out.root / file_name).unlink(missing_ok=True)
+        for copy in self.copies(file_name):
+            (self._out.root / copy).unlink(missing_ok=True)
+
+    def copies(self, file_name: str) -> list[str]:
+        """Return the names that smaller copies of a stored file have, whether or not they exist.
+
+        A folder of a class may hold ten thousand files: it is not looked through.
+        """
         stem = file_name.rpartition(".")[0] or file_name
-        for size in self._out.root.glob("sizes/*"):
-            for extension in EXTENSIONS:
-                (size / f"{stem}{extension}").unlink(missing_ok=True)
+        sizes = (size.name for size in self._out.root.glob("sizes/*"))
+        return [f"sizes/{size}/{stem}{extension}" for size in sizes for extension in EXTENSIONS]
 
     def replace(self, old: str, new: str) -> None:
         """Remove a stored file whose record has another one by now; copies of the same name stay.

@@ -12,7 +12,6 @@ from imgcrawl.storage.remote_directory import RemoteDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from concurrent.futures import Future
     from pathlib import Path
 
     from imgcrawl.storage.directory import OutputDirectory
@@ -38,7 +37,6 @@ class Uploader:
         self._every = float(settings["STORE_CHECKPOINT"])
         self._failed = failed
         self._threads = ThreadPoolExecutor(max(1, int(settings["STORE_CONNECTIONS"])), "store")
-        self._removals: list[Future[None]] = []
         self._in_a_row = 0
         self._checkpoints: asyncio.Task[None] | None = None
         self.pending = False  # whether a file is left here that the next run must look for
@@ -101,8 +99,7 @@ class Uploader:
 
     def discard_soon(self, name: str, *, copies: bool = True) -> None:
         """Remove a record's file, and its smaller copies, from the store in the background."""
-        self._removals = [each for each in self._removals if not each.done()]
-        self._removals.append(self._threads.submit(self._discard, name, copies=copies))
+        self._threads.submit(self._discard, name, copies=copies)
 
     async def discard(self, name: str) -> None:
         """Remove a record's files from the store."""

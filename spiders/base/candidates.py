@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 from imgcrawl.records.errors import SourceError
@@ -44,20 +45,21 @@ class CandidatesSpider(DatasetSpider[A]):
         """Yield quotas and their candidates."""
         self._changed = asyncio.Event()
         self._exhausted: set[Quota] = set()
+        self._counted: dict[Quota, None] = {}  # those whose numbers have changed
         quotas = list(self.quotas())
         yield Expects(sum(quota.wanted for quota in quotas), note=f"{len(quotas):,} classes.")
         waiting = deque(quotas)
         active: dict[Quota, _Class] = {}
-        ended: list[Quota] = []
+        ended: set[Quota] = set()
         while True:
             while waiting and len(active) < ACTIVE:
                 quota = waiting.popleft()
-                quota.changed = self._changed.set
+                quota.changed = partial(self._note, quota)
                 yield quota
                 if quota.short:
                     active[quota] = _Class(asyncio.create_task(self._open(quota)))
                 else:
-                    ended.append(quota)
+                    ended.add(quota)
             self._changed.clear()
             for quota, candidates in list(active.items()):
                 while quota.room and (item := candidates.next()) is not None:
@@ -65,16 +67,22 @@ class CandidatesSpider(DatasetSpider[A]):
                     yield item
                 if not quota.in_flight and (not quota.short or candidates.exhausted):
                     del active[quota]
-                    ended.append(quota)
+                    ended.add(quota)
                     self._report(quota)
-            again = [quota for quota in ended if quota.room and quota not in self._exhausted]
-            if again:
-                ended = [quota for quota in ended if quota not in again]
+            counted, self._counted = self._counted, {}
+            lost = (quota for quota in counted if quota in ended and quota.room)
+            if again := [quota for quota in lost if quota not in self._exhausted]:
+                ended.difference_update(again)
                 waiting.extend(again)
             elif not active and not waiting:
                 return
             elif not waiting or len(active) >= ACTIVE:
                 await self._changed.wait()
+
+    def _note(self, quota: Quota) -> None:
+        """Look at a class again: there may be twenty thousand that have ended."""
+        self._counted[quota] = None
+        self._changed.set()
 
     async def _open(self, quota: Quota) -> Iterator[Item]:
         """Return the candidates of a class; none, with a note, if it has no list."""
