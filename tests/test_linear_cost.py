@@ -220,14 +220,14 @@ def one_group_of_near_pictures(folder: Path, n: int, alike: bool) -> float:
 
 
 PARTS = [
-    (one_picture_of_a_host, 300),
-    (one_picture_of_many_hosts, 300),
-    (one_picture_at_one_url, 300),
-    (one_dead_url, 300),
-    (one_picture_in_a_class, 300),
-    (one_picture_better_and_better, 300),
+    (one_picture_of_a_host, 200),
+    (one_picture_of_many_hosts, 200),
+    (one_picture_at_one_url, 200),
+    (one_dead_url, 200),
+    (one_picture_in_a_class, 200),
+    (one_picture_better_and_better, 200),
     (one_group_in_the_table_of_duplicates, 500),
-    (one_class_in_the_wayback_machine, 300),
+    (one_class_in_the_wayback_machine, 200),
     (one_candidate_of_each_class, 1500),
 ]
 

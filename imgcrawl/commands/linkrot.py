@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from imgcrawl.dataset.linkrot import LinkRot, write_link_rot
@@ -42,17 +43,16 @@ def show(console: Console, found: LinkRot) -> None:
     from rich.markup import escape  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    for by, groups in found.items():
-        if not groups or (by == "all" and not groups["all"].links):
+    for by in found.KINDS:
+        if not (n_groups := found.n_groups(by)):
             continue
-        worst = sorted(groups.items(), key=lambda pair: (-pair[1].gone, pair[0]))
-        more = f", the {SHOWN} with most gone of {len(worst):,}" if len(worst) > SHOWN else ""
+        more = f", the {SHOWN} with most gone of {n_groups:,}" if n_groups > SHOWN else ""
         table = Table(title="All links" if by == "all" else f"By {by}{more}", title_justify="left")
         table.add_column("" if by == "all" else by, max_width=40)
         for name in ("links", "gone", "share", "recovered"):
             table.add_column(name, justify="right")
         table.add_column("why")
-        for key, rot in worst[:SHOWN]:
+        for key, rot in islice(found.groups(by), SHOWN):
             why = ", ".join(
                 f"{reason} {n:,}" for reason, n in rot.reasons.most_common(99 if by == "all" else 4)
             )

@@ -36,7 +36,7 @@ class NearDuplicates:
     pictures: (record id, SHA-256, hash: 16 hexadecimal digits); other values are left out
 
     Nearness is transitive: two records of a group may differ by more. Records are in a temporary
-    file, the different hashes in memory, some 60 bytes each.
+    file, the different hashes in memory, some 100 bytes each.
     """
 
     def __init__(self, pictures: Iterable[tuple[str, str, str]]) -> None:
