@@ -40,6 +40,8 @@ class Storage(Protocol):
     """
 
     is_local: bool  # whether looking at a file costs no request
+    # Whether a condition counts; an S3 store that knows none is found out at the first write.
+    is_conditional: bool = True
 
     def __str__(self) -> str:
         """Return the address, or the path of the folder."""
@@ -58,8 +60,8 @@ class Storage(Protocol):
         self.put(file, name, metadata)
         file.unlink()
 
-    def write(self, name: str, data: bytes, expected: str | None) -> str:
-        """Store a small file on a condition, and return its new version.
+    def write(self, name: str, source: bytes | Path, expected: str | None) -> str:
+        """Store bytes, or a copy of a file, on a condition, and return the new version.
 
         expected: the version that it must have now; None if there must be none
         Raises ConflictError if that is not so (as far as the store can tell), and ValueError.
@@ -86,8 +88,12 @@ class Storage(Protocol):
     def version(self, name: str) -> str | None:
         """Return the version of a file, or None if there is none."""
 
-    def remove(self, name: str) -> None:
-        """Remove a file, if there is one."""
+    def remove(self, name: str, expected: str | None = None) -> None:
+        """Remove a file, if there is one.
+
+        expected: the version that it must have now, if that matters
+        Raises ConflictError if it has another (as far as the store can tell).
+        """
 
     def list(self, prefix: str = "") -> Iterator[tuple[str, int]]:
         """Yield (name, size in bytes) of every file whose name begins with `prefix`, unsorted."""

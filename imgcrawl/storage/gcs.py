@@ -98,19 +98,23 @@ class GcsStorage(Storage):
             else:
                 blob.upload_from_filename(str(source), **options)
 
-    def write(self, name: str, data: bytes, expected: str | None) -> str:
-        """Store a small file if it has the expected generation, and return its new one."""
+    def write(self, name: str, source: bytes | Path, expected: str | None) -> str:
+        """Store bytes or a file if it has the expected generation, and return its new one."""
         require_name(name)
-        blob = self._blob(name)
+        in_parts = not isinstance(source, bytes) and source.stat().st_size > PART
+        blob = self._blob(name, chunk_size=PART if in_parts else None)
+        options = {
+            "content_type": content_type(source, name),
+            "if_generation_match": int(expected or 0),
+            "timeout": _TIMEOUT,
+            "retry": DEFAULT_RETRY,
+        }
         with self._translated_errors():
             try:
-                blob.upload_from_string(
-                    data,
-                    content_type=content_type(data, name),
-                    if_generation_match=int(expected or 0),
-                    timeout=_TIMEOUT,
-                    retry=DEFAULT_RETRY,
-                )
+                if isinstance(source, bytes):
+                    blob.upload_from_string(source, **options)
+                else:
+                    blob.upload_from_filename(str(source), **options)
             except PreconditionFailed as error:
                 raise ConflictError(name) from error
             return str(blob.generation)
@@ -154,13 +158,17 @@ class GcsStorage(Storage):
             blob = self._found(name)
             return str(blob.generation) if blob is not None else None
 
-    def remove(self, name: str) -> None:
-        """Remove a file, if there is one."""
+    def remove(self, name: str, expected: str | None = None) -> None:
+        """Remove a file, if there is one, and of the expected generation if one is given."""
+        generation = int(expected) if expected else None
         with self._translated_errors():
             try:
-                self._blob(name).delete(timeout=_TIMEOUT)
-            except NotFound:
-                return
+                self._blob(name).delete(timeout=_TIMEOUT, if_generation_match=generation)
+            except NotFound as error:
+                if generation is not None:
+                    raise ConflictError(name) from error
+            except PreconditionFailed as error:
+                raise ConflictError(name) from error
 
     def list(self, prefix: str = "") -> Iterator[tuple[str, int]]:
         """Yield (name, size in bytes) of every file whose name begins with `prefix`."""

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KEY = ".lock"
+
+
+# Linux's monotonic clock stands still while a machine is suspended; this one does not.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def _clock() -> float:
+    return time.clock_gettime(_CLOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,8 @@ class Lease:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         self._me = _Holder(scratch, socket.gethostname(), os.getpid(), now)
         self._version: str | None = None
+        self._renewed_at = _clock()
+        self._renewing = threading.Lock()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self.after_death = False  # whether the run before did not release it
@@ -75,7 +86,7 @@ class Lease:
             # A scratch folder may have been copied to another machine with all that is on this one.
             if (holder.scratch, holder.host) == (self._me.scratch, self._me.host):
                 logger.info("The run before this one ended without a word; this one goes on.")
-            elif age < self._stale:
+            elif age < self._stale or self._moves(found):
                 raise self._in_use(holder, age)
             else:
                 logger.warning(
@@ -83,12 +94,56 @@ class Lease:
                     "and its place taken.",
                     *(holder.host, holder.process, age),
                 )
+        self._renewed_at = _clock()
         with suppress(ConflictError):
             self._write(found.version if found else None)
         # The run that is in it now has it: an answer may have been lost on the way, and not every
         # store knows conditions, so that of two at the same moment the later writer has it.
         if not self._is_mine():
             raise self._in_use(None, 0)
+
+    def _moves(self, found: StoredObject) -> bool:
+        """Return whether a lock that looks stale is renewed: this machine's clock may be wrong."""
+        seconds = 2 * self._renewed_every
+        logger.info("A lock without a sign of life: watching it for %.0f s.", seconds)
+        for _ in range(4):
+            time.sleep(seconds / 4)
+            now = self._store.read(KEY)
+            if now is not None and now.version != found.version:
+                return True
+        return False
+
+    @property
+    def _renewed_every(self) -> float:
+        return max(self._stale / 6, 0.1)
+
+    def require(self) -> None:
+        """Return if this run has the lock surely; else renew it. Raises StoreError if it is lost.
+
+        A machine that was suspended, or cut off, does not know how long: before it writes or
+        removes anything it asks.
+        """
+        if self.lost is None and _clock() - self._renewed_at > self._renewed_every * 2:
+            self.renew()
+        if self.lost is not None:
+            raise StoreError(self.lost, hopeless=True)
+
+    def renew(self) -> None:
+        """Renew the lock now; `lost` is set if another run has it. Raises StoreError."""
+        with self._renewing:
+            before = _clock()
+            try:
+                if not self._store.is_conditional and not self._is_mine():
+                    raise ConflictError(KEY)
+                self._version = self._write(self._version)
+            except ConflictError:
+                if not self._is_mine():  # else it is our own write, whose answer was lost
+                    self.lost = (
+                        f"Another run took {self._store} over, since this one had not been "
+                        "heard of. This one stops here; nothing is lost."
+                    )
+                    return
+            self._renewed_at = before
 
     def keep(self, on_lost: Callable[[], None]) -> None:
         """Renew the lock until `release`; `on_lost` is called, in a thread, if that fails."""
@@ -100,25 +155,17 @@ class Lease:
         self._ended.set()
         if self._thread is not None:
             self._thread.join()
-        if self.lost is None:
-            self._store.remove(KEY)
+        if self.lost is not None or not self._is_mine():
+            return
+        with suppress(ConflictError):
+            self._store.remove(KEY, self._version)
 
     def _renew(self, on_lost: Callable[[], None]) -> None:
-        silent = 0.0
-        every = max(self._stale / 6, 0.1)
-        while not self._ended.wait(every):
+        while not self._ended.wait(self._renewed_every):
             try:
-                with suppress(ConflictError):
-                    self._version = self._write(self._version)
-                    silent = 0.0
-                    continue
-                if not self._is_mine():
-                    self.lost = (
-                        f"Another run took {self._store} over, since this one had not been "
-                        "heard of. This one stops here; nothing is lost."
-                    )
+                self.renew()
             except StoreError as error:
-                silent += every
+                silent = _clock() - self._renewed_at
                 logger.warning("The lock could not be renewed: %s", error)
                 if silent >= self._stale:
                     self.lost = f"The lock could not be renewed for {silent:.0f} s: {error}"

@@ -61,10 +61,10 @@ class LocalStorage(Storage):
         """Rename a file to its final name. Raises OSError and ValueError."""
         self._publish(os.fspath(file), name, metadata)
 
-    def write(self, name: str, data: bytes, expected: str | None) -> str:
-        """Store a small file on a condition, and return its new version."""
+    def write(self, name: str, source: bytes | Path, expected: str | None) -> str:
+        """Store bytes, or a copy of a file, on a condition, and return the new version."""
         require_name(name)
-        target, temporary = self._path(name), self._temporary(data)
+        target, temporary = self._path(name), self._temporary(source)
         try:
             version = _version_of(os.lstat(temporary))
             if expected is None:
@@ -119,9 +119,20 @@ class LocalStorage(Storage):
         found = self._stat(name)
         return None if found is None else _version_of(found)
 
-    def remove(self, name: str) -> None:
-        """Remove a file, if there is one."""
-        Path(self._path(name)).unlink(missing_ok=True)
+    def remove(self, name: str, expected: str | None = None) -> None:
+        """Remove a file, if there is one. Raises ConflictError if it is not the expected one."""
+        path = Path(self._path(name))
+        if expected is None:
+            path.unlink(missing_ok=True)
+            return
+        try:
+            with open_plain(path) as found:
+                fcntl.flock(found, fcntl.LOCK_EX)  # as `write` does
+                if self.version(name) != expected:
+                    raise ConflictError(name)
+                path.unlink()
+        except FileNotFoundError as error:
+            raise ConflictError(name) from error
 
     def list(self, prefix: str = "") -> Iterator[tuple[str, int]]:
         """Yield (name, size in bytes) of every complete file; links are not followed."""

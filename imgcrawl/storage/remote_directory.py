@@ -15,8 +15,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imgcrawl.records.errors import StoreError
 from imgcrawl.storage.address import BucketAddress
-from imgcrawl.storage.base import NO_METADATA
-from imgcrawl.storage.directory import CLASSES, DUPLICATES, FAILURES, LEDGER, METADATA
+from imgcrawl.storage.base import NO_METADATA, ConflictError
+from imgcrawl.storage.directory import (
+    CLASSES,
+    DUPLICATES,
+    FAILURES,
+    LEDGER,
+    METADATA,
+    OWN_FILES,
+)
 from imgcrawl.storage.lease import Lease
 from imgcrawl.storage.listing import Listing
 from imgcrawl.storage.local import LocalStorage
@@ -31,6 +38,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_TURNS = 3  # of a put that meets another's
 _OPTIONAL: Final = (CLASSES, DUPLICATES)  # tables that a run removes if they are empty
 _NOTES = ".store.json"  # in the scratch folder: its id, and which ledger it has
 _LISTING = ".listing.sqlite"
@@ -60,6 +68,7 @@ class RemoteDirectory:
         self.listing = Listing(out.root / _LISTING)
         self._writing = Lock()  # one checkpoint at a time, and none after the end
         self._ended = False
+        self._versions: dict[str, str | None] = {}  # of what each run writes, as this one knows it
         self._fetched: dict[str, _Mark] = {}  # files that came from the store, and are there
 
     def begin(self) -> None:
@@ -69,7 +78,7 @@ class RemoteDirectory:
         """
         self.lease.take()
         try:
-            there = self.store.version(LEDGER)
+            there = self._versions[LEDGER] = self.store.version(LEDGER)
             if there is not None and there != self._notes["ledger"]:
                 self._bring_ledger(there)
         except BaseException:
@@ -88,7 +97,10 @@ class RemoteDirectory:
 
     def list_files(self) -> int:
         """List the objects of the store, and return their number."""
-        return self.listing.fill(self.store.list())
+        count = self.listing.fill(self.store.list())
+        for name in OWN_FILES - self._versions.keys():
+            self._versions[name] = self.store.version(name) if self.listing.has(name) else None
+        return count
 
     def files(self, name: str) -> list[str]:
         """Return the files of that name in the scratch folder: itself, or all below it."""
@@ -136,6 +148,7 @@ class RemoteDirectory:
     def discard(self, name: str, *, copies: bool = True) -> None:
         """Remove a record's file, or folder, from the store; copies: its smaller copies, too."""
         self._fetched.pop(name, None)
+        self.lease.require()
         for key in self.listing.of_record(name) if copies else [name]:
             self.store.remove(key)
             self.listing.remove(key)
@@ -171,6 +184,7 @@ class RemoteDirectory:
             self._ended = True
         if self.lease.lost is not None:
             raise StoreError(self.lease.lost)
+        self.lease.require()
         for name in _OPTIONAL:
             if not (self.out.root / name).exists() and self.listing.has(name):
                 self.store.remove(name)
@@ -181,7 +195,7 @@ class RemoteDirectory:
                 for name in self.files(path.name) if files else ():
                     self.upload(name)
             else:
-                self._put(path, path.name, NO_METADATA)
+                self._put_own(path, path.name)
                 if path.name not in {METADATA, FAILURES}:
                     path.unlink()  # another machine may write a newer one meanwhile
         self._put_ledger(self.out.root / LEDGER)
@@ -195,10 +209,33 @@ class RemoteDirectory:
         self.lease.release()
 
     def _put(self, path: Path, name: str, metadata: Mapping[str, str]) -> None:
-        if self.lease.lost is not None:
-            raise StoreError(self.lease.lost, hopeless=True)
+        """Put a record's file. A run that wakes in the middle of it puts what it says it is."""
+        self.lease.require()
         size = path.stat().st_size
         self.store.put(path, name, metadata)
+        self.listing.add(name, size)
+
+    def _put_own(self, path: Path, name: str) -> None:
+        """Put a file that every run writes, in the place of the version that this one knows.
+
+        If another has been put since, the lock tells whose it is: a run that has lost it overwrites
+        nothing; the one that has it replaces what a run that woke too late had put.
+        Raises StoreError.
+        """
+        if not self.store.is_conditional:
+            self.lease.renew()
+        self.lease.require()
+        size = path.stat().st_size
+        for _ in range(_TURNS):
+            try:
+                self._versions[name] = self.store.write(name, path, self._versions.get(name))
+                break
+            except ConflictError:
+                self.lease.renew()
+                self.lease.require()
+                self._versions[name] = self.store.version(name)
+        else:
+            raise StoreError(f"{self.address}: {name} is written by others all the time")
         self.listing.add(name, size)
 
     def _put_begin(self, name: str, size: int) -> None:
@@ -211,12 +248,12 @@ class RemoteDirectory:
                     size -= len(piece)
         except FileNotFoundError:
             return
-        self._put(copy, name, NO_METADATA)
+        self._put_own(copy, name)
         copy.unlink()
 
     def _put_ledger(self, file: Path) -> None:
-        self._put(file, LEDGER, NO_METADATA)
-        self._note(self.store.version(LEDGER))
+        self._put_own(file, LEDGER)
+        self._note(self._versions[LEDGER])
 
     def _read_notes(self) -> dict[str, str]:
         notes = {"scratch": str(uuid.uuid4()), "ledger": ""}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
+import logging
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from typing import IO, TYPE_CHECKING, Any
 
 import boto3
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imgcrawl.storage.address import BucketAddress
+
+logger = logging.getLogger(__name__)
 
 _GONE = {"404", "NoSuchKey", "NotFound"}
 _CONFLICT = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
@@ -115,20 +118,36 @@ class S3Storage(Storage):
                     Config=self._transfer,
                 )
 
-    def write(self, name: str, data: bytes, expected: str | None) -> str:
-        """Store a small file if it has the expected ETag, and return its new one."""
+    def write(self, name: str, source: bytes | Path, expected: str | None) -> str:
+        """Store bytes or a file if it has the expected ETag, and return its new one.
+
+        In one request: S3 takes 5 GiB so.
+        """
         condition = {"IfNoneMatch": "*"} if expected is None else {"IfMatch": expected}
-        place = {**self._writable(name), "Body": data, "ContentType": content_type(data, name)}
-        with self._translated_errors():
-            try:
-                answer = self._client.put_object(**place, **condition)
-            except ClientError as error:
-                if _code(error) in _CONFLICT | _GONE:
-                    raise ConflictError(name) from error
-                if _code(error) not in _NOT_CONDITIONAL:
-                    raise
-                answer = self._client.put_object(**place)  # the caller reads it once more
+        place = {**self._writable(name), "ContentType": content_type(source, name)}
+        with self._translated_errors(), _opened(source) as body:
+            if self.is_conditional:
+                try:
+                    answer = self._client.put_object(**place, Body=body, **condition)
+                    return str(answer["ETag"])
+                except ClientError as error:
+                    self._require_unconditional(name, error)
+                    _rewind(body)
+            answer = self._client.put_object(**place, Body=body)
             return str(answer["ETag"])
+
+    def _require_unconditional(self, name: str, error: ClientError) -> None:
+        """Raise an error of a conditional request, unless it is that the store knows none."""
+        if _code(error) in _CONFLICT | _GONE:
+            raise ConflictError(name) from error
+        if _code(error) not in _NOT_CONDITIONAL:
+            raise error
+        self.is_conditional = False
+        logger.warning(
+            "%s knows no conditional requests: of two runs that write it at the same moment, one "
+            "may overwrite what the other has written. Do not start a second one.",
+            self._address,
+        )
 
     def read(self, name: str) -> StoredObject | None:
         """Return a small file whole, or None if there is none."""
@@ -169,9 +188,15 @@ class S3Storage(Storage):
         head = self._head(name)
         return None if head is None else str(head["ETag"])
 
-    def remove(self, name: str) -> None:
-        """Remove a file, if there is one."""
+    def remove(self, name: str, expected: str | None = None) -> None:
+        """Remove a file, if there is one, and of the expected ETag if one is given."""
         with self._translated_errors():
+            if expected is not None and self.is_conditional:
+                try:
+                    self._client.delete_object(**self._at(name), IfMatch=expected)
+                    return
+                except ClientError as error:
+                    self._require_unconditional(name, error)
             self._client.delete_object(**self._at(name))
 
     def list(self, prefix: str = "") -> Iterator[tuple[str, int]]:
@@ -228,6 +253,15 @@ class S3Storage(Storage):
             if isinstance(cause, ClientError):  # boto3 wraps the answer that stopped an upload
                 raise _store_error(self._address, cause) from error
             raise StoreError(f"{self._address} cannot be reached: {error}") from error
+
+
+def _opened(source: bytes | Path) -> AbstractContextManager[bytes | IO[bytes]]:
+    return nullcontext(source) if isinstance(source, bytes) else source.open("rb")
+
+
+def _rewind(body: bytes | IO[bytes]) -> None:
+    if not isinstance(body, bytes):
+        body.seek(0)
 
 
 def _code(error: ClientError) -> str:

@@ -187,6 +187,34 @@ def test_a_conditional_write_finds_what_it_expects_or_nothing_is_written(
     assert {name for name, _ in storage.list()} == set()
 
 
+def test_a_long_file_is_written_on_a_condition_too(storage: Storage, tmp_path: Path) -> None:
+    file = tmp_path / "ledger"
+    file.write_bytes(bytes(PART + 1))
+    first = storage.write("ledger", file, None)
+    assert storage.size("ledger") == PART + 1
+    file.write_bytes(b"second")
+    if not str(storage).startswith("gs"):  # the emulator has no conditions of uploads in parts
+        with pytest.raises(ConflictError):
+            storage.write("ledger", file, "other")
+    assert storage.write("ledger", file, first) == storage.version("ledger")
+    assert fetched(storage, "ledger", tmp_path)[0] == b"second"
+    assert file.exists()
+
+
+def test_another_version_is_not_removed(storage: Storage) -> None:
+    first = storage.write("a/.lock", b"1", None)
+    second = storage.write("a/.lock", b"2", first)
+    if str(storage).startswith("s3") or str(storage).startswith("gs"):
+        pytest.skip("the emulators ask no condition of a removal")
+    with pytest.raises(ConflictError):
+        storage.remove("a/.lock", first)
+    assert storage.version("a/.lock") == second
+    storage.remove("a/.lock", second)
+    assert storage.version("a/.lock") is None
+    with pytest.raises(ConflictError):
+        storage.remove("a/.lock", second)
+
+
 def test_of_many_writers_one_wins(storage: Storage) -> None:
     if str(storage).startswith("s3"):
         pytest.skip("moto looks and writes in two steps")

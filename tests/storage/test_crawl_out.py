@@ -175,6 +175,30 @@ def test_killed_and_resumed(
     assert len(pictures_asked(replica)) <= 120 - len(there)
 
 
+def test_suspended_and_woken_after_another_has_finished(
+    crawl: Crawler, replica: ReplicaProcess, s3: S3
+) -> None:
+    replica.faults([{"match": "^/isic-s3/images/", "kind": "latency", "ms": 100}])
+    kwargs = options(crawl, s3, STORE_CHECKPOINT="0.5", STORE_LOCK_STALE="3")
+    suspended = crawl.start("isic", num_images=160, **kwargs)
+    until(lambda: s3.keys(f"{PREFIX}ledger.sqlite"))
+    replica.until_asked("/isic-s3/images/", 40)
+    suspended.send_signal(signal.SIGSTOP)
+    replica.faults([])
+    time.sleep(3.1)
+    ended = crawl("isic", num_images=160, **options(crawl, s3, "b", STORE_LOCK_STALE="3"))
+    assert ended.status == 0, ended.log
+    held = {key: found.data for key, found in s3.objects(PREFIX).items()}
+    suspended.send_signal(signal.SIGCONT)
+    log = suspended.communicate(timeout=60)[0]
+    assert suspended.returncode == 1, log
+    assert "Another run took" in log
+    assert {key: found.data for key, found in s3.objects(PREFIX).items()} == held
+    out = mirrored(crawl, s3)
+    out.verify()
+    assert len(out.rows()) == 160
+
+
 def test_files_of_any_size_and_name(crawl: Crawler, replica: ReplicaProcess, store: Store) -> None:
     # The emulator unescapes names twice.
     odd = "data/a b+&%41#ä.bin" if store.scheme == "s3" else "data/a b+&ä.bin"

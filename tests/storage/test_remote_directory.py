@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.records.errors import OutputError, StoreError
@@ -15,6 +17,7 @@ from imgcrawl.records.items import ImageItem, Stored
 from imgcrawl.storage.directory import LEDGER, METADATA, OutputDirectory
 from imgcrawl.storage.origin import Origin, object_metadata, proven_origin
 from imgcrawl.storage.remote_directory import RemoteDirectory
+from imgcrawl.storage.s3 import S3Storage
 from tests.stores import BUCKET
 
 if TYPE_CHECKING:
@@ -169,6 +172,98 @@ def test_a_run_that_lost_its_lock_puts_nothing(s3: S3, tmp_path: Path) -> None:
             remote.end()
         assert "images/1.jpg" not in s3.objects(PREFIX)
         assert (remote.out.root / "images/1.jpg").exists()
+
+
+def taken_over(store: Store, tmp_path: Path) -> RemoteDirectory:
+    """A run on a machine that is suspended, while one on another takes its place."""
+    out = OutputDirectory(tmp_path / "a")
+    settings = {
+        **store.settings,
+        "OUT_STORE": f"{store.scheme}://{BUCKET}/{PREFIX}",
+        "STORE_LOCK_STALE": 180,
+    }
+    remote = RemoteDirectory(out, settings)
+    remote.begin()
+    remote.list_files()
+    add_ledger(remote)
+    write(remote, METADATA, b"first")
+    remote.checkpoint({METADATA: 5})
+    return remote
+
+
+@pytest.mark.parametrize("renewed", [True, False])
+def test_a_run_that_wakes_overwrites_nothing_of_the_one_that_took_its_place(
+    renewed: bool, store: Store, tmp_path: Path
+) -> None:
+    first = taken_over(store, tmp_path)
+    with machine(store, tmp_path / "b", stale=0.0) as second:
+        second.list_files()
+        write(second, METADATA, b"second")
+        write(second, "summary.json", b"{}")
+        write(second, "images/1.jpg", b"second")
+        second.upload("images/1.jpg")
+        second.end()
+    there = {key: store.keys(PREFIX) for key in [PREFIX]}
+    held = {name: second.store.version(name) for name in (LEDGER, METADATA, "summary.json")}
+    # It knows of nothing: neither that it slept, nor what is in the store by now.
+    first.lease._renewed_at += 0 if renewed else -3600
+    late = partial(first.checkpoint, {}) if renewed else partial(first.discard, "images/1.jpg")
+    with pytest.raises(StoreError, match="Another run took"):
+        late()
+    assert first.lease.lost
+    assert first.checkpoint({METADATA: 5}) == 0
+    with pytest.raises(StoreError, match="Another run took"):
+        first.end()
+    assert {name: first.store.version(name) for name in held} == held
+    assert {key: store.keys(PREFIX) for key in [PREFIX]} == there
+    first.close()
+    first.out.close()
+
+
+def test_a_run_that_has_the_lock_replaces_what_a_late_one_had_put(
+    store: Store, tmp_path: Path
+) -> None:
+    first = taken_over(store, tmp_path)
+    with machine(store, tmp_path / "b", stale=0.0) as second:
+        second.list_files()
+        first.store.write(METADATA, b"late", first.store.version(METADATA))  # in the last moment
+        write(second, METADATA, b"second")
+        second.end()
+        found = second.store.read(METADATA)
+        assert found is not None
+        assert found.data == b"second"
+    first.lease.lost = "it is told by now"
+    first.close()
+    first.out.close()
+
+
+def test_a_store_without_conditions_is_told_of_and_asked_each_time(
+    s3: S3, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(params: dict[str, Any], **_: Any) -> None:
+        if {"IfMatch", "IfNoneMatch"} & params.keys():
+            error = {"Error": {"Code": "NotImplemented", "Message": "no conditions"}}
+            raise ClientError(error, "PutObject")  # type: ignore[arg-type]
+
+    original = S3Storage.__init__
+
+    def made(self: S3Storage, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        for call in ("PutObject", "DeleteObject"):
+            self._client.meta.events.register(f"provide-client-params.s3.{call}", refuse)
+
+    monkeypatch.setattr(S3Storage, "__init__", made)
+    first = taken_over(s3, tmp_path)
+    assert caplog.text.count("knows no conditional requests") == 1
+    with machine(s3, tmp_path / "b", stale=0.0) as second:
+        second.list_files()
+        second.end()
+    held = second.store.version(LEDGER)
+    with pytest.raises(StoreError, match="Another run took"):
+        first.checkpoint({METADATA: 5})
+    assert first.store.version(LEDGER) == held
+    first.close()
+    first.out.close()
 
 
 def test_a_note_has_no_address_that_was_asked_and_fits() -> None:
