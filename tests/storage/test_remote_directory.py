@@ -207,7 +207,11 @@ def test_a_run_that_wakes_overwrites_nothing_of_the_one_that_took_its_place(
     held = {name: second.store.version(name) for name in (LEDGER, METADATA, "summary.json")}
     # It knows of nothing: neither that it slept, nor what is in the store by now.
     first.lease._renewed_at += 0 if renewed else -3600
-    late = partial(first.checkpoint, {}) if renewed else partial(first.discard, "images/1.jpg")
+    late = (
+        partial(first.checkpoint, {METADATA: 5})
+        if renewed
+        else partial(first.discard, "images/1.jpg")
+    )
     with pytest.raises(StoreError, match="Another run took"):
         late()
     assert first.lease.lost
