@@ -6,7 +6,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 TARGET := local
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-microscopy test browser scrapyd scrapyd-setup deploy lint format bench docs docs-tables docs-pictures lock clean
+.PHONY: help demo demo-microscopy test soak browser scrapyd scrapyd-setup deploy lint format bench docs docs-tables docs-pictures lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ demo-microscopy: $(VENV)/.volumes  ## five microscopy datasets at once, in small
 
 test: lint $(VENV)/.dev browser  ## lint, and every test
 	$(BIN)/pytest
+
+soak: $(VENV)/.dev browser  ## hundreds of kills and power cuts (an hour and more)
+	IMGCRAWL_SOAK=1 $(BIN)/pytest -m soak --timeout 7200
 
 browser: $(VENV)/.browser  ## a Chromium for the spider dynamic_page, unless there is one
 	@$(BIN)/python -m imgcrawl.browser.chromium || { echo "Getting a Chromium (once) ..."; \
