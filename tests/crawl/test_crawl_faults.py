@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conftest import until
+from tests.soak import times
 
 if TYPE_CHECKING:
     from replicas.process import ReplicaProcess
@@ -90,8 +91,9 @@ def undated(out: Out) -> list[dict[str, str]]:
     return [{k: v for k, v in row.items() if k != "downloaded_at"} for row in out.rows()]
 
 
-@pytest.mark.timeout(600)  # which starts two dozen crawls, one after the other
-def test_killed_at_twenty_moments_it_ends_as_if_undisturbed(
+@pytest.mark.soak
+@pytest.mark.timeout(600)  # which may start two dozen crawls, one after the other
+def test_killed_at_many_moments_it_ends_as_if_undisturbed(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:
     args: dict[str, Any] = {"num_images": 600, "descriptions": 1, "sizes": "16"}
@@ -99,10 +101,10 @@ def test_killed_at_twenty_moments_it_ends_as_if_undisturbed(
     whole = crawl("isic", out="whole", **args)
     assert whole.status == 0, whole.log
 
-    # So slow that none of the twenty comes to the end.
+    # So slow that none of them comes to the end.
     replica.faults([{"match": IMAGES, "kind": "latency", "ms": 200}])
     random = Random(7)
-    for _ in range(20):
+    for _ in range(times(few=4, many=20)):
         replica.reset()
         running = crawl.start("isic", out="killed", **args)
         replica.until_asked("/", random.randrange(1, 24))

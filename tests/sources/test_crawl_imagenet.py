@@ -14,6 +14,7 @@ from replicas.imagenet import fall11, urls
 from replicas.web import Mix, fate
 from spiders.imagenet import ImagenetSpider
 from tests.conftest import refusal, until
+from tests.soak import times
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -173,6 +174,7 @@ def stored(crawl: Crawler) -> int:
     return sum(1 for _ in crawl.out("killed").root.glob("n*/*"))
 
 
+@pytest.mark.soak
 def test_killed_and_resumed_it_is_the_same(
     crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
 ) -> None:
@@ -185,7 +187,7 @@ def test_killed_and_resumed_it_is_the_same(
     assert undisturbed.status == 0, undisturbed.log
     replica.faults([{"match": "/web/", "kind": "latency", "ms": 150}])
     random = Random(5)
-    for number in range(5):
+    for number in range(times(few=2, many=5)):
         wanted = number * 30 + random.randrange(1, 30)  # of 180
         process = crawl.start("imagenet", out="killed", **args)
         until(lambda of=process, n=wanted: of.poll() is not None or stored(crawl) >= n)
