@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     Part = Callable[[Path, int, bool], float]  # a folder, n records, all alike: CPU seconds
 
 ROUNDS = 4
-# Times as much a record among four times as many, and beside distinct ones: half of what a loop over
-# all makes of it, since other work on the machine and its caches cost up to the half more.
+# Times as much a record among four times as many, and beside distinct ones: half of what a loop
+# over all makes of it, since other work on the machine and its caches cost up to the half more.
 MOST = 2.0
 
 
