@@ -53,8 +53,8 @@ class Run:
             raise
         self.files = RecordFiles(self.out, local=local, uploader=self.uploader)
         # What leaves this machine is in its store before its row is written.
-        self._sync = DiskSync(self.out.root) if durable and local and remote is None else None
-        self.recorder = LedgerWriter(self.out, self.ledger, self.cannot_write, self._sync)
+        self.sync = DiskSync(self.out.root) if durable and local and remote is None else None
+        self.recorder = LedgerWriter(self.out, self.ledger, self.cannot_write, self.sync)
         self.records = RunRecords(self.ledger, self.recorder, self.files, self._disk_full)
         self.in_flight, self.counts = self.records.in_flight, self.records.counts
         self.started = time.monotonic()
@@ -142,12 +142,12 @@ class Run:
         """
         left = self.uploader is not None and self.uploader.pending
         try:
-            if self._sync is not None and whole:
-                self._sync()  # the tables and the summary, before the ledger says that all is well
+            if self.sync is not None and whole:
+                self.sync()  # the tables and the summary, before the ledger says that all is well
             self.ledger.set_state("open", "0" if whole and not left else "1")
             self.ledger.close()
-            if self._sync is not None:
-                self._sync.close()
+            if self.sync is not None:
+                self.sync.close()
             if self.uploader is not None:
                 self.uploader.end()
         finally:

@@ -37,3 +37,12 @@ class DiskSync:
     def close(self) -> None:
         """Let go of the folder."""
         os.close(self._fd)
+
+
+def sync_file(path: Path) -> None:
+    """Return once the bytes of a file are on the disk. Blocks. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fdatasync(fd)
+    finally:
+        os.close(fd)

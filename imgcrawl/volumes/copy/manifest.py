@@ -1,7 +1,7 @@
 """The manifest of a copy, the objects that are stored: on the disk, since there may be millions.
 
-While a copy is not complete its manifest is a small database; rows of it are written after the
-objects that they speak of. In the end it is a table beside the copy.
+While a copy is not complete its manifest is a small database; rows of it are written once the
+objects that they speak of are on the disk. In the end it is a table beside the copy.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-BATCH = 200  # rows that a kill may cost; what they speak of is found on the disk
+BATCH = 200  # rows that a kill may cost; objects whose MD5 is listed are found on the disk
 _CREATE = """
-PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -4000;
+PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -4000;
 CREATE TABLE IF NOT EXISTS objects (
     key TEXT PRIMARY KEY, folded TEXT NOT NULL, seen INTEGER NOT NULL,
     size INTEGER, etag TEXT, bytes INTEGER, sha256 TEXT
@@ -50,6 +50,7 @@ class CopyManifest:
     size_of: returns the bytes of an object's file, or None; None in place of the function if the
              files lie in a bucket, which is trusted to have what it was given
     digests: MD5 and SHA-256 of an object's file
+    sync:    brings the objects to the disk; None if they are elsewhere
     """
 
     def __init__(
@@ -58,9 +59,10 @@ class CopyManifest:
         table: Path,
         size_of: Callable[[str], int | None] | None,
         digests: Callable[[str], tuple[str, str]],
+        sync: Callable[[], None] | None = None,
     ) -> None:
         self._path, self._table = path, table
-        self._size_of, self._digests = size_of, digests
+        self._size_of, self._digests, self._sync = size_of, digests, sync
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
         self._noting = threading.Lock()  # is never held for long, so that `keep` need not wait
@@ -186,6 +188,8 @@ class CopyManifest:
     def _flush(self) -> None:
         with self._noting:
             rows, self._rows = self._rows, []
+        if rows and self._sync is not None:
+            self._sync()
         self._db.executemany(
             "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?)",
             ((r.key, r.key.casefold(), self._run, r.size, r.etag, r.bytes, r.sha256) for r in rows),
@@ -207,9 +211,11 @@ class CopyManifest:
         size = self._size_of(found.key) if self._size_of else None
         if size is None or found.size not in {None, size}:
             return None
-        # A run that was killed had stored it, and not come to note it.
+        # A run that was killed may have stored it and not noted it: its size alone proves nothing.
+        if not is_md5(found.etag):
+            return None
         md5, sha256 = self._digests(found.key)
-        if is_md5(found.etag) and md5 != found.etag:
+        if md5 != found.etag:
             return None
         kept = CopiedObject(found.key, found.size, found.etag, size, sha256)
         self.keep(kept)

@@ -76,6 +76,7 @@ class VolumeCopy:
             out.root / MANIFESTS / f"{folder}.tsv",
             (lambda key: self._storage.size(f"{folder}/{key}")) if self._storage.is_local else None,
             lambda key: digests_of(out.root / folder / key),
+            self._run.sync if self._storage.is_local else None,
         )
         self._failures = CopyFailures()
         self._bytes = self._absent = self._tries = 0

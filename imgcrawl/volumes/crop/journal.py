@@ -1,7 +1,7 @@
 """The blocks of a box that are on the disk already: a line each, in a file beside the voxels.
 
-What a killed process had written stays with the system, so that a line in the file means a block
-on the disk: the voxels are written first.
+A line in the file means a block on the disk: the voxels are brought there first, so that neither a
+kill nor a power cut leaves a line without them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.records.volume import Chunks
+from imgcrawl.storage.disk_sync import sync_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +22,7 @@ class CropJournal:
     """The journal of one file of voxels. `done`: the chunks of each finished block, by number."""
 
     def __init__(self, path: Path) -> None:
+        self._voxels = path
         self._path = path.with_name(f"{path.name}.blocks")
         self.done: dict[int, Chunks] = {}
 
@@ -40,6 +42,7 @@ class CropJournal:
 
     def add(self, number: int, chunks: Chunks) -> None:
         """Note a block that has been written. Raises OSError."""
+        sync_file(self._voxels)
         # Not created: the file may have been taken away meanwhile, and this be a late thread.
         with self._path.open("r+") as file:
             file.seek(0, 2)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from imgcrawl.records.volume import Chunks, Raw
+from imgcrawl.storage.disk_sync import sync_file
 from imgcrawl.volumes.crop.provenance import crop_bytes
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class CropParts:
 
     def finish(self, raw: Raw) -> None:
         """Note that all the voxels are there."""
+        sync_file(self.raw)
         temporary = self.done.with_suffix(".new")
         temporary.write_text(json.dumps(asdict(raw.chunks)), "utf-8")
         temporary.replace(self.done)
