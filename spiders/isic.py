@@ -177,7 +177,7 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
         return CursorList(key, url, args.offset, args.num_images)
 
     async def expects(self, wanted: CursorList, page: CursorPage) -> Expects:
-        """Return how much is still to come; the archive says it once, and only nearly."""
+        """Return how much is promised; the archive says it once, and only nearly."""
         promised = await super().expects(wanted, page)
         return await self._api.estimate(promised, self._params, page, self.args.images)
 

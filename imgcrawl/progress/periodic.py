@@ -49,7 +49,7 @@ class PeriodicExtension:
         return {
             "done": counts.done,
             "missing": counts.missing,
-            "expected": counts.expected,
+            "expected": counts.expected_now,
             "bytes": counts.bytes,
             "activity": self._run.records.describe_activity()[:MAX_ACTIVITY],
         }

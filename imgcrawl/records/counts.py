@@ -28,6 +28,7 @@ class Counts:
     replaced: int = 0  # candidates that failed; another takes their place, while there are any
     bytes: int = 0  # stored in this run
     expected: int | None = None  # records promised, as far as the source says
+    before: int = 0  # of these, read by earlier runs
     expected_bytes: int | None = None
     phase: str = "starting"
     files: dict[str, tuple[int, int | None]] = field(default_factory=dict)  # large ones under way
@@ -46,6 +47,11 @@ class Counts:
     def done(self) -> int:
         """Records that have their outcome, by this run or an earlier one."""
         return self.outcomes.total() - self.replaced + self.unchanged
+
+    @property
+    def expected_now(self) -> int | None:
+        """Records that this run brings to their end, as far as the source says."""
+        return None if self.expected is None else self.expected - self.before
 
     def add(self, result: Result, *, candidate: bool) -> None:
         """Count a record that ended in this run."""

@@ -105,11 +105,13 @@ class Expects:
     """How much a source promises, as it says itself; None where it does not say.
 
     records: how many; bytes: their sum; note: one line for people (licences, classes)
+    before:  how many of them earlier runs have read: this one goes on behind them
     """
 
     records: int | None = None
     bytes: int | None = None
     note: str = ""
+    before: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,11 +49,12 @@ class CursorApiSpider(DatasetSpider[A]):
         raise NotImplementedError
 
     async def expects(self, wanted: CursorList, page: CursorPage) -> Expects:
-        """Return how much is still to come, by the first page that this run reads."""
+        """Return how much is promised, by the first page that this run reads."""
         if page.count is None:
             return Expects()
         records = min(max(page.count - wanted.offset, 0), wanted.num_images or page.count)
-        return Expects(records - max(page.position - wanted.offset, 0))
+        before = min(max(page.position - wanted.offset, 0), records)
+        return Expects(records, before=before)
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
         """Yield the items of every record that is wanted, and a bookmark after each page."""
@@ -63,11 +64,12 @@ class CursorApiSpider(DatasetSpider[A]):
         if saved := self.bookmarks.get(wanted.key):
             start = CursorPosition.from_json(saved)
             self.logger.info("Going on at record %s of the list", f"{start.position:,}")
-        is_first = True
+        promised, last = None, 0
         async for page in read_pages(self, wanted.url, start):
-            if is_first:
-                is_first = False
-                yield await self.expects(wanted, page)
+            if promised is None:
+                promised = await self.expects(wanted, page)
+                yield promised
+            last = page.position + len(page.records)
             for number, record in enumerate(page.records, page.position):
                 if end is not None and number >= end:
                     return
@@ -75,3 +77,8 @@ class CursorApiSpider(DatasetSpider[A]):
                     async for item in self.records_of(record):
                         yield item
             yield Bookmark(wanted.key, page.resume.to_json())
+        # The count of a list that has grown is that of the run which read its first page.
+        if promised is not None and promised.records is not None:
+            more = last - wanted.offset - promised.records
+            if more > 0:
+                yield Expects(more)

@@ -52,6 +52,7 @@ def test_nights_of_an_archive_that_grows(tmp_path: Path, archive: ReplicaProcess
         assert everything(archive) - new - api_requests(archive) <= 5, archive.log()["paths"]
         assert len(ended.out.rows()) == records
         summary = ended.out.summary()
+        assert summary["records"] == {"stored": records, "missing": 0, "expected": records}
         assert summary["this_run"]["outcomes"].get("stored", 0) == new
         assert f"This run: {new:,} new" in ended.log, f"night {night}"
         assert "exit status 0: all stored" in ended.log
