@@ -10,24 +10,15 @@ import logging
 import re
 import unicodedata
 
+from imgcrawl.text.secrets import replace_secrets
+
 _ODD = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # controls, bidi marks, surrogates, line ends
 _LEFT_OUT = "***"
-_USER = re.compile(r"(?<=://)[^\s/?#\"'<>]*@")
-
-# Parameters that grant access: signatures of S3, Google, CloudFront, Azure, and such names.
-_SECRETS = (
-    "x-amz-signature|x-amz-credential|x-amz-security-token|x-goog-signature|x-goog-credential|"
-    "signature|sig|awsaccesskeyid|googleaccessid|access_token|auth_token|api_key|apikey|"
-    "password|passwd|secret|client_secret"
-)
-_PARAMETER = re.compile(rf"(?i)((?:[?&;]|%26)(?:{_SECRETS})=)[^&;#\s\"'<>]+")
 
 
 def without_secrets(text: str) -> str:
-    """Return a text with ``***`` for names, passwords and signatures in its URLs."""
-    if "@" in text:
-        text = _USER.sub(f"{_LEFT_OUT}@", text)
-    return _PARAMETER.sub(rf"\1{_LEFT_OUT}", text) if "=" in text else text
+    """Return a text with ``***`` for names, passwords, signatures and keys in its URLs."""
+    return replace_secrets(text, lambda _: _LEFT_OUT)
 
 
 def plain_text(text: str) -> str:

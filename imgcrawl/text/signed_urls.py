@@ -13,6 +13,8 @@ import hashlib
 import re
 from urllib.parse import SplitResult, unquote_plus, urlsplit
 
+from imgcrawl.text.secrets import replace_secrets
+
 MAX_ID = 500  # characters
 
 _ALWAYS = re.compile(
@@ -33,6 +35,7 @@ _GRANTS = frozenset(
 )
 _A_TIME = re.compile(r"\d{9,13}|\d{4}-?\d\d-?\d\d(T[\d:.]+Z?)?")
 _UNRESERVED = re.compile(r"%(2[dDeE]|3\d|[46][1-9a-fA-F]|[57][\daA]|5[fF]|7[eE])")
+_DIGEST = re.compile(r"~[0-9a-f]{12}")
 _PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -63,7 +66,8 @@ def stable_address(url: str) -> str:
 def address_id(url: str) -> str:
     """Return the id of a record that has no other: its address, without what may not be told.
 
-    At most 500 characters; a longer one ends in a digest.
+    A secret that may tell two pictures apart has a digest in its place. At most 500 characters; a
+    longer one ends in a digest.
     """
     try:
         parts = urlsplit(url)
@@ -74,7 +78,13 @@ def address_id(url: str) -> str:
         url = url.replace(f"{user}@", "", 1)
     if parts.query and (query := _unsigned(parts)) != parts.query:
         url = url.replace(f"?{parts.query}", f"?{query}" if query else "", 1)
-    return _cut(url)
+    return _cut(replace_secrets(url, _digest))
+
+
+def _digest(secret: str) -> str:
+    if _DIGEST.fullmatch(secret):
+        return secret
+    return f"~{hashlib.sha256(secret.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
 
 
 def _cut(text: str) -> str:

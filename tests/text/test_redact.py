@@ -6,6 +6,7 @@ import io
 import logging
 import unicodedata
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from imgcrawl.text.redact import PlainFormatter, plain_text, without_secrets
 from tests.conftest import Crawler
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SIGNED = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=SECRET&X-Amz-Signature=SECRET"
@@ -43,6 +45,71 @@ SIGNED = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=SECRET&X-Amz-Signatu
 )
 def test_what_lets_somebody_in_is_left_out(text: str, shown: str) -> None:
     assert without_secrets(text) == shown
+    assert without_secrets(shown) == shown
+
+
+SECRET = "kq8S9dKx0Pz1mQw7vR3tY5uA"
+NAMES = [
+    *("token", "access_token", "Auth", "api-key", "X-API-Key", "client_secret", "password", "sig"),
+    *("Policy", "Key-Pair-Id", "X-Amz-Credential", "X-Goog-Signature", "sas", "jwt", "sessionid"),
+    *("OSSAccessKeyId", "subscription-key", "hdnts", "access_key", "PHPSESSID", "bearer"),
+]
+PERHAPS = ["key", "code", "state", "ticket", "grant", "grants", "x"]
+KEPT = [
+    *(
+        "w=1024&q=80",
+        "v=dQw4w9WgXcQ",
+        "key=7",
+        "code=US",
+        "page=3&sort=asc",
+        "id=1A2b3C4d5E6f7G8h9I0j",
+    ),
+    *("sha256=9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "t=1700000000"),
+    *("uuid=123e4567-e89b-12d3-a456-426614174000", "file=IMG20240101T120000Zabc.jpg", "s=large"),
+    *("utm_source=NewsLetter2024AugustEdition", "q=Melanoma+NOS+of+the+Skin+2024", "hash=12ab"),
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("form", [str, str.upper, str.lower, lambda n: f"%{ord(n[0]):02x}{n[1:]}"])
+def test_what_is_called_a_secret_is_left_out(name: str, form: Callable[[str], str]) -> None:
+    for sep in "?&;#":
+        text = f"http://h.example/a{sep}{form(name)}=abc&w=3"
+        assert without_secrets(text) == f"http://h.example/a{sep}{form(name)}=***&w=3"
+
+
+@pytest.mark.parametrize("name", PERHAPS)
+def test_what_looks_like_a_secret_is_left_out(name: str) -> None:
+    assert without_secrets(f"http://h.example/a?{name}={SECRET}&w=3").endswith(f"?{name}=***&w=3")
+    key = "AIzaSyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY"
+    assert without_secrets(f"http://h.example/a?{name}={key}").endswith(f"?{name}=***")
+
+
+@pytest.mark.parametrize("query", KEPT)
+def test_what_names_a_picture_stays(query: str) -> None:
+    assert without_secrets(f"http://h.example/a?{query}") == f"http://h.example/a?{query}"
+
+
+@pytest.mark.parametrize("depth", range(4))
+def test_an_address_in_an_address_is_looked_into(depth: int) -> None:
+    text = f"https://h.example/a?token={SECRET}&w=1"
+    for _ in range(depth):
+        text = f"https://proxy.example/?w=2&url={quote(text, safe='')}&x=3"
+    shown = without_secrets(text)
+    assert SECRET not in shown
+    assert shown.count("***") == 1
+    assert without_secrets(shown) == shown
+    assert shown.replace("***", SECRET) == text
+
+
+def test_headers_in_a_message_are_left_out() -> None:
+    assert SECRET not in without_secrets(f"refused: Authorization: Bearer {SECRET}")
+    assert SECRET not in without_secrets(f"headers={{'Cookie': 'a=b; sid={SECRET}'}}")
+
+
+@given(st.text() | st.from_regex(r"https?://[^\s]{0,40}[?#&;][^\s]{0,60}"))
+def test_leaving_out_ends_and_is_done_once(text: str) -> None:
+    shown = without_secrets(text)
     assert without_secrets(shown) == shown
 
 

@@ -67,6 +67,9 @@ def test_an_id_is_the_address_without_what_may_not_be_told() -> None:
         f"{BASE}?w=2#f"
     )
     assert address_id("https://me:secret@cdn.example/a/1.jpg") == BASE
+    tokens = {address_id(f"{BASE}?token={word}") for word in ("one", "two")}
+    assert len(tokens) == 2  # which may be all that tells them apart
+    assert not any("one" in each or "two" in each for each in tokens)
     long = [f"{BASE}?{'x' * 2000}{n}" for n in range(2)]
     assert len({*map(address_id, long)}) == 2
     assert {*map(len, map(address_id, long))} == {MAX_ID}
