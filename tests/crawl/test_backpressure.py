@@ -125,6 +125,23 @@ def test_the_crawl_stays_open_until_the_last_record_has_ended(run: Run) -> None:
     in_loop(test)
 
 
+def test_the_stream_ends_when_the_last_item_has_left_the_pipelines(run: Run) -> None:
+    """A record is written down a moment before: the engine's next look is five seconds later."""
+
+    async def test() -> None:
+        crawl = Crawl(run)
+        slot = crawl.crawler.engine.scraper.slot = SimpleNamespace(itemproc_size=1, closing=None)
+        task = asyncio.create_task(crawl.crawl([item(1)]))
+        await settled()
+        crawl.finish(crawl.taken[0])
+        await settled()
+        assert not task.done()
+        slot.itemproc_size = 0
+        await asyncio.wait_for(task, 1)
+
+    in_loop(test)
+
+
 def test_a_dropped_item_frees_its_place_and_not_the_record(run: Run) -> None:
     async def test() -> None:
         crawl = Crawl(run)
