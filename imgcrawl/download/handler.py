@@ -22,6 +22,7 @@ from imgcrawl.download.address_guard import AddressGuard
 from imgcrawl.download.aiohttp_errors import fetch_error
 from imgcrawl.download.bodies import BodySpool
 from imgcrawl.download.downloader import Downloader
+from imgcrawl.download.lenient_headers import LenientConnector
 from imgcrawl.download.limits import TransferLimits
 from imgcrawl.download.resolver import Resolver
 from imgcrawl.records.errors import RecordMissing
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20  # bytes read and written at a time; more is slower
 ERROR_BODY = 1 << 20  # bytes kept of the body of an answer other than 2xx
 HEADER_SIZE = 64 << 10  # bytes of one header; content security policies outgrow aiohttp's 8 KiB
+HEADERS = 1000  # of one answer; some set hundreds of cookies
 DNS_CACHE = 300  # seconds; what a name leads to is checked at each connection
 KEEP_ALIVE = 15.0  # seconds that an idle connection is kept
 OPEN_FILES = 8192  # idle connections to many hosts outnumber the usual 1,024
@@ -201,7 +203,7 @@ def stand_in(url: str, web: str | None) -> str:
 
 
 def _session(guard: AddressGuard | None) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(
+    connector = LenientConnector(
         limit=0,  # the downloader's slots limit
         keepalive_timeout=KEEP_ALIVE,
         resolver=Resolver(),
@@ -216,6 +218,7 @@ def _session(guard: AddressGuard | None) -> aiohttp.ClientSession:
         read_bufsize=CHUNK,
         max_line_size=HEADER_SIZE,
         max_field_size=HEADER_SIZE,
+        max_headers=HEADERS,
     )
 
 
