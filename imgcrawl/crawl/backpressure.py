@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -146,6 +147,9 @@ class Backpressure:
         except ImgcrawlError as error:
             # What was handed out before is finished first: it was promised.
             self._run.error = self._run.error or str(error)
+        except sqlite3.DatabaseError as error:
+            logger.debug("The ledger cannot be read", exc_info=True)
+            self._run.cannot_write(error)
         except Exception:
             logger.exception("The spider failed")
             self._run.error = "The spider failed: a fault of imgcrawl, see the traceback above."
@@ -251,6 +255,10 @@ class Backpressure:
     def _item_error(self, item: Any, failure: Failure) -> None:
         """Give an outcome to a record although a pipeline failed."""
         if isinstance(item, Item):
+            if isinstance(failure.value, sqlite3.DatabaseError):
+                self._run.cannot_write(failure.value)
+                self._item_done(item)
+                return
             message = f"a fault of imgcrawl: {type(failure.value).__name__}: {failure.value}"
             self._run.records.finish(item, Missing(Outcome.INTERRUPTED, message))
         self._item_done(item)

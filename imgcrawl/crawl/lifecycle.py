@@ -119,14 +119,20 @@ class RunLifecycle:
             return False
         return True
 
+    def _sum_up(self, reason: str) -> None:
+        self.exit_status = exit_status_of(self.run, reason, self.signal)
+        self.summary = summarize(self.run, self._crawler, reason, self.exit_status)
+
     def _closed(self, spider: Spider, reason: str) -> None:
         run = self.run
         run.counts.phase = "writing the tables"
         whole = self._write(self._tables)
-        self.exit_status = exit_status_of(run, reason, self.signal)
-        self.summary = summarize(run, self._crawler, reason, self.exit_status)
+        whole &= self._write(lambda: self._sum_up(reason))
         summary = self.summary
-        if not run.refused:  # that of the run before tells more
+        if summary is None:
+            self.exit_status = ExitStatus.FAILED
+            logger.error("%s", run.error)
+        elif not run.refused:  # that of the run before tells more
             whole &= self._write(lambda: write_summary(run, summary))
         try:
             self._write(lambda: run.close(whole=whole))

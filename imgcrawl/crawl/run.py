@@ -6,11 +6,13 @@ not: they yield what they find, and are given what they need.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.crawl.run_records import RunRecords
 from imgcrawl.dataset.ledger import Ledger
+from imgcrawl.dataset.schema import describe_error
 from imgcrawl.dataset.tables import write_all
 from imgcrawl.dataset.writer import DURABLE, LedgerWriter
 from imgcrawl.records.outcomes import Outcome
@@ -85,7 +87,10 @@ class Run:
         self.fail(error)
 
     def cannot_write(self, error: Exception) -> None:
-        """End the run because OUT takes nothing any more."""
+        """End the run because OUT takes nothing any more, or its ledger cannot be read."""
+        if isinstance(error, sqlite3.DatabaseError):
+            self.fail(describe_error(self.ledger.path, error))
+            return
         self.fail(
             f"{self.out.root} cannot be written to any more ({error}). Free some space there, and "
             "run the same command again: it goes on."

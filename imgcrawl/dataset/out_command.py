@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
+from imgcrawl.dataset.schema import describe_error
 from imgcrawl.records.errors import ArgumentError, OutputError
 from imgcrawl.records.exit_status import ExitStatus
+from imgcrawl.storage.directory import LEDGER
 from imgcrawl.storage.open_output import open_output
 
 if TYPE_CHECKING:
@@ -58,7 +61,7 @@ class OutCommand(ScrapyCommand, Generic[T]):
         except (ArgumentError, OutputError, sqlite3.DatabaseError) as error:
             words = str(error)
             if isinstance(error, sqlite3.DatabaseError):
-                words = f"the ledger of {args[0]} is damaged ({error})"
+                words = describe_error(Path(args[0]) / LEDGER, error)
             sys.stderr.write(f"scrapy {name}: {words}\n")
             usage = isinstance(error, ArgumentError)
             self.exitcode = ExitStatus.USAGE if usage else ExitStatus.FAILED

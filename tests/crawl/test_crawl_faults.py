@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import until
+from tests.conftest import scrapy, until
 from tests.soak import times
 
 if TYPE_CHECKING:
@@ -118,6 +118,29 @@ def test_killed_at_many_moments_it_ends_as_if_undisturbed(
     assert ended.out.rows("failures.csv") == []
     assert ended.out.files() == whole.out.files()
     ended.out.verify()
+
+
+def test_a_damaged_page_of_the_ledger_is_called_that_and_costs_nothing(
+    crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    ended = crawl("isic", num_images=100)
+    assert ended.status == 0, ended.log
+    ledger = ended.out.root / "ledger.sqlite"
+    whole, held = ledger.read_bytes(), ended.out.files()
+    pages = len(whole) // 4096
+    for page in (pages // 3, pages - 2):
+        noise = bytes((page + 37 * n) % 251 for n in range(4096))
+        ledger.write_bytes(whole[: page * 4096] + noise + whole[(page + 1) * 4096 :])
+        again = crawl("isic", num_images=100)
+        assert "Traceback" not in again.log
+        assert again.status in {0, 1}
+        assert again.status == 0 or "is damaged" in again.log
+        assert "Move it away" not in again.log
+        for command in ("status", "rebuild", "verify"):
+            told = scrapy(command, ended.out.root)
+            assert "Traceback" not in told.stderr
+            assert "Move it away" not in told.stderr + told.stdout
+        assert ended.out.files().items() >= held.items()
 
 
 def test_a_deleted_and_a_cut_file_are_fetched_again(
