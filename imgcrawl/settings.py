@@ -129,7 +129,8 @@ SPOOL_THRESHOLD = 4 << 20  # bytes; longer pictures go to disk as they arrive
 ARCHIVE_MAXSIZE = 16 << 30  # bytes of an archive that records lie in
 
 RETRY_TIMES = 4  # default 2
-RETRY_HTTP_CODES = [408, 425, 429, *range(500, 600)]  # the default has not all that may pass
+# The default has not all that may pass; 501 and 505 say what a server can do, not how it does.
+RETRY_HTTP_CODES = [408, 425, 429, 500, *range(502, 505), *range(506, 600)]
 RETRY_BACKOFF_BASE = 1.0  # seconds, doubled with each try; a random part of it is waited
 RETRY_BACKOFF_MAX = 60.0
 RETRY_AFTER_MAX = 300.0  # seconds; a host that asks for more is taken at its word another day

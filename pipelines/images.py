@@ -224,7 +224,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
             try:
                 kept = await self._keep(response, attempt, item, origin)
             except RecordMissing as error:
-                result = Missing.of(error, url, status=200, tries=tries)
+                result = Missing.of(error, url, status=response.status, tries=tries)
                 if not error.outcome.transient or self._run.stopping:
                     break
             else:

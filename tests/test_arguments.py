@@ -140,6 +140,8 @@ def test_retry_words() -> None:
         (421, "server_error"),
         (425, "server_error"),
         (499, "server_error"),
+        (501, "http_error"),
+        (505, "http_error"),
         (418, "http_error"),
         (204, "http_error"),
     ],

@@ -1,7 +1,12 @@
-"""Redirects: followed a few times, over http and https alone, with credentials left behind."""
+"""Redirects: followed a few times, over http and https alone, with credentials left behind.
+
+Cookies that a redirect sets go with it where it leads to the same origin, and are forgotten with
+it: some servers send a client to the very same address until it brings the cookie back.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -20,9 +25,17 @@ if TYPE_CHECKING:
 # Scrapy leaves the first two behind; keys of APIs are sent in the others.
 CREDENTIALS = ("Authorization", "Cookie", "X-Api-Key", "X-Auth-Token")
 
+_COOKIE = re.compile(
+    rb"([!-:<>-~]+)[ \t]*=[ \t]*[!-:<-~]*"
+)  # RFC 6265, 4.1.1, and more, but no blanks
+_COOKIES = 8 << 10  # bytes of all that are sent; servers take no more
+
 
 class RedirectMiddleware(ScrapyRedirectMiddleware):
     """Follows redirects; failures raise RecordMissing. Meta ``redirect_urls`` keeps the chain.
+
+    An address may come again only after a cookie of a new name (meta ``redirect_anew``: the length
+    of the chain then), since with that the answer may be another one.
 
     Where a redirect leads is checked as any request is: by robots.txt, by the address guard.
     """
@@ -55,11 +68,15 @@ class RedirectMiddleware(ScrapyRedirectMiddleware):
         if url.partition(":")[0] in ARCHIVE_SCHEMES:
             raise ValueError("archives are named by spiders, not by servers")
         request = super()._build_redirect_request(source_request, response, url=url, **kwargs)
-        been = (*source_request.meta.get("redirect_urls", ()), source_request.url)
+        same_origin = _origin(request) == _origin(source_request)
+        been = [*source_request.meta.get("redirect_urls", ()), source_request.url]
+        if same_origin and _take_cookies(request, response):
+            request.meta["redirect_anew"] = len(been)
+        been = been[request.meta.get("redirect_anew", 0) :]
         if request.method == source_request.method and _bare(request.url) in map(_bare, been):
             message = f"redirects in a circle: {_chain(source_request)}"
             raise _error(Outcome.REDIRECTS, message, source_request, response)
-        if _origin(request) != _origin(source_request):
+        if not same_origin:
             for name in CREDENTIALS:
                 request.headers.pop(name, None)
         if request.meta.get("download_slot") == _host(source_request):
@@ -69,10 +86,31 @@ class RedirectMiddleware(ScrapyRedirectMiddleware):
 
     def _redirect(self, redirected: Request, request: Request, reason: Any) -> Request:
         try:
-            return super()._redirect(redirected, request, reason)
+            again = super()._redirect(redirected, request, reason)
         except IgnoreRequest:
             message = f"more than {self.max_redirect_times} redirects: {_chain(request)}"
             raise _error(Outcome.REDIRECTS, message, request) from None
+        if "redirect_anew" in again.meta:
+            again.dont_filter = True  # an address that was asked for without its cookie
+        return again
+
+
+def _take_cookies(request: Request, response: Response) -> bool:
+    """Add the cookies of a redirect to a request. Return whether one has a new name.
+
+    Paths and lifetimes are passed over: all this lasts for one chain of one origin.
+    """
+    sent = b"; ".join(request.headers.getlist("Cookie"))
+    cookies = {pair.partition(b"=")[0].strip(): pair.strip() for pair in sent.split(b";") if pair}
+    names, size = set(cookies), len(sent)
+    for line in response.headers.getlist("Set-Cookie"):
+        pair = line.partition(b";")[0].strip()
+        if (match := _COOKIE.fullmatch(pair)) and size + len(pair) + 2 <= _COOKIES:
+            cookies[match[1]] = pair
+            size += len(pair) + 2
+    if cookies:
+        request.headers["Cookie"] = b"; ".join(cookies.values())
+    return not names.issuperset(cookies)
 
 
 def _error(

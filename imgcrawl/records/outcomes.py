@@ -104,6 +104,8 @@ def of_status(status: int) -> Outcome:
             return Outcome.RATE_LIMITED
         case 202 | 408 | 421 | 425 | 499:
             return Outcome.SERVER_ERROR  # not ready, too slow, another connection: it may pass
+        case 501 | 505:
+            return Outcome.HTTP_ERROR  # what the server cannot do at all
         case _ if status >= 500:
             return Outcome.SERVER_ERROR
         case _:

@@ -189,15 +189,15 @@ def test_x_robots_tag(headers: list[str], refused: bool) -> None:
 # Redirects
 
 
-def to(location: str, status: int = 302) -> bytes:
-    return http(b"", status, f"Location: {location}")
+def to(location: str, *headers: str, status: int = 302) -> bytes:
+    return http(b"", status, f"Location: {location}", *headers)
 
 
 @pytest.mark.parametrize(
     ("answers", "end"),
     [
         ({"/": to("/a"), "/a": to("b"), "/b": http(b"abc")}, "200"),
-        ({"/": to("/a", 308), "/a": http(b"abc")}, "200"),
+        ({"/": to("/a", status=308), "/a": http(b"abc")}, "200"),
         (
             {"/": to("/1"), **{f"/{n}": to(f"/{n + 1}") for n in range(1, 9)}, "/9": http(b"")},
             "200",
@@ -253,6 +253,60 @@ def test_secrets_stay_with_their_host() -> None:
     here, still_here, there = crawl(main, ALLOWED_PRIVATE_NETWORKS="127.0.0.0/8")
     assert here == still_here == set(secrets)
     assert there == set()
+
+
+async def wants_a_cookie(asked: Asked, connection: Connection) -> bytes:
+    if "seen=1" in asked.headers.get("Cookie", ""):
+        return http(b"abc")
+    return to(asked.path, "Set-Cookie: seen=1; Path=/; HttpOnly", "Set-Cookie: a b=\x01")
+
+
+async def wants_two(asked: Asked, connection: Connection) -> bytes:
+    sent = asked.headers.get("Cookie", "")
+    if "first=x" in sent and "second=y" in sent:
+        return http(b"abc")
+    return to(asked.path, "Set-Cookie: second=y" if "first=x" in sent else "Set-Cookie: first=x")
+
+
+async def sets_one_more_each_time(asked: Asked, connection: Connection) -> bytes:
+    return to(asked.path, f"Set-Cookie: c{asked.at}=1")
+
+
+@pytest.mark.parametrize(
+    ("answer", "end", "requests"),
+    [
+        (wants_a_cookie, "200", 2),
+        (wants_two, "200", 3),
+        (to("/", "Set-Cookie: same=1"), "redirects", 2),
+        (to("/", "Set-Cookie: no cookie"), "redirects", 1),
+        (sets_one_more_each_time, "redirects", 11),
+    ],
+    ids=["one", "two", "always the same", "none", "ever more"],
+)
+def test_a_redirect_to_itself_gets_the_cookie_that_it_set(
+    answer: Any, end: str, requests: int
+) -> None:
+    async def main(crawler: Crawler) -> tuple[str, int]:
+        async with Server({"/": answer}) as server:
+            return await outcome(crawler, server.url("/"), media=True), len(server.asked)
+
+    assert crawl(main, RETRY_TIMES=0) == (end, requests)
+
+
+def test_a_cookie_of_a_redirect_stays_with_its_origin_and_is_forgotten_with_the_chain() -> None:
+    async def main(crawler: Crawler) -> list[str | None]:
+        async with Server({"*": http(b"abc")}, host="127.0.0.2") as other, Server() as server:
+            server.answers = {
+                "/": to("/here", "Set-Cookie: a=1"),
+                "/here": to(other.url("/there"), "Set-Cookie: b=2"),
+                "/next": http(b"abc"),
+            }
+            for path in ("/", "/next"):
+                await fetch(crawler, server.url(path))
+            return [one.headers.get("Cookie") for one in (*server.asked, *other.asked)]
+
+    sent = crawl(main, ALLOWED_PRIVATE_NETWORKS="127.0.0.0/8")
+    assert sent == [None, "a=1", None, None]
 
 
 def test_robots_txt_of_the_second_host_is_asked() -> None:
