@@ -34,10 +34,13 @@ _NAMES = frozenset(
     hdntl hdnea gdatoken authsig authsign signkey secretid loginticket otp
     """.split()  # noqa: SIM905 - a list of words
 )
+# As is one under a name that ends so, but for those that lead to the next page of a list.
+_ENDS = ("token", "secret", "password", "passwd", "signature", "apikey", "accesskey", "privatekey")
+_PAGES = ("pagetoken", "nexttoken", "continuationtoken", "synctoken", "cursortoken")
 # Under one of these a value is a secret if it looks like one.
 _PERHAPS = frozenset(
     """
-    key code hash h s st e sid session pass pin ticket sign state k t verify zsid grant
+    key code license hash h s st e sid session pass pin ticket sign state k t verify zsid grant
     """.split()  # noqa: SIM905 - a list of words
 )
 # What names a picture may look random, and is none.
@@ -53,22 +56,39 @@ _KEYS = re.compile(
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _MIXED = re.compile(r"(?=.*\d)(?=.*[a-z])(?=.*[A-Z])[\w+/=.~-]{20,}", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{24,}", re.IGNORECASE)
+_WORD = re.compile(r"[A-Z]?[a-z]{3,}")
 _LONG, _RANDOM = 12, 3.5  # characters; bits of entropy a character
+_LOOK = 300  # characters of a value that are looked at
+_HALF = re.compile(r"%[0-9a-f]{0,4}\Z", re.IGNORECASE)  # of an escape, where the look ends
 
 _ESC = r"%(?:25)*"  # an address in an address, in an address
 _SEP = rf"[?&;#]|{_ESC}(?:3F|26|3B|23)"
-_EQ = rf"=|{_ESC}3D"
 _STOP = rf"{_ESC}(?:3F|26|3B|23|3D)"
-_PARAMETER = re.compile(
-    rf"(?P<sep>{_SEP})(?P<name>(?:(?!{_STOP})[^=&;#?\s\"'<>]){{1,60}})(?P<eq>{_EQ})"
-    r"(?P<value>[^&;#\s\"'<>]+)",
+_NAME = re.compile(
+    rf"(?P<sep>{_SEP})(?P<name>(?:(?!{_STOP})[^=&;#?\s\"'<>]){{1,60}})(?:=|{_ESC}3D)",
     re.IGNORECASE,
 )
-_NESTED_END = re.compile(rf"{_ESC}(?:26|23|3B)", re.IGNORECASE)
-_USER = re.compile(r"(?<=://)[^\s/?#\"'<>]*@")
+_VALUE = re.compile(r"[^&;#\s\"'<>]+")
+_NESTED_VALUE = re.compile(
+    rf"(?:(?!{_ESC}(?:26|23|3B))[^&;#\s\"'<>])+",
+    re.IGNORECASE,
+)
+_USER = re.compile(r"(?:(?<=://)|(?<=\A//)|(?<=[\s\"'=(<]//))[^\s/?#\"'<>]*@")
+_NESTED_USER = re.compile(
+    rf"({_ESC}3A(?:{_ESC}2F|/){{2}})((?:(?!{_ESC}(?:2F|3F|26|23|40))[^\s/?#&;@\"'<>])+)"
+    rf"({_ESC}40|@)",
+    re.IGNORECASE,
+)
 _HEADER = re.compile(
-    r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie|x-api-key|x-auth-token)(['\"]?\s*:\s*)"
-    r"[^\r\n]+"
+    r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie|(?:x-)?(?:[a-z]{1,20}-)?(?:api-?key"
+    r"|(?:auth|access|private|security|session|csrf|api)-token))(['\"]?\s*:\s*)[^\r\n]+"
+)
+_HEADER_WORDS = ("authorization", "cookie", "key", "token")  # a plain search is a quick one
+_MARKS = ("eyJ", "AKIA", "ASIA", "/bot", "Bearer ")
+# Of a kind that is known wherever it stands, in a path too.
+_ANYWHERE = re.compile(
+    r"(?<![\w-])(?:eyJ[\w-]{8,}\.eyJ[\w-]{2,}\.[\w-]*|A[KS]IA[A-Z0-9]{16}(?!\w)"
+    r"|(?<=/)bot\d{8,12}:[\w-]{30,}|(?<=\bBearer )[\w.~+/-]{16,}=*)"
 )
 
 
@@ -76,36 +96,45 @@ def replace_secrets(text: str, mask: Callable[[str], str]) -> str:
     """Return a text with `mask(secret)` in the place of each secret in addresses and headers."""
     if "@" in text:
         text = _USER.sub(lambda found: f"{mask(found[0][:-1])}@", text)
+    if "%" in text:
+        text = _NESTED_USER.sub(lambda found: found[1] + mask(found[2]) + found[3], text)
     if "=" in text or "%3" in text or "%25" in text:
         text = _replace_parameters(text, mask)
-    if ":" in text or "=" in text:
+    folded = text.lower()
+    if ":" in text and any(word in folded for word in _HEADER_WORDS):
         text = _HEADER.sub(lambda found: found[1] + found[2] + mask(found[0]), text)
+    if any(mark in text for mark in _MARKS):
+        text = _ANYWHERE.sub(lambda found: mask(found[0]), text)
     return text
 
 
 def _replace_parameters(text: str, mask: Callable[[str], str]) -> str:
-    def replaced(found: re.Match[str]) -> str:
-        value, rest = found["value"], ""
-        if found["sep"].startswith("%") and (end := _NESTED_END.search(value)):
-            value, rest = value[: end.start()], value[end.start() :]
-        if is_secret(_decoded(found["name"]), _decoded(value)):
-            value = mask(value)
-        elif "%" in value:
-            value = _replace_parameters(value, mask)
-        rest = _replace_parameters(rest, mask) if rest else ""
-        return f"{found['sep']}{found['name']}{found['eq']}{value}{rest}"
-
-    return _PARAMETER.sub(replaced, text)
+    """Replace the secrets of parameters; what is no secret is looked into for nested ones."""
+    parts, done, at = list[str](), 0, 0
+    while found := _NAME.search(text, at):
+        at = found.end()
+        pattern = _NESTED_VALUE if found["sep"].startswith("%") else _VALUE
+        look = pattern.match(text, at, at + _LOOK)
+        if look is None:
+            continue
+        seen = look[0] if len(look[0]) < _LOOK else _HALF.sub("", look[0])
+        if not is_secret(_decoded(found["name"]), _decoded(seen)):
+            continue
+        value = pattern.match(text, at) or look  # all of it
+        parts += [text[done:at], mask(value[0])]
+        done = at = value.end()
+    return "".join([*parts, text[done:]])
 
 
 def is_secret(name: str, value: str) -> bool:
     """Return whether the value of a parameter grants access. Both without percent encoding."""
     bare = re.sub(r"[-_.\[\]\s]", "", name).lower()
-    if bare in _NAMES:
+    if bare in _NAMES or (bare.endswith(_ENDS) and not bare.endswith(_PAGES)):
         return True
     if _KEYS.fullmatch(value):
         return True
-    if _UUID.fullmatch(value) or "://" in value or "/" in value[:-2]:
+    is_path = "/" in value[:-2] and not value.endswith("=")
+    if _UUID.fullmatch(value) or "://" in value or is_path:
         return False
     if bare in _PERHAPS:
         return len(value) >= _LONG and (bool(_HEX.fullmatch(value)) or _is_random(value))
@@ -116,7 +145,8 @@ def _is_random(value: str) -> bool:
     counts = Counter(value).values()
     bits = -sum(n / len(value) * math.log2(n / len(value)) for n in counts)
     has_both = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
-    return has_both and bits >= min(_RANDOM, math.log2(len(value)) - 0.7)
+    has_words = 2 * sum(map(len, _WORD.findall(value))) > len(value)  # the name of a map's layer
+    return has_both and not has_words and bits >= min(_RANDOM, math.log2(len(value)) - 0.7)
 
 
 def _decoded(text: str) -> str:

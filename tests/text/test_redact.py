@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import time
 import unicodedata
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -52,6 +53,7 @@ SECRET = "kq8S9dKx0Pz1mQw7vR3tY5uA"
 NAMES = [
     *("token", "access_token", "Auth", "api-key", "X-API-Key", "client_secret", "password", "sig"),
     *("Policy", "Key-Pair-Id", "X-Amz-Credential", "X-Goog-Signature", "sas", "jwt", "sessionid"),
+    *("db_password", "private-token", "uploadToken", "mySecret", "maps_api_key"),
     *("OSSAccessKeyId", "subscription-key", "hdnts", "access_key", "PHPSESSID", "bearer"),
 ]
 PERHAPS = ["key", "code", "state", "ticket", "grant", "grants", "x"]
@@ -66,6 +68,7 @@ KEPT = [
     ),
     *("sha256=9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "t=1700000000"),
     *("uuid=123e4567-e89b-12d3-a456-426614174000", "file=IMG20240101T120000Zabc.jpg", "s=large"),
+    *("pageToken=abc", "nextToken=Xy12", "layer=BlueMarble_ShadedRelief_Bathymetry_2004"),
     *("utm_source=NewsLetter2024AugustEdition", "q=Melanoma+NOS+of+the+Skin+2024", "hash=12ab"),
 ]
 
@@ -100,6 +103,39 @@ def test_an_address_in_an_address_is_looked_into(depth: int) -> None:
     assert shown.count("***") == 1
     assert without_secrets(shown) == shown
     assert shown.replace("***", SECRET) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"https://proxy.example/?url=https%3A%2F%2Fme%3A{SECRET}%40h.example%2Fa.jpg",
+        f"https://proxy.example/?url=https%253A%252F%252Fme%253A{SECRET}%2540h.example%252Fa.jpg",
+        f"//me:{SECRET}@h.example/a.jpg",
+        f"https://h.example/a?next=b?token={SECRET}",
+        f"https://h.example/a?blob=x/{SECRET}%3D%3D",
+        f"https://h.example/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.{SECRET}/a.jpg",
+        f"https://h.example/bot123456789:{SECRET}-{SECRET}/a.jpg",
+        f"the host wants Bearer {SECRET}",
+        f"X-Goog-Api-Key: {SECRET}",
+        f"Private-Token: {SECRET}",
+    ],
+)
+def test_secrets_stand_in_other_places_too(text: str) -> None:
+    shown = without_secrets(text)
+    assert SECRET not in shown
+    assert without_secrets(shown) == shown
+
+
+@pytest.mark.parametrize("piece", ["%26a%3Db", "?a=%253Fb%253D", "?a=", "%3Fa%3D", "&x", "%25"])
+def test_a_long_address_of_many_is_read_once(piece: str) -> None:
+    text = f"http://h.example/?x={piece * 3000}"
+    start = time.process_time()
+    assert without_secrets(text) == text
+    assert time.process_time() - start < 2
+    assert without_secrets(f"{text}&token={SECRET}").endswith("&token=***")
+    for pad in range(6):
+        long = "a" * pad + f"{SECRET}%2B" * 40
+        assert without_secrets(f"http://h.example/?x={long}&w=1") == "http://h.example/?x=***&w=1"
 
 
 def test_headers_in_a_message_are_left_out() -> None:
