@@ -54,6 +54,7 @@ IMAGE_CHECK = "decode"  # decode | header | off
 IMAGE_THREADS = 2  # of the check; it releases the interpreter lock
 IMAGE_MAX_PIXELS = 1_000_000_000  # beyond: too_large (a bomb, or a slide that is a volume)
 IMAGE_MAX_DECODE_PIXELS = 150_000_000  # beyond: header check only, and marked suspect
+IMAGE_DECODE_MEMORY = 256 << 20  # bytes of all pictures being decoded; a larger one is so alone
 PLACEHOLDER_REPEATS = 0  # so many URLs of a host with the same bytes are no photographs; 0: never
 DISTINCT = False  # no two of a class with the same bytes, where a number of them is wanted
 CHANGED = None  # refuse | replace: the argument changed= of lists

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from imgcrawl.pictures import gif, jpeg, pillow, tiff
+from imgcrawl.pictures.decode_memory import DecodeMemory, bytes_of_pixel
 from imgcrawl.pictures.endings import has_end
 from imgcrawl.pictures.sniff import HEAD_BYTES, FileKind, excerpt, sniff
 from imgcrawl.pictures.source import as_data
@@ -50,12 +52,14 @@ class PixelLimits:
                            TIFF of many pages, the sum of what is decoded. For GIF and TIFF
                            Pillow's own ``Image.MAX_IMAGE_PIXELS`` (89 million) holds as well
     min_width, min_height: less is `too_small`
+    memory:                what the pictures under check may take together
     """
 
     max_pixels: int = 1_000_000_000
     max_decode_pixels: int = 150_000_000
     min_width: int = 1
     min_height: int = 1
+    memory: DecodeMemory = field(default_factory=partial(DecodeMemory, 256 << 20), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +157,17 @@ def _decode_jpeg(picture: _Picture, header: jpeg.JpegHeader, limits: PixelLimits
     scans = jpeg.count_scans(picture.data, header)
     if scans * pixels > _MAX_PASSES * limits.max_decode_pixels:
         return f"not decoded: {scans:,} scans of {pixels:,} pixels"
-    words = jpeg.complaint(picture.data)
+    # Of one scan libjpeg holds a few lines, scaled down; of several, each component's coefficients.
+    size = pixels * 2 * len(header.mode) if scans > 1 else pixels // 16
+    with limits.memory.room(size):
+        words = jpeg.complaint(picture.data)
     if words is None:
         return None
     try:
-        with pillow.opened("JPEG", picture.source) as image:
+        with (
+            limits.memory.room(pixels * bytes_of_pixel(header.mode) + size),
+            pillow.opened("JPEG", picture.source) as image,
+        ):
             image.load()
     except RecordMissing as bad:
         raise RecordMissing(Outcome.CORRUPT, bad.message) from bad  # the end was seen to be there
@@ -258,7 +268,11 @@ def _decode_frames(image: ImageFile, facts: ImageFacts, limits: PixelLimits) -> 
         if budget < 0:
             what = f"frames from {index + 1:,} of {frames:,}" if index else f"{pixels:,} pixels"
             return f"not decoded: {what}"
-        image.load()
+        # Frames that build on one another are held twice.
+        with limits.memory.room(pixels * bytes_of_pixel(image.mode) * min(frames, 2)):
+            image.load()
+            if index == frames - 1:
+                image.close()  # which frees the pixels before the room is given back
     return None
 
 

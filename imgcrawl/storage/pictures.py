@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.pictures.check import CheckLevel, PixelLimits, check_image
+from imgcrawl.pictures.decode_memory import DecodeMemory
 from imgcrawl.pictures.placeholders import known_body
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
@@ -45,6 +46,7 @@ class CheckedPictureStore:
             max_decode_pixels=settings.getint("IMAGE_MAX_DECODE_PIXELS"),
             min_width=min_width,
             min_height=min_height,
+            memory=DecodeMemory(settings.getint("IMAGE_DECODE_MEMORY")),
         )
         self._threads = ThreadPoolExecutor(settings.getint("IMAGE_THREADS"), "images")
 
