@@ -17,7 +17,6 @@ from imgcrawl.crawl.lifecycle import require_dataset, run_of
 from imgcrawl.download.partial_file import PartialFile
 from imgcrawl.download.ranged import LargeFile
 from imgcrawl.download.schemes import require_http
-from imgcrawl.microscopy.merge import describe_file, merge_record, misnamed
 from imgcrawl.records.errors import FULL_DISK, RecordMissing
 from imgcrawl.records.items import FileItem, Item, Missing, Result, Stored, merge_failures
 from imgcrawl.records.outcomes import Outcome
@@ -124,6 +123,8 @@ class FilesPipeline(ScrapyFilesPipeline):
         """Add what the file says of itself to its result, and to the item's columns."""
         if facts is None:
             return stored
+        from imgcrawl.microscopy.merge import merge_record, misnamed  # noqa: PLC0415 - as below
+
         item.metadata = merge_record(facts, item.metadata)
         return replace(
             stored,
@@ -161,6 +162,8 @@ def _checked(file: Path, item: FileItem) -> FileFacts | None:
 
     Raises RecordMissing (status 200) for a file that is not what its source or its name promises.
     """
+    from imgcrawl.microscopy.merge import describe_file  # noqa: PLC0415 - crawls of pictures need none
+
     try:
         check_digests(file, item.digests)
         return describe_file(file, item.path)

@@ -13,7 +13,6 @@ from scrapy.exceptions import UsageError
 from scrapy.utils.conf import arglist_to_dict
 
 from imgcrawl.crawl.spider_loader import spider_loader
-from imgcrawl.plans.file import KEPT_SETTINGS, read_plan
 from imgcrawl.records.errors import ArgumentError, OutputError
 from imgcrawl.records.exit_status import ExitStatus
 from imgcrawl.text.suggest import did_you_mean
@@ -56,7 +55,9 @@ class Command(ScrapyCommand):
         crawl failed (the others have run); 2: the plan is wrong, and nothing was started;
         128 + N: stopped by signal N.
         """
-        from imgcrawl.plans.runner import run_plan  # noqa: PLC0415 - every command is imported to list them
+        # Here, as every command is imported to list them.
+        from imgcrawl.plans.file import read_plan  # noqa: PLC0415
+        from imgcrawl.plans.runner import run_plan  # noqa: PLC0415
 
         if len(args) != 1:
             raise UsageError("scrapy crawlall takes one plan, such as examples/hhmi.toml")
@@ -81,6 +82,8 @@ class Command(ScrapyCommand):
 
 def _overrides(opts: argparse.Namespace) -> dict[str, str]:
     """Return the settings for each crawl. Raise ArgumentError for one that cannot be."""
+    from imgcrawl.plans.file import KEPT_SETTINGS  # noqa: PLC0415 - as above
+
     given = arglist_to_dict(opts.set)
     for name in sorted(given.keys() & {"OUT", "PROGRESS_FD"}):
         raise ArgumentError(f"-s {name}: each crawl has its own; write out = ... in the plan")
