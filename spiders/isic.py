@@ -12,9 +12,9 @@ from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_
 from imgcrawl.arguments import AnyCase, ImageArguments, ReadsStdin, Words
 from imgcrawl.lists.ids import read_ids
 from imgcrawl.records.errors import ArgumentError
-from imgcrawl.records.items import ImageItem
 from imgcrawl.sources.isic.api import IsicApi
-from imgcrawl.sources.isic.masks import SegLevel, mask_items, published_masks
+from imgcrawl.sources.isic.image_items import IsicImageItems
+from imgcrawl.sources.isic.masks import SegLevel
 from imgcrawl.sources.isic.query import (
     Filter,
     check_query,
@@ -24,14 +24,8 @@ from imgcrawl.sources.isic.query import (
     parse_id,
 )
 from imgcrawl.sources.isic.query_fields import check_column
-from imgcrawl.sources.isic.records import (
-    description_of,
-    expects_of_ids,
-    flatten,
-    image_item,
-)
 from imgcrawl.storage.places import plain_folder
-from imgcrawl.text.filenames import format_layout, layout_fields
+from imgcrawl.text.filenames import layout_fields
 from spiders.base.cursor_api import CursorApiSpider, CursorList
 
 if TYPE_CHECKING:
@@ -155,60 +149,39 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
     example = "scrapy crawl isic -a filter=benign -a num_images=100"
 
     @cached_property
-    def _api(self) -> IsicApi:
-        return IsicApi(self)
+    def _items(self) -> IsicImageItems:
+        args = self.args
+        descs_dir = args.descs_dir if args.descriptions else None
+        places = (args.images_dir, args.layout, descs_dir, args.seg_dir)
+        return IsicImageItems(IsicApi(self), args.images, *places)
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
         """Yield images in the order they were published, each followed by its masks."""
-        for correction in check_query(self.args.query).corrections:
-            self.logger.warning("query corrected: %s", correction)
         args = self.args
-        self._masks = await published_masks(self, args.seg_level) if args.segmentation else {}
+        for correction in check_query(args.query).corrections:
+            self.logger.warning("query corrected: %s", correction)
+        if args.segmentation:
+            await self._items.with_masks(self, args.seg_level)
         ids = args.all_ids()
-        async for output in self._of_ids(ids) if ids else super().records():
+        async for output in self._items.of_ids(ids, args.search()) if ids else super().records():
             yield output
 
     async def first_page(self) -> CursorList:
         """Return the list of the images that match."""
-        args = self.args
-        self._params = await self._api.parameters(args.search(), args.collections)
-        key = f"isic {urlencode(self._params)} since={args.since} offset={args.offset}"
-        url = self._api.list_url(self._params, args.since)
-        return CursorList(key, url, args.offset, args.num_images)
+        api, args = self._items.api, self.args
+        params = self._params = await api.parameters(args.search(), args.collections)
+        key = f"isic {urlencode(params)} since={args.since} offset={args.offset}"
+        return CursorList(key, api.list_url(params, args.since), args.offset, args.num_images)
 
     async def expects(self, wanted: CursorList, page: CursorPage) -> Expects:
         """Return how much is promised; the archive says it once, and only nearly."""
         promised = await super().expects(wanted, page)
-        return await self._api.estimate(promised, self._params, page, self.args.images)
+        return await self._items.api.estimate(promised, self._params, page, self.args.images)
 
-    async def records_of(self, record: dict[str, Any]) -> AsyncIterator[SpiderOutput]:
+    def records_of(self, record: dict[str, Any]) -> AsyncIterator[SpiderOutput]:
         """Yield an image, its masks, and the text of its licence."""
-        args, metadata = self.args, flatten(record)
-        isic_id = str(metadata.get("isic_id") or "")
-        path = f"{args.images_dir}/{format_layout(args.layout, metadata)}"
-        item = image_item(record, metadata, args.images, path)
-        if args.descriptions:
-            item.documents.append(description_of(record, f"{args.descs_dir}/{isic_id}.json"))
-        yield item
-        if args.segmentation:
-            for mask in mask_items(isic_id, self._masks, args.seg_level, args.seg_dir):
-                yield mask
-        if text := await self._api.license_text(str(metadata.get("copyright_license") or "")):
-            yield text
+        return self._items.of_record(record)
 
     async def renew(self, item: Item) -> list[str]:
         """Return fresh addresses of an image whose signed ones have expired."""
-        return await self._api.renew(item, self.args.images)
-
-    async def _of_ids(self, ids: list[str]) -> AsyncIterator[SpiderOutput]:
-        """Yield the images of a list of ids; those that the archive does not know are missing."""
-        is_first, args = True, self.args
-        async for batch in self._api.find(ids, args.search()):
-            if is_first:
-                is_first = False
-                yield expects_of_ids(batch.records, args.images, len(ids), batch.size)
-            for record in batch.records:
-                async for output in self.records_of(record):
-                    yield output
-            for given, why in batch.missing.items():
-                yield ImageItem(given, [], f"{args.images_dir}/{given}", result=why)
+        return await self._items.api.renew(item, self.args.images)

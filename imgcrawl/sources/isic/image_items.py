@@ -1,0 +1,76 @@
+"""IsicImageItems: images of the ISIC Archive as items, each with its masks and its licence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.records.items import ImageItem
+from imgcrawl.sources.isic.masks import SegLevel, mask_items, published_masks
+from imgcrawl.sources.isic.records import description_of, expects_of_ids, flatten, image_item
+from imgcrawl.text.filenames import format_layout
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from imgcrawl.records.items import SpiderOutput
+    from imgcrawl.sources.fetcher import Fetcher
+    from imgcrawl.sources.isic.api import IsicApi
+    from imgcrawl.sources.isic.masks import Mask
+
+
+@dataclass(slots=True)
+class IsicImageItems:
+    """Makes items of images. All folders are below OUT.
+
+    images:     which picture: full, thumbnail or none
+    images_dir: where they go
+    layout:     their names there, made of columns
+    descs_dir:  where each image's JSON goes; None for nowhere
+    seg_dir:    where masks go
+    """
+
+    api: IsicApi
+    images: str
+    images_dir: str
+    layout: str
+    descs_dir: str | None
+    seg_dir: str
+    _level: SegLevel | None = None
+    _masks: dict[str, list[Mask]] = field(default_factory=dict)
+
+    async def with_masks(self, fetcher: Fetcher, level: SegLevel) -> None:
+        """Read which masks are published, and have those of a level follow each image.
+
+        Raises SourceError.
+        """
+        self._masks = await published_masks(fetcher, level)
+        self._level = level
+
+    async def of_record(self, record: dict[str, Any]) -> AsyncIterator[SpiderOutput]:
+        """Yield an image, its masks, and the text of its licence."""
+        metadata = flatten(record)
+        isic_id = str(metadata.get("isic_id") or "")
+        path = f"{self.images_dir}/{format_layout(self.layout, metadata)}"
+        item = image_item(record, metadata, self.images, path)
+        if self.descs_dir is not None:
+            item.documents.append(description_of(record, f"{self.descs_dir}/{isic_id}.json"))
+        yield item
+        if self._level is not None:
+            for mask in mask_items(isic_id, self._masks, self._level, self.seg_dir):
+                yield mask
+        if text := await self.api.license_text(str(metadata.get("copyright_license") or "")):
+            yield text
+
+    async def of_ids(self, ids: Sequence[str], query: str) -> AsyncIterator[SpiderOutput]:
+        """Yield the images of a list of ids; those that the archive does not know are missing."""
+        is_first = True
+        async for batch in self.api.find(ids, query):
+            if is_first:
+                is_first = False
+                yield expects_of_ids(batch.records, self.images, len(ids), batch.size)
+            for record in batch.records:
+                async for output in self.of_record(record):
+                    yield output
+            for given, why in batch.missing.items():
+                yield ImageItem(given, [], f"{self.images_dir}/{given}", result=why)
