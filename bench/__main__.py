@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import alike, large, lists, memory, pipelines, shards, volumes
+from bench import alike, durability, large, lists, memory, pipelines, shards, volumes
 
 
 def main() -> None:
@@ -13,11 +13,20 @@ def main() -> None:
         "what",
         nargs="?",
         default="pipelines",
-        choices=["pipelines", "memory", "lists", "large", "volumes", "shards", "alike"],
+        choices=[
+            "pipelines",
+            "memory",
+            "lists",
+            "large",
+            "volumes",
+            "shards",
+            "alike",
+            "durability",
+        ],
     )
     # With fewer, the 5 s heartbeat on which the stock pipelines end rounds their time up.
-    parser.add_argument("--images", type=int, default=20_000, help="pictures per run (pipelines)")
-    parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (pipelines)")
+    parser.add_argument("--images", type=int, default=20_000, help="pictures per run")
+    parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds")
     parser.add_argument(
         "--records", type=int, default=200_000, help="records of the long run (memory)"
     )
@@ -25,7 +34,7 @@ def main() -> None:
     parser.add_argument(
         "--lines", type=int, default=14_197_122, help="lines of the list of URLs (lists)"
     )
-    parser.add_argument("--gigabytes", type=float, default=4.0, help="size of the file (large)")
+    parser.add_argument("--gigabytes", type=float, default=4.0, help="size of the large file")
     parser.add_argument("--urls", type=int, default=20_000, help="URLs of the list (shards)")
     parser.add_argument("--shards", type=int, default=16, help="parts that it is cut into (shards)")
     parser.add_argument("--workers", type=int, default=2, help="processes at once (shards)")
@@ -35,6 +44,8 @@ def main() -> None:
         memory.main(options.records)
     elif options.what == "alike":
         alike.main(options.alike)
+    elif options.what == "durability":
+        durability.main(options.images, options.gigabytes, options.rounds)
     elif options.what == "large":
         large.main(options.gigabytes, options.rounds)
     elif options.what == "volumes":

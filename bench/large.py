@@ -42,10 +42,10 @@ def main(gigabytes: float, rounds: int) -> None:
         raise SystemExit("This needs nginx: apt install nginx-light aria2 curl wget")
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as name:
         room = Path(name)
-        digest = _make(room / "www", round(gigabytes * 1e9))
-        with _nginx(room):
+        digest = make_file(room / "www", round(gigabytes * 1e9))
+        with nginx(room):
             for kind, place in (("no limit", ""), ("40 MB/s per connection", "slow/")):
-                _compare(room, f"http://127.0.0.1:{PORT}/{place}big.tif", kind, rounds, digest)
+                _compare(room, f"http://127.0.0.1:{PORT}/{place}big.bin", kind, rounds, digest)
 
 
 def _compare(room: Path, url: str, kind: str, rounds: int, digest: str) -> None:
@@ -56,7 +56,7 @@ def _compare(room: Path, url: str, kind: str, rounds: int, digest: str) -> None:
             shutil.rmtree(room / "out", ignore_errors=True)
             (room / "out").mkdir()
             found[name].append(run(command))
-            (file,) = [path for path in (room / "out").rglob("big.tif") if path.is_file()]
+            (file,) = [path for path in (room / "out").rglob("big.bin") if path.is_file()]
             assert _sha256(file) == digest, f"{name} got other bytes"
     print(f"\n{kind}\n{'':24}{'seconds':>9}{'CPU s':>8}{'peak MB':>9}")
     for name, runs in found.items():
@@ -68,7 +68,8 @@ def _compare(room: Path, url: str, kind: str, rounds: int, digest: str) -> None:
         print(f"imgcrawl / aria2c -x8, round by round: {', '.join(f'{r:.2f}' for r in ratios)}")
 
 
-def _programs(url: str, out: Path) -> dict[str, list[str]]:
+def crawl_of(url: str) -> list[str]:
+    """Return the arguments of scrapy that download one file; `out` is to follow."""
     settings = {
         "ALLOWED_PRIVATE_NETWORKS": "127.0.0.1/32",
         "CONCURRENT_REQUESTS_PER_DOMAIN": CONNECTIONS,
@@ -79,20 +80,24 @@ def _programs(url: str, out: Path) -> dict[str, list[str]]:
         "ROBOTSTXT_OBEY": 0,
     }
     options = [part for name, value in settings.items() for part in ("-s", f"{name}={value}")]
-    crawl = [sys.executable, "-m", "scrapy", "crawl", "one_file", *options]
+    return ["crawl", "one_file", *options, "-a", f"url={url}"]
+
+
+def _programs(url: str, out: Path) -> dict[str, list[str]]:
+    crawl = [sys.executable, "-m", "scrapy", *crawl_of(url)]
     programs = {
-        "imgcrawl": [*crawl, "-a", f"url={url}", "-a", f"out={out}"],
+        "imgcrawl": [*crawl, "-a", f"out={out}"],
         "aria2c -x8": ["aria2c", "-q", "-x8", "-s8", "--file-allocation=none", "-d", str(out), url],
-        "curl": ["curl", "-s", "-o", str(out / "big.tif"), url],
-        "wget": ["wget", "-q", "-O", str(out / "big.tif"), url],
+        "curl": ["curl", "-s", "-o", str(out / "big.bin"), url],
+        "wget": ["wget", "-q", "-O", str(out / "big.bin"), url],
     }
     return {n: c for n, c in programs.items() if n == "imgcrawl" or shutil.which(c[0])}
 
 
-def _make(folder: Path, size: int) -> str:
+def make_file(folder: Path, size: int) -> str:
     """Write a file with some bytes every 64 MB and holes between, and return its SHA-256."""
     folder.mkdir()
-    path = folder / "big.tif"
+    path = folder / "big.bin"
     with path.open("wb") as file:
         file.truncate(size)
         for offset in range(0, size, 64 << 20):
@@ -108,7 +113,7 @@ def _sha256(path: Path) -> str:
 
 
 @contextmanager
-def _nginx(room: Path) -> Iterator[None]:
+def nginx(room: Path) -> Iterator[None]:
     config = room / "nginx.conf"
     config.write_text(NGINX.format(room=room, port=PORT))
     room.chmod(0o755)

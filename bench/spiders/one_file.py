@@ -27,7 +27,7 @@ class OneFileSpider(DatasetSpider[OneFileArguments]):
 
     name = "one_file"
     arguments: ClassVar[type[OneFileArguments]] = OneFileArguments
-    example = "scrapy crawl one_file -a url=http://127.0.0.1:8000/big.tif"
+    example = "scrapy crawl one_file -a url=http://127.0.0.1:8000/big.bin"
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
         """Yield the file."""
