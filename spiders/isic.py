@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -176,7 +177,16 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
     async def expects(self, wanted: CursorList, page: CursorPage) -> Expects:
         """Return how much is promised; the archive says it once, and only nearly."""
         promised = await super().expects(wanted, page)
-        return await self._items.api.estimate(promised, self._params, page, self.args.images)
+        estimated = await self._items.api.estimate(promised, self._params, page, self.args.images)
+        return self._with_masks(estimated)
+
+    def _with_masks(self, promised: Expects) -> Expects:
+        """Return a promise of images and their masks; nobody says how many `seg_level` leaves."""
+        if not self.args.segmentation or promised.records is None:
+            return promised
+        if self.args.seg_level != SegLevel.ANY:
+            return replace(promised, records=None, before=0)
+        return replace(promised, records=2 * promised.records, before=2 * promised.before)
 
     def records_of(self, record: dict[str, Any]) -> AsyncIterator[SpiderOutput]:
         """Yield an image, its masks, and the text of its licence."""

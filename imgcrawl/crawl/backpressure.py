@@ -206,14 +206,15 @@ class Backpressure:
 
     def _expect(self, expects: Expects) -> None:
         counts = self._run.counts
-        if expects.records is not None:
+        # What part of a promise is a shard's is known when its list has been read.
+        if expects.records is not None and self._shard is None:
             counts.expected = (counts.expected or 0) + expects.records
             counts.before += expects.before
         if expects.bytes is not None:
             counts.expected_bytes = (counts.expected_bytes or 0) + expects.bytes
         size = f", about {format_size(expects.bytes)}" if expects.bytes else ""
         count = "an unknown number of" if expects.records is None else f"{expects.records:,}"
-        if expects.records is not None and expects.records != counts.expected:
+        if counts.expected is not None and expects.records not in {None, counts.expected}:
             count = f"{count} more"
         note = f" {expects.note}" if expects.note else ""
         logger.info("The source promises %s records%s.%s", count, size, note)

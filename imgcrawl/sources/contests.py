@@ -34,6 +34,8 @@ _URLS = ("url", "urls", "imageurl", "cocourl", "flickrurl", "originalurl")
 _LABELS = ("labelid", "categoryid", "classid", "class", "label", "category")
 _NAMES = ("name", "labelname", "label")
 
+_IMAGE_TABLES = frozenset({"images", "image", "data"})
+
 
 @dataclass(frozen=True, slots=True)
 class ContestImage:
@@ -85,8 +87,11 @@ class LabelMap:
         with open_rows(name, member) as rows:
             for row in rows:
                 if isinstance(row, MalformedRow):
+                    labels.images += 1  # promised, and said to be unreadable
                     continue
                 bare = _bare_keys(row.fields)
+                if row.table in _IMAGE_TABLES and not _is_image(bare):
+                    labels.images += 1
                 if row.table == "categories":
                     labels.names[str(_first(bare, ("id", *_LABELS)))] = str(_first(bare, _NAMES))
                 elif _is_image(bare):
@@ -112,7 +117,7 @@ def read_images(name: str, member: str, labels: LabelMap) -> Iterator[ContestIma
                 yield row
                 continue
             bare = _bare_keys(row.fields)
-            if row.table in {"images", "image", "data"} or _is_image(bare):
+            if row.table in _IMAGE_TABLES or _is_image(bare):
                 yield _image(row, bare, labels)
 
 

@@ -118,6 +118,7 @@ def test_fashion_with_a_label_map_from_a_url_and_junk(
     )
     ended = crawl("imaterialist", train=tmp_path / "train.json", label_map=tmp_path / "map.csv")
     assert ended.status == 3
+    assert ended.out.summary()["records"] == {"stored": 4, "missing": 1, "expected": 5}
     assert {row["image_id"] for row in ended.out.rows()} == {"1", "2", "4", "5"}
     assert {(row["label_id"], row["label"]) for row in ended.out.rows()} == {("95 66", "Red, Lace")}
     (row,) = ended.out.rows("failures.csv")
@@ -132,6 +133,9 @@ def test_fashion_with_a_label_map_from_a_url_and_junk(
     mended = crawl("imaterialist", train=tmp_path / "train.json", label_map=tmp_path / "map.csv")
     assert mended.status == 0, mended.log
     assert len(mended.out.rows()) == 5
+    assert mended.out.summary()["records"] == {"stored": 5, "missing": 0, "expected": 5}
+    half = crawl("imaterialist", train=tmp_path / "train.json", shard="1/2", out="half")
+    assert half.out.summary()["records"]["expected"] is None  # the promise is of all shards
 
 
 def test_wrong_lists_are_refused_before_any_request(

@@ -256,6 +256,8 @@ def test_masks_are_found_in_the_releases(crawl: Crawler, replica: ReplicaProcess
     with_mask = {row["isic_id"] for row in masks}
     assert with_mask | {name.split("/")[0] for name in missing} == images
     assert len(masks) == len(with_mask)
+    records = ended.out.summary()["records"]
+    assert records["stored"] + records["missing"] == records["expected"] == 80
     zips = {path: n for path, n in replica.log()["paths"].items() if path.endswith(".zip")}
     assert zips
     assert set(zips.values()) == {1}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.records.items import ImageItem
@@ -68,7 +68,9 @@ class IsicImageItems:
         async for batch in self.api.find(ids, query):
             if is_first:
                 is_first = False
-                yield expects_of_ids(batch.records, self.images, len(ids), batch.size)
+                promised = expects_of_ids(batch.records, self.images, len(ids), batch.size)
+                # An id that the archive does not know has no masks either.
+                yield promised if self._level is None else replace(promised, records=None)
             for record in batch.records:
                 async for output in self.of_record(record):
                     yield output
