@@ -32,7 +32,7 @@ ROOT = Path(__file__).parent.parent
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Nobody here has a certificate that an authority signed. aiohttp reads the machine's list of them
-# twice as it is imported, in every crawl: a tenth of what its start costs.
+# twice as it is imported, in every crawl: a twentieth of what its start costs.
 os.environ["SSL_CERT_FILE"] = os.devnull
 
 # How long an example takes is told by the machine's other work. Where it is the subject, a test
