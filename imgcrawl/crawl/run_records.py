@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from imgcrawl.crawl.in_flight import InFlight
@@ -125,8 +126,6 @@ class RunRecords:
             self.counts.add(result, candidate=item.quota is not None)
             if isinstance(result, Stored) and item.quota in self.quotas:
                 self.quotas[item.quota].count(1)
-            if item.changed and isinstance(result, Stored):
-                self._remove_replaced(before, result)
             self._record(item, result, before, utc_now())
         if isinstance(result, Missing) and result.outcome is Outcome.DISK_FULL:
             self._disk_full()
@@ -155,16 +154,17 @@ class RunRecords:
         is_file = isinstance(before.result, Stored) and before.result.file_name is not None
         return is_file and self.has_file(before)
 
-    def _remove_replaced(self, before: LedgerEntry | None, new: Stored) -> None:
-        """Remove the file of an earlier question, unless the new one has taken its name.
+    def _replaced(self, before: LedgerEntry | None, result: Result) -> Callable[[], None] | None:
+        """Return what removes the file of an earlier question, if the new one has another name.
 
-        Before the row is written: after a kill in between, the new file is found by its name.
+        It is called once the new file and its row are on the disk.
         """
         if before is None or not isinstance(before.result, Stored):
-            return
+            return None
         old = before.result.file_name
-        if old is not None and old != new.file_name:
-            self._files.replace(old, new.file_name or "")
+        if not isinstance(result, Stored) or old is None or old == result.file_name:
+            return None
+        return partial(self._files.replace, old, result.file_name or "")
 
     def stored_with(self, record_id: str, sha256: str) -> Item | LedgerEntry | None:
         """Return who stored a record with these bytes: its item in flight, or else its entry.
@@ -209,7 +209,8 @@ class RunRecords:
 
     def _record(self, item: Item, result: Result, before: LedgerEntry | None, now: str) -> None:
         was = type(before.result) if before else None
-        self._writer.record(LedgerEntry.from_item(item, result, now), was=was)
+        then = self._replaced(before, result) if item.changed else None
+        self._writer.record(LedgerEntry.from_item(item, result, now), was=was, then=then)
 
     def _uncount(self, entry: LedgerEntry) -> None:
         candidate, ours = entry.quota is not None, self._is_ours(entry)

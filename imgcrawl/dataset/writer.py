@@ -46,6 +46,7 @@ class _Batch:
     entries: list[tuple[LedgerEntry, bool]] = field(default_factory=list)
     bookmarks: list[tuple[str, str]] = field(default_factory=list)
     unreadable: list[tuple[str, str, str]] = field(default_factory=list)
+    then: list[Callable[[], None]] = field(default_factory=list)  # to be called afterwards
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -59,6 +60,7 @@ class _Batch:
             self.entries + later.entries,
             self.bookmarks + later.bookmarks,
             self.unreadable + later.unreadable,
+            self.then + later.then,
         )
 
 
@@ -143,8 +145,20 @@ class LedgerWriter:
         written = self._unwritten.latest.get(written.record_id, written)
         return written if waiting is None or _is_stored(written) else waiting
 
-    def record(self, entry: LedgerEntry, *, was: type[Stored | Missing] | None) -> None:
-        """Add an entry to the batch. was: the class of this record's result until now."""
+    def record(
+        self,
+        entry: LedgerEntry,
+        *,
+        was: type[Stored | Missing] | None,
+        then: Callable[[], None] | None = None,
+    ) -> None:
+        """Add an entry to the batch.
+
+        was:  the class of this record's result until now
+        then: called once the entry is written and its file on the disk
+        """
+        if then is not None:
+            self._batch.then.append(then)
         same = was is type(entry.result)
         self._unwritten.add(entry)
         self._batch.entries.append((entry, same))
@@ -204,6 +218,8 @@ class LedgerWriter:
             self._waiting, self._synced = _Batch(), None
         self._unwritten = _Unwritten(self._batch)
         self._note_point()
+        for call in batch.then:
+            call()
         self._show(batch)
 
     def _show(self, batch: _Batch) -> None:

@@ -11,7 +11,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from imgcrawl.storage.directory import LEDGER, OWN_FILES
+from imgcrawl.storage.directory import ARCHIVES, LEDGER, LOCK, OWN_FILES, PARTIAL, PARTS
 from imgcrawl.text.filenames import renamed, safe_path
 
 if TYPE_CHECKING:
@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 _RESERVED = {name.casefold() for name in OWN_FILES} | {"licenses", "sizes", "manifests"}
 _RESERVED |= {"changes.csv", "masks.csv", "wells.csv", "splits.csv", "runs.csv", "diff.csv"}
 _RESERVED |= {"report.html", "dataset.lock.json", "metadata.parquet", "annotations.json"}
+_RESERVED |= {LOCK, PARTIAL, PARTS, ARCHIVES, ".store.json", ".listing.sqlite"}
 _RESERVED |= {f"{LEDGER}-{suffix}" for suffix in ("wal", "shm", "journal")}
+# Unicode's default ignorable code points (DerivedCoreProperties.txt), and controls.
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 _EXTENSION = re.compile(r"(.+?)(\.\w{1,10})")
 
 # What storing raises where a file has the name of a folder, or a folder that of a file.
@@ -54,10 +61,12 @@ def is_reserved(path: str) -> bool:
     first = path.partition("/")[0]
     if first.isascii() and first.isalnum() and first.islower():
         return first in _RESERVED
-    seen = "".join(c for c in first if unicodedata.category(c) not in {"Cf", "Cc"})
+    seen = "".join(
+        c for c in first if unicodedata.category(c) not in {"Cf", "Cc"} and not _UNSEEN.fullmatch(c)
+    )
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())
     folded = folded.rstrip(" .")
-    return folded.startswith(".") or folded in _RESERVED
+    return folded in _RESERVED
 
 
 def document_path(path: str) -> str:

@@ -94,8 +94,9 @@ def test_another_dataset_is_refused_and_replaces_where_it_is_told_to(
     assert "12 have ids that are there already, and 12 of these with other" in refused.log
     assert replica.log()["requests"] == 0
     assert {p: p.read_bytes() for p in held} == held
-    replaced = crawl("urls", list=tmp_path / "b.csv", changed="replace")
+    replaced = crawl("urls", list=tmp_path / "b.csv", changed="replace", layout="new/{id}")
     assert replaced.status == 0, replaced.log
+    assert not list((replaced.out.root / "images").glob("*.jpg"))
     assert answers(replaced.out) == {str(n): u for n, u in second.items()}
     replaced.out.verify()
 

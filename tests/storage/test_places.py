@@ -35,6 +35,8 @@ FORMS: list[Callable[[str], str]] = [
     lambda name: "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in name),  # wide
     "\u200b".join,
     lambda name: f"{name[:2]}\u202e{name[2:]}",
+    lambda name: f"{name}\ufe0f",
+    lambda name: f"{name[:3]}\u034f{name[3:]}\U000e0100",
     lambda name: name.replace("k", "\u212a"),  # the sign of kelvin
     lambda name: unicodedata.normalize("NFD", name),
 ]
@@ -49,7 +51,8 @@ LABELS = st.one_of(
 
 
 def folded(name: str) -> str:
-    seen = "".join(c for c in name if unicodedata.category(c) != "Cf")
+    ignored = {"\ufe0f", "\u034f", "\U000e0100"}
+    seen = "".join(c for c in name if unicodedata.category(c) != "Cf" and c not in ignored)
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold()).rstrip(
         " ."
     )
