@@ -212,7 +212,7 @@ def test_a_disk_that_takes_no_more_of_the_ledger_is_said_in_words(
     ended = subprocess.run(limited, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1, ended.stderr
     assert "Traceback" not in ended.stderr
-    assert "cannot be written to any more" in ended.stdout
+    assert "cannot be read or written" in ended.stdout
     assert "run the same command again" in ended.stdout
     assert not (crawl.out().root / ".lock").exists()
     again = crawl("isic", num_images=300, images="none")
