@@ -7,6 +7,7 @@ kill nor a power cut leaves a line without them.
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.records.volume import Chunks
@@ -43,10 +44,13 @@ class CropJournal:
     def add(self, number: int, chunks: Chunks) -> None:
         """Note a block that has been written. Raises OSError."""
         sync_file(self._voxels)
-        # Not created: the file may have been taken away meanwhile, and this be a late thread.
-        with self._path.open("r+") as file:
-            file.seek(0, 2)
-            file.write(f"{_line(number, chunks)}\n")
+        # Not created: the file may have been taken away meanwhile, and this be a late thread. One
+        # write at the end, wherever that is by then: other threads add theirs at the same time.
+        fd = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+        try:
+            os.write(fd, f"{_line(number, chunks)}\n".encode())
+        finally:
+            os.close(fd)
 
     def remove(self) -> None:
         """Remove the journal of a complete crop."""
