@@ -79,42 +79,20 @@ class GcsStorage(Storage):
         self, source: bytes | Path, name: str, metadata: Mapping[str, str] = NO_METADATA
     ) -> None:
         """Store bytes or a file: in one request, or a long file in parts."""
-        require_name(name)
-        in_parts = not isinstance(source, bytes) and source.stat().st_size > PART
-        blob = self._blob(name, chunk_size=PART if in_parts else None)
+        blob = self._new_blob(source, name)
         blob.metadata = dict(metadata) or None
         if self._cache_control:
             blob.cache_control = self._cache_control
-        # The same bytes under the same name: a second try can do no harm.
-        options = {
-            "content_type": content_type(source, name),
-            "predefined_acl": self._acl,
-            "timeout": _TIMEOUT,
-            "retry": DEFAULT_RETRY,
-        }
         with self._translated_errors():
-            if isinstance(source, bytes):
-                blob.upload_from_string(source, **options)
-            else:
-                blob.upload_from_filename(str(source), **options)
+            # The same bytes under the same name: a second try can do no harm.
+            _upload(blob, source, name, predefined_acl=self._acl)
 
     def write(self, name: str, source: bytes | Path, expected: str | None) -> str:
         """Store bytes or a file if it has the expected generation, and return its new one."""
-        require_name(name)
-        in_parts = not isinstance(source, bytes) and source.stat().st_size > PART
-        blob = self._blob(name, chunk_size=PART if in_parts else None)
-        options = {
-            "content_type": content_type(source, name),
-            "if_generation_match": int(expected or 0),
-            "timeout": _TIMEOUT,
-            "retry": DEFAULT_RETRY,
-        }
+        blob = self._new_blob(source, name)
         with self._translated_errors():
             try:
-                if isinstance(source, bytes):
-                    blob.upload_from_string(source, **options)
-                else:
-                    blob.upload_from_filename(str(source), **options)
+                _upload(blob, source, name, if_generation_match=int(expected or 0))
             except PreconditionFailed as error:
                 raise ConflictError(name) from error
             return str(blob.generation)
@@ -183,6 +161,12 @@ class GcsStorage(Storage):
             ):
                 yield blob.name.removeprefix(above), int(blob.size or 0)
 
+    def _new_blob(self, source: bytes | Path, name: str) -> Any:
+        """Return a blob to upload to, in parts if it is long. Raises ValueError for its name."""
+        require_name(name)
+        in_parts = not isinstance(source, bytes) and source.stat().st_size > PART
+        return self._blob(name, chunk_size=PART if in_parts else None)
+
     def _blob(self, name: str, **kwargs: Any) -> Any:
         return self._bucket.blob(f"{self._address.prefix}{name}", **kwargs)
 
@@ -219,3 +203,15 @@ class GcsStorage(Storage):
             raise StoreError(words, hopeless=True) from error
         except (GoogleAPIError, GoogleAuthError, requests.RequestException) as error:
             raise StoreError(f"{self._address} cannot be reached: {error}") from error
+
+
+def _upload(blob: Any, source: bytes | Path, name: str, **options: Any) -> None:
+    options |= {
+        "content_type": content_type(source, name),
+        "timeout": _TIMEOUT,
+        "retry": DEFAULT_RETRY,
+    }
+    if isinstance(source, bytes):
+        blob.upload_from_string(source, **options)
+    else:
+        blob.upload_from_filename(str(source), **options)
