@@ -117,7 +117,6 @@ class RunRecords:
             assert before is not None
             assert isinstance(result, Missing)
             self.counts.add_unchanged(before.result)
-            self.counts.outdated += 1
             kept = replace(before, outdated=Outdated(item.to_json(), result))
             self._writer.record(kept, was=Stored)
         else:
@@ -140,7 +139,6 @@ class RunRecords:
         if before is None:
             return
         if item.changed:  # its row tells of the file that is there
-            self.counts.outdated += 1
             return
         if "phash" in before.metadata:
             item.metadata.setdefault("phash", before.metadata["phash"])  # made once, kept

@@ -24,7 +24,6 @@ class Counts:
     unchanged: int = 0  # records that an earlier run had brought to their end
     not_retried: int = 0  # of these, missing for a reason that no other try can mend
     changed: int = 0  # asked for in another way than before: anew
-    outdated: int = 0  # of these, kept with the file of before, as the new one cannot be had
     replaced: int = 0  # candidates that failed; another takes their place, while there are any
     bytes: int = 0  # stored in this run
     expected: int | None = None  # records promised, as far as the source says
