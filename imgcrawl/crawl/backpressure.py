@@ -21,7 +21,7 @@ from scrapy.exceptions import CloseSpider
 from imgcrawl.crawl.host_queue import FairHostQueue, host_of
 from imgcrawl.crawl.ledger_queues import RetryQueue, WaybackQueue
 from imgcrawl.crawl.lifecycle import require_dataset, run_of
-from imgcrawl.crawl.list_check import same_dataset
+from imgcrawl.crawl.list_check import compared
 from imgcrawl.records.errors import ArgumentError, ImgcrawlError, OutputError
 from imgcrawl.records.items import Bookmark, Document, Expects, Item, Missing, Unreadable
 from imgcrawl.records.outcomes import Outcome
@@ -129,7 +129,9 @@ class Backpressure:
         """Read the spider's stream to its end, into the queue."""
         counts = self._run.counts
         try:
-            start = await self._compared(start)
+            if self._crawler.settings["CHANGED"] == "refuse":
+                counts.phase = "comparing the list with what is there"
+                start = await compared(start, self._run.ledger)
             counts.phase = "looking at what is there"
             async for item in RetryQueue(self._run, self._retry).items():
                 await self._accept(item)
@@ -155,18 +157,6 @@ class Backpressure:
             self._run.error = "The spider failed: a fault of imgcrawl, see the traceback above."
         finally:
             self._queue.close()
-
-    async def _compared(self, start: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        """Return a list that was compared with what is in OUT; other sources as they are.
-
-        Raises ArgumentError for a list that is plainly another dataset.
-        """
-        if self._crawler.settings["CHANGED"] != "refuse":
-            return start
-        self._run.counts.phase = "comparing the list with what is there"
-        compared = same_dataset(start, self._run.ledger)
-        first = await anext(compared, None)
-        return compared if first is None else _with_first(first, compared)
 
     async def _take(self, output: Any) -> None:
         match output:
@@ -277,9 +267,3 @@ class Backpressure:
                     scraper._check_if_closing()
                 return
             await asyncio.sleep(0.1)
-
-
-async def _with_first(first: Any, others: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    yield first
-    async for output in others:
-        yield output

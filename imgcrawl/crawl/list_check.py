@@ -13,7 +13,7 @@ from imgcrawl.records.items import Item
 from imgcrawl.records.question import Answer, answer_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from imgcrawl.dataset.ledger import Ledger
 
@@ -21,11 +21,10 @@ LOOKED_AT = 2000  # records at the beginning of a list
 _FEWEST = 3  # records with another address: fewer are a correction
 
 
-async def same_dataset(start: AsyncIterator[Any], ledger: Ledger) -> AsyncIterator[Any]:
-    """Yield what a list has, once its beginning was compared with the ledger.
+async def compared(start: AsyncIterator[Any], ledger: Ledger) -> AsyncIterator[Any]:
+    """Compare the beginning of a list with the ledger; return all that it has.
 
-    Raises ArgumentError, before anything is yielded, if most of its ids are known, and most of
-    these with other addresses.
+    Raises ArgumentError if most of its ids are known, and most of these with other addresses.
     """
     head: list[Any] = []
     records = known = changed = 0
@@ -49,7 +48,11 @@ async def same_dataset(start: AsyncIterator[Any], ledger: Ledger) -> AsyncIterat
             "-a out=DIR; or, if its files are to replace those that are there, type "
             "-a changed=replace."
         )
+    return _joined(head, start)
+
+
+async def _joined(head: Iterable[Any], rest: AsyncIterator[Any]) -> AsyncIterator[Any]:
     for output in head:
         yield output
-    async for output in start:
+    async for output in rest:
         yield output

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imgcrawl.crawl.list_check import LOOKED_AT, same_dataset
+from imgcrawl.crawl.list_check import LOOKED_AT, compared
 from imgcrawl.dataset.entries import LedgerEntry
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.records.errors import ArgumentError
@@ -28,7 +28,7 @@ def read(ledger: Ledger, outputs: list[Any]) -> list[Any]:
             yield output
 
     async def collect() -> list[Any]:
-        return [output async for output in same_dataset(stream(), ledger)]
+        return [output async for output in await compared(stream(), ledger)]
 
     return asyncio.run(collect())
 
