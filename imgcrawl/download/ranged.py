@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import re
 import shutil
 from collections import deque
 from contextlib import suppress
@@ -15,31 +14,22 @@ from typing import TYPE_CHECKING, Any
 from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
 
-from imgcrawl.download.bodies import BodySink
 from imgcrawl.download.partial_file import PIECE, Claim, PartialFile
-from imgcrawl.pictures.sniff import sniff
+from imgcrawl.download.piece_sink import ChangedError, PieceSink
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome, of_status
-from imgcrawl.text.sizes import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scrapy.crawler import Crawler
-    from scrapy.http import Headers, Response
+    from scrapy.http import Response
 
 logger = logging.getLogger(__name__)
 
 RESTARTS = 2  # of a file that changes while it is downloaded
-SLOW, SLOW_AFTER = 1000, 60.0  # bytes a second, and the seconds until this is too slow
-STRETCH = 4 << 20  # bytes of a piece that are added at once
 NOTED_EVERY = 16 << 20, 1.0  # bytes, and seconds, after which what was added goes to the disk
 HASHED_AT_ONCE = 64 << 20
-_TEXTS = (".html", ".htm", ".xml", ".xhtml", ".txt", ".csv", ".json", ".md", ".svg")
-
-
-class _ChangedError(RecordMissing):
-    """What is asked for is not the file any more whose beginning is there."""
 
 
 class LargeFile:
@@ -79,7 +69,7 @@ class LargeFile:
                 await self._hash(self._part.size or 0)
                 if self._damaged:
                     await self._mend()
-            except _ChangedError:
+            except ChangedError:
                 self._part.restart()
                 self.digest, self._hashed, self._whole = hashlib.sha256(), 0, False
                 continue
@@ -151,13 +141,13 @@ class LargeFile:
         except RecordMissing as error:
             self.tries += error.tries
             error.tries = self.tries
-            if part.validator and not isinstance(error, _ChangedError):
+            if part.validator and not isinstance(error, ChangedError):
                 sink.add()  # so much of the piece need not come again
             raise
         self.tries += 1 + int(response.meta.get("retry_times", 0))
         self.final_url = response.url
         if response.status == 416 and part.size is not None:
-            raise _ChangedError(Outcome.HTTP_ERROR, "it is shorter now")
+            raise ChangedError(Outcome.HTTP_ERROR, "it is shorter now")
         if response.status == 416 and start == 0:
             raise RecordMissing(Outcome.EMPTY, "it has no bytes", 416, self.tries)
         if response.status not in {200, 206}:
@@ -223,101 +213,3 @@ class LargeFile:
         self.digest, self._hashed = whole, claim.end
         self._part.forget_cached(claim.end)
         return True
-
-
-class PieceSink(BodySink):
-    """Where the handler puts the body of one answer: into its place in the part."""
-
-    def __init__(
-        self, part: PartialFile, start: int, end: int, tell: Callable[[int], None]
-    ) -> None:
-        self._part = part
-        self.start = self.at = self._added = start
-        self._end = end
-        self._tell = tell
-        self._since = monotonic()
-        self._closed = False
-
-    def add(self) -> None:
-        """Add to the part what has come since the last time."""
-        if self.at > self._added:
-            self._part.add(self._added, self.at)
-            self._added = self.at
-
-    def close(self) -> None:
-        """Stop writing: the part is another's, or is finished."""
-        self._closed = True
-
-    def begin(self, status: int, headers: Headers) -> None:
-        """Take the headers. Raises RecordMissing if the body is not the range asked for."""
-        if self._closed:
-            raise RecordMissing(Outcome.INTERRUPTED, "nobody waits for it any more")
-        self.at = self.start
-        self._since = monotonic()
-        validator = _validator(headers)
-        part = self._part
-        if status == 206:
-            start, total = _content_range(headers)
-            if start != self.start:
-                raise RecordMissing(
-                    Outcome.HTTP_ERROR, "another range came than was asked for", 206
-                )
-            if part.size is None:
-                part.size, part.validator = total, validator
-                self._end = min(self._end, total)
-            elif (part.size, part.validator) != (total, validator):
-                raise _ChangedError(Outcome.HTTP_ERROR, "it is another file now")
-        elif part.received or self.start:
-            raise _ChangedError(Outcome.HTTP_ERROR, "it is another file now")
-        else:
-            self._added = 0
-            self._end = -1  # the whole, however long it is
-            part.size = parse_size((headers.get("Content-Length") or b"").decode("latin-1"))
-
-    def write(self, data: bytes | bytearray) -> None:
-        """Take the next bytes of the body. Raises RecordMissing."""
-        if self._closed:
-            raise RecordMissing(Outcome.INTERRUPTED, "nobody waits for it any more")
-        if self.at == 0:
-            self._refuse_page(bytes(data[:4096]))
-        if 0 <= self._end < self.at + len(data):
-            raise RecordMissing(Outcome.HTTP_ERROR, "more came than was asked for", 206)
-        # In a second try, what was added in the first is there, and may have been hashed.
-        there = max(0, self._added - self.at)
-        if there < len(data):
-            self._part.write(self.at + there, memoryview(data)[there:])
-        self.at += len(data)
-        if self._end >= 0 and self.at - self._added >= STRETCH:
-            self.add()
-        self._tell(self.at - self.start)
-        seconds = monotonic() - self._since
-        if seconds > SLOW_AFTER and (self.at - self.start) / seconds < SLOW:
-            raise RecordMissing(Outcome.TIMEOUT, f"less than {SLOW} bytes a second")
-
-    def end(self) -> None:
-        """Finish the body. Raises RecordMissing if it is not whole."""
-        if 0 <= self._end != self.at:
-            raise RecordMissing(Outcome.TRUNCATED, "less came than was asked for", 206)
-
-    def _refuse_page(self, head: bytes) -> None:
-        kind = sniff(head)
-        name = re.split(r"[?#]", self._part.url)[0].lower()
-        if kind.what.startswith(("an HTML", "HTML")) and not name.endswith(_TEXTS):
-            raise RecordMissing(Outcome.NOT_IMAGE, f"no file but {kind.what}", 200)
-
-
-def _validator(headers: Headers) -> str | None:
-    """Return the validator for If-Range: a strong ETag, a date, or None."""
-    etag = (headers.get("ETag") or b"").decode("latin-1").strip()
-    if etag and not etag.startswith("W/"):
-        return etag
-    return (headers.get("Last-Modified") or b"").decode("latin-1").strip() or None
-
-
-def _content_range(headers: Headers) -> tuple[int, int]:
-    """Return the range's start and the whole length. Raises RecordMissing for neither."""
-    text = (headers.get("Content-Range") or b"").decode("latin-1")
-    match = re.fullmatch(r"\s*bytes\s+(\d{1,18})-(\d{1,18})/(\d{1,18})\s*", text)
-    if not match or int(match[2]) >= int(match[3]):
-        raise RecordMissing(Outcome.HTTP_ERROR, f"a range that cannot be read: {text[:80]!r}", 206)
-    return int(match[1]), int(match[3])

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scrapy.http import Headers, Response
 
-from imgcrawl.download import partial_file, ranged
+from imgcrawl.download import partial_file, piece_sink, ranged
 from imgcrawl.download.partial_file import PartialFile
 from imgcrawl.download.ranged import LargeFile
 from imgcrawl.records.errors import RecordMissing
@@ -36,7 +36,7 @@ def _small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(partial_file, "PIECE", PIECE)
         patch.setattr(ranged, "PIECE", PIECE)
-        patch.setattr(ranged, "STRETCH", STRETCH)
+        patch.setattr(piece_sink, "STRETCH", STRETCH)
         patch.setattr(ranged, "NOTED_EVERY", (STRETCH, 0.0))
         yield
 
@@ -197,7 +197,7 @@ def test_a_file_that_is_another_by_now_is_fetched_from_its_beginning(tmp_path: P
 def test_what_comes_a_second_time_does_not_change_what_is_there(tmp_path: Path) -> None:
     part = PartialFile.opened(tmp_path / "x.part", URL)
     headers = Headers({"Content-Range": f"bytes 0-{PIECE - 1}/50000", "ETag": '"1"'})
-    sink = ranged.PieceSink(part, 0, PIECE, lambda _: None)
+    sink = piece_sink.PieceSink(part, 0, PIECE, lambda _: None)
     sink.begin(206, headers)
     sink.write(DATA[:2000])  # a stretch of it is added, and the connection is lost
     assert part.prefix == 2000
