@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 from imgcrawl.arguments import parse_arguments
 from imgcrawl.records.errors import ArgumentError
 from replicas.process import ReplicaProcess
+from tests.warm_start import WARM, Popen, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +95,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def started(command: list[str]) -> subprocess.Popen[str]:
     """A command of the project under way, all that it says in one pipe."""
-    return subprocess.Popen(
+    return Popen(
         command,
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -108,15 +108,7 @@ def started(command: list[str]) -> subprocess.Popen[str]:
 
 def scrapy(*words: str | Path, env: dict[str, str] | None = None) -> CompletedProcess[str]:
     """``scrapy`` with these words, to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "scrapy", *map(str, words)],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return run([*WARM, *map(str, words)], env=env, capture_output=True, timeout=120)
 
 
 def until(what: Any, seconds: float = 60, every: float = 0.05) -> Any:
@@ -160,7 +152,7 @@ class Crawler:
             "RETRY_BACKOFF_BASE": "0.01",
             **(settings or {}),
         }
-        command = [sys.executable, "-m", "scrapy", "crawl", spider]
+        command = [*WARM, "crawl", spider]
         if self.replica is not None:
             command += self.replica.settings()
         for name, value in merged.items():
@@ -174,16 +166,13 @@ class Crawler:
         return started(self.command(spider, **kwargs))
 
     def __call__(self, spider: str, *, stdin: str | None = None, **kwargs: Any) -> Ended:
-        ended = subprocess.run(
+        ended = run(
             self.command(spider, **kwargs),
-            cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
-            input=stdin or "",
+            stdin=stdin or "",
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
             timeout=240,
-            check=False,
         )
         return Ended(ended.returncode, ended.stdout, self.out(kwargs.get("out", "out")))
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +12,7 @@ import pytest
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.dataset.merge import merge_tables
 from imgcrawl.download.partial_file import PartialFile
-from tests.conftest import ROOT
+from tests.warm_start import WARM, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,14 +24,7 @@ LOOKING = [["rebuild"], ["linkrot"]]
 
 def scrapy(*words: str | Path) -> tuple[int, str]:
     """Exit status and all that was said; never a traceback, never a wait."""
-    done = subprocess.run(
-        [sys.executable, "-m", "scrapy", *map(str, words)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run([*WARM, *map(str, words)], capture_output=True, timeout=60)
     assert "Traceback" not in done.stderr
     return done.returncode, done.stdout + done.stderr
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 from imgcrawl.sources.isic.masks import Mask, stems
-from tests.conftest import ROOT
+from tests.conftest import scrapy
 
 if TYPE_CHECKING:
     from tests.conftest import Crawler
@@ -55,8 +53,7 @@ def test_metadata_first_and_pictures_later_fill_every_column(crawl: Crawler) -> 
     assert pictures.status == 0, pictures.log
     assert {row["frames"] for row in pictures.out.rows()} == {"1"}
     before = (pictures.out.root / "metadata.csv").read_bytes()
-    command = [sys.executable, "-m", "scrapy", "rebuild", str(pictures.out.root)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60)
+    assert scrapy("rebuild", pictures.out.root).returncode == 0
     assert (pictures.out.root / "metadata.csv").read_bytes() == before
 
 
