@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from imgcrawl.records.items import Item, VolumeItem
 from imgcrawl.storage.local import LocalStorage
 from imgcrawl.storage.open_store import media_storage
-from pipelines.base import RunPipeline
+from pipelines.base import VolumePipeline
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 AT_ONCE = 4  # copies, whose objects share the requests that may be under way
 
 
-class CopiesPipeline(RunPipeline):
+class CopiesPipeline(VolumePipeline):
     """Below OUT, or where FILES_STORE says; the requests go through the ordinary downloader."""
 
     def __init__(self, crawler: Crawler) -> None:
@@ -36,6 +36,7 @@ class CopiesPipeline(RunPipeline):
                 item.result = await self._made().copy(item, item.copy)
         elif item.unchanged and "objects" in (known := self._run.in_flight.known_metadata(item)):
             item.metadata = item.metadata | known  # what it says was read once, and kept
+        self._count_absent(item)
         return item
 
     def _made(self) -> VolumeCopier:

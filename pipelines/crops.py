@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from imgcrawl.records.items import Item, Stored, VolumeItem
 from imgcrawl.storage.open_store import media_storage
-from pipelines.base import RunPipeline
+from pipelines.base import VolumePipeline
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from imgcrawl.volumes.crop.volume_crop import VolumeCropper
 
 
-class CropsPipeline(RunPipeline):
+class CropsPipeline(VolumePipeline):
     """The voxels as they are, in the format asked for; below OUT, or where FILES_STORE says."""
 
     def __init__(self, crawler: Crawler) -> None:
@@ -34,6 +34,7 @@ class CropsPipeline(RunPipeline):
         elif item.unchanged and isinstance(item.result, Stored):
             known = self._run.in_flight.known_metadata(item)
             item.metadata = item.metadata | known  # learnt while it was read, and kept
+        self._count_absent(item)
         return item
 
     def _made(self) -> VolumeCropper:

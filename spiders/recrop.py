@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
@@ -46,6 +46,10 @@ class RecropArguments(SpiderArguments):
                 "type local=1 (scrapy recrop --local) too"
             )
         return self
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings that these arguments stand for: what is cited says what is absent."""
+        return super().settings() | {"ALLOW_EMPTY_VOLUMES": True}
 
     def extras(self) -> tuple[str, ...]:
         """Return the extra that reads and writes voxels."""

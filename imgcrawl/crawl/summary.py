@@ -38,7 +38,8 @@ def exit_status_of(run: Run, reason: str, signum: int | None) -> int:
         return ExitStatus.USAGE
     if run.error or reason != "finished":
         return ExitStatus.FAILED
-    return ExitStatus.COMPLETE if run.is_complete() else ExitStatus.SOME_MISSING
+    whole = run.is_complete() and not run.counts.mostly_absent
+    return ExitStatus.COMPLETE if whole else ExitStatus.SOME_MISSING
 
 
 def write_summary(run: Run, summary: dict[str, Any]) -> None:
@@ -74,6 +75,7 @@ def summarize(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict
             "expected": this_run.expected,
         },
         "outdated": run.ledger.n_outdated(),
+        "mostly_absent": this_run.mostly_absent,
         "bytes": run.ledger.stored_bytes(),
         "missing_by_reason": {
             outcome.value: n
@@ -144,6 +146,11 @@ def format_summary(summary: dict[str, Any], out: str) -> str:
         lines.append(
             f"{outdated:,} have the file of before still: what is asked for by now cannot be had "
             f"(column outdated of {METADATA})."
+        )
+    if absent := summary.get("mostly_absent"):
+        lines.append(
+            f"{absent:,} are fill value for the most part: their source does not have the chunks "
+            f"(column mostly_absent of {METADATA}). Type -a allow_empty=1 if so it is."
         )
     lines += [
         f"  {n:,} {reason}{_hint(reason)}" for reason, n in summary["missing_by_reason"].items()

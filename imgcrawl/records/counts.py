@@ -23,6 +23,7 @@ class Counts:
     outcomes: Counter[Outcome] = field(default_factory=Counter)  # records that ended in this run
     unchanged: int = 0  # records that an earlier run had brought to their end
     not_retried: int = 0  # of these, missing for a reason that no other try can mend
+    mostly_absent: int = 0  # stored volumes of which most is fill value, and nobody allowed it
     changed: int = 0  # asked for in another way than before: anew
     replaced: int = 0  # candidates that failed; another takes their place, while there are any
     bytes: int = 0  # stored in this run

@@ -152,6 +152,11 @@ class Chunks:
     missing: int = 0  # truly absent (404, or 403 of a store that answers so for absence): zeros
     forbidden: int = 0  # 403 of a store that tells absence otherwise: never filled
 
+    @property
+    def absence(self) -> str:
+        """How many are absent, if that is most of them: "7 of 8 chunks"; else ""."""
+        return describe_absence(self.missing, self.present + self.missing, "chunks")
+
     def __add__(self, other: Chunks) -> Chunks:
         return Chunks(
             self.present + other.present,
@@ -175,6 +180,18 @@ class Raw:
     dtype: str
     start: int = 0
     chunks: Chunks = field(default_factory=Chunks)
+
+
+MOSTLY_ABSENT = "mostly_absent"  # the column of a volume of which most is fill value
+
+
+def describe_absence(absent: int, of: int, what: str) -> str:
+    """Return how much of a volume is absent, if it is most of it; else "".
+
+    A chunk of nothing but the fill value need not be stored, so that a volume whose chunks cannot
+    be found looks like an empty one.
+    """
+    return f"{absent:,} of {of:,} {what}" if 2 * absent > of else ""
 
 
 def size_of(level: Level, shape: Zyx) -> int:

@@ -12,10 +12,9 @@ from imgcrawl.text.redact import printable
 from imgcrawl.volumes.metadata.address import parse_address
 from imgcrawl.volumes.metadata.local_folder import read_document
 from imgcrawl.volumes.metadata.multiscale import read_multiscale
-from imgcrawl.volumes.metadata.precomputed import middle_chunk
 
 if TYPE_CHECKING:
-    from imgcrawl.records.volume import Level, Multiscale, VolumeAddress
+    from imgcrawl.records.volume import Multiscale, VolumeAddress
     from imgcrawl.sources.fetcher import Fetcher
 
 _MAX_MOVES = 3
@@ -64,25 +63,6 @@ class VolumeStore:
         """Return a document of a volume as it is now, or None if there is none."""
         return (await self._document(url, dont_cache=True))[0]
 
-    async def require_plain(self, level: Level) -> None:
-        """Raise SourceError if chunks lie packed under other names, and none would be found.
-
-        cloud-volume writes NAME.gz into folders. In a bucket a chunk has its own name, and a
-        header says how it is packed.
-        """
-        is_bucket = level.address.shown.startswith(("s3://", "gs://"))
-        if level.driver != "neuroglancer_precomputed" or is_bucket:
-            return
-        chunk = middle_chunk(level)
-        is_packed = (await self._peek(f"{chunk}.gz"))[:2] == b"\x1f\x8b"
-        if not is_packed or await self._peek(chunk):
-            return
-        raise SourceError(
-            f"{level.address.shown} has its chunks packed as files of other names "
-            f"({chunk}.gz), which are not read here: all of it would read as zeros. "
-            "Type gunzip -r in a copy of the folder, and crawl that."
-        )
-
     async def _read(self, address: VolumeAddress) -> Multiscale:
         async def get(url: str) -> bytes | None:
             body, final_url = await self._document(url)
@@ -111,13 +91,6 @@ class VolumeStore:
         if response.status != 200:
             raise SourceError(f"{url} cannot be read: HTTP {response.status}.")
         return response.body, response.url
-
-    async def _peek(self, url: str) -> bytes:
-        """Return the bytes behind a URL, none if there is nothing."""
-        if url.startswith("file:"):
-            return await asyncio.to_thread(read_document, url) or b""
-        response = await self._fetcher.fetch(url, dont_cache=True)
-        return response.body if response.status == 200 else b""
 
     def _parse(self, text: str, *, local: bool) -> VolumeAddress:
         settings = self._fetcher.settings

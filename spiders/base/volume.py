@@ -6,7 +6,7 @@ import hashlib
 import re
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
@@ -92,6 +92,15 @@ class VolumeArguments(SpiderArguments):
         False, description="only say what there is: cubes, levels and sizes; nothing is stored"
     )
 
+    allow_empty: bool = Field(
+        False, description="a volume of which most chunks are absent (fill value) is as it must be"
+    )
+
+    as_settings: ClassVar[dict[str, str]] = {
+        **SpiderArguments.as_settings,
+        "allow_empty": "ALLOW_EMPTY_VOLUMES",
+    }
+
     def extras(self) -> tuple[str, ...]:
         """Return the extra that reads and writes voxels, unless none are fetched."""
         return () if self.dry_run else ("volumes",)
@@ -135,7 +144,6 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
         """
         for level in levels:
             self._check(level, format_)
-            await self.store.require_plain(level)
             if (size := self.args.asked_size) is not None:
                 wanted = size_in_level(size, level)
                 _, shape = clip(level, level.offset, wanted)

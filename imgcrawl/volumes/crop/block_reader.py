@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from imgcrawl.download.downloader import Downloader
 from imgcrawl.download.limits import TransferLimits
@@ -16,16 +17,21 @@ from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.volume import Chunks
 from imgcrawl.volumes.crop.open_arrays import arrange, open_arrays_of
+from imgcrawl.volumes.crop.packed_chunks import PackedChunks
 from imgcrawl.volumes.crop.read_errors import ReadErrors, is_absent, is_forbidden
 from imgcrawl.volumes.crop.tasks import gather_or_cancel
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     import numpy as np
     from scrapy.crawler import Crawler
 
     from imgcrawl.records.volume import Level
     from imgcrawl.volumes.crop.blocks import Block, BlockPlan
     from imgcrawl.volumes.crop.open_arrays import ArraySource
+
+T = TypeVar("T")
 
 
 class _ChunkAbsent(Exception):  # noqa: N818 - an answer more than an error
@@ -69,6 +75,7 @@ class BlockReader:
         self._deadline = TransferLimits.from_settings(crawler.settings).deadline
         self._at_once = asyncio.Semaphore(2 * crawler.settings.getint("VOLUME_CONNECTIONS", 8))
         self._has_gaps = False
+        self._packed = PackedChunks.of(crawler, level, source)
         self.chunks = Chunks()
 
     @property
@@ -102,9 +109,12 @@ class BlockReader:
                 except _ChunkAbsent as answer:
                     if answer.forbidden and not await self._absence_is_forbidden():
                         counted.forbidden += 1
-                    else:
+                        return
+                    packed = await self._unpacked(chunk)
+                    if packed is None:
                         counted.missing += 1
-                    return
+                        return
+                    voxels = packed
             counted.present += 1
             whole[_within(chunk, block)] = voxels
 
@@ -120,15 +130,47 @@ class BlockReader:
         Raises _ChunkAbsent or RecordMissing.
         """
         region = tuple(slice(a, b) for a, b in zip(block.start, block.stop, strict=True))
+
+        async def read() -> np.ndarray[Any, Any]:
+            voxels: np.ndarray[Any, Any] = await self._source.array[region].read()
+            return voxels
+
+        return await self._attempt(read, f"a block of {block.chunks} chunks")
+
+    async def _unpacked(self, chunk: Block) -> np.ndarray[Any, Any] | None:
+        """Return the voxels of a chunk that is packed under another name, or None if it is not.
+
+        Raises RecordMissing.
+        """
+        if self._packed is None:
+            return None
+        for suffix in self._packed.suffixes():
+            try:
+                body = await self._attempt(partial(self._packed.fetch, chunk, suffix), "a chunk")
+            except _ChunkAbsent as answer:
+                if answer.forbidden and not await self._absence_is_forbidden():
+                    raise self._forbidden(Chunks(forbidden=1)) from None
+                continue
+            if body is not None:
+                self._packed.names.learn(suffix)
+                decode = partial(self._packed.decode, chunk, body, suffix)
+                return await self._attempt(decode, "a chunk")
+        self._packed.names.learn(None)
+        return None
+
+    async def _attempt(self, read: Callable[[], Awaitable[T]], what: str) -> T:
+        """Return what `read` does, tried again as long as that may help.
+
+        Raises _ChunkAbsent or RecordMissing.
+        """
         tried = 0
         while True:
             await self._errors.wait_for_host()
             try:
                 async with asyncio.timeout(self._deadline or None):
-                    voxels: np.ndarray[Any, Any] = await self._source.array[region].read()
-                    return voxels
+                    return await read()
             except TimeoutError:
-                words = f"a block of {block.chunks} chunks took more than {self._deadline:g} s"
+                words = f"{what} took more than {self._deadline:g} s"
                 raise RecordMissing(Outcome.TIMEOUT, words) from None
             except ValueError as error:
                 if is_absent(error) or is_forbidden(error):

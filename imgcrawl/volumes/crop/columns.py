@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imgcrawl.microscopy.facts import FileFacts
+from imgcrawl.records.volume import MOSTLY_ABSENT
 
 if TYPE_CHECKING:
     from imgcrawl.records.items import Metadata
@@ -39,6 +40,7 @@ def columns(provenance: Provenance) -> Metadata:
         "chunks_present": provenance.chunks.present,
         "chunks_missing": provenance.chunks.missing,
         "chunks_forbidden": provenance.chunks.forbidden,
+        MOSTLY_ABSENT: provenance.chunks.absence or None,
         "voxels_sha256": provenance.voxels_sha256,
         "metadata_sha256": level.sha256,
     }

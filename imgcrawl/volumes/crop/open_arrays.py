@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 from weakref import WeakKeyDictionary
 
 from imgcrawl.download.limits import TransferLimits
@@ -24,6 +24,7 @@ from imgcrawl.records.outcomes import Outcome
 from imgcrawl.volumes.crop.blocks import BlockSide
 from imgcrawl.volumes.crop.endpoint import StoreEndpoint, locate
 from imgcrawl.volumes.metadata.local_folder import folder_of
+from imgcrawl.volumes.metadata.packed import PackedNames
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
@@ -89,6 +90,7 @@ class OpenArrays:
             OrderedDict()
         )
         self.absence: dict[str, asyncio.Task[bool]] = {}  # by volume: whether 403 means absent
+        self.packed: defaultdict[str, PackedNames] = defaultdict(PackedNames)  # by scale
 
     async def open(self, level: Level) -> tuple[Any, StoreEndpoint]:
         """Return an array as it is stored, opened once for all that ask.
@@ -107,6 +109,18 @@ class OpenArrays:
     async def endpoint(self, level: Level) -> StoreEndpoint:
         """Return where the store of a level is asked for. Raises RecordMissing."""
         return await locate(self._settings, level.address.url, self._resolver)
+
+    async def chunk_store(self, level: Level) -> Any:
+        """Return the store of a precomputed scale's chunks, by name: a KvStore of tensorstore's.
+
+        Raises RecordMissing of its address, or tensorstore's ValueError.
+        """
+        endpoint = await self.endpoint(level)
+        ts = await asyncio.to_thread(
+            tensorstore, TransferLimits.from_settings(self._settings).silence
+        )
+        context = self._context(ts, urlsplit(endpoint.url).netloc)
+        return await ts.KvStore.open(_kvstore(endpoint, level.name), context=context)
 
     async def _open(self, level: Level) -> tuple[Any, StoreEndpoint]:
         endpoint = await self.endpoint(level)
@@ -218,8 +232,10 @@ def _changed(level: Level, words: str) -> RecordMissing:
     )
 
 
-def _kvstore(endpoint: StoreEndpoint) -> dict[str, Any]:
+def _kvstore(endpoint: StoreEndpoint, below: str = "") -> dict[str, Any]:
+    """Return the store at an endpoint, or in a folder below (or, by "..", beside) it."""
     folder = folder_of(endpoint.url)
     if folder is not None:
-        return {"driver": "file", "path": f"{folder}/"}
-    return {"driver": "http", "base_url": endpoint.asked, "headers": list(endpoint.headers)}
+        return {"driver": "file", "path": f"{os.path.normpath(folder / below)}/"}
+    url = urljoin(endpoint.asked, f"{quote(below)}/") if below else endpoint.asked
+    return {"driver": "http", "base_url": url, "headers": list(endpoint.headers)}

@@ -109,9 +109,9 @@ class VolumeCropper:
             raw = await asyncio.to_thread(parts.load)
             if raw is None:
                 raw = await self._read(item, parts)
-            if not raw.chunks.present:
-                words = "%s: none of its %s chunks is there: it is all fill value"
-                logger.warning(words, item.path, f"{raw.chunks.missing:,}")
+            if absence := raw.chunks.absence:
+                words = "%s: %s are not there: they are fill value. Type allow_empty=1 if so it is"
+                logger.warning(words, item.path, absence)
             made = await asyncio.to_thread(self._write, item, crop, raw)
             await self._put(made, item.path)
         finally:

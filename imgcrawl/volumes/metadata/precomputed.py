@@ -51,15 +51,6 @@ def read_info(info: dict[str, Any], address: VolumeAddress, sha256: str) -> Mult
     return Multiscale(address, "precomputed", tuple(levels), info.get("type") == "segmentation")
 
 
-def middle_chunk(level: Level) -> str:
-    """Return the URL of the chunk in the middle of a scale, if chunks are objects of their own."""
-    ranges = []
-    for offset, side, chunk in zip(level.offset, level.shape, level.chunk, strict=True):
-        start = side // 2 // chunk * chunk
-        ranges.append(f"{offset + start}-{offset + min(start + chunk, side)}")
-    return f"{level.address.url}{level.name}/{'_'.join(reversed(ranges))}"
-
-
 def _level(
     scale: object, number: int, address: VolumeAddress, *, dtype: str, channels: int, sha256: str
 ) -> Level:
