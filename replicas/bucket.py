@@ -1,4 +1,4 @@
-"""A public bucket of S3: objects, ranges of them, and lists by ListObjectsV2."""
+"""A public bucket of S3: objects, ranges of them, and lists by both versions of ListObjects."""
 
 from __future__ import annotations
 
@@ -44,17 +44,27 @@ def _object(request: web.Request, body: bytes) -> web.Response:
 
 
 def _list(request: web.Request, name: str, bucket: Bucket, longest: int) -> web.Response:
-    """Answer ListObjectsV2 with prefix, delimiter, max-keys and continuation-token."""
+    """Answer ListObjects with prefix, delimiter, max-keys and the place to go on from.
+
+    Version 1 names that place (NextMarker) only where there is a delimiter:
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html
+    """
     query = request.query
     prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
     text = query.get("max-keys", str(longest))
     most = min(int(text), longest) if text.isdigit() else longest
+    second = query.get("list-type") == "2"
     try:
         after = bytes.fromhex(query.get("continuation-token", "")).decode()
     except ValueError:
         return error(400, "InvalidArgument", "The continuation token provided is incorrect")
+    after = max(after, query.get("start-after", "")) if second else query.get("marker", "")
     contents, children, last, more = _page(bucket, prefix, delimiter, after, most)
-    token = f"<NextContinuationToken>{last.encode().hex()}</NextContinuationToken>" if more else ""
+    token = ""
+    if more and second:
+        token = f"<NextContinuationToken>{last.encode().hex()}</NextContinuationToken>"
+    elif more and delimiter:
+        token = f"<NextMarker>{escape(last)}</NextMarker>"
     inner = "".join(
         f"<Contents><Key>{escape(key)}</Key><LastModified>2026-11-21T04:04:20.000Z</LastModified>"
         f'<ETag>"{md5(body)}"</ETag><Size>{len(body)}</Size><StorageClass>STANDARD</StorageClass>'
@@ -67,8 +77,9 @@ def _list(request: web.Request, name: str, bucket: Bucket, longest: int) -> web.
     return _xml(
         f'<ListBucketResult xmlns="{_NAMESPACE}"><IsTruncated>{str(more).lower()}</IsTruncated>'
         f"<Name>{name}</Name><Prefix>{escape(prefix)}</Prefix><Delimiter>{escape(delimiter)}"
-        f"</Delimiter><MaxKeys>{most}</MaxKeys><KeyCount>{len(contents) + len(children)}</KeyCount>"
-        f"{inner}{token}</ListBucketResult>"
+        f"</Delimiter><MaxKeys>{most}</MaxKeys>"
+        + (f"<KeyCount>{len(contents) + len(children)}</KeyCount>" if second else "<Marker/>")
+        + f"{inner}{token}</ListBucketResult>"
     )
 
 

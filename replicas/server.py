@@ -14,8 +14,11 @@ from aiohttp import web
 from replicas import faults as faults_
 from replicas import imagenet, large, mirror, neuroglancer, omero, pages_js
 from replicas.files import files
+from replicas.indexes import indexes
 from replicas.isic import IsicSite
 from replicas.isic_masks import IsicMasks
+from replicas.odd_links import odd_links
+from replicas.paged import paged
 from replicas.stores import GROUP, HEMIBRAIN, JPEG, BucketSite
 from replicas.wayback import WaybackSite
 from replicas.web import ImageWeb
@@ -112,6 +115,9 @@ class Replica:
             "web/https/www.epfl.ch": _epfl_at_home,
             "web": self.web.site,
             "js": pages_js.site,
+            "indexes": indexes,
+            "paged": paged,
+            "odd": odd_links,
             "ng": neuroglancer.site,
         }
 
@@ -216,6 +222,8 @@ def _examples(isic_id: str) -> list[tuple[str, str]]:
             "/web/http/farm4.static.flickr.com/3175/2737866473_7958dc8760.jpg",
         ),
         ("EMPIAR's files", "/ebi/empiar/world_availability/11759/data/"),
+        ("One folder as each web server shows it", "/indexes/"),
+        ("Galleries of many pages", "/paged/"),
         ("EPFL's page", "/epfl/labs/cvlab/data/data-em/"),
         (
             "The Wayback Machine",

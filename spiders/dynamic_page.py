@@ -9,7 +9,7 @@ from pydantic import Field, NonNegativeInt
 from imgcrawl.browser.chromium import HANDLERS, require_browser
 from imgcrawl.records.errors import ArgumentError, SourceError
 from imgcrawl.settings import DOWNLOAD_HANDLERS
-from imgcrawl.sources.web.links import PageLink
+from imgcrawl.sources.web.page_link import PageLink
 from imgcrawl.sources.web.wanted_files import WantedFiles
 from spiders.base.page import GivenPageSpider, PageArguments
 

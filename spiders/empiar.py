@@ -10,9 +10,9 @@ from pydantic import Field, field_validator
 
 from imgcrawl.arguments import FileArguments
 from imgcrawl.records.errors import SourceError
-from imgcrawl.records.items import Expects, Unreadable
+from imgcrawl.records.items import Expects, NotFollowed, Unreadable
 from imgcrawl.sources.empiar import missing_names, parse_entry
-from imgcrawl.sources.web.links import PageLink
+from imgcrawl.sources.web.page_link import PageLink
 from spiders.base.page import FoundLink, PageSpider
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class EmpiarSpider(PageSpider[EmpiarArguments]):
         async for output in super().records():
             yield output
 
-    async def found(self) -> AsyncIterator[FoundLink | Unreadable]:
+    async def found(self) -> AsyncIterator[FoundLink | Unreadable | NotFollowed]:
         """Yield the links of the index, and those that it should have by the record."""
         names: dict[str, list[str]] = {i.directory: [] for i in self._record.imagesets}
         async for found in super().found():

@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field, PositiveInt
 
 from spiders.base.page import GivenPageSpider, PageArguments
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
-class StaticPageSpider(GivenPageSpider[PageArguments]):
+    from imgcrawl.records.items import SpiderOutput
+
+
+class StaticPageArguments(PageArguments):
+    """A page, which of its links are wanted, and how many pages are read for them."""
+
+    max_pages: PositiveInt = Field(
+        100_000, description="pages that are read, at most; the others are counted and named"
+    )
+
+
+class StaticPageSpider(GivenPageSpider[StaticPageArguments]):
     """All files that a page, and the pages below it, link to; the tree is kept.
 
-    Reads any HTML, the indexes of Apache and nginx, and the listings of S3. A file that is linked
-    several times is one record. Caveat: links that a script makes are for dynamic_page.
+    Reads any HTML, the indexes of web servers, and the listings of buckets, to their last page. A
+    file that is linked several times is one record. Caveat: links that a script makes are for
+    dynamic_page.
     """
 
     name = "static_page"
-    arguments: ClassVar[type[PageArguments]] = PageArguments
+    arguments: ClassVar[type[StaticPageArguments]] = StaticPageArguments
     example = "scrapy crawl static_page -a url=https://example.org/data/ -a match='*.dm3,*.tif'"
+
+    async def records(self) -> AsyncIterator[SpiderOutput]:
+        """Yield the files of the page that is asked for."""
+        self.max_pages = self.args.max_pages
+        async for output in super().records():
+            yield output
 
     def no_match_message(self) -> str:
         """Return the error if no link matches."""

@@ -23,7 +23,15 @@ from imgcrawl.crawl.ledger_queues import RetryQueue, WaybackQueue
 from imgcrawl.crawl.lifecycle import require_dataset, run_of
 from imgcrawl.crawl.list_check import compared
 from imgcrawl.records.errors import ArgumentError, ImgcrawlError, OutputError
-from imgcrawl.records.items import Bookmark, Document, Expects, Item, Missing, Unreadable
+from imgcrawl.records.items import (
+    Bookmark,
+    Document,
+    Expects,
+    Item,
+    Missing,
+    NotFollowed,
+    Unreadable,
+)
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.quotas import Quota
 from imgcrawl.records.retry import retry_outcomes
@@ -174,6 +182,9 @@ class Backpressure:
                 self._expect(output)
             case Unreadable():
                 self._unreadable(output)
+            case NotFollowed():
+                if self._is_mine(output.where):
+                    self._run.counts.add_not_followed(output)
             case Document():
                 self._run.files.write_document(output)
             case _:

@@ -13,7 +13,7 @@ from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
 
 from imgcrawl.records.errors import RecordMissing
-from imgcrawl.records.items import Expects, Item, Unreadable, VolumeItem
+from imgcrawl.records.items import Expects, Item, NotFollowed, Unreadable, VolumeItem
 from imgcrawl.records.quotas import Quota
 from imgcrawl.text.sizes import parse_size
 
@@ -51,6 +51,8 @@ class DryRun:
                     quota.ended()
             elif isinstance(each, Expects) and each.note:
                 _print(f"{'':>14}  {each.note}")
+            elif isinstance(each, NotFollowed):
+                _print(f"{'':>14}  not followed ({each.why}): {each.where}")
             elif isinstance(each, Unreadable):
                 _print(f"{'':>14}  {each.where}: {each.problem}")
         sizes = await self._ask()

@@ -91,6 +91,12 @@ def summarize(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict
             "bytes": this_run.bytes,
         },
     }
+    if this_run.not_followed:
+        summary["not_followed"] = {
+            "pages": this_run.not_followed.total(),
+            "why": dict(this_run.not_followed.most_common()),
+            "first": [without_secrets(url) for url in this_run.first_not_followed],
+        }
     if classes:
         n_candidates = counts.total() - promised.total()
         summary["classes"] = _classes(classes, n_candidates)
@@ -155,6 +161,11 @@ def format_summary(summary: dict[str, Any], out: str) -> str:
     lines += [
         f"  {n:,} {reason}{_hint(reason)}" for reason, n in summary["missing_by_reason"].items()
     ]
+    if left := summary.get("not_followed"):
+        lines.append(
+            f"{left['pages']:,} pages of the same folder were not followed, and may lead to more "
+            f"({'; '.join(left['why'])}): {SUMMARY} names them. The first is {left['first'][0]}"
+        )
     lines.append(f"Files and {METADATA} are in {out}")
     if records["missing"] or summary.get("outdated"):
         again = any(Outcome(reason).retryable for reason in summary["missing_by_reason"])

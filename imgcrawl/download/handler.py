@@ -22,6 +22,7 @@ from imgcrawl.download.address_guard import AddressGuard
 from imgcrawl.download.aiohttp_errors import fetch_error
 from imgcrawl.download.bodies import BodySpool
 from imgcrawl.download.downloader import Downloader
+from imgcrawl.download.file_headers import is_file
 from imgcrawl.download.lenient_headers import LenientConnector
 from imgcrawl.download.limits import TransferLimits
 from imgcrawl.download.resolver import Resolver
@@ -29,6 +30,8 @@ from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from scrapy import Request
     from scrapy.crawler import Crawler
 
@@ -51,6 +54,7 @@ class HttpHandler(BaseDownloadHandler):
 
     spool:     a path; a body longer than the threshold is written there, the response has an
                empty body and the flag ``spooled``. Its bytes are as sent, whatever their encoding
+    page_only: a file, by its headers, is not read: its response is empty and has the flag ``file``
     sink:      a `BodySink`, which takes the body of a 2xx answer as it comes; a stop ends that too
     media:     a plain Response will do, of which nobody asks the encoding
     stoppable: a stop of the run ends the transfer half-way
@@ -92,6 +96,9 @@ class HttpHandler(BaseDownloadHandler):
                 request.meta["download_latency"] = monotonic() - start
                 if not 200 <= answer.status < 300:
                     return _response(request, answer, await _start_of_body(answer, limits))
+                if request.meta.get("page_only") and is_file(answer.headers):
+                    answer.close()
+                    return _response(request, answer, b"", flags=("file",))
                 if "sink" in request.meta:
                     return await self._pour(request, answer, limits, host)
                 return await self._receive(request, answer, limits, host)
@@ -150,7 +157,7 @@ class HttpHandler(BaseDownloadHandler):
                 message = f"the run was stopped in the middle of a file of {host}"
                 raise RecordMissing(Outcome.INTERRUPTED, message)
         sink.end()
-        return _response(request, answer, b"", spooled=True)
+        return _response(request, answer, b"", flags=("spooled",))
 
     async def _receive_long(
         self, request: Request, answer: aiohttp.ClientResponse, limits: TransferLimits, host: str
@@ -178,7 +185,7 @@ class HttpHandler(BaseDownloadHandler):
             if spool:
                 spool.discard()
             raise
-        return _response(request, answer, b"", spooled=True)
+        return _response(request, answer, b"", flags=("spooled",))
 
 
 def _as_text(headers: Headers) -> list[tuple[str, str]]:
@@ -263,14 +270,14 @@ async def _read(answer: aiohttp.ClientResponse, limits: TransferLimits) -> bytes
 
 
 def _response(
-    request: Request, answer: aiohttp.ClientResponse, body: bytes, *, spooled: bool = False
+    request: Request, answer: aiohttp.ClientResponse, body: bytes, *, flags: Sequence[str] = ()
 ) -> Response:
     headers = Headers(answer.raw_headers)
-    if spooled:
+    if "spooled" in flags:
         # There is nothing in memory that anyone could decode.
         headers.pop("Content-Encoding", None)
     kind: type[Response] = Response
     if not request.meta.get("media"):
         kind = responsetypes.from_args(headers=headers, url=request.url, body=body)
-    arguments: dict[str, Any] = {"flags": ["spooled"]} if spooled else {}
+    arguments: dict[str, Any] = {"flags": list(flags)} if flags else {}
     return kind(request.url, answer.status, headers, body, request=request, **arguments)

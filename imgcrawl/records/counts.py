@@ -10,7 +10,9 @@ from imgcrawl.records.items import Missing, Stored
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from imgcrawl.records.items import Result
+    from imgcrawl.records.items import NotFollowed, Result
+
+NAMED = 100  # pages that were not followed, which are named; the others are counted
 
 
 @dataclass(slots=True)
@@ -30,6 +32,8 @@ class Counts:
     expected: int | None = None  # records promised, as far as the source says
     before: int = 0  # of these, read by earlier runs
     expected_bytes: int | None = None
+    not_followed: Counter[str] = field(default_factory=Counter)  # pages, by why they were left out
+    first_not_followed: list[str] = field(default_factory=list)  # their addresses
     phase: str = "starting"
     files: dict[str, tuple[int, int | None]] = field(default_factory=dict)  # large ones under way
 
@@ -65,6 +69,12 @@ class Counts:
         """Count a promised record whose result is an earlier run's."""
         self.unchanged += 1
         self.not_retried += isinstance(result, Missing)
+
+    def add_not_followed(self, page: NotFollowed) -> None:
+        """Count a page that may lead to more records and is not read."""
+        self.not_followed[page.why] += 1
+        if len(self.first_not_followed) < NAMED:
+            self.first_not_followed.append(page.where)
 
     def remove(self, result: Result, *, candidate: bool, in_this_run: bool) -> None:
         """Take back the count of a record that gets another result.

@@ -1,8 +1,8 @@
 """What a spider yields: records, and notes about them.
 
 A spider's stream holds items (one item = one record of the dataset = one thing to store) and,
-among them, `Bookmark`, `Expects`, `Document` and `Unreadable`. Items carry everything that the
-rest of the project needs; nobody asks which spider an item came from.
+among them, `Bookmark`, `Expects`, `Document`, `Unreadable` and `NotFollowed`. Items carry
+everything that the rest of the project needs; nobody asks which spider an item came from.
 """
 
 from __future__ import annotations
@@ -126,6 +126,18 @@ class Unreadable:
     problem: str
 
 
+@dataclass(frozen=True, slots=True)
+class NotFollowed:
+    """A page of a source that may lead to more records and is not read; it is counted and named.
+
+    where: its address
+    why:   what it would take to read it, or why it is left out
+    """
+
+    where: str
+    why: str
+
+
 @dataclass(slots=True)
 class Item:
     """One record.
@@ -228,7 +240,7 @@ class VolumeItem(Item):
         return {name: part.to_json() for name, part in kept.items() if part is not None}
 
 
-SpiderOutput: TypeAlias = Item | Bookmark | Expects | Document | Unreadable | Quota
+SpiderOutput: TypeAlias = Item | Bookmark | Expects | Document | Unreadable | NotFollowed | Quota
 
 KINDS: dict[str, type[Item]] = {cls.kind: cls for cls in (ImageItem, FileItem, VolumeItem)}
 

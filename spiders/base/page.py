@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -14,20 +13,25 @@ from pydantic import Field, NonNegativeInt, field_validator
 from scrapy.http import TextResponse
 
 from imgcrawl.arguments import FileArguments
+from imgcrawl.download.file_headers import file_name, is_html
 from imgcrawl.download.schemes import require_http
 from imgcrawl.records.errors import RecordMissing, SourceError
-from imgcrawl.records.items import FileItem, Unreadable
-from imgcrawl.sources.web.links import PageLink, drop_huge_tags, read_links
+from imgcrawl.records.items import FileItem, NotFollowed, Unreadable
+from imgcrawl.sources.web.links import drop_huge_tags, is_markup, read_links
+from imgcrawl.sources.web.page_link import LinkKind, PageLink
 from imgcrawl.sources.web.page_text import voxel_columns
+from imgcrawl.sources.web.page_walk import PageWalk
 from imgcrawl.sources.web.wanted_files import WantedFiles
+from imgcrawl.text.sizes import parse_size
 from spiders.base.dataset import DatasetSpider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from imgcrawl.records.items import Metadata, SpiderOutput
+    from scrapy.http import Response
 
-MAX_PAGES = 100_000
+    from imgcrawl.records.items import Metadata, SpiderOutput
+    from imgcrawl.sources.web.page_walk import WaitingPage
 
 
 class PageArguments(FileArguments):
@@ -59,6 +63,21 @@ class FoundLink:
     page: str
 
 
+class FileInPlaceError(SourceError):
+    """A file is where a page was looked for. link: the file, by what its headers say."""
+
+    def __init__(self, url: str, response: Response) -> None:
+        headers = response.headers.to_unicode_dict()
+        super().__init__(f"{url} is no page, but {headers.get('Content-Type') or 'a file'}.")
+        called = file_name(headers.get("Content-Disposition", ""))
+        there = PageLink(response.url)
+        if not called and there.url != url and not there.is_doubtful and not there.is_page:
+            called = there.name
+        encoded = "Content-Encoding" in headers
+        size = None if encoded else parse_size(headers.get("Content-Length", ""))
+        self.link = PageLink(url, size, size is not None, kind=LinkKind.FILE, called=called)
+
+
 P = TypeVar("P", bound=FileArguments)
 G = TypeVar("G", bound=PageArguments)
 
@@ -72,11 +91,13 @@ class PageSpider(DatasetSpider[P], Generic[P]):
     first:    the page that all begins with
     depth:    how many pages deep links are followed
     same_dir: whether only pages below the first one are
+    max_pages: how many are read, at most; what is left out is said
     """
 
     first: str
     depth: int = 10
     same_dir: bool = True
+    max_pages: int = 100_000
 
     @cached_property
     def _page_columns(self) -> dict[str, Metadata]:
@@ -88,7 +109,7 @@ class PageSpider(DatasetSpider[P], Generic[P]):
         wanted, count, size = WantedFiles(self.args.match), 0, 0
         seen: set[str] = set()
         async for found in self.found():
-            if isinstance(found, Unreadable):
+            if not isinstance(found, FoundLink):
                 yield found
                 continue
             link = found.link
@@ -111,68 +132,91 @@ class PageSpider(DatasetSpider[P], Generic[P]):
         wanted = f" that match {self.args.match}" if self.args.match else ""
         return f"{self.first} has no links to files{wanted}."
 
-    async def found(self) -> AsyncIterator[FoundLink | Unreadable]:
+    async def found(self) -> AsyncIterator[FoundLink | Unreadable | NotFollowed]:
         """Yield the links to files of the page and of those below it, page by page."""
-        pages, known = deque([(self.first, 0)]), {self.first}
-        while pages:
-            url, depth = pages.popleft()
-            try:
-                here, links = await self.read_page(url)
-            except SourceError as error:
-                if url == self.first:
-                    raise
-                yield Unreadable(url, f"a page that cannot be read: {error}")
+        walk = PageWalk(self.first, self.depth, self.same_dir, self.max_pages)
+        for page in walk.pages():
+            if walk.is_file(page):
+                yield FoundLink(page.link, page.on)
                 continue
-            for link in links:
-                if link.continues and link.url not in known:
-                    known.add(link.url)
-                    pages.appendleft((link.url, depth))
-                elif not link.is_page:
+            try:
+                read = self.ask_page if page.asked else self.read_page
+                here, links = await read(page.link.url)
+            except FileInPlaceError as error:
+                if page.link.url == self.first:
+                    raise
+                walk.was_file(page)
+                yield FoundLink(error.link, page.on)
+                continue
+            except SourceError as error:
+                if page.link.url == self.first:
+                    raise
+                yield Unreadable(page.link.url, f"a page that cannot be read: {error}")
+                continue
+            if not page.asked:  # what was asked is a page, and none of this folder
+                async for found in self._walk_on(walk, page, here, links):
+                    yield found
+            while walk.left_out:
+                yield walk.left_out.pop()
+        while walk.left_out:
+            yield walk.left_out.pop()
+
+    async def _walk_on(
+        self, walk: PageWalk, page: WaitingPage, here: str, links: Iterable[PageLink]
+    ) -> AsyncIterator[FoundLink | Unreadable]:
+        """Yield the links to files of a page, and take those to more pages."""
+        walk.begin(page, here)
+        for link in links:
+            if link.continues:
+                if not walk.goes_on(link, page):
+                    yield Unreadable(here, "this listing goes on, and where it does it repeats")
+            elif not walk.takes(link, page, here):
+                is_named = self.args.match and link.name and "?" not in link.url
+                if not link.is_page or is_named:  # it may be wanted by a name without extension
                     yield FoundLink(link, here)
-                elif depth < self.depth and self._is_below(link.url, self.first):
-                    if link.url not in known and len(known) < MAX_PAGES:
-                        known.add(link.url)
-                        pages.append((link.url, depth + 1))
-                elif self.args.match and link.name and "?" not in link.url:
-                    yield FoundLink(link, here)  # a name without an extension may be wanted by name
+        walk.end()
 
     async def read_page(self, url: str) -> tuple[str, Iterable[PageLink]]:
         """Return a page's address after redirects, and its links. Raises SourceError."""
-        response = await self.fetch(url, cache="page")
+        return await self.ask_page(url)
+
+    async def ask_page(self, url: str) -> tuple[str, Iterable[PageLink]]:
+        """Return the same without a browser.
+
+        Raises FileInPlaceError if a file is there, of which no more than the headers are read.
+        """
+        response = await self.fetch(url, cache="page", page_only=True)
         if response.status != 200:
             raise SourceError(f"{url} cannot be read: HTTP {response.status}.")
-        if not isinstance(response, TextResponse):
-            raise SourceError(f"{url} is no page, but {response.headers.get('Content-Type')!r}.")
-        body = await asyncio.to_thread(drop_huge_tags, response.text)
-        shown = " ".join(Selector(body).xpath("//body//text()").getall())
+        if not isinstance(response, TextResponse) or "file" in response.flags:
+            raise FileInPlaceError(url, response)
+        text = response.text
+        if not is_html(response.headers) and not await asyncio.to_thread(is_markup, text):
+            raise FileInPlaceError(url, response)
+        body = await asyncio.to_thread(drop_huge_tags, text)
+        shown = " ".join(Selector(body, type="html").xpath("//body//text()").getall())
         self._page_columns[response.url] = voxel_columns(shown)
         return response.url, read_links(body, response.url)
-
-    def _is_below(self, url: str, start: str) -> bool:
-        there, here = urlsplit(url), urlsplit(start)
-        if there.hostname != here.hostname or (there.query and "prefix=" not in there.query):
-            return False
-        root = here.path.rpartition("/")[0] + "/"
-        return not self.same_dir or (
-            there.path.startswith(root) and (there.path, there.query) != (root, "")
-        )
 
     def item(self, found: FoundLink) -> FileItem:
         """Return the record of a file, by its path below the page's folder, or below its host."""
         link = found.link
-        path = self.path_of(link.url)
-        return FileItem(path, [link.url], path, self.describe(found))
+        path, query = self.path_of(link.url), urlsplit(link.url).query
+        # The query tells records apart and is no part of a name, which every check goes by.
+        record_id = f"{path}?{query}" if query else path
+        if link.name:
+            path = f"{path.rpartition('/')[0]}/{link.name}"
+        return FileItem(record_id, [link.url], path, self.describe(found))
 
     def path_of(self, url: str) -> str:
-        """Return the path of a file in OUT: the tree of the source is kept."""
+        """Return the path of an address: the tree of the source is kept."""
         there, start = urlsplit(url), urlsplit(self.first)
         root = start.path.rpartition("/")[0] + "/"
-        query = f"?{there.query}" if there.query else ""
         if there.hostname == start.hostname and there.path.startswith(root):
             path = unquote(there.path.removeprefix(root))
         else:
             path = f"{there.hostname}{unquote(there.path)}"
-        return "files/" + "/".join(part.strip() for part in path.split("/") if part) + query
+        return "files/" + "/".join(part.strip() for part in path.split("/") if part)
 
     def describe(self, found: FoundLink) -> Metadata:
         """Return what the page says of a file, as columns."""

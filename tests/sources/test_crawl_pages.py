@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
+from replicas import indexes, paged
 from replicas.mirror import EPFL_FILES, OMITTED, SLICES, slice_name
 from spiders.static_page import StaticPageSpider
 from tests.conftest import refusal, scrapy
@@ -77,12 +79,83 @@ def test_nginx_and_a_bucket(crawl: Crawler, replica: ReplicaProcess) -> None:
         "files/deep/c.tif",
     }
     assert all(row["listed_size"] == row["bytes"] for row in nginx.out.rows())
-    for query in ("?list-type=2", "?list-type=2&delimiter=/"):
+    # Two keys a page: by both versions of the listing, and folder by folder.
+    for query in ("", "?list-type=2", "?delimiter=/", "?list-type=2&delimiter=/"):
         bucket = crawl("static_page", url=f"{replica.url}/bucket/{query}", out=f"o{len(query)}")
         assert bucket.status == 0, bucket.log
         assert {row["file_name"] for row in bucket.out.rows()} == {
             f"files/set/s0/{n}.tif" for n in range(5)
         }
+
+
+def test_the_index_of_every_server(crawl: Crawler, replica: ReplicaProcess) -> None:
+    ended = crawl("static_page", url=f"{replica.url}/indexes/")
+    assert ended.status == 0, ended.log
+    ended.out.verify()
+    names = {f"{folder}{name}" for folder, files in indexes.FILES.items() for name in files}
+    rows = {row["file_name"]: row for row in ended.out.rows()}
+    assert set(rows) == {f"files/{server}/{name}" for server in indexes.SERVERS for name in names}
+    assert rows["files/lighttpd/Plate 12 well A1.png"]["listed_date"] == "2024-Mar-11 15:59:02"
+    assert rows["files/nginx-xml/IM0001"]["listed_size"] == rows["files/iis/IM0001"]["bytes"]
+    assert "not_followed" not in ended.out.summary()
+
+
+def test_pages_that_go_on(crawl: Crawler, replica: ReplicaProcess) -> None:
+    ended = crawl("static_page", url=f"{replica.url}/paged/")
+    assert ended.status == 0, ended.log
+    counted = Counter(row["file_name"].split("/")[1] for row in ended.out.rows())
+    assert counted == dict.fromkeys(paged.KINDS, paged.PICTURES)
+    left = ended.out.summary()["not_followed"]
+    assert left["pages"] == 2
+    assert all("/calendar/?month=" in url for url in left["first"])
+    assert "2 pages of the same folder were not followed" in ended.log
+    # Neither in circles nor once more for every order of the rows.
+    assert sum(replica.log()["paths"][f"/paged/{kind}/"] for kind in ("sorted", "deaf")) <= 1 + 5
+    few = crawl("static_page", url=f"{replica.url}/paged/numbers/", max_pages=3, out="few")
+    assert few.status == 0
+    assert len(few.out.rows()) == 10
+    assert few.out.summary()["not_followed"]["pages"] == 2
+    dry = crawl("static_page", url=f"{replica.url}/paged/calendar/", dry_run=1)
+    assert dry.log.count("not followed (nobody but its server knows") == 2
+
+
+def test_a_record_page_of_a_repository(crawl: Crawler, replica: ReplicaProcess) -> None:
+    """Names and checks go by what a file is called, whatever its address looks like."""
+    ended = crawl("static_page", url=f"{replica.url}/odd/records/1")
+    assert ended.status == 3
+    ended.out.verify()
+    names = {row["file_name"].rpartition("/")[2] for row in ended.out.rows()}
+    assert names == {
+        *("stack.tif", "data.csv", "named.tif", "asked.tif"),
+        *("by number.tif", "figure 4.png", "dryad.tif"),
+    }
+    failures = {name.rpartition("/")[2]: why for name, why in ended.out.failures().items()}
+    assert failures["page.tif?download=1"] == "not_image"
+    assert failures["broken.tif?download=1"] in {"corrupt", "truncated"}
+    assert len(failures) == 2  # a preview is no file
+    again = crawl("static_page", url=f"{replica.url}/odd/records/1", match="*.tif", out="tif")
+    tiffs = {row["file_name"].rpartition("/")[2] for row in again.out.rows()}
+    assert tiffs == {name for name in names if name.endswith(".tif")}
+
+
+def test_links_that_look_like_pages_and_are_none(crawl: Crawler, replica: ReplicaProcess) -> None:
+    ended = crawl("static_page", url=f"{replica.url}/odd/bare/")
+    assert ended.status == 3
+    assert {row["file_name"] for row in ended.out.rows()} == {
+        f"files/{name}" for name in ("IM0001", "IM0002", "info", "README", "sub/c.png")
+    }
+    assert ended.out.failures() == {"files/ftp.example.org/pub/x.tif": "bad_url"}
+    dotted = crawl("static_page", url=f"{replica.url}/odd/dot/", out="dot")
+    assert dotted.status == 0
+    assert {row["file_name"] for row in dotted.out.rows()} == {"files/a.png", "files/set.v1/b.png"}
+    gate = crawl("static_page", url=f"{replica.url}/odd/cookie/", match="*.png", out="gate")
+    assert (gate.status, len(gate.out.rows())) == (0, 1)
+    named = crawl("static_page", url=f"{replica.url}/odd/bare/", match="IM*", out="named")
+    assert len(named.out.rows()) == 2
+    first = crawl("static_page", url=f"{replica.url}/odd/bare/info", out="first")
+    assert first.status == 1
+    assert "is no page, but application/json" in first.log
+    assert "Traceback" not in first.log
 
 
 def test_a_page_that_is_lost_and_one_without_links(crawl: Crawler, replica: ReplicaProcess) -> None:

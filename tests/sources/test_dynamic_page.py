@@ -13,7 +13,7 @@ import pytest
 from imgcrawl.arguments import parse_arguments
 from imgcrawl.browser.chromium import find_browser
 from imgcrawl.records.errors import ArgumentError
-from imgcrawl.sources.web.links import PageLink
+from imgcrawl.sources.web.page_link import PageLink
 from imgcrawl.sources.web.wanted_files import WantedFiles
 from spiders.dynamic_page import DynamicPageSpider
 

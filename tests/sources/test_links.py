@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from imgcrawl.sources.empiar import missing_names, parse_entry
-from imgcrawl.sources.web.links import PageLink, clean_href, next_page, read_links
+from imgcrawl.sources.web.links import clean_href, is_markup, read_links
+from imgcrawl.sources.web.page_link import LinkKind, PageLink
+from imgcrawl.sources.web.query import Leads, canonical, leads
+from replicas.indexes import FILES, FOLDER, SERVERS, Row
 
 BASE = "https://a.example/data/"
+FILE = LinkKind.FILE
 # As ftp.ebi.ac.uk writes a row.
 APACHE = """<html><head><title>Index of /data</title></head><body><table>
 <tr><th><a href="?C=N;O=D">Name</a></th></tr>
@@ -31,10 +37,14 @@ def files(body: str) -> list[PageLink]:
 def test_indexes_tell_sizes_and_dates() -> None:
     size = 29 << 20
     (link,) = files(APACHE)
-    assert link == PageLink(BASE + "s_0001.dm3", size, exact=False, date="2023-11-01 10:00")
+    assert link == PageLink(
+        BASE + "s_0001.dm3", size, exact=False, date="2023-11-01 10:00", kind=FILE
+    )
     assert [link.url for link in read_links(APACHE, BASE) if link.is_page][-1] == BASE + "sub/"
     (link,) = files(NGINX)
-    assert link == PageLink(BASE + "a%20b.tif", 7950, exact=True, date="01-Nov-2023 10:00")
+    assert link == PageLink(
+        BASE + "a%20b.tif", 7950, exact=True, date="01-Nov-2023 10:00", kind=FILE
+    )
     assert link.name == "a b.tif"
 
 
@@ -77,18 +87,164 @@ def test_a_bucket_is_listed_page_by_page() -> None:
     assert links[0].url == "https://b.example/set/a%20b.tif"
     assert (links[0].size, links[0].exact) == (12, True)
     assert links[1].url == "https://b.example/?list-type=2&prefix=set%2Fs0%2F"
-    following = next_page(body, url)
-    assert following is not None
-    assert following.endswith("continuation-token=a%2Bb%3D")
-    assert following.count("continuation-token") == 1
-    assert next_page(APACHE, BASE) is None
+    assert links[2].continues
+    assert links[2].url.endswith("continuation-token=a%2Bb%3D")
+    assert links[2].url.count("continuation-token") == 1
+
+
+def listing(inner: str, url: str) -> list[PageLink]:
+    head = "<ListBucketResult xmlns='http://doc.s3.amazonaws.com/2006-03-01/'>"
+    return list(read_links(f"<?xml version='1.0'?>{head}{inner}</ListBucketResult>", url))
+
+
+@pytest.mark.parametrize(
+    ("inner", "url", "following"),
+    [
+        # Version 1 without a delimiter: AWS names no next page, it is the one behind the last key.
+        ("", "https://b.example/", "https://b.example/?marker=b%2F2.tif"),
+        (
+            "",
+            "https://b.example/?marker=a&prefix=b",
+            "https://b.example/?prefix=b&marker=b%2F2.tif",
+        ),
+        ("<NextMarker>b/z</NextMarker>", "https://g.example/bucket", "?marker=b%2Fz"),
+        # Version 2 of a server that forgets its token.
+        ("", "https://b.example/?list-type=2", "?list-type=2&start-after=b%2F2.tif"),
+        ("<EncodingType>url</EncodingType>", "https://b.example/", "?marker=b%2F2.tif"),
+    ],
+)
+def test_a_listing_that_goes_on_says_where(inner: str, url: str, following: str) -> None:
+    keys = "".join(f"<Contents><Key>b/{n}.tif</Key><Size>{n}</Size></Contents>" for n in (1, 2))
+    *entries, more = listing(f"{inner}<IsTruncated>true</IsTruncated>{keys}", url)
+    assert more.continues
+    assert more.url.endswith(following)
+    root = url.partition("?")[0].rstrip("/")
+    assert [link.url for link in entries] == [f"{root}/b/1.tif", f"{root}/b/2.tif"]
+    assert not any(
+        link.continues for link in listing(f"<IsTruncated>false</IsTruncated>{keys}", url)
+    )
+
+
+def test_keys_are_names_and_no_addresses() -> None:
+    keys = ("/x//y 1.tif", "a:b.tif", "q?x=1#2.tif", "caf\u00e9&amp;.tif", "folder/")
+    inner = "".join(f"<Contents><Key>{key}</Key></Contents>" for key in keys)
+    assert [link.url for link in listing(inner, "https://b.example/set")] == [
+        "https://b.example/set//x//y%201.tif",
+        "https://b.example/set/a%3Ab.tif",
+        "https://b.example/set/q%3Fx%3D1%232.tif",
+        "https://b.example/set/caf%C3%A9%26.tif",
+    ]
+
+
+def test_containers_of_azure_and_google() -> None:
+    blob = (
+        "<Blob><Name>s/a b.tif</Name><Properties><Last-Modified>Mon, 11 Mar 2024 15:59:02 GMT"
+        "</Last-Modified><Content-Length>12</Content-Length></Properties></Blob>"
+    )
+    azure = (
+        '\ufeff<?xml version="1.0"?><EnumerationResults ServiceEndpoint="https://x/"><Blobs>'
+        f"{blob}<BlobPrefix><Name>s/deep/</Name></BlobPrefix></Blobs><NextMarker>2!76</NextMarker>"
+        "</EnumerationResults>"
+    )
+    url = "https://x.example/set?restype=container&comp=list&marker=1"
+    file, folder, more = read_links(azure, url)
+    assert (file.url, file.size, file.kind) == ("https://x.example/set/s/a%20b.tif", 12, FILE)
+    assert folder.url == "https://x.example/set?restype=container&comp=list&prefix=s%2Fdeep%2F"
+    assert more.url == "https://x.example/set?restype=container&comp=list&marker=2%2176"
+    google = (
+        '{"kind": "storage#objects", "nextPageToken": "t=", "prefixes": ["s/"], "items": [{"name":'
+        '"s/a.tif", "size": "7", "updated": "2024", "mediaLink": "https://g.example/m?alt=media"}]}'
+    )
+    file, folder, more = read_links(google, "https://g.example/b/x/o?pageToken=s")
+    assert (file.name, file.size, file.url) == ("a.tif", 7, "https://g.example/m?alt=media")
+    assert more.url == "https://g.example/b/x/o?pageToken=t%3D"
+
+
+def test_each_server_tells_sizes_and_dates_in_its_own_way() -> None:
+    for server, page in SERVERS.items():
+        rows: list[Row] = [(FOLDER, FOLDER, None)]
+        sizes = {name: len(body) for name, body in FILES[""].items()}
+        sizes["10 of 99 1.5G.png"] = 5 << 20
+        rows += [(name.replace(" ", "%20"), name, size) for name, size in sizes.items()]
+        links = [link for link in read_links(page(rows, "/data/"), BASE) if "1" in link.name]
+        found = {link.name: link for link in links if not link.name.startswith("Meas")}
+        assert set(found) == {"Plate 12 well A1.png", "IM0001", "10 of 99 1.5G.png"}, server
+        for name, link in found.items():
+            if server in {"apache-plain", "python"}:
+                assert (link.size, link.date) == (None, None), server
+                continue
+            assert link.kind is FILE, (server, name)
+            assert link.size == pytest.approx(sizes[name], rel=0.06), (server, name)
+            assert "2024" in (link.date or ""), (server, name)
+            if server in {"nginx", "nginx-json", "nginx-xml", "iis", "iis-long", "caddy", "rclone"}:
+                assert (link.size, link.exact) == (sizes[name], True), (server, name)
+        (folder,) = [x for x in read_links(page(rows, "/data/"), BASE) if "Meas" in x.url]
+        assert folder.size is None
+        assert unquote(folder.url).endswith(FOLDER), server
+
+
+@pytest.mark.parametrize(
+    ("link", "page", "lead"),
+    [
+        ("?page=2", "", Leads.ON),
+        ("?page=3", "?page=2", Leads.ON),
+        ("?q=x&start=20", "?start=10&q=x", Leads.ON),
+        ("?dir=sub", "", Leads.INTO),
+        ("?C=N;O=D", "", Leads.SAME),
+        ("?sort=name&order=desc", "?sort=size", Leads.SAME),
+        ("?dir=desc", "", Leads.SAME),
+        ("?month=2024-05", "", Leads.ELSEWHERE),
+        ("?q=y", "?q=x", Leads.ELSEWHERE),
+    ],
+)
+def test_where_a_query_leads(link: str, page: str, lead: Leads) -> None:
+    assert leads(BASE + link, BASE + page) is lead
+
+
+def test_one_page_has_one_address() -> None:
+    assert canonical(f"{BASE}?b=2&a=1&O=A;C=S") == canonical(f"{BASE}?a=1&b=2&utm_source=x")
+    assert canonical(f"{BASE}?f=1") != canonical(f"{BASE}?f=2")
+
+
+@pytest.mark.parametrize(
+    ("body", "is_page"),
+    [
+        ("[1, 2]", False),
+        ('{"@type": "x"}', False),
+        ("Ten <plates>, 1.5 TB", False),
+        ("<?xml version='1.0'?><Experiment/>", False),
+        ("<!DOCTYPE html><p>x", True),
+        ('<a href="x">', True),
+        ('[{"name": "a", "type": "file", "mtime": "x", "size": 1}]', True),
+    ],
+)
+def test_what_is_a_page(body: str, is_page: bool) -> None:
+    assert is_markup(body) is is_page
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "is_page"),
+    [
+        ("files/stack.png?download=1", "stack.png", False),
+        ("stack.tif?sequence=1&isAllowed=y", "stack.tif", False),
+        ("get.php?file=x/1.tif", "1.tif", False),
+        ("list.php?page=2", "list.php", True),
+        ("set/", "", True),
+        ("IM0001", "IM0001", True),
+    ],
+)
+def test_names_are_what_stands_before_the_query(url: str, name: str, is_page: bool) -> None:
+    link = PageLink(BASE + url)
+    assert (link.name, link.is_page) == (name, is_page)
 
 
 @given(st.text(max_size=300))
 def test_any_page(text: str) -> None:
-    for body in (text, f"<a href='{text}'>", f"<title>Index of</title><pre><a href=x>{text}"):
+    row = f"<tr><td><a href=x>{text}</a><td>{text}<td data-size='{text}'>1"
+    index = "<title>Index of</title>"
+    for body in (text, f"<a href='{text}'>", f"{index}<pre><a href=x>{text}", index + row):
         for link in read_links(body, BASE):
-            assert link.url.startswith(("http://", "https://"))
+            assert link.url.startswith(("http://", "https://", "ftp"))
             assert " " not in link.url
 
 

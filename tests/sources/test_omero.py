@@ -16,7 +16,6 @@ from imgcrawl.sources.omero.files import (
 )
 from imgcrawl.sources.omero.records import (
     annotation_columns,
-    file_name,
     image_columns,
     license_columns,
     license_fits,
@@ -205,13 +204,6 @@ def test_annotations_and_whose_they_are() -> None:
 )
 def test_licences(licence: str, wanted: str, fits: bool) -> None:
     assert license_fits(licence, [wanted]) is fits
-
-
-def test_file_names_in_headers() -> None:
-    assert file_name("attachment; filename=one_two.lif") == "one_two.lif"
-    assert file_name('attachment; filename="one; two.lif"; x=1') == "one; two.lif"
-    assert file_name("attachment; filename*=UTF-8''%C3%A9.tif") == "é.tif"
-    assert file_name("inline") == ""
 
 
 # --- files ---

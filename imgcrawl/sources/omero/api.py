@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from imgcrawl.download.file_headers import file_name
 from imgcrawl.records.errors import NoAnswerError, SourceError
 from imgcrawl.records.items import Missing
 from imgcrawl.records.outcomes import Outcome, of_status
-from imgcrawl.sources.omero.records import Pair, file_name, read_annotations
+from imgcrawl.sources.omero.records import Pair, read_annotations
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

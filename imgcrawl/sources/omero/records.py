@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -284,11 +284,3 @@ def license_fits(license_name: str, wanted: Iterable[str]) -> bool:
 def _canonical(name: str) -> str:
     words = re.sub(r"[\s_-]+", "-", name.partition("http")[0].strip().upper())
     return re.sub(r"^CC-(?=0)", "CC", words)
-
-
-def file_name(disposition: str) -> str:
-    """Return the name of the file in a Content-Disposition header, or ""."""
-    if match := re.search(r"filename\*\s*=\s*[\w-]*'[^']*'([^;]+)", disposition, re.IGNORECASE):
-        return unquote(match[1]).strip()
-    match = re.search(r'filename\s*=\s*(?:"([^"]*)"|([^;]+))', disposition, re.IGNORECASE)
-    return (match[1] or match[2] or "").strip() if match else ""

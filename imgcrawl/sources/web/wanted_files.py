@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from imgcrawl.arguments import split_words
 
 if TYPE_CHECKING:
-    from imgcrawl.sources.web.links import PageLink
+    from imgcrawl.sources.web.page_link import PageLink
 
 
 class WantedFiles:
@@ -33,7 +33,7 @@ class WantedFiles:
         """Return True if a link is wanted; without a pattern, if it looks like data."""
         parts = urlsplit(link.url)
         path = unquote(parts.path)
-        names = [path.rpartition("/")[2], path]
+        names = [link.name, path.rpartition("/")[2], path]
         names += [f"{path}?{unquote(parts.query)}"] if parts.query else []
         if self._pattern is not None:
             return any(self._pattern.search(name) for name in names)

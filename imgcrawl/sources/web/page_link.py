@@ -1,0 +1,113 @@
+"""PageLink: a link of a page, and what it looks like: a file, a page, or what must be asked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from mimetypes import MimeTypes
+from pathlib import PurePosixPath
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+_PAGES = ("", ".html", ".htm", ".php", ".asp", ".aspx", ".jsp", ".cgi", ".xhtml")
+_PARTS_OF_PAGES = (".css", ".js", ".ico", ".woff", ".woff2", ".svg", ".map")
+# Extensions of data that Python's table of media types lacks; the machine's own table is not read.
+_NAMES_OF_DATA = """
+    dm3 dm4 mrc mrcs st rec ali map ccp4 eer ser emd emi czi lif nd2 lsm oib oif vsi ets svs ndpi
+    scn mrxs flex ims h5 he5 nc5 zarr n5 npy npz mat nii nrrd nhdr mha mhd raw vol am klb sif spe
+    stk ome btf tf8 dcm ima fits fit fts parquet feather arrow jsonl ndjson yaml yml md log md5
+    sha1 sha256 sha512 sum gz bz2 xz zst 7z rar tgz tbz txz lz4 z part dv r3d ids ics obf msr
+    tdms bin dat mdoc star cif pdb swc obj ply stl vtk vti vtu xlsx docx pptx webp avif heic heif
+    jp2 jxl exr hdr dng nef cr2 arw psd xcf ini cfg toml ijm m r py ipynb c h cpp java lock
+"""
+_DATA = frozenset(_NAMES_OF_DATA.split())
+_TYPES = MimeTypes(filenames=())
+# Where repositories hand out files by number: Dataverse, Figshare, OSF, Dryad, DSpace, EPrints.
+_DOWNLOADS = re.compile(
+    r"/(?:downloads?|ndownloader|bitstreams?|datafiles?|file_stream|files-archive)(?:/|$)",
+    re.IGNORECASE,
+)
+
+
+class LinkKind(Enum):
+    """What a listing says of a link; UNTOLD where it only looks like one or the other."""
+
+    UNTOLD = "untold"
+    FILE = "file"
+    FOLDER = "folder"
+
+
+@dataclass(frozen=True, slots=True)
+class PageLink:
+    """A link, as an absolute URL without a fragment, and what its page says of it.
+
+    size:      bytes, as nearly as the page says; exact: whether that is to the byte
+    called:    the name that the page or the server gives to the file
+    continues: the same listing goes on there, as a listing says that is made for programs
+    following: the page says that the next page of the same is there (``rel=next``)
+    """
+
+    url: str
+    size: int | None = None
+    exact: bool = False
+    date: str | None = None
+    embedded: bool = False  # shown in the page, and not a link to click on
+    text: str = ""  # what a person clicks on, where that is more than the name
+    continues: bool = False
+    following: bool = False
+    kind: LinkKind = LinkKind.UNTOLD
+    called: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of the file, as a person reads it; empty for a directory."""
+        if self.called:
+            return self.called
+        parts = urlsplit(self.url)
+        name = unquote(parts.path.rpartition("/")[2])
+        if parts.query and _extension(name) in _PAGES:  # a script that hands out files
+            named = [value.rpartition("/")[2] for _, value in parse_qsl(parts.query)]
+            return next((value for value in named if is_data_name(value)), name)
+        return name
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it leads to more links, by what its page says or else by its looks."""
+        if self.kind is not LinkKind.UNTOLD:
+            return self.kind is LinkKind.FOLDER
+        return _extension(self.name) in _PAGES
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether only its server can tell a file from a folder: it has no known extension."""
+        if self.kind is not LinkKind.UNTOLD or self.called or self.embedded or not self.name:
+            return False
+        return not _extension(self.name) or not (self.is_page or is_data_name(self.name))
+
+    @property
+    def is_download(self) -> bool:
+        """Whether it looks like the address of a download that does not have the file's name."""
+        if self.kind is not LinkKind.UNTOLD or self.called or self.embedded:
+            return False
+        return self.is_page and _DOWNLOADS.search(urlsplit(self.url).path) is not None
+
+    @property
+    def is_data(self) -> bool:
+        """Whether it may be a file that somebody wants, by its looks."""
+        if self.is_page or self.embedded:
+            return False
+        return self.kind is LinkKind.FILE or _extension(self.name) not in _PARTS_OF_PAGES
+
+
+def is_data_name(name: str) -> bool:
+    """Return whether a name has an extension of files, and of no pages."""
+    extension = _extension(name)
+    if not extension or extension in _PAGES:
+        return False
+    known = extension in _TYPES.types_map[True] or extension in _TYPES.encodings_map
+    return known or extension[1:] in _DATA
+
+
+def _extension(name: str) -> str:
+    """Return the extension with its dot, in lower case; empty for none, or for a hidden file."""
+    return PurePosixPath(name).suffix.lower() if name.rstrip(".") else ""
