@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from imgcrawl.arguments import ReadsStdin
-from imgcrawl.lists.columns import Columns, digests_of, other_columns, urls_of
+from imgcrawl.arguments import AnyCase, ReadsStdin
+from imgcrawl.lists.addresses import without_extension
+from imgcrawl.lists.columns import Columns
+from imgcrawl.lists.listed import ListedPicture, ListedPictures
+from imgcrawl.lists.look import LOOKED_AT, Found, Sample, find_columns
 from imgcrawl.lists.opening import is_url, split_member
-from imgcrawl.lists.reader import LOOKED_AT, find_columns, open_rows
-from imgcrawl.lists.rows import MalformedRow, Row, excerpt
+from imgcrawl.lists.reader import open_rows
+from imgcrawl.lists.rows import MalformedRow
+from imgcrawl.lists.template import Template, is_template
 from imgcrawl.records.errors import ArgumentError
 from imgcrawl.text.filenames import format_layout, layout_fields
 from imgcrawl.text.signed_urls import address_id
 from spiders.base.url_list import UrlListArguments, UrlListSpider
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
+    from imgcrawl.lists.rows import Row
     from imgcrawl.records.items import Item, SpiderOutput
 
 
@@ -32,7 +38,23 @@ class UrlsArguments(UrlListArguments):
         "member of a zip, or - for standard input",
         examples=["urls.csv", "https://example.org/list.parquet", "lists.zip#train.tsv"],
     )
-    url: str | None = Field(None, description="the column with the URLs; else the likeliest")
+    url: str | None = Field(
+        None,
+        description="the column with the URLs, or the path to them in nested records, or an "
+        "address made of columns; else the likeliest column",
+        examples=["image_url", "media[].content", "https://host/{photo_id}/original.{extension}"],
+    )
+    path: str | None = Field(None, description="the same as url, for a path")
+    base: str | None = Field(
+        None,
+        description="the address that the names of files in the list are below",
+        examples=["https://host/images/"],
+    )
+    several: Annotated[Literal["auto", "records", "mirrors"], AnyCase] = Field(
+        "auto",
+        description="what several addresses of one row are: pictures of their own, or addresses of "
+        "the same; auto: mirrors if named so, else pictures",
+    )
     id: str | None = Field(None, description="the column with the ids; else the likeliest, or none")
     label: str | None = Field(None, description="likewise")
     caption: str | None = Field(None, description="likewise")
@@ -53,7 +75,19 @@ class UrlsArguments(UrlListArguments):
     def columns(self) -> dict[str, str]:
         """Return the columns that are named, by role."""
         given = {role: getattr(self, role) for role in Columns.__slots__}
+        given["url"] = self.url or self.path
         return {role: name for role, name in given.items() if name}
+
+    def find(self, sample: Sample) -> Found:
+        """Return what the list is. Raises ArgumentError."""
+        return find_columns(sample, self.columns(), self.list, self.base or "")
+
+    @field_validator("url")
+    @classmethod
+    def _is_template(cls, url: str | None) -> str | None:
+        if url is not None and is_template(url):
+            Template(url)
+        return url
 
     @field_validator("layout")
     @classmethod
@@ -67,8 +101,7 @@ class UrlsArguments(UrlListArguments):
         if self.list != "-" and not is_url(self.list):
             try:
                 with open_rows(*split_member(self.list)) as rows:
-                    first = list(islice(rows, LOOKED_AT))
-                find_columns(first, self.columns(), self.list)
+                    self.find(Sample.of(rows))
             except ArgumentError as error:
                 raise ValueError(str(error)) from error
         return self
@@ -88,36 +121,41 @@ class UrlsSpider(UrlListSpider[UrlsArguments]):
     async def records(self) -> AsyncIterator[SpiderOutput]:
         """Yield a record for each row."""
         path, member = await self.local_list(self.args.list)
+        if path == "-":
+            with open_rows(path, member) as rows:
+                first = list(islice(rows, LOOKED_AT))
+                for output in self._outputs(Sample.of(first), chain(first, rows)):
+                    yield output
+            return
         with open_rows(path, member) as rows:
-            first = list(islice(rows, LOOKED_AT))
-            columns = find_columns(first, self.args.columns(), self.args.list)
-            self.logger.info("Columns: %s", columns)
-            for row in chain(first, rows):
-                if isinstance(row, Row) and row.table and columns.url not in row.fields:
-                    continue  # of another table: annotations, licences
-                read = row if isinstance(row, MalformedRow) else self._read(row, columns)
-                yield (
-                    self.unreadable(self.args.list, read)
-                    if isinstance(read, MalformedRow)
-                    else read
-                )
+            sample = await asyncio.to_thread(Sample.of, rows)
+        with open_rows(path, member) as rows:
+            for output in self._outputs(sample, rows):
+                yield output
 
-    def _read(self, row: Row, columns: Columns) -> Item | MalformedRow:
-        urls = urls_of(row.fields, columns)
-        if not urls:
-            shown = excerpt(" ".join(str(value) for value in row.fields.values()))
-            where = f"row {row.number}"
-            return MalformedRow(row.number, where, f"no URL in {columns.url!r}", shown)
-        given = row.fields.get(columns.id) if columns.id else None
+    def _outputs(
+        self, sample: Sample, rows: Iterable[Row | MalformedRow]
+    ) -> Iterator[SpiderOutput]:
+        pictures = ListedPictures(self.args.find(sample), self.args.several)
+        self.logger.info("Columns: %s", pictures.found)
+        for each in pictures.read(rows):
+            if isinstance(each, MalformedRow):
+                yield self.unreadable(self.args.list, each)
+            else:
+                yield self._item(each)
+        for line in pictures.told():
+            self.logger.info("%s", line)
+
+    def _item(self, picture: ListedPicture) -> Item:
         # Its line would be another record's once a line is added before it.
-        record_id = address_id(urls[0]) if given in (None, "") else str(given)
+        record_id = picture.id or address_id(picture.urls[0])
         if self.args.layout:
-            path = format_layout(self.args.layout, {**row.fields, "id": record_id})
-        elif given in (None, ""):
+            path = format_layout(self.args.layout, {**picture.fields, "id": record_id})
+        elif not picture.id:
             name = hashlib.sha256(record_id.encode("utf-8", "surrogatepass")).hexdigest()
             path = f"images/{name[:2]}/{name[:20]}"
         else:
-            path = f"images/{record_id.replace('/', '_')}"
-        item = self.item(record_id, urls, path, other_columns(row.fields, columns))
-        item.digests = digests_of(row.fields, columns)
+            path = f"images/{without_extension(record_id).replace('/', '_')}"
+        item = self.item(record_id, picture.urls, path, picture.metadata)
+        item.digests = picture.digests
         return item

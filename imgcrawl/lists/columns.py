@@ -5,31 +5,24 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from imgcrawl.lists.names import NAMES, normalized
+from imgcrawl.lists.nested import value_at
+from imgcrawl.lists.template import is_template
+from imgcrawl.lists.url_columns import rank_url_columns
 
-# Names in datasets, likeliest first; case, "_", "-" and blanks are ignored.
-NAMES = {
-    "url": (
-        *("url", "imageurl", "imgurl", "originalurl", "cocourl", "flickrurl", "photourl"),
-        *("fileurl", "downloadurl", "imagelink", "link", "imagesrc", "src", "uri", "href", "image"),
-    ),
-    "id": ("id", "imageid", "recordid", "key", "uid", "asin", "photoid", "filename", "name"),
-    "label": ("label", "labelid", "class", "classid", "category", "categoryid", "landmarkid"),
-    "caption": ("caption", "text", "description", "title", "alttext"),
-    "md5": ("md5", "originalmd5", "md5sum", "md5hash"),
-    "sha256": ("sha256", "sha256sum", "sha256hash"),
-}
-MIRRORS = ("cocourl", "flickrurl", "originalurl", "thumbnail300kurl")
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
 _BITS = {"md5": 128, "sha256": 256}
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The names of the columns by role; None for a role that no column has."""
+    """The names or paths of the columns by role; None for a role that no column has."""
 
     url: str
     id: str | None = None
@@ -44,43 +37,66 @@ class Columns:
 
 
 def guess_columns(
-    names: Iterable[str], first: dict[str, Any], given: dict[str, str]
+    paths: Iterable[str], rows: Sequence[dict[str, Any]], given: dict[str, str]
 ) -> Columns | None:
-    """Return the columns of a list by their names and the cells of a row, or None without a URL.
+    """Return the columns of a list by their names and some rows, or None without a URL.
 
-    first: a row, to see which columns hold URLs
-    given: the columns that the user names, by role
+    paths: of the columns, and of what is inside of them
+    given: the columns or paths that the user names, by role; the url may be a template
     Raises KeyError for a given name that is not a column.
     """
-    names = list(names)
-    by_name = {_normalized(name): name for name in reversed(names)}
-    found: dict[str, str | None] = {}
-    for role, known in NAMES.items():
-        if role in given:
-            if given[role] not in names:
-                raise KeyError(given[role])
-            found[role] = given[role]
-        else:
-            found[role] = next((by_name[name] for name in known if name in by_name), None)
-    urls = [name for name in names if looks_like_url(first.get(name))]
-    if "url" not in given and urls and found["url"] not in urls:
-        found["url"] = urls[0]
-    url = found.pop("url")
+    paths = list(dict.fromkeys(paths))
+    for name in given.values():
+        is_there = name in paths or is_template(name)
+        if not is_there and all(value_at(row, name) in (None, []) for row in rows):
+            raise KeyError(name)
+    url = given.get("url")
     if url is None:
-        return None
-    others = {role: name for role, name in found.items() if name != url}
-    return Columns(url, **others)
+        ranked = rank_url_columns(paths, rows)
+        if not ranked:
+            return None
+        url = ranked[0].path
+    others = {role: given.get(role) or _find(role, paths, url) for role in NAMES if role != "url"}
+    if not others["id"] and all(re.fullmatch(r"column_\d+", name) for name in paths):
+        others["id"] = _unnamed_id(paths, rows, url)
+    elif others["id"] and "id" not in given and _is_shared(others["id"], rows):
+        others["id"] = None
+    return Columns(url, **{role: name for role, name in others.items() if name != url})
 
 
-def urls_of(fields: dict[str, Any], columns: Columns) -> list[str]:
-    """Return the URL of a row and those of its mirrors, best first."""
-    first = fields.get(columns.url)
-    found = [*first] if isinstance(first, (list, tuple)) else [first]
-    if not any(found):
-        return []
-    bare = {name.replace("_", "").lower(): value for name, value in fields.items()}
-    found += [bare[name] for name in MIRRORS[:2] if name in bare]
-    return list(dict.fromkeys(str(url).strip() for url in found if url and str(url).strip()))
+def _find(role: str, paths: list[str], url: str) -> str | None:
+    """Return the path of a role by its name: beside the address, at the top, or anywhere."""
+    beside = url.rpartition(".")[0]
+    groups = (
+        [path for path in paths if beside and path.rpartition(".")[0] == beside],
+        [path for path in paths if "." not in path],
+    )
+    for group in groups:
+        named = {normalized(path.rpartition(".")[2]): path for path in reversed(group)}
+        found = next((named[name] for name in NAMES[role] if name in named), None)
+        if found is not None and "[]" not in found:
+            return found
+    return None
+
+
+def _is_shared(path: str, rows: Sequence[dict[str, Any]]) -> bool:
+    """Return True if what is called an id is that of many rows, as the name of a class is."""
+    values = Counter(str(value_at(row, path)) for row in rows)
+    return len(rows) > 3 and 2 * len(values) < len(rows)
+
+
+def _unnamed_id(names: list[str], rows: Sequence[dict[str, Any]], url: str) -> str | None:
+    """Return the first column before the address that has another id in every row.
+
+    Numbers of lines are none: they would be another row's once a line is added.
+    """
+    for name in names[: names.index(url)] if url in names else ():
+        values = [str(row.get(name, "")) for row in rows]
+        are_ids = all(re.fullmatch(r"[\w.@/-]{1,100}", value) for value in values)
+        is_counted = values[0] in {"0", "1"} and values[-1] == str(len(values) - (values[0] == "0"))
+        if len(values) > 2 and are_ids and not is_counted and len({*values}) == len(values):
+            return name
+    return None
 
 
 def digests_of(fields: dict[str, Any], columns: Columns) -> dict[str, str]:
@@ -88,7 +104,7 @@ def digests_of(fields: dict[str, Any], columns: Columns) -> dict[str, str]:
     digests = {}
     for algorithm, bits in _BITS.items():
         name = getattr(columns, algorithm)
-        text = str(fields.get(name) or "").strip() if name else ""
+        text = str(value_at(fields, name) or "").strip() if name else ""
         if re.fullmatch(rf"[0-9A-Fa-f]{{{bits // 4}}}", text):
             digests[algorithm] = text.lower()
         elif re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", text):
@@ -117,19 +133,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (str, int, float, bool)):
         return value
     return json.loads(json.dumps(value, default=str))
-
-
-def is_header(cells: list[str]) -> bool:
-    """Return True if the first line of a table names its columns: no cell is a URL."""
-    return not any(map(looks_like_url, cells))
-
-
-def looks_like_url(value: Any) -> bool:
-    """Return True if a cell, or the first value in it, begins as a web address does."""
-    if isinstance(value, list):
-        value = value[0] if value else ""
-    return isinstance(value, str) and bool(re.match(r"\s*https?://\S", value, re.IGNORECASE))
-
-
-def _normalized(name: str) -> str:
-    return re.sub(r"[\s_-]+", "", name).lower()

@@ -1,13 +1,14 @@
-"""Read CSV, TSV and similar tables (RFC 4180), with or without a header."""
+"""Read text as rows: CSV, TSV and their kin, with or without a header, or an address a line."""
 
 from __future__ import annotations
 
-import csv
 from collections import deque
-from itertools import islice
+from itertools import chain, islice
 from typing import IO, TYPE_CHECKING
 
-from imgcrawl.lists.columns import is_header, looks_like_url
+from imgcrawl.lists.addresses import looks_like_url
+from imgcrawl.lists.cells import fit_cells, opens_quote
+from imgcrawl.lists.dialect import Dialect, find_dialect
 from imgcrawl.lists.lines import MAX_LINE, lines
 from imgcrawl.lists.rows import MalformedRow, Row, excerpt
 
@@ -15,66 +16,113 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_LINES = 50  # of one record whose cells hold line breaks
+LOOKED_AT = 100  # lines, which tell the dialect
 
 
-def read_delimited(file: IO[bytes], delimiter: str) -> Iterator[Row | MalformedRow]:
-    """Yield the rows of a table; the first line is its header, unless it holds a URL.
+def read_text(file: IO[bytes]) -> Iterator[Row | MalformedRow]:
+    """Yield the rows of a text; its first lines tell its dialect.
 
-    Without a header the columns are ``column_1`` and so on. A quote that is never closed spoils
-    only its own line. Rows are numbered by their lines.
+    Without a header the columns are ``column_1`` and so on; of one column it is ``url``. A quote
+    that is never closed spoils at most its own line. Rows are numbered by their lines.
     """
-    header: list[str] | None = None
-    for number, record in _records(file):
+    stream = lines(file)
+    head = list(islice(stream, LOOKED_AT))
+    dialect = find_dialect([line[1] for line in head if not isinstance(line, MalformedRow)])
+    table = _Table(dialect)
+    passed = 0
+    for number, record in _records(chain(head, stream), dialect):
         if isinstance(record, MalformedRow):
             yield record
-            continue
-        try:
-            cells = next(csv.reader([record], delimiter=delimiter, strict=True), [])
-        except csv.Error as error:
-            yield MalformedRow(number, f"line {number}", f"no row ({error})", excerpt(record))
-            continue
-        if header is None:
-            if is_header(cells):
-                header = [name.strip() for name in cells]
-                continue
-            header = [f"column_{n}" for n in range(1, len(cells) + 1)]
-        if len(cells) < len(header) and not any(map(looks_like_url, cells)):
-            problem = f"{len(cells)} columns in place of {len(header)}, and no URL in them"
-            yield MalformedRow(number, f"line {number}", problem, excerpt(record))
-        else:
-            yield Row(number, dict(zip(header, cells, strict=False)))
+        elif passed < dialect.passed:
+            passed += 1
+        elif (row := table.row(number, record)) is not None:
+            yield row
 
 
-def _records(file: IO[bytes]) -> Iterator[tuple[int, str | MalformedRow]]:
+class _Table:
+    """Makes rows of records."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        names = dialect.header
+        if names is None:
+            width = dialect.width
+            names = ["url"] if width == 1 else [f"column_{n}" for n in range(1, width + 1)]
+        self._names = _distinct(names)
+
+    def row(self, number: int, record: str) -> Row | MalformedRow | None:
+        """Return the row of a record; None for a remark."""
+        names, where = self._names, f"line {number}"
+        cells = self._dialect.cells(record)
+        if '"' in record and len(names) > 1 and any(map(_is_open_address, cells)):
+            return MalformedRow(number, where, "a quote that is not closed", excerpt(record))
+        if record.lstrip().startswith("#") and (len(names) == 1 or len(cells) < len(names)):
+            return None
+        if len(names) == 1:
+            return Row(number, {names[0]: cells[0].strip()})
+        if len(cells) > len(names):
+            fitted = None
+            if self._dialect.delimiter == ",":
+                fitted = fit_cells(cells, len(names), self._dialect.url_at)
+            elif not any(cell.strip() for cell in cells[len(names) :]):
+                fitted = cells[: len(names)]
+            if fitted is None:
+                problem = f"{len(cells)} columns in place of {len(names)}: quote cells with commas"
+                return MalformedRow(number, where, problem, excerpt(record))
+            cells = fitted
+        if len(cells) < len(names) and not any(map(looks_like_url, cells)):
+            problem = f"{len(cells)} columns in place of {len(names)}, and no URL in them"
+            return MalformedRow(number, where, problem, excerpt(record))
+        return Row(number, dict(zip(names, cells, strict=False)))
+
+
+def _is_open_address(cell: str) -> bool:
+    return cell.startswith('"') and looks_like_url(cell)
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Return names of columns, those that are empty or there already by their numbers."""
+    found: dict[str, None] = {}
+    for at, name in enumerate(names, 1):
+        found.setdefault(name if name and name not in found else f"column_{at}")
+    return list(found)
+
+
+def _records(
+    stream: Iterator[tuple[int, str] | MalformedRow], dialect: Dialect
+) -> Iterator[tuple[int, str | MalformedRow]]:
     """Yield (line number, text) of each record; lines are joined if a quoted cell spans them."""
-    stream = lines(file)
     ahead: deque[tuple[int, str] | MalformedRow] = deque()
     while (first := ahead.popleft() if ahead else next(stream, None)) is not None:
         if isinstance(first, MalformedRow):
             yield first.number, first
             continue
         number, text = first
-        if text.count('"') % 2 == 0:
-            yield number, text
-            continue
-        ahead.extend(islice(stream, MAX_LINES - len(ahead)))
-        joined = _join_quoted(text, ahead)
-        if joined is None:
-            problem = "a quote that is not closed"
-            yield number, MalformedRow(number, f"line {number}", problem, excerpt(text))
-        else:
-            taken, text = joined
+        if '"' in text and dialect.delimiter and opens_quote(text, dialect.delimiter):
+            ahead.extend(islice(stream, MAX_LINES - len(ahead)))
+            taken, text = _join_quoted(text, ahead, dialect)
             for _ in range(taken):
                 ahead.popleft()
-            yield number, text
+        yield number, text
 
 
-def _join_quoted(text: str, ahead: deque[tuple[int, str] | MalformedRow]) -> tuple[int, str] | None:
-    """Return how many of the lines ahead it takes to close the quote, and the text; or None."""
+def _join_quoted(
+    text: str, ahead: deque[tuple[int, str] | MalformedRow], dialect: Dialect
+) -> tuple[int, str]:
+    """Return how many of the lines ahead a quoted cell spans, and the text with them.
+
+    None of them, if one that would be swallowed is a row by itself, or the whole is no row.
+    """
+    joined = text
     for taken, line in enumerate(ahead, 1):
-        if isinstance(line, MalformedRow) or len(text) > MAX_LINE:
-            return None
-        text = f"{text}\n{line[1]}"
-        if line[1].count('"') % 2:
-            return taken, text
-    return None
+        if isinstance(line, MalformedRow) or len(joined) > MAX_LINE:
+            break
+        cells = dialect.cells(line[1])
+        if len(cells) == dialect.width and any(map(looks_like_url, cells)):
+            break
+        joined = f"{joined}\n{line[1]}"
+        if '"' in line[1] and not opens_quote(joined, dialect.delimiter):
+            if len(dialect.cells(joined)) == dialect.width:
+                return taken, joined
+            break
+    return 0, text

@@ -10,6 +10,7 @@ import json
 import re
 from typing import IO, TYPE_CHECKING, Any
 
+from imgcrawl.lists.json_shapes import Member, element_row, names_columns, rows_of_object
 from imgcrawl.lists.opening import DAMAGE
 from imgcrawl.lists.rows import MalformedRow, Row, excerpt
 
@@ -29,10 +30,10 @@ _NEXT = re.compile(r"\{(?=\s*+\")|(?<=\})\s*+(?=\])")
 
 
 def read_json(file: IO[bytes]) -> Iterator[Row | MalformedRow]:
-    """Yield every record (an object) of every array, with the name of its array as `table`.
+    """Yield every record of every array, with the name of its array as `table`.
 
-    Values of the top object that are no arrays are rows of one field, in the table ``""``.
-    Records are numbered from 1 in each table.
+    What the top object may be is in `json_shapes`. Of one with tables, values that are no arrays
+    are rows of one field, in the table ``""``. Records are numbered from 1 in each table.
     """
     return _Reader(file).read()
 
@@ -56,33 +57,34 @@ class _Reader:
         first = self._peek()
         if first == "[":
             self._at += 1
-            yield from self._array("")
+            yield from self._rows("]")
         elif first == "{" and self._is_document():
             self._at += 1
-            yield from self._document()
+            yield from rows_of_object(self._members())
         else:
-            yield from self._array("", closing="")
+            yield from self._rows("")
         if self._damage:
             yield MalformedRow(
                 0, f"character {self._position():,}", f"the file is damaged: {self._damage}"
             )
 
     def _is_document(self) -> bool:
-        """Return True if the top object holds arrays of records and is no record itself."""
+        """Return True if the top object is the whole list: no other object follows it."""
         while len(self._text) - self._at < _HEAD and self._more():
+            pass
+        # One record a line: the first line may be long.
+        while "\n" not in self._text and len(self._text) < MAX_RECORD and self._more():
             pass
         head = self._text[self._at :]
         try:
-            value, end = _DECODER.raw_decode(head)
+            _, end = _DECODER.raw_decode(head)
         except (ValueError, RecursionError):
             # Longer than the head, as documents are, or broken: the next line decides.
             line, _, rest = head.partition("\n")
-            is_lines = line.rstrip().endswith("}") and rest.lstrip().startswith("{")
-            return not is_lines and re.search(r"\"\s*:\s*\[\s*[{\[]", head) is not None
-        holds = any(isinstance(v, list) and v and isinstance(v[0], dict) for v in value.values())
-        return holds and not head[end:].lstrip().startswith("{")
+            return not (line.rstrip().endswith("}") and rest.lstrip().startswith("{"))
+        return not head[end:].lstrip(" \t\r\n,").startswith("{")
 
-    def _document(self) -> Iterator[Row | MalformedRow]:
+    def _members(self) -> Iterator[Member | MalformedRow]:
         while (char := self._peek()) not in {"}", ""}:
             if char != '"':
                 yield self._malformed(0, "no name of a table")
@@ -101,15 +103,29 @@ class _Reader:
             self._at += 1
             if self._peek() == "[":
                 self._at += 1
-                yield from self._array(name)
+                for number, value in self._array(name):
+                    yield value if isinstance(value, MalformedRow) else Member(name, number, *value)
             else:
                 value = self._value(MAX_VALUE)
                 if isinstance(value, MalformedRow):
                     yield value
                     return
-                yield Row(1, {name: value[0]})
+                yield Member(name, 0, value[0])
 
-    def _array(self, table: str, closing: str = "]") -> Iterator[Row | MalformedRow]:
+    def _rows(self, closing: str) -> Iterator[Row | MalformedRow]:
+        """Yield the elements of the top array, or what stands line by line."""
+        header: list[str] = []
+        for number, value in self._array("", closing):
+            if isinstance(value, MalformedRow):
+                yield value
+            elif number == 1 and names_columns(value[0]):
+                header = [str(name) for name in value[0]]
+            else:
+                yield element_row(number, value[0], "", header)
+
+    def _array(
+        self, table: str, closing: str = "]"
+    ) -> Iterator[tuple[int, tuple[Any] | MalformedRow]]:
         number = 0
         while (char := self._peek()) != "":
             if char == closing:
@@ -117,21 +133,12 @@ class _Reader:
                 return
             number += 1
             value = self._value(MAX_RECORD, number)
-            if isinstance(value, MalformedRow):
-                yield value
-                if not self._resync():
-                    return
-            elif isinstance(value[0], dict):
-                yield Row(number, value[0], table)
-            else:
-                shown = excerpt(str(value[0]))
-                yield MalformedRow(
-                    number, f"{table or 'record'} {number}".strip(), "no object", shown
-                )
+            yield number, value
+            if isinstance(value, MalformedRow) and not self._resync():
+                return
         if closing:
-            yield MalformedRow(
-                number + 1, f"after {table or 'record'} {number}", "the file ends here, cut"
-            )
+            where = f"after {table or 'record'} {number}"
+            yield number + 1, MalformedRow(number + 1, where, "the file ends here, cut")
 
     def _value(self, limit: int, number: int = 0) -> tuple[Any] | MalformedRow:
         """Decode the next value and move past it; return it in a tuple, or a MalformedRow."""

@@ -15,11 +15,13 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.lists.columns import looks_like_url
+from imgcrawl.lists.addresses import looks_like_url
 from imgcrawl.lists.reader import open_rows
 from imgcrawl.lists.rows import MalformedRow, Row, excerpt
 from imgcrawl.records.errors import ArgumentError
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOOKED_AT = 1000  # records, of which one must be an image with a URL
+MAX_PASSED = 2_000_000  # annotations and the like that may stand before the images
 
 _IDS = ("imageid", "id")
 _URLS = ("url", "urls", "imageurl", "cocourl", "flickrurl", "originalurl")
@@ -35,6 +38,7 @@ _LABELS = ("labelid", "categoryid", "classid", "class", "label", "category")
 _NAMES = ("name", "labelname", "label")
 
 _IMAGE_TABLES = frozenset({"images", "image", "data"})
+_OTHER_TABLES = frozenset({"licenses", "licences", "info", "categories", "annotations"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +62,26 @@ class LabelMap:
         self._db = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._db.executescript(
             "CREATE TABLE labels (image TEXT, label TEXT);"
-            "CREATE TABLE names (last TEXT PRIMARY KEY, n INTEGER) WITHOUT ROWID;"
+            "CREATE TABLE names (last TEXT, tab TEXT, n INTEGER, PRIMARY KEY (last, tab))"
+            " WITHOUT ROWID;"
         )
         self.names: dict[str, str] = {}
-        self.images = 0
+        self._records: Counter[str] = Counter()  # that may be images, by table
+        self._malformed = 0
+
+    @property
+    def images(self) -> int:
+        """How many records the split promises, those that cannot be read among them."""
+        return self._malformed + sum(self._records[table] for table in self.tables())
+
+    def tables(self) -> set[str]:
+        """Return the tables that hold the images.
+
+        COCO's licences have an id and a URL as well: a table that is named for images is the only
+        one, if there is one.
+        """
+        named = _IMAGE_TABLES & self._records.keys()
+        return {*named} or {*self._records} - _OTHER_TABLES
 
     def of(self, image_id: str) -> list[str]:
         """Return the label ids of an image, in the order of their annotations, each once."""
@@ -72,8 +92,9 @@ class LabelMap:
 
     def is_shared(self, last_part: str) -> bool:
         """Return True if several images of the split have this last part in their URLs."""
-        row = self._db.execute("SELECT n FROM names WHERE last = ?", (last_part,)).fetchone()
-        return row is not None and row[0] > 1
+        rows = self._db.execute("SELECT tab, n FROM names WHERE last = ?", (last_part,))
+        tables = self.tables()
+        return sum(int(n) for table, n in rows if table in tables) > 1
 
     @classmethod
     def read(cls, name: str, member: str = "", *, last_parts: bool = False) -> LabelMap:
@@ -87,19 +108,20 @@ class LabelMap:
         with open_rows(name, member) as rows:
             for row in rows:
                 if isinstance(row, MalformedRow):
-                    labels.images += 1  # promised, and said to be unreadable
+                    labels._malformed += 1  # promised, and said to be unreadable
                     continue
                 bare = _bare_keys(row.fields)
                 if row.table in _IMAGE_TABLES and not _is_image(bare):
-                    labels.images += 1
+                    labels._records[row.table] += 1
                 if row.table == "categories":
                     labels.names[str(_first(bare, ("id", *_LABELS)))] = str(_first(bare, _NAMES))
                 elif _is_image(bare):
-                    labels.images += 1
+                    labels._records[row.table] += 1
                     if last_parts and (urls := _urls(bare)):
                         db.execute(
-                            "INSERT INTO names VALUES (?, 1) ON CONFLICT DO UPDATE SET n = n + 1",
-                            (last_part(urls[0]).casefold(),),
+                            "INSERT INTO names VALUES (?, ?, 1)"
+                            " ON CONFLICT DO UPDATE SET n = n + 1",
+                            (last_part(urls[0]).casefold(), row.table),
                         )
                 elif (image := _first(bare, _IDS[:1])) is not None:
                     for label in _flat(_first(bare, _LABELS)):
@@ -111,13 +133,14 @@ class LabelMap:
 
 def read_images(name: str, member: str, labels: LabelMap) -> Iterator[ContestImage | MalformedRow]:
     """Yield the images of a split with their labels, in the order of the file."""
+    tables = labels.tables()
     with open_rows(name, member) as rows:
         for row in rows:
             if isinstance(row, MalformedRow):
                 yield row
                 continue
             bare = _bare_keys(row.fields)
-            if row.table in _IMAGE_TABLES or _is_image(bare):
+            if row.table in tables and (row.table in _IMAGE_TABLES or _is_image(bare)):
                 yield _image(row, bare, labels)
 
 
@@ -125,7 +148,8 @@ def check_contest(name: str, member: str = "") -> None:
     """Raise ArgumentError, with the first record, for a file without images that have URLs."""
     first: Row | MalformedRow | None = None
     with open_rows(name, member) as rows:
-        for row, _ in zip(rows, range(LOOKED_AT), strict=False):
+        own = (row for row in islice(rows, MAX_PASSED) if not _is_of_other_table(row))
+        for row in islice(own, LOOKED_AT):
             if isinstance(row, Row):
                 bare = _bare_keys(row.fields)
                 if _is_image(bare) and any(map(looks_like_url, _urls(bare))):
@@ -180,6 +204,10 @@ def _image(
     used = {name for key in (*_IDS[:1], *_URLS, *_LABELS) if key in bare for name in [bare[key][0]]}
     fields = {name: value for name, value in row.fields.items() if name not in used}
     return ContestImage(row.number, str(image_id), urls, own or labels.of(str(image_id)), fields)
+
+
+def _is_of_other_table(row: Row | MalformedRow) -> bool:
+    return isinstance(row, Row) and row.table in _OTHER_TABLES
 
 
 def _is_image(bare: dict[str, tuple[str, Any]]) -> bool:

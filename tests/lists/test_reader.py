@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 
 from imgcrawl.lists.columns import Columns
 from imgcrawl.lists.lines import MAX_LINE, lines
+from imgcrawl.lists.look import Sample, find_columns
 from imgcrawl.lists.opening import split_member
-from imgcrawl.lists.reader import find_columns, open_rows
+from imgcrawl.lists.reader import open_rows
 from imgcrawl.lists.rows import MalformedRow, Row
 from imgcrawl.records.errors import ArgumentError
 
@@ -88,7 +89,7 @@ def test_every_kind_in_every_compression(kind: str, packed: str, tmp_path: Path)
     path.write_bytes(PACKED[packed](KINDS[kind]()))
     assert fields(path) == ROWS
     first = read(path)[:100]
-    assert find_columns(first, {}, "list") == Columns("url", "id", "label")
+    assert find_columns(Sample.of(first), {}, "list").columns == Columns("url", "id", "label")
 
 
 def test_plain_text_is_a_url_a_line(tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_without_a_header_the_url_is_found(tmp_path: Path) -> None:
     path = tmp_path / "list.tsv"
     path.write_text("a cat\thttp://a.example/1\nb\thttp://a.example/2\n")
     found = read(path)
-    assert find_columns(found, {}, "list").url == "column_2"
+    assert find_columns(Sample.of(found), {}, "list").columns.url == "column_2"
     assert len(found) == 2
 
 
@@ -158,14 +159,14 @@ def test_what_is_no_list_is_refused_with_its_first_line(
     path = tmp_path / "list"
     path.write_bytes(data)
     with pytest.raises(ArgumentError, match=words):
-        find_columns(read(path), {}, "list")
+        find_columns(Sample.of(read(path)), {}, "list")
 
 
 def test_a_column_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_bytes(text(","))
     with pytest.raises(ArgumentError, match="it has: id, url, label"):
-        find_columns(read(path), {"url": "link"}, "list.csv")
+        find_columns(Sample.of(read(path)), {"url": "link"}, "list.csv")
 
 
 def test_members_of_a_zip_are_named(tmp_path: Path) -> None:
@@ -207,7 +208,7 @@ def test_no_bytes_raise_but_what_is_refused(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as room, suppress(ArgumentError):
         path = Path(room, "list")
         path.write_bytes(data)
-        find_columns(read(path), {}, "list")
+        find_columns(Sample.of(read(path)), {}, "list")
 
 
 def test_the_longest_line_is_bounded() -> None:

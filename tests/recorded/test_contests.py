@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.lists.reader import find_columns, open_rows
+from imgcrawl.lists.look import Sample, find_columns
+from imgcrawl.lists.reader import open_rows
 from imgcrawl.lists.rows import Row
 from imgcrawl.sources.contests import (
     ContestImage,
@@ -73,5 +74,5 @@ def test_odd_urls_of_furniture_pass_through_a_list(tmp_path: Path) -> None:
     path.write_text("".join(f"{url}\n" for url in urls), "utf-8")
     with open_rows(str(path)) as rows:
         found = list(rows)
-    columns = find_columns(found, {}, path.name)
+    columns = find_columns(Sample.of(found), {}, path.name).columns
     assert [row.fields[columns.url] for row in found if isinstance(row, Row)] == urls

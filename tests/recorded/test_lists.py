@@ -7,7 +7,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from imgcrawl.lists.columns import Columns
-from imgcrawl.lists.reader import find_columns, open_rows
+from imgcrawl.lists.look import Sample, find_columns
+from imgcrawl.lists.reader import open_rows
 from imgcrawl.lists.rows import Row
 from tests.recorded.shapes import FOLDER
 
@@ -18,7 +19,7 @@ def read(name: str) -> tuple[Columns, list[dict[str, Any]]]:
     with open_rows(str(HERE / name)) as rows:
         found = list(rows)
     assert all(isinstance(row, Row) for row in found)
-    columns = find_columns(found, {}, name)
+    columns = find_columns(Sample.of(found), {}, name).columns
     return columns, [row.fields for row in found if isinstance(row, Row)]
 
 

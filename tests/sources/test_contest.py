@@ -102,6 +102,21 @@ def test_every_edition_is_read_by_itself(edition: str, tmp_path: Path) -> None:
     assert images(read(tmp_path / "list.json", turned)) == expected
 
 
+OTHERS = [{"id": n, "url": f"http://licences.example/{n}/", "name": f"by {n}"} for n in range(1, 9)]
+
+
+@pytest.mark.parametrize("table", ["licenses", "sources", "contributors"])
+@pytest.mark.parametrize("first", [True, False])
+def test_what_has_an_id_and_a_url_beside_the_images_is_none(
+    table: str, first: bool, tmp_path: Path
+) -> None:
+    document, expected = EDITIONS["COCO"]
+    whole = {table: OTHERS} | document if first else document | {table: OTHERS}
+    assert images(read(tmp_path / "list.json", whole)) == expected
+    labels = LabelMap.read(str(tmp_path / "list.json"), last_parts=True)
+    assert labels.images == 1
+
+
 def test_names_of_categories(tmp_path: Path) -> None:
     path = tmp_path / "coco.json"
     path.write_text(json.dumps(EDITIONS["COCO"][0]))

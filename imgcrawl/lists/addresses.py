@@ -1,0 +1,58 @@
+"""Addresses in the cells of a list: what is one, what it may be of, and several in one cell."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_START = re.compile(
+    r"\s*[\"'<]?(https?://[^\s/]|//[\w-]+(\.[\w-]+)+[/:?]|www\.[\w-]+\.\w)", re.IGNORECASE
+)
+# Where one address ends and the next begins in a cell such as "u1|u2" (associatedMedia of the
+# Darwin Core) or "u1; u2"; a comma parts them only outside of a query, which may hold commas.
+_BETWEEN = re.compile(r"\s*[|;]\s*(?=https?://)|\s+(?=https?://)", re.IGNORECASE)
+_COMMA = re.compile(r"\s*,\s*(?=https?://)", re.IGNORECASE)
+_EXTENSION = r"(jpe?g|jfif|png|gif|webp|avif|bmp|tiff?|heic|heif|jp2|jxl|dng)"
+_PICTURE = re.compile(
+    rf"\.{_EXTENSION}(?![a-z0-9])|[?&](fm|format|type)=(image/)?{_EXTENSION}\b", re.IGNORECASE
+)
+_FILE_NAME = re.compile(rf"(?P<stem>.*[^./])\.({_EXTENSION}|svg)", re.IGNORECASE | re.DOTALL)
+
+
+def looks_like_url(value: Any) -> bool:
+    """Return True if a cell, or the first value in it, begins as a web address does."""
+    if isinstance(value, list):
+        value = value[0] if value else ""
+    return isinstance(value, str) and _START.match(value) is not None
+
+
+def looks_like_picture(url: str) -> bool:
+    """Return True if an address names a picture's file or format: not every picture's does."""
+    return _PICTURE.search(url) is not None
+
+
+def as_address(text: str) -> str:
+    """Return a cell as an address: without quotes or brackets around it, and with a scheme.
+
+    ``//host/x`` and ``www.host/x`` are asked over https.
+    """
+    text = text.strip()
+    if len(text) > 1 and (text[0], text[-1]) in {('"', '"'), ("'", "'"), ("<", ">")}:
+        text = text[1:-1].strip()
+    if text.startswith("//"):
+        return f"https:{text}"
+    return f"https://{text}" if text[:4].lower() == "www." else text
+
+
+def split_addresses(text: str) -> list[str]:
+    """Return the addresses in a cell: as a rule one, several where each begins as one does."""
+    found: list[str] = []
+    for part in _BETWEEN.split(text):
+        found += [part] if "?" in part else _COMMA.split(part)
+    return [address for part in found if (address := as_address(part))]
+
+
+def without_extension(name: str) -> str:
+    """Return a picture's file name without its extension; any other text as it is."""
+    match = _FILE_NAME.fullmatch(name)
+    return match["stem"] if match else name

@@ -1,0 +1,154 @@
+"""Look at the first rows of a list: which of its tables and columns is what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.lists.columns import Columns, guess_columns
+from imgcrawl.lists.nested import paths_of
+from imgcrawl.lists.rows import MalformedRow, Row, excerpt
+from imgcrawl.lists.template import Template, is_template
+from imgcrawl.lists.url_columns import rank_url_columns
+from imgcrawl.records.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LOOKED_AT = 100  # rows of each table, of which one must have a URL
+MAX_PASSED = 2_000_000  # rows of tables without addresses before the one that has them
+
+_OF_PICTURES = frozenset(
+    {"images", "image", "photos", "photo", "pictures", "data", "rows", "media", "items"}
+)
+_OF_OTHERS = frozenset({"licenses", "licences", "license", "annotations", "categories", "info"})
+
+
+@dataclass(slots=True)
+class Sample:
+    """The first rows of a list, those of each table apart.
+
+    whole: whether the list has no other rows
+    """
+
+    tables: dict[str, list[Row]] = field(default_factory=dict)
+    malformed: list[MalformedRow] = field(default_factory=list)
+    rows: int = 0
+    whole: bool = True
+
+    @classmethod
+    def of(cls, rows: Iterable[Row | MalformedRow], limit: int = MAX_PASSED) -> Sample:
+        """Return the first rows of each table; a table of pictures is looked for in all of them."""
+        sample = cls()
+        for row in rows:
+            sample.rows += 1
+            if isinstance(row, MalformedRow):
+                if len(sample.malformed) < LOOKED_AT:
+                    sample.malformed.append(row)
+            else:
+                table = sample.tables.setdefault(row.table, [])
+                if len(table) < LOOKED_AT:
+                    table.append(row)
+            is_enough = sample.rows >= LOOKED_AT and (
+                "" in sample.tables or any(map(_is_enough, sample.tables.items()))
+            )
+            if is_enough or sample.rows >= limit:
+                sample.whole = False
+                break
+        return sample
+
+
+def _is_enough(table: tuple[str, list[Row]]) -> bool:
+    name, rows = table
+    return len(rows) >= LOOKED_AT and name.rpartition(".")[2].lower() in _OF_PICTURES
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a list is.
+
+    tables:   whose rows are pictures
+    template: makes the addresses of columns, if no column has them
+    """
+
+    columns: Columns
+    tables: frozenset[str]
+    template: Template | None = None
+
+    def __str__(self) -> str:
+        return str(self.columns)
+
+
+def find_columns(sample: Sample, given: dict[str, str], name: str, base: str = "") -> Found:
+    """Return the columns of a list by role, and its tables of pictures.
+
+    given: the columns that the user names, by role (url, id, label, caption, md5, sha256); the url
+           may be a template
+    base:  the address that the names of files in the list are below
+    Raises ArgumentError, with the first offending line, if there is no URL.
+    """
+    best: list[tuple[float, str, Found]] = []
+    missing: str | None = None
+    for table, rows in sample.tables.items():
+        fields = [row.fields for row in rows]
+        try:
+            found, score = _of_table(fields, given, base)
+        except KeyError as error:
+            missing = str(error.args[0])
+            continue
+        if found is not None:
+            best.append((score + _table_score(table), table, found))
+    if best:
+        score, table, found = max(best, key=lambda each: each[0])
+        alike = {t for s, t, f in best if f.columns.url == found.columns.url and s > score - 1}
+        return replace(found, tables=frozenset({table, *alike}))
+    raise _refusal(sample, missing, name)
+
+
+def _of_table(
+    rows: list[dict[str, Any]], given: dict[str, str], base: str
+) -> tuple[Found | None, float]:
+    """Return what a table is, and how likely it is that of the pictures. Raises KeyError."""
+    names = list(dict.fromkeys(key for row in rows for key in row))
+    paths = [*names, *(path for row in rows for path in paths_of(row))]
+    template = Template(given["url"]) if is_template(given.get("url", "")) else None
+    if template is None and base and not _has_urls(given.get("url"), paths, rows):
+        template = Template.below(base, [given["url"]] if "url" in given else paths)
+    if template is not None:
+        if (field := template.missing(paths)) is not None:
+            raise KeyError(field)
+        given = given | {"url": template.text}
+    columns = guess_columns(paths, rows, given)
+    if columns is None:
+        return None, 0.0
+    if template is not None:
+        return Found(columns, frozenset(), template), 0.0
+    ranked = rank_url_columns([columns.url], rows)
+    return (Found(columns, frozenset()), ranked[0].score) if ranked else (None, 0.0)
+
+
+def _has_urls(url: str | None, paths: list[str], rows: list[dict[str, Any]]) -> bool:
+    return bool(rank_url_columns([url] if url else paths, rows))
+
+
+def _table_score(table: str) -> float:
+    name = table.rpartition(".")[2].lower()
+    return 2.0 * (name in _OF_PICTURES) - 2.0 * (name in _OF_OTHERS)
+
+
+def _refusal(sample: Sample, missing: str | None, name: str) -> ArgumentError:
+    rows = [row for table in sample.tables.values() for row in table]
+    names = list(dict.fromkeys(key for row in rows for key in row.fields))
+    if missing is not None:
+        return ArgumentError(f"{name} has no column {missing!r}; it has: {', '.join(names)}")
+    found: list[Row | MalformedRow] = [*rows, *sample.malformed]
+    first = min(found, key=lambda row: row.number, default=None)
+    if not isinstance(first, Row):
+        return ArgumentError(f"{name} is no list of URLs. {first or 'It has no rows.'}")
+    values = " ".join(str(value) for value in first.fields.values())
+    have = f"; its columns: {', '.join(names)}" if len(names) > 1 else ""
+    return ArgumentError(
+        f"{name} is no list of URLs: none in its first {sample.rows:,} rows{have}. "
+        f"The first: row {first.number}: {excerpt(values)}. Addresses that are made of columns: "
+        '-a url="https://host/{column}.jpg"'
+    )
