@@ -49,6 +49,17 @@ class Ledger:
         row = self._db.execute("SELECT record_id FROM records WHERE path = ?", (path,)).fetchone()
         return row[0] if row else None
 
+    def top_folders(self, some: Iterable[str]) -> set[str]:
+        """Return the folders of OUT that stored files lie in ("": OUT itself), if `some` do."""
+        query = "SELECT 1 FROM records WHERE path > ? || '/' AND path < ? || '0' LIMIT 1"
+        if not any(self._db.execute(query, (folder, folder)).fetchone() for folder in some):
+            return set()
+        rows = self._db.execute(
+            "SELECT DISTINCT substr(file_name, 1, instr(file_name, '/') - 1) FROM records"
+            " WHERE outcome = 'stored' AND file_name IS NOT NULL"
+        )
+        return {folder for (folder,) in rows}
+
     def forget(self, record_id: str) -> None:
         """Delete a record that is no longer promised."""
         self._db.execute("DELETE FROM records WHERE record_id = ?", (record_id,))

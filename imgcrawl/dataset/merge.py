@@ -18,7 +18,9 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeAlias
 
-from imgcrawl.dataset.tables import CLASSES_COLUMNS, FAILURE_COLUMNS, FIXED_COLUMNS
+from imgcrawl.dataset.record_columns import FIXED_COLUMNS
+from imgcrawl.dataset.tables import CLASSES_COLUMNS, FAILURE_COLUMNS
+from imgcrawl.dataset.typed_rows import write_rows
 from imgcrawl.storage.directory import CLASSES, FAILURES, METADATA
 from imgcrawl.text.csv_cells import safe_cell
 
@@ -88,11 +90,14 @@ def _merge(table: _Table, parts: Sequence[MergeInput], target: Path) -> None:
     temporary.unlink(missing_ok=True)  # a link that lies there is not written through
     try:
         with ExitStack() as open_files, temporary.open("w", encoding="utf-8", newline="") as file:
-            streams = [open_files.enter_context(_SortedRows(source, columns)) for source in sources]
-            writer = csv.writer(file)
-            writer.writerow(safe_cell(name) for name in columns)
-            rows = heapq.merge(*(stream.rows for stream in streams), key=itemgetter(0))
-            writer.writerows(cells for _, cells in rows)
+
+            def rows() -> Iterator[list[str]]:
+                parts = [open_files.enter_context(_SortedRows(s, columns)) for s in sources]
+                merged = heapq.merge(*(part.rows for part in parts), key=itemgetter(0))
+                return (cells for _, cells in merged)
+
+            header = [safe_cell(name) for name in columns]
+            write_rows(file, header, rows, len(table.fixed))
         temporary.replace(target / table.name)
     finally:
         temporary.unlink(missing_ok=True)

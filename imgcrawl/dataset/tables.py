@@ -8,38 +8,33 @@ the downloads finished in.
 from __future__ import annotations
 
 import csv
-from functools import lru_cache
-from operator import attrgetter
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from imgcrawl.dataset.duplicates import write_duplicates
+from imgcrawl.dataset.record_columns import (
+    FIXED_COLUMNS,
+    MAX_COLUMNS,
+    OUTDATED,
+    PICTURE_COLUMNS,
+    metadata_row,
+    own_column,
+    public_url,
+    table_columns,
+)
+from imgcrawl.dataset.split_tables import write_split_tables
+from imgcrawl.dataset.typed_rows import write_rows
 from imgcrawl.records.items import Missing, Stored
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.storage.directory import ATTRIBUTION, CLASSES, FAILURES, METADATA
 from imgcrawl.text.csv_cells import safe_cell
-from imgcrawl.text.redact import without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
     from imgcrawl.dataset.entries import LedgerEntry
     from imgcrawl.dataset.ledger import Ledger
     from imgcrawl.storage.directory import OutputDirectory
 
-FIXED_COLUMNS = (
-    "file_name",
-    "record_id",
-    "url",
-    "final_url",
-    "sha256",
-    "bytes",
-    "format",
-    "width",
-    "height",
-    "mode",
-    "downloaded_at",
-    "source",
-)
 FAILURE_COLUMNS = (
     "record_id",
     "url",
@@ -52,39 +47,10 @@ FAILURE_COLUMNS = (
 CLASSES_COLUMNS = (
     *("class", "label", "wanted", "stored", "short", "candidates", "tried", "failed", "note"),
 )
-# Properties of the picture itself; they stand among the dataset's own columns.
-PICTURE_COLUMNS = ("frames", "orientation", "suspect")
-OUTDATED = "outdated"  # why a record has the file of an earlier question still
-_of_picture = attrgetter(*PICTURE_COLUMNS)
-_fixed = attrgetter(*(name for name in FIXED_COLUMNS if name != "record_id"))
-
-# A hostile source could invent a column per record; beyond this many they are in the ledger only.
-MAX_COLUMNS = 1000
 # A column that is new after so many rows enters the table at the end of the run: rewriting a
 # long table would stop every download.
 LIVE_REWRITE_ROWS = 20_000
 _MISSING = tuple(outcome for outcome in Outcome if outcome is not Outcome.STORED)
-
-
-@lru_cache(maxsize=MAX_COLUMNS)
-def own_column(name: str) -> str:
-    """Return the column of a dataset's field: its name, with an underscore if that is ours."""
-    taken = name in FIXED_COLUMNS or name in PICTURE_COLUMNS or name == OUTDATED
-    return safe_cell(f"{name}_" if taken else name)[:200]
-
-
-def metadata_row(entry: LedgerEntry, columns: Iterable[str]) -> list[str]:
-    """Return the cells of a stored record: the fixed columns, then `columns`."""
-    stored = entry.result
-    assert isinstance(stored, Stored)
-    own: dict[str, Any] = {own_column(name): value for name, value in entry.metadata.items()}
-    own.update(zip(PICTURE_COLUMNS, _of_picture(stored), strict=True))
-    if entry.outdated:
-        own[OUTDATED] = without_secrets(str(entry.outdated))
-    name, url, final_url, *rest = _fixed(stored)
-    urls = (_public(url), _public(final_url))
-    cells = (name, entry.record_id, *urls, *rest, *(own.get(name) for name in columns))
-    return [safe_cell(value) for value in cells]
 
 
 def failure_row(entry: LedgerEntry) -> list[str]:
@@ -93,31 +59,25 @@ def failure_row(entry: LedgerEntry) -> list[str]:
     assert isinstance(missing, Missing)
     cells = (
         entry.record_id,
-        _public(missing.url),
+        public_url(missing.url),
         missing.outcome.value,
         missing.http_status,
         missing.tries,
         entry.last_try_at,
-        _public(missing.message),
+        public_url(missing.message),
     )
     return [safe_cell(cell) for cell in cells]
 
 
-def _public(url: str | None) -> str | None:
-    """Return a URL without secrets: tables are given away with the pictures."""
-    return without_secrets(url) if url else url
-
-
 def write_metadata(out: OutputDirectory, ledger: Ledger) -> None:
     """Write metadata.csv anew from the ledger."""
-    columns = ledger.columns()
+    columns = table_columns(ledger)
 
-    def write(file: IO[str]) -> None:
-        writer = csv.writer(file)
-        writer.writerow([*FIXED_COLUMNS, *columns])
-        writer.writerows(metadata_row(e, columns) for e in ledger.entries([Outcome.STORED]))
+    def rows() -> Iterator[list[str]]:
+        return (metadata_row(entry, columns) for entry in ledger.entries([Outcome.STORED]))
 
-    out.write(METADATA, write)
+    header = [*FIXED_COLUMNS, *columns]
+    out.write(METADATA, lambda file: write_rows(file, header, rows, len(FIXED_COLUMNS)))
 
 
 def write_failures(out: OutputDirectory, ledger: Ledger) -> None:
@@ -170,6 +130,7 @@ def write_classes(out: OutputDirectory, ledger: Ledger) -> None:
 def write_all(out: OutputDirectory, ledger: Ledger) -> None:
     """Write every table anew from the ledger."""
     write_metadata(out, ledger)
+    write_split_tables(out, ledger)
     write_failures(out, ledger)
     write_attribution(out, ledger)
     write_classes(out, ledger)
@@ -204,7 +165,7 @@ class LiveTables:
             file.close()
 
     def _open(self) -> None:
-        self._columns = self._ledger.columns()
+        self._columns = table_columns(self._ledger)
         self._known = set(self._columns)
         self._files = [
             (self._out.root / name).open(

@@ -24,15 +24,16 @@ EXTRAS = {
 def require_extra(extra: str) -> None:
     """Raise ArgumentError, which says what to type, unless an extra is installed."""
     what, module = EXTRAS[extra]
-    if not _is_installed(module):
+    if not is_installed(extra):
         raise ArgumentError(
             f"{what} {module}, which is not installed. Type: pip install 'imgcrawl[{extra}]' "
             f"(in a checkout: .venv/bin/pip install -r requirements/{extra}.txt)"
         )
 
 
-def _is_installed(module: str) -> bool:
+def is_installed(extra: str) -> bool:
+    """Return whether an extra is installed."""
     try:
-        return find_spec(module) is not None
+        return find_spec(EXTRAS[extra][1]) is not None
     except ImportError:  # the package around it
         return False

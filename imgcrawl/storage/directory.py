@@ -29,6 +29,8 @@ VERIFY = "verify.csv"
 LOG = "crawl.log"  # of a crawl of a plan, and OLD_LOG of the one before
 OLD_LOG = "crawl.log.1"
 SUMS = "SHA256SUMS"
+SPLITS = ("train", "validation", "test")  # the folders of a contest, each with a table of its own
+SPLIT_TABLE = "metadata.parquet"
 LOCK = ".lock"
 PARTIAL = ".partial"
 PARTS = ".parts"
@@ -50,6 +52,8 @@ def is_own(name: str) -> bool:
     """
     first, _, rest = name.partition("/")
     if name in _IN_PLACE or first in _FOLDERS or name in OWN_FILES:
+        return True
+    if first in SPLITS and rest == SPLIT_TABLE:
         return True
     return first == "licenses" and rest.endswith(".txt") and "/" not in rest
 
@@ -159,6 +163,14 @@ class OutputDirectory:
         temporary = self.partial / name.replace("/", "~")
         with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             write(file)
+        temporary.replace(path)
+
+    def write_file(self, name: str, write: Callable[[Path], object]) -> None:
+        """Replace a file below OUT as a whole by what `write` makes at the path it is given."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.partial / name.replace("/", "~")
+        write(temporary)
         temporary.replace(path)
 
     def discard(self, name: str) -> None:

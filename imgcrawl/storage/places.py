@@ -11,8 +11,10 @@ import unicodedata
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from imgcrawl.storage.directory import ARCHIVES, LEDGER, LOCK, OWN_FILES, PARTIAL, PARTS
+from imgcrawl.records.items import VolumeItem
+from imgcrawl.storage.directory import ARCHIVES, LEDGER, LOCK, OWN_FILES, PARTIAL, PARTS, SPLITS
 from imgcrawl.text.filenames import renamed, safe_path
+from imgcrawl.text.split_words import without_split_words
 
 if TYPE_CHECKING:
     from imgcrawl.records.items import Item
@@ -85,8 +87,22 @@ def place_of(item: Item) -> str:
     Of pictures without an extension. Raises ValueError if nothing usable is left of it.
     """
     stem, extension = _split(item)
-    path = safe_path(stem)
+    path = _without_splits(safe_path(stem), item)
     return (renamed(path) if is_reserved(path + extension) else path) + extension
+
+
+def _without_splits(path: str, item: Item) -> str:
+    """Return a path in which a loader finds no split, but for that of a contest.
+
+    The records of a contest lie in a folder for each split, which begins their ids, too. A copied
+    volume keeps its names: its readers look for them, and it has no pictures to be loaded.
+    """
+    if isinstance(item, VolumeItem) and item.copy is not None:
+        return path
+    split, slash, rest = path.partition("/")
+    if split in SPLITS and item.metadata.get("split") == split == item.record_id.split("/")[0]:
+        return f"{split}{slash}{without_split_words(rest)}"
+    return without_split_words(path)
 
 
 def place_beside(item: Item, mark: str) -> str:
@@ -101,7 +117,7 @@ def place_aside(item: Item) -> str:
     So it is with a page that links to ``/data`` and to ``/data/x.tif``.
     """
     stem, extension = _split(item)
-    flat = safe_path(stem.replace("/", "_"))
+    flat = without_split_words(safe_path(stem.replace("/", "_")))
     return f"{flat}~{crc32(item.record_id.encode('utf-8', 'replace')):08x}{extension}"
 
 

@@ -47,14 +47,14 @@ def safe_path(path: str) -> str:
     *folders, (last, name) = named
     rebuilt = "/".join(part for part, _ in named)
     safe = [_marked(name, part) for part, name in folders]
-    safe.append(_marked(name, last) if rebuilt == path else _hashed(name, path))
+    safe.append(_marked(name, last) if rebuilt == path else with_hash(name, path))
     return "/".join(safe)
 
 
 def renamed(path: str) -> str:
     """Return a safe path whose first part has a hash added, as one has that was changed."""
     first, slash, rest = path.partition("/")
-    return f"{_hashed(first, first)}{slash}{rest}"
+    return f"{with_hash(first, first)}{slash}{rest}"
 
 
 def layout_fields(layout: str) -> list[str]:
@@ -122,10 +122,11 @@ def _marked(name: str, original: str) -> str:
     """Return `name`, with a hash of the original if that differs or is too long."""
     if name == original and len(name.encode()) <= MAX_PART_BYTES:
         return name
-    return name and _hashed(name, original)
+    return name and with_hash(name, original)
 
 
-def _hashed(name: str, original: str) -> str:
+def with_hash(name: str, original: str) -> str:
+    """Return a name, cut where it is too long, with a hash of what it was: ``~1a2b3c4d``."""
     digest = hashlib.sha256(original.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     room = name.encode()[: MAX_PART_BYTES - _HASH_BYTES].decode("utf-8", "ignore")
     return f"{room}~{digest}"

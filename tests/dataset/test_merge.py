@@ -13,13 +13,8 @@ from hypothesis import strategies as st
 from imgcrawl.dataset.entries import LedgerEntry
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.dataset.merge import MergeInput, merge_tables
-from imgcrawl.dataset.tables import (
-    CLASSES_COLUMNS,
-    FAILURE_COLUMNS,
-    FIXED_COLUMNS,
-    LiveTables,
-    write_all,
-)
+from imgcrawl.dataset.record_columns import FIXED_COLUMNS
+from imgcrawl.dataset.tables import CLASSES_COLUMNS, FAILURE_COLUMNS, LiveTables, write_all
 from imgcrawl.records.items import Missing, Stored
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.storage.directory import OutputDirectory

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from imgcrawl.dataset import tables
 from imgcrawl.dataset.entries import LedgerEntry
-from imgcrawl.dataset.tables import FAILURE_COLUMNS, FIXED_COLUMNS, LiveTables, write_all
+from imgcrawl.dataset.record_columns import FIXED_COLUMNS
+from imgcrawl.dataset.tables import FAILURE_COLUMNS, LiveTables, write_all
 from imgcrawl.records.items import Missing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.quotas import Quota

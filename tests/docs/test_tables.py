@@ -13,7 +13,7 @@ from scrapy.spiderloader import get_spider_loader
 from docs.generate.settings_table import sections
 from docs.generate.tables import pages, with_tables
 from imgcrawl import settings
-from imgcrawl.dataset import duplicates, tables
+from imgcrawl.dataset import duplicates, record_columns, tables
 from imgcrawl.records.outcomes import Outcome
 from tests.conftest import ROOT, scrapy
 
@@ -69,7 +69,7 @@ def test_reasons_are_all_there_with_what_the_next_run_does() -> None:
 @pytest.mark.parametrize(
     ("heading", "columns"),
     [
-        ("metadata.csv", tables.FIXED_COLUMNS),
+        ("metadata.csv", record_columns.FIXED_COLUMNS),
         ("failures.csv", tables.FAILURE_COLUMNS),
         ("classes.csv", tables.CLASSES_COLUMNS),
         ("duplicates.csv", duplicates.COLUMNS),

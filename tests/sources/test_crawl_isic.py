@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imgcrawl.dataset.tables import FIXED_COLUMNS
+from imgcrawl.dataset.record_columns import FIXED_COLUMNS
 from spiders.isic import IsicSpider
 from tests.conftest import refusal, scrapy
 

@@ -1,0 +1,76 @@
+"""The rows of metadata.csv with their types: what a Parquet file, or a program, is given."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.dataset.column_kinds import Kind, joined, kind_of, typed
+from imgcrawl.dataset.record_columns import (
+    FIXED_COLUMNS,
+    OUTDATED,
+    PICTURE_COLUMNS,
+    record_values,
+    table_columns,
+)
+from imgcrawl.records.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from imgcrawl.dataset.ledger import Ledger
+
+_INTEGERS = frozenset({"bytes", "width", "height", "frames", "orientation"})
+_OURS = frozenset({*FIXED_COLUMNS, *PICTURE_COLUMNS, OUTDATED})
+BATCH = 1000  # rows in memory at once
+
+
+class TypedTable:
+    """The stored records of an OUT, in the order of their ids.
+
+    kinds: of each column, in the order of metadata.csv; learnt from all records
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        columns = [*FIXED_COLUMNS, *table_columns(ledger)]
+        self.kinds = dict.fromkeys(columns, Kind.TEXT) | dict.fromkeys(
+            (name for name in columns if name in _INTEGERS), Kind.INTEGER
+        )
+        own = dict.fromkeys((name for name in columns if name not in _OURS), Kind.NONE)
+        for entry in ledger.entries([Outcome.STORED]):
+            values = record_values(entry)
+            for name, kind in own.items():
+                if kind is not Kind.TEXT and (value := values.get(name)) is not None:
+                    own[name] = joined(kind, kind_of(value))
+        # A column without any value is one of text: that is what will come into it most likely.
+        self.kinds |= {name: Kind.TEXT if k is Kind.NONE else k for name, k in own.items()}
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows: a value of its type, or None, for each column."""
+        for entry in self._ledger.entries([Outcome.STORED]):
+            values = record_values(entry)
+            yield {name: typed(values.get(name), kind) for name, kind in self.kinds.items()}
+
+    def schema(self) -> Any:
+        """Return the schema of pyarrow's, which the extra ``parquet`` brings."""
+        import pyarrow as pa  # noqa: PLC0415 - 30 MB, and no part of the core
+
+        types = {
+            Kind.TEXT: pa.string(),
+            Kind.INTEGER: pa.int64(),
+            Kind.NUMBER: pa.float64(),
+            Kind.TRUTH: pa.bool_(),
+        }
+        return pa.schema([(name, types[kind]) for name, kind in self.kinds.items()])
+
+    def write(self, path: Path, rows: Iterable[dict[str, Any]]) -> None:
+        """Write a Parquet file of rows, in constant memory."""
+        import pyarrow as pa  # noqa: PLC0415
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        left, schema = iter(rows), self.schema()
+        with pq.ParquetWriter(path, schema) as writer:
+            while batch := [*islice(left, BATCH)]:
+                writer.write_table(pa.Table.from_pylist(batch, schema))

@@ -1,0 +1,185 @@
+"""Hugging Face's loader gives exactly the rows of OUT, whatever is called how."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from imgcrawl.dataset.split_tables import write_split_tables
+from imgcrawl.dataset.tables import write_all
+from imgcrawl.records.items import FileItem, ImageItem, VolumeItem
+from imgcrawl.records.volume import Copy, VolumeAddress
+from imgcrawl.storage.places import place_aside, place_of
+from tests.dataset.entries import ids, stored
+from tests.sources.test_crawl_imaterialist import contest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imgcrawl.dataset.ledger import Ledger
+    from imgcrawl.storage.directory import OutputDirectory
+    from replicas.process import ReplicaProcess
+    from tests.conftest import Crawler
+
+# Where datasets 5.2.0 finds a split in a part of a path: data_files.py.
+WORDS = ("train", "training", "validation", "valid", "dev", "val", "test", "testing", "eval")
+APART = "-._ 0123456789"
+
+
+def load(root: Path, cache: Path) -> dict[str, Any]:
+    from datasets import load_dataset
+
+    loaded: dict[str, Any] = load_dataset(
+        "imagefolder", data_dir=str(root), cache_dir=str(cache / "hf")
+    )
+    return loaded
+
+
+def test_names_and_columns_that_the_loader_has_a_meaning_for(
+    crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
+) -> None:
+    records = [("r0", "cat"), ("r1", "train"), ("eval_0001", "test tube"), ("a-test-3", "dev.v2")]
+    columns = ["url", "id", "label", "image", "images", "original_file_name", "all_file_names"]
+    with (tmp_path / "list.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        for name, label in records:
+            url = f"http://photos.example/{name}.jpg"
+            writer.writerow([url, name, label, f"picture {name}", "2", "IMG.JPG", "a b"])
+    ended = crawl("urls", list=tmp_path / "list.csv", layout="{label}/{id}")
+    assert ended.status == 0, ended.log
+    ended.out.verify()
+    data = load(ended.out.root, tmp_path)
+    assert set(data) == {"train"}
+    rows = {row["record_id"]: row for row in ended.out.rows()}
+    assert [(row["record_id"], row["label"]) for row in data["train"]] == sorted(records)
+    for row in data["train"]:
+        own = rows[row["record_id"]]
+        assert row["image"].size == (int(own["width"]), int(own["height"]))
+        assert row["image_"] == own["image_"] == f"picture {row['record_id']}"
+        assert (row["original_file_name_"], row["all_file_names_"]) == ("IMG.JPG", "a b")
+        assert row["images_"] == 2
+
+
+def test_the_splits_of_a_contest_are_those_of_the_loader(
+    crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
+) -> None:
+    sizes = {"train": 8, "validation": 4, "test": 4}
+    for split, size in sizes.items():
+        document = contest(split, size, labels=split != "test")
+        (tmp_path / f"{split}.json").write_text(json.dumps(document))
+    lists: dict[str, Any] = {split: tmp_path / f"{split}.json" for split in sizes}
+    ended = crawl("imaterialist", **lists)
+    assert ended.status == 0, ended.log
+    ended.out.verify()
+    data = load(ended.out.root, tmp_path)
+    assert {split: len(rows) for split, rows in data.items()} == sizes
+    rows = {row["record_id"]: row for row in ended.out.rows()}
+    for split, loaded in data.items():
+        for row in loaded:
+            own = rows.pop(row["record_id"])
+            assert (row["split"], row["label_id"]) == (split, int(own["label_id"] or 0) or None)
+            assert row["image"].size == (int(own["width"]), int(own["height"]))
+    assert not rows
+
+
+def test_rows_that_show_the_type_of_a_column_come_first(
+    out: OutputDirectory, ledger: Ledger, tmp_path: Path
+) -> None:
+    """Columns that are empty, or numbers, in the 10,000 rows that the loader looks at."""
+    (out.root / "images").mkdir()
+    Image.new("RGB", (2, 2)).save(out.root / "images/a.jpg")
+    late: dict[int, dict[str, Any]] = {
+        10_020: {"stage": "T1a", "age": "85+", "dose": 1.5, "seen": True},
+        10_045: {"stage": "T2"},
+    }
+    ledger.write(
+        stored(f"r{n:05}", **{"sex": "male", "age": "60", "dose": 1} | late.get(n, {}))
+        for n in range(10_050)
+    )
+    ledger.add_columns(["sex", "age", "dose", "stage", "seen"])
+    write_all(out, ledger)
+    assert ids(out)[:2] == ["r10020", "r00000"]
+    assert sorted(ids(out)) == [f"r{n:05}" for n in range(10_050)]
+
+    data = load(out.root, tmp_path)["train"]
+    assert len(data) == 10_050
+    loaded = {row["record_id"]: row for row in data.remove_columns("image")}
+    assert loaded["r10020"].items() >= late[10_020].items()
+    assert (loaded["r10045"]["stage"], loaded["r00003"]["stage"]) == ("T2", None)
+    assert (loaded["r00003"]["age"], loaded["r00003"]["dose"]) == ("60", 1.0)
+
+
+def test_rows_keep_their_order_where_the_first_show_all_types(
+    out: OutputDirectory, ledger: Ledger
+) -> None:
+    ledger.write(stored(f"r{n:05}", stage="T1" if n % 7000 == 6 else "") for n in range(9_100))
+    ledger.add_columns(["stage"])
+    write_all(out, ledger)
+    assert ids(out) == [f"r{n:05}" for n in range(9_100)]
+
+
+def test_a_table_of_a_split_goes_where_files_lie_elsewhere_too(
+    out: OutputDirectory, ledger: Ledger
+) -> None:
+    table = out.root / "train/metadata.parquet"
+    inside = replace(stored("train/1", _file_name="train/1.jpg"), path="train/1")
+    ledger.write([inside])
+    write_split_tables(out, ledger)
+    assert table.exists()
+    ledger.write([stored("x")])
+    write_split_tables(out, ledger)
+    assert not table.exists()
+
+
+def finds_split(part: str) -> bool:
+    return any(
+        part[: at.start()][-1:] in APART and part[at.end() :][:1] in APART
+        for word in WORDS
+        for at in re.finditer(word, part)
+    )
+
+
+@given(st.lists(st.sampled_from([*WORDS, *APART, "a", "~", "/"]), min_size=1).map("".join))
+def test_no_split_is_found_in_a_place(path: str) -> None:
+    for item in (ImageItem("1", [], path), FileItem("1", [], f"{path}.tif")):
+        try:
+            item.path = place_of(item)
+        except ValueError:
+            continue
+        for place in (item.path, place_aside(item)):
+            assert not any(map(finds_split, place.split("/"))), place
+        assert place_of(item) == item.path
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("images/latest", "images/latest"),  # a word that holds another is none
+        ("Train/1", "Train/1"),
+        ("images/contest_1", "images/contest_1"),
+        ("data/all-00000-of-00003", "data/all-00000~of~00003~"),
+    ],
+)
+def test_only_what_is_a_split_has_another_name(name: str, place: str) -> None:
+    assert place_of(ImageItem("1", [], name)).startswith(place)
+
+
+def test_the_folder_of_a_contests_split_keeps_its_name() -> None:
+    item = ImageItem("train/7", [], "train/eval", {"split": "train"})
+    assert place_of(item).startswith("train/eval~")
+    assert place_of(ImageItem("7", [], "train/7", {"split": "train"})).startswith("train~")
+
+
+def test_a_copied_volume_keeps_its_names() -> None:
+    address = VolumeAddress("http://h/test.zarr", "http://h/test.zarr/")
+    item = VolumeItem("1", [], "test.zarr", copy=Copy(address))
+    assert place_of(item) == "test.zarr"
