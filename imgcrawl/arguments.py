@@ -302,6 +302,10 @@ def _explain(problem: Any, model: type[SpiderArguments], given: Mapping[str, Any
         message = f"one of {problem['ctx']['expected']}" + did_you_mean(
             str(given[name]).lower(), re.findall(r"'([^']*)'", problem["ctx"]["expected"])
         )
+    elif problem["type"] == "missing":
+        field = model.model_fields[name]
+        example = f", such as -a {name}={field.examples[0]}" if field.examples else ""
+        message = f"it is needed: {field.description}{example}"
     elif problem["type"] in _MESSAGES:
         message = _MESSAGES[problem["type"]].format(**problem.get("ctx", {}))
     return f"{name}={given.get(name, '')}: {message}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ from scrapy.exceptions import UsageError
 from scrapy.utils.log import configure_logging, get_scrapy_root_handler
 
 from imgcrawl.arguments import parse_arguments
+from imgcrawl.crawl.check_settings import check_settings
 from imgcrawl.crawl.process import CrawlProcess
 from imgcrawl.crawl.spider_loader import spider_class
 from imgcrawl.records.errors import ArgumentError, ImgcrawlError
@@ -48,17 +51,18 @@ class Command(BaseRunSpiderCommand):
         Relative paths begin at the folder in the environment variable IMGCRAWL_DIR, where it is
         set: jobs of Scrapyd start in Scrapyd's own.
         """
-        if len(args) != 1:
-            raise UsageError("scrapy crawl takes one spider. `scrapy spiders` lists them.")
-        name = args[0]
+        name = _one_spider(args)
         assert self.settings is not None
         try:
             self._go_to_base()
+            warnings = check_settings(self.settings)
             parse_arguments(spider_class(self.settings, name), opts.spargs)
         except ArgumentError as error:
             self._print_error(error)
             self.exitcode = ExitStatus.USAGE
             return
+        for warning in warnings:
+            self._print_error(f"warning: {warning}")
         process = CrawlProcess(self.settings)
         self.exitcode, failed = process.run(name, opts.spargs)
         if isinstance(failed, ImgcrawlError):
@@ -80,10 +84,22 @@ class Command(BaseRunSpiderCommand):
                 "begin. Set IMGCRAWL_DIR to another folder, or unset it."
             ) from error
 
-    def _print_error(self, error: Exception) -> None:
+    def _print_error(self, error: Exception | str) -> None:
         sys.stderr.write(f"scrapy crawl: {plain_text(str(error))}\n")
         assert self.settings is not None
         if self.settings["LOG_FILE"]:  # a job's: nobody reads its standard error
             if get_scrapy_root_handler() is None:
                 configure_logging(self.settings)
             logger.error("%s", error)
+
+
+def _one_spider(args: list[str]) -> str:
+    """Return the name of the spider. Raises UsageError if there are more words, or none."""
+    if len(args) == 1:
+        return args[0]
+    words = "scrapy crawl takes one spider. `scrapy spiders` lists them."
+    typed = re.search(r"(?:^| )-*(\w+)[= ]([^ ]+)", " ".join(args[1:]))
+    if args and typed:
+        word = shlex.quote(f"{typed[1]}={typed[2]}")
+        words += f" An argument of a spider is typed with -a: scrapy crawl {args[0]} -a {word}"
+    raise UsageError(words)

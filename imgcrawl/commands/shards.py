@@ -11,6 +11,7 @@ from scrapy.exceptions import UsageError
 from scrapy.settings import SETTINGS_PRIORITIES
 
 from imgcrawl.arguments import parse_arguments, reads_stdin
+from imgcrawl.crawl.check_settings import check_settings
 from imgcrawl.crawl.spider_loader import spider_class
 from imgcrawl.records.errors import ArgumentError, ImgcrawlError
 from imgcrawl.records.exit_status import ExitStatus
@@ -88,6 +89,8 @@ class Command(BaseRunSpiderCommand):
             if value is not None and not 1 <= value <= _MOST:
                 raise ArgumentError(f"{option} {value}: type a number from 1 to {_MOST}.")
         parsed = parse_arguments(spider, given)
+        for warning in check_settings(self.settings):
+            sys.stderr.write(f"scrapy shards: warning: {warning}\n")
         out = Path(parsed.out or self.settings["OUT"] or parsed.default_out(name))
         return ShardRequest(
             spider=name,

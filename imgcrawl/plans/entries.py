@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from imgcrawl.arguments import SpiderArguments, parse_arguments, reads_stdin
+from imgcrawl.crawl.check_settings import check_values
 from imgcrawl.records.errors import ArgumentError
 from imgcrawl.text.suggest import did_you_mean
 
@@ -125,6 +126,8 @@ def check_crawl(crawl: CrawlTable, spiders: SpiderLoaderProtocol) -> CheckedCraw
                 f"setting {name!r}: settings are in capitals, such as DOWNLOAD_DELAY"
             )
         settings[name] = as_typed(name, value, yes="1", no="0")
+    for warning in check_values(settings):
+        sys.stderr.write(f"{crawl.key} {crawl.name or crawl.spider}: warning: {warning}\n")
     return CheckedCrawl(parsed, arguments, settings)
 
 
