@@ -192,7 +192,7 @@ WEB_REPLICA_URL = None  # a server that stands in for every host: URL/SCHEME/HOS
 
 # --- Seen by people ------------------------------------------------------------------------------
 # The whole list too. Left out are the consoles that run code for whoever connects
-# (Telnet, RemoteControl), what Throttle and Progress replace, and the memory debugger.
+# (Telnet, RemoteControl), what Throttle, Progress and DatasetFeed replace, and the memory debugger.
 EXTENSIONS_BASE: dict[str, int] = {
     "imgcrawl.crawl.lifecycle.RunLifecycle": 0,
     "imgcrawl.progress.extension.ProgressExtension": 10,
@@ -202,7 +202,7 @@ EXTENSIONS_BASE: dict[str, int] = {
     "scrapy.extensions.logcount.LogCount": 30,
     "scrapy.extensions.memusage.MemoryUsage": 30,
     "scrapy.extensions.closespider.CloseSpider": 30,
-    "scrapy.extensions.feedexport.FeedExporter": 30,
+    "imgcrawl.crawl.feed.DatasetFeed": 30,
     "scrapy.extensions.spiderstate.SpiderState": 30,
 }
 PROGRESS_FD = None  # set by `scrapy crawlall` and `shards`: a socket that a crawl tells them on

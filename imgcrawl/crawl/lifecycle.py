@@ -14,7 +14,7 @@ from scrapy import signals
 from scrapy.exceptions import NotConfigured
 
 from imgcrawl.crawl.run import Run
-from imgcrawl.crawl.summary import exit_status_of, summarize, write_summary
+from imgcrawl.crawl.summary import as_stats, exit_status_of, summarize, write_summary
 from imgcrawl.records.errors import StoreError
 from imgcrawl.records.exit_status import ExitStatus
 
@@ -122,6 +122,8 @@ class RunLifecycle:
     def _sum_up(self, reason: str) -> None:
         self.exit_status = exit_status_of(self.run, reason, self.signal)
         self.summary = summarize(self.run, self._crawler, reason, self.exit_status)
+        for name, value in as_stats(self.summary).items():
+            self._crawler.stats.set_value(name, value)
 
     def _closed(self, spider: Spider, reason: str) -> None:
         run = self.run

@@ -103,6 +103,16 @@ def summarize(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict
     return summary
 
 
+def as_stats(summary: dict[str, Any]) -> dict[str, Any]:
+    """Return a summary as Scrapy's stats have it, for what reads those: spidermon, ScrapydWeb."""
+    stats = {f"imgcrawl/{name}": n for name, n in summary["records"].items()}
+    for reason, n in summary["missing_by_reason"].items():
+        stats[f"imgcrawl/missing/{reason}"] = n
+    for outcome, n in summary["this_run"]["outcomes"].items():
+        stats[f"imgcrawl/this_run/{outcome}"] = n
+    return stats | {f"imgcrawl/{name}": summary[name] for name in ("bytes", "exit_status")}
+
+
 def _classes(classes: list[ClassCount], n_candidates: int) -> dict[str, Any]:
     return {
         "wanted": len(classes),

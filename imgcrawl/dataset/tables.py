@@ -8,7 +8,7 @@ the downloads finished in.
 from __future__ import annotations
 
 import csv
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from imgcrawl.dataset.duplicates import write_duplicates
 from imgcrawl.dataset.record_columns import (
@@ -24,7 +24,7 @@ from imgcrawl.dataset.record_columns import (
 from imgcrawl.dataset.split_tables import write_split_tables
 from imgcrawl.dataset.typed_rows import write_rows
 from imgcrawl.records.items import Missing, Stored
-from imgcrawl.records.outcomes import Outcome
+from imgcrawl.records.outcomes import MISSING, Outcome
 from imgcrawl.storage.directory import ATTRIBUTION, CLASSES, FAILURES, METADATA
 from imgcrawl.text.csv_cells import safe_cell
 
@@ -50,14 +50,13 @@ CLASSES_COLUMNS = (
 # A column that is new after so many rows enters the table at the end of the run: rewriting a
 # long table would stop every download.
 LIVE_REWRITE_ROWS = 20_000
-_MISSING = tuple(outcome for outcome in Outcome if outcome is not Outcome.STORED)
 
 
-def failure_row(entry: LedgerEntry) -> list[str]:
-    """Return the cells of a missing record."""
+def failure_values(entry: LedgerEntry) -> tuple[Any, ...]:
+    """Return the values of a missing record for FAILURE_COLUMNS, URLs without secrets."""
     missing = entry.result
     assert isinstance(missing, Missing)
-    cells = (
+    return (
         entry.record_id,
         public_url(missing.url),
         missing.outcome.value,
@@ -66,7 +65,16 @@ def failure_row(entry: LedgerEntry) -> list[str]:
         entry.last_try_at,
         public_url(missing.message),
     )
-    return [safe_cell(cell) for cell in cells]
+
+
+def unreadable_values(where: str, problem: str, when: str) -> tuple[Any, ...]:
+    """Return the values for FAILURE_COLUMNS of a piece of the source that is no record."""
+    return (where, "", Outcome.BAD_URL.value, "", 0, when, problem)
+
+
+def failure_row(entry: LedgerEntry) -> list[str]:
+    """Return the cells of a missing record."""
+    return [safe_cell(value) for value in failure_values(entry)]
 
 
 def write_metadata(out: OutputDirectory, ledger: Ledger) -> None:
@@ -86,10 +94,9 @@ def write_failures(out: OutputDirectory, ledger: Ledger) -> None:
     def write(file: IO[str]) -> None:
         writer = csv.writer(file)
         writer.writerow(FAILURE_COLUMNS)
-        writer.writerows(map(failure_row, ledger.entries(_MISSING)))
-        for where, problem, when in ledger.unreadable():
-            row = (where, "", Outcome.BAD_URL.value, "", 0, when, problem)
-            writer.writerow([safe_cell(cell) for cell in row])
+        writer.writerows(map(failure_row, ledger.entries(MISSING)))
+        for piece in ledger.unreadable():
+            writer.writerow([safe_cell(value) for value in unreadable_values(*piece)])
 
     out.write(FAILURES, write)
 

@@ -53,6 +53,8 @@ class Outcome(StrEnum):
         return self in _TRANSIENT
 
 
+MISSING = tuple(outcome for outcome in Outcome if outcome is not Outcome.STORED)
+
 # Truncated, empty and lost bodies are faults of a transfer as often as of a file.
 _TRANSIENT = frozenset(
     {
