@@ -9,33 +9,48 @@ from __future__ import annotations
 import re
 import time
 from base64 import b64decode
+from collections import Counter
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from replicas import isic_query
 from replicas.bucket import error
-from replicas.isic_cursors import PAGE, CursorError, IsicCursors, next_page
+from replicas.isic_cursors import PAGE, Cursor, CursorError, next_page
+from replicas.isic_facets import facets
+from replicas.isic_world import as_served
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from replicas.faults import Faults
     from replicas.isic_records import IsicArchive
 
-COLLECTIONS = {
-    212: "HAM10000",
-    60: "Challenge 2017: Training",
-    65: "Challenge 2019: Training",
-    249: "BCN20000",
-}
-UNLOCKED = {249}
+TOKEN = "the-token-of-a-user"  # noqa: S105 - who sends it is logged in
 LICENSES = ("CC-0", "CC-BY", "CC-BY-NC")
 NOT_FOUND = (
     "<!doctype html><html><head><title>Not Found</title></head>"
     "<body><h1>Not Found</h1></body></html>"
 )
 SERVER_ERROR = NOT_FOUND.replace("Not Found", "Server Error (500)")
+MOST_FACETED = 20_000  # images: more take too long here
 _LEGACY = "5436e3abbae4"  # first half of an id of the old archive; the other half is our number
+
+
+class BrokenRecordError(Exception):
+    """The server cannot serialise a record, and answers 500 for its page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a list of images is asked for: a query, collections, and who asks."""
+
+    query: str = ""
+    collections: frozenset[int] = frozenset()
+    logged_in: bool = False
 
 
 class IsicSite:
@@ -43,9 +58,9 @@ class IsicSite:
 
     def __init__(self, archive: IsicArchive, faults: Faults) -> None:
         self.archive = archive
-        self.cursors = IsicCursors(archive)
         self.faults = faults
-        self._matches = lru_cache(maxsize=64)(self._count)
+        self._summed = lru_cache(maxsize=64)(self._sum)
+        self._facets = lru_cache(maxsize=16)(self._make_facets)
 
     async def bucket(self, request: web.Request, path: str) -> web.Response:
         """Answer with an image or a thumbnail."""
@@ -53,7 +68,10 @@ class IsicSite:
         number = self.archive.number(match[2]) if match else None
         if match is None or number is None:
             return error(404, "NoSuchKey", "The specified key does not exist.")
-        if (expires := request.query.get("Expires")) and int(expires) < time.time():
+        expires = request.query.get("Expires")
+        if expires is None and not self.archive.is_visible(number):
+            return error(403, "AccessDenied", "Access denied")
+        if expires and int(expires) < time.time():
             return error(403, "AccessDenied", "Access denied")
         kind = self.archive.picture if match[1] == "images" else self.archive.thumbnail
         return web.Response(body=kind(number), content_type="image/jpeg")
@@ -78,7 +96,7 @@ class IsicSite:
             return answer
         except isic_query.BadQueryError:
             return web.json_response({"message": "Could not parse search query."}, status=400)
-        except isic_query.NoColumnError:
+        except (BrokenRecordError, isic_query.NoColumnError):
             return web.Response(status=500, text=SERVER_ERROR, content_type="text/html")
         except CursorError:
             return _invalid("cursor", "Invalid cursor.")
@@ -88,18 +106,20 @@ class IsicSite:
     def _api(self, request: web.Request, path: str) -> web.Response:
         match path.rstrip("/").split("/"):
             case ["images"]:
-                return self._images(request, "", frozenset())
+                return self._images(request, Search(logged_in=_is_logged_in(request)))
             case ["images", "search"]:
-                return self._images(request, *self._search(request))
+                return self._images(request, _search(request))
             case ["images", "search", "size"]:
-                return web.json_response({"size": self._total(*self._search(request))})
+                return web.json_response({"size": self._sums(_search(request))[1]})
             case ["images", "facets"]:
-                return web.json_response(self._facets(*self._search(request)))
+                return web.json_response(self._facets(_search(request), self.archive.version))
             case ["images", isic_id]:
                 number = self.archive.number(isic_id)
-                if number is None:
+                if number is None or not self._is_seen(number, _is_logged_in(request)):
                     return web.json_response({"detail": "Not Found"}, status=404)
                 return web.json_response(self._image(request, number, fresh=True))
+            case ["users", "me"] if _is_logged_in(request):
+                return web.json_response({"id": 1, "email": "user@example.org"})
             case ["images", _, "similar"] | ["users", "me"]:
                 return web.json_response({"detail": "Unauthorized"}, status=401)
             case ["collections", *rest]:
@@ -114,36 +134,20 @@ class IsicSite:
 
     # --- lists ---
 
-    def _search(self, request: web.Request) -> tuple[str, frozenset[int]]:
-        given = request.query.get("collections", "")
-        collections = frozenset(int(part) for part in given.split(",")) if given else frozenset()
-        query = request.query.get("query", "")
-        isic_query.parse(query)
-        return query, collections
-
-    def _images(
-        self, request: web.Request, query: str, collections: frozenset[int]
-    ) -> web.Response:
+    def _images(self, request: web.Request, search: Search) -> web.Response:
         limit_text = request.query.get("limit", str(PAGE))
         if not re.fullmatch(r"-?\d+", limit_text):
             message = "Input should be a valid integer, unable to parse string as an integer"
             detail = {"type": "int_parsing", "loc": ["query", "limit"], "msg": message}
             return web.json_response({"detail": [detail]}, status=422)
-        limit = int(limit_text) or PAGE
-        position = self.cursors.position(request.query.get("cursor", ""))
-        start = position or 0
-        numbers = self._matching(query, collections, start, min(limit, PAGE) + 1)
-        page, more = numbers[: max(min(limit, PAGE), 0)], len(numbers) > max(limit, 0)
-        following = None
-        if more or limit < 0:
-            after = numbers[-1] if numbers else start
-            following = self.cursors.at(after, page[-1] if page else None, limit)
-        count = None
-        if position is None:  # the first page only
-            count = self._matches(query, collections, self.archive.records)
+        size = min(max(int(limit_text) or PAGE, 0), PAGE)
+        cursor = Cursor.parse(request.query.get("cursor", ""))
+        found = self._matching(search, self.archive.after(cursor.position))
+        rows = [*islice(found, cursor.offset, cursor.offset + PAGE + 1)]
+        following = cursor.following([*map(self.archive.created, rows)], size)
         answer = {
-            "results": [self._image(request, number) for number in page],
-            "count": count,
+            "results": [self._image(request, number) for number in rows[:size]],
+            "count": self._sums(search)[0] if cursor.position is None else None,
             "next": next_page(request, following),
             "previous": None,
         }
@@ -163,58 +167,56 @@ class IsicSite:
                     answer["results"] = []
                     answer["next"] = next_page(request, f"{cursor}&x=1")
 
-    def _matching(
-        self, query: str, collections: frozenset[int], start: int, most: int
-    ) -> list[int]:
+    def _matching(self, search: Search, start: int = 0) -> Iterator[int]:
+        """Yield the numbers of the images that a search finds, from one on."""
+        archive, query = self.archive, search.query
         test = isic_query.parse(query)
-        archive = self.archive
-        if ids := re.findall(r"isic_id:\"?(ISIC_\d{7})\"?", query):
+        candidates: Iterable[int] = range(start, archive.records)
+        ids = re.findall(r"isic_id:\"?(ISIC_\d{7})\"?(?![\w*])", query)
+        if ids and not re.search(r"-\s*isic_id", query):
             known = sorted({n for i in ids if (n := archive.number(i)) is not None})
-            candidates: Any = [n for n in known if n >= start]
-        else:
-            candidates = range(start, archive.records)
-        found: list[int] = []
+            candidates = [n for n in known if n >= start]
         for number in candidates:
-            if len(found) >= max(most, 1):
-                break
-            if collections and not archive.collections(number) & collections:
+            if not self._is_seen(number, search.logged_in):
+                continue
+            if search.collections and not archive.collections(number) & search.collections:
                 continue
             if not query.strip() or test(archive.fields(number)):
-                found.append(number)
-        return found
+                yield number
 
-    def _count(self, query: str, collections: frozenset[int], records: int) -> int:
-        if not query.strip() and not collections:
-            return records
-        return len(self._matching(query, collections, 0, records))
+    def _is_seen(self, number: int, logged_in: bool) -> bool:
+        return self.archive.is_visible(number, logged_in=logged_in)
 
-    def _total(self, query: str, collections: frozenset[int]) -> int:
-        count = self._matches(query, collections, self.archive.records)
-        return count * len(self.archive.original(0)) if count else 0
+    def _sums(self, search: Search) -> tuple[int, int]:
+        return self._summed(search, self.archive.version)
 
-    def _facets(self, query: str, collections: frozenset[int]) -> dict[str, Any]:
-        facets: dict[str, Any] = {}
-        numbers = self._matching(query, collections, 0, self.archive.records)
-        for name in ("diagnosis_1", "copyright_license", "sex"):
-            values = [self.archive.fields(number).get(name) for number in numbers[:20000]]
-            present = [value for value in values if value is not None]
-            buckets = [{"key": v, "doc_count": present.count(v)} for v in sorted(set(present))]
-            missing = len(values) - len(present)
-            meta = {"missing_count": missing, "present_count": len(present)}
-            facets[name] = {"meta": meta, "buckets": buckets}
-        return facets
+    def _sum(self, search: Search, version: object) -> tuple[int, int]:
+        """Return the number of images that a search finds, and of their bytes."""
+        archive = self.archive
+        if search == Search() and not archive.world.private:
+            return archive.records, archive.records * len(archive.original(0))
+        count = size = 0
+        for number in self._matching(search):
+            count += 1
+            size += len(archive.original(number))
+        return count, size
+
+    def _make_facets(self, search: Search, version: object) -> dict[str, Any]:
+        return facets(map(self.archive.fields, islice(self._matching(search), MOST_FACETED)))
 
     # --- single things ---
 
     def _image(self, request: web.Request, number: int, *, fresh: bool = False) -> dict[str, Any]:
         archive, isic_id = self.archive, self.archive.isic_id(number)
+        if isic_id in archive.world.broken:
+            raise BrokenRecordError(isic_id)
         base = f"{request.scheme}://{request.host}/isic-s3"
-        signature = ""
+        is_public = archive.is_visible(number)
+        signature = "" if is_public else _signature(86400)
         for rule in self.faults.of(request.path, api=True):
             if rule["kind"] == "sign_urls":
                 late = rule.get("expired") and not fresh
-                expires = int(time.time()) + (-60 if late else 86400)
-                signature = f"?Expires={expires}&Signature=x~y__&Key-Pair-Id=K3"
+                signature = _signature(-60 if late else 86400)
         return {
             "isic_id": isic_id,
             "copyright_license": archive.license(number),
@@ -230,17 +232,36 @@ class IsicSite:
                 },
             },
             "metadata": archive.metadata(number),
-            "public": True,
+            "public": is_public,
         }
 
     def _collections(self, request: web.Request, rest: list[str]) -> web.Response:
-        known = [_collection(number, name) for number, name in COLLECTIONS.items()]
+        known = {each["id"]: each for each in self.archive.world.all_collections}
         if not rest:
-            page = {"results": known, "count": len(known), "next": None, "previous": None}
-            return web.json_response(page)
-        if not rest[0].isdigit() or int(rest[0]) not in COLLECTIONS:
+            cursor = Cursor.parse(request.query.get("cursor", ""))
+            page = [*known.values()][cursor.offset : cursor.offset + PAGE]
+            more = len(known) > cursor.offset + PAGE
+            answer = {
+                "results": [*map(as_served, page)],
+                "count": len(known),
+                "next": next_page(request, f"o={cursor.offset + PAGE}") if more else None,
+                "previous": None,
+            }
+            return web.json_response(answer)
+        if not rest[0].isdigit() or int(rest[0]) not in known:
             return web.json_response({"detail": "Not Found"}, status=404)
-        return web.json_response(next(c for c in known if c["id"] == int(rest[0])))
+        if rest[1:] == ["attribution"]:
+            return web.json_response(self._attribution(int(rest[0])))
+        return web.json_response(as_served(known[int(rest[0])]))
+
+    def _attribution(self, collection: int) -> list[dict[str, Any]]:
+        numbers = self._matching(Search(collections=frozenset({collection})))
+        archive = self.archive
+        owners = Counter((archive.license(n), archive.attribution(n)) for n in numbers)
+        return [
+            {"license": name, "attribution": owner, "count": count}
+            for (name, owner), count in owners.most_common()
+        ]
 
     def _legacy(self, request: web.Request, hexdigits: str) -> web.Response:
         number = int(hexdigits[12:], 16)
@@ -250,22 +271,27 @@ class IsicSite:
         return web.Response(status=301, headers={"Location": location})
 
 
+def _is_logged_in(request: web.Request) -> bool:
+    """Return whether a token came that is valid; any other is nobody's, and no error."""
+    return request.headers.get("Authorization") == f"Bearer {TOKEN}"
+
+
+def _search(request: web.Request) -> Search:
+    given = request.query.get("collections", "")
+    collections = frozenset(int(part) for part in given.split(",")) if given else frozenset()
+    query = request.query.get("query", "")
+    isic_query.parse(query)
+    return Search(query, collections, _is_logged_in(request))
+
+
+def _signature(seconds: int) -> str:
+    """Return what signs an address that expires in so many seconds."""
+    return f"?Expires={int(time.time()) + seconds}&Signature=x~y__&Key-Pair-Id=K3"
+
+
 def legacy_id(isic_id: str) -> str:
     """Return the id that a generated image had in the old archive."""
     return f"{_LEGACY}{int(isic_id.removeprefix('ISIC_')):012x}"
-
-
-def _collection(number: int, name: str) -> dict[str, Any]:
-    return {
-        "id": number,
-        "name": name,
-        "description": "",
-        "public": True,
-        "pinned": number == 212,
-        "locked": number not in UNLOCKED,
-        "doi": None,
-        "doi_url": None,
-    }
 
 
 def _invalid(name: str, problem: str) -> web.Response:

@@ -159,15 +159,17 @@ def _term(token: re.Match[str], text: str, *, negated: bool = False) -> Test:
 
 
 def _matcher(value: str, negated: bool) -> Callable[[Any], bool]:
-    """Return the test of a field of words; a `*` counts at the ends of its value only."""
-    head, tail = value.startswith("*"), value.endswith("*")
-    bare = value.strip("*") if head or tail else value
-    if head and tail:
-        return lambda found: bare in str(found or "")
-    if tail or (head and negated):  # the server's own mistake: -x:*a leaves out what begins with a
-        return lambda found: str(found or "").startswith(bare)
-    if head:
-        return lambda found: str(found or "").endswith(bare)
+    """Return the test of a field of words: one `*`, at an end, stands for anything.
+
+    A second one, or one inside, is a star to be found. -x:*a leaves out what begins with a: the
+    server's own mistake.
+    """
+    if value.startswith("*") and not negated:
+        return lambda found: str(found or "").endswith(value[1:])
+    if value.startswith("*"):
+        return lambda found: str(found or "").startswith(value[1:])
+    if value.endswith("*"):
+        return lambda found: str(found or "").startswith(value[:-1])
     return lambda found: found == value
 
 

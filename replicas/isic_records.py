@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from replicas import pictures
+from replicas.isic_world import IsicWorld
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +39,16 @@ class IsicArchive:
             if not self.real:
                 raise ValueError(f"{folder} holds no ISIC_*.json: give a folder of real records")
         self.records = len(self.real) if folder else records
+        self.put(IsicWorld())
+
+    def put(self, world: IsicWorld) -> None:
+        """Put another state of the images in force."""
+        self.world = world
+        self.version = object()  # whoever has kept an answer asks for it anew
+
+    def is_visible(self, number: int, *, logged_in: bool = False) -> bool:
+        """Return whether an image is public, or shown to who asks."""
+        return logged_in or self.isic_id(number) not in self.world.private
 
     def isic_id(self, number: int) -> str:
         """Return the id of the image with a number."""
@@ -52,8 +64,14 @@ class IsicArchive:
         return int(digits) if int(digits) < self.records else None
 
     def created(self, number: int) -> datetime:
-        """Return the time of publication, by which all lists are ordered."""
-        return FIRST + STEP * (number // 2)
+        """Return when an image was taken in, by which all lists are ordered: not published."""
+        return FIRST + STEP * (self.world.created_with(number) // 2)
+
+    def after(self, moment: datetime | None) -> int:
+        """Return the number of the first image that was taken in later than a moment."""
+        if moment is None:
+            return 0
+        return bisect_right(range(self.records), moment, key=self.created)
 
     def metadata(self, number: int) -> dict[str, dict[str, Any]]:
         """Return the two sections of an image's metadata; an unknown field is absent."""
@@ -84,6 +102,8 @@ class IsicArchive:
         clinical["anatom_site_1"] = _SITES[h >> 13 & 3]
         clinical["patient_id"] = f"IP_{number // 3:07d}"
         clinical["lesion_id"] = f"IL_{number // 2:07d}"
+        clinical |= self.world.labels.get(self.isic_id(number), {})
+        clinical = {name: value for name, value in clinical.items() if value is not None}
         acquisition = {"pixels_x": width, "pixels_y": height, "image_type": "dermoscopic"}
         return {"acquisition": acquisition, "clinical": clinical}
 
@@ -92,7 +112,7 @@ class IsicArchive:
         sections = self.metadata(number)
         flat = {name: value for section in sections.values() for name, value in section.items()}
         own = {"isic_id": self.isic_id(number), "copyright_license": self.license(number)}
-        return flat | own | {"public": True}
+        return flat | own | {"public": self.is_visible(number)}
 
     def license(self, number: int) -> str:
         """Return the licence, CC-0 for most images."""
@@ -107,7 +127,8 @@ class IsicArchive:
 
     def collections(self, number: int) -> set[int]:
         """Return the collections that hold an image."""
-        return {c for c, every in {212: 3, 60: 4, 65: 1, 249: 7}.items() if number % every == 0}
+        world, isic_id = self.world, self.isic_id(number)
+        return {c["id"] for c in world.all_collections if world.holds(c, number, isic_id)}
 
     def original(self, number: int) -> bytes:
         """Return the file before the archive embedded its XMP: its size is the one in the API."""

@@ -78,6 +78,10 @@ class ReplicaProcess:
         """Put another mix of the image web in force (`web.Mix`; cdx_per_minute for the archive)."""
         self._ask("PUT", "_web", json.dumps(mix))
 
+    def isic(self, **world: Any) -> None:
+        """Put another state of the ISIC Archive in force (`isic_world.IsicWorld`)."""
+        self._ask("PUT", "_isic", json.dumps(world))
+
     def grow(self, records: int) -> None:
         """Set the number of images of the archive."""
         self._ask("PUT", "_records", str(records))

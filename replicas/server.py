@@ -17,6 +17,7 @@ from replicas.files import files
 from replicas.indexes import indexes
 from replicas.isic import IsicSite
 from replicas.isic_masks import IsicMasks
+from replicas.isic_world import IsicWorld
 from replicas.odd_links import odd_links
 from replicas.paged import paged
 from replicas.stores import GROUP, HEMIBRAIN, JPEG, BucketSite
@@ -129,6 +130,7 @@ class Replica:
         app.router.add_put("/_faults", self._set_faults)
         app.router.add_put("/_records", self._set_records)
         app.router.add_put("/_web", self._set_web)
+        app.router.add_put("/_isic", self._set_isic)
         app.router.add_route("*", "/{path:.*}", self._answer)
         return app
 
@@ -198,8 +200,16 @@ class Replica:
             return web.Response(status=400, text=str(error))
         return web.Response()
 
+    async def _set_isic(self, request: web.Request) -> web.Response:
+        try:
+            self.archive.put(IsicWorld(**json.loads(await request.text())))
+        except (TypeError, ValueError, AttributeError, KeyError) as error:
+            return web.Response(status=400, text=str(error))
+        return web.Response()
+
     async def _set_records(self, request: web.Request) -> web.Response:
         self.archive.records = int(await request.text())
+        self.archive.put(self.archive.world)
         return web.Response()
 
 

@@ -192,6 +192,7 @@ def replica(_replica: ReplicaProcess) -> Iterator[ReplicaProcess]:
     """The replica, healthy and with an empty log."""
     _replica.faults([])
     _replica.web()
+    _replica.isic()
     _replica.reset()
     yield _replica
     _replica.faults([])
