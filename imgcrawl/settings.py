@@ -169,6 +169,7 @@ ISIC_API_URL = "https://api.isic-archive.com/api/v2/"
 ISIC_WEBSITE_URL = "https://api.isic-archive.com/"
 ISIC_CHALLENGES_URL = "https://isic-archive.s3.amazonaws.com/challenges/"
 ISIC_IMAPP_URL = "https://zenodo.org/records/14201693/files/"
+ISIC_SYNC_DAYS = 7.0  # after so many a list is read whole again, whatever its counts say
 
 IMAGENET_API_URL = "https://www.image-net.org/api/"
 EMPIAR_API_URL = "https://www.ebi.ac.uk/empiar/api/"

@@ -13,8 +13,10 @@ from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_
 from imgcrawl.arguments import AnyCase, ImageArguments, ReadsStdin, Words
 from imgcrawl.lists.ids import read_ids
 from imgcrawl.records.errors import ArgumentError
+from imgcrawl.records.items import Unreadable
 from imgcrawl.sources.isic.api import IsicApi
 from imgcrawl.sources.isic.image_items import IsicImageItems
+from imgcrawl.sources.isic.list_sync import IsicListSync
 from imgcrawl.sources.isic.masks import SegLevel
 from imgcrawl.sources.isic.query import (
     Filter,
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from imgcrawl.records.items import Expects, Item, SpiderOutput
-    from imgcrawl.sources.cursor_pages import CursorPage
+    from imgcrawl.sources.cursor_pages import CursorPage, CursorPosition
 
 
 class IsicArguments(ImageArguments):
@@ -55,6 +57,11 @@ class IsicArguments(ImageArguments):
         0, description="leave out the first so many matches, oldest first (they are paged through)"
     )
     since: date | None = Field(None, description="published on or after this day (YYYY-MM-DD)")
+    sync: Annotated[Literal["auto", "full"], AnyCase] = Field(
+        "auto",
+        description="auto: read what is new, and all of a list if its count, bytes or labels are "
+        "other ones than those known, or after a week; full: all of it in any case",
+    )
     license: Words = Field([], description="CC-0, CC-BY, CC-BY-NC")
     images: Annotated[Literal["full", "thumbnail", "none"], AnyCase] = Field(
         "full", description="which picture; none: only the metadata"
@@ -149,6 +156,10 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
     arguments: ClassVar[type[IsicArguments]] = IsicArguments
     example = "scrapy crawl isic -a filter=benign -a num_images=100"
 
+    _sync: IsicListSync
+    _promised: int | None = None
+    _is_promised = False
+
     @cached_property
     def _items(self) -> IsicImageItems:
         args = self.args
@@ -157,14 +168,38 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
         return IsicImageItems(IsicApi(self), args.images, *places)
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
-        """Yield images in the order they were published, each followed by its masks."""
+        """Yield images in the order they were taken in, each followed by its masks."""
         args = self.args
         for correction in check_query(args.query).corrections:
             self.logger.warning("query corrected: %s", correction)
         if args.segmentation:
             await self._items.with_masks(self, args.seg_level)
         ids = args.all_ids()
-        async for output in self._items.of_ids(ids, args.search()) if ids else super().records():
+        async for output in self._items.of_ids(ids, args.search()) if ids else self._list():
+            yield output
+
+    async def _list(self) -> AsyncIterator[SpiderOutput]:
+        """Yield what a list has behind its bookmark; all of it, where it is not what it was."""
+        wanted = await self.first_page()
+        days = self.settings.getfloat("ISIC_SYNC_DAYS")
+        self._sync = IsicListSync(self._items.api, wanted.key, self.bookmarks, days)
+        start = None if self.args.sync == "full" else self.saved(wanted)
+        if start is None:
+            self._sync.start_over()
+        async for output in self.read(wanted, start):
+            yield output
+        if self._sync.today.count == 0:
+            asked = self._params.get("query") or f"collections {self._params['collections']}"
+            yield Unreadable(f"query {asked}", f"No image of the archive matches {asked}")
+        if not wanted.is_whole:
+            return
+        if why := self._sync.doubt():
+            self.logger.info("The list is read from its beginning: %s", why)
+            self._sync.start_over()
+            async for output in self.read(wanted, None):
+                yield output
+        yield self._with_masks(self._sync.settled(self._promised))
+        async for output in self._sync.end(self.args.images):
             yield output
 
     async def first_page(self) -> CursorList:
@@ -174,11 +209,31 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
         key = f"isic {urlencode(params)} since={args.since} offset={args.offset}"
         return CursorList(key, api.list_url(params, args.since), args.offset, args.num_images)
 
-    async def expects(self, wanted: CursorList, page: CursorPage) -> Expects:
+    async def pages(
+        self, wanted: CursorList, start: CursorPosition | None
+    ) -> AsyncIterator[CursorPage]:
+        """Yield the pages of a list, without the images that this run has seen already."""
+        position = start.position if start else 0
+        async for page in super().pages(wanted, start):
+            yield (taken := self._sync.take(page, position))
+            position = taken.resume.position
+
+    async def expects(self, wanted: CursorList, page: CursorPage) -> Expects | None:
         """Return how much is promised; the archive says it once, and only nearly."""
-        promised = await super().expects(wanted, page)
-        estimated = await self._items.api.estimate(promised, self._params, page, self.args.images)
-        return self._with_masks(estimated)
+        if self._is_promised:
+            return None
+        self._is_promised = True
+        if page.position and not wanted.is_whole:
+            return self._with_masks(wanted.expects(page.count, page.position))
+        args, count = self.args, page.count if page.position == 0 else None
+        today = self._sync.today = await self._items.api.sums(self._params, count)
+        promised = wanted.expects(None if args.since else today.count, page.position)
+        self._promised = promised.records
+        return self._with_masks(today.described(promised, args.images))
+
+    def settled(self, wanted: CursorList, promised: Expects, last: int) -> Expects | None:
+        """Return what a part of a list has come to; of a whole one, all that is read tells."""
+        return None if wanted.is_whole else super().settled(wanted, promised, last)
 
     def _with_masks(self, promised: Expects) -> Expects:
         """Return a promise of images and their masks; nobody says how many `seg_level` leaves."""

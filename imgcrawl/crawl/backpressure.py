@@ -31,6 +31,7 @@ from imgcrawl.records.items import (
     Missing,
     NotFollowed,
     Unreadable,
+    Withdrawn,
 )
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.quotas import Quota
@@ -185,6 +186,8 @@ class Backpressure:
             case NotFollowed():
                 if self._is_mine(output.where):
                     self._run.counts.add_not_followed(output)
+            case Withdrawn():
+                self._run.records.withdraw(output)
             case Document():
                 self._run.files.write_document(output)
             case _:
@@ -211,6 +214,8 @@ class Backpressure:
         if expects.records is not None and self._shard is None:
             counts.expected = (counts.expected or 0) + expects.records
             counts.before += expects.before
+        if (expects.records or 0) < 0:
+            return  # of what was promised before, the list turned out to have less
         if expects.bytes is not None:
             counts.expected_bytes = (counts.expected_bytes or 0) + expects.bytes
         size = f", about {format_size(expects.bytes)}" if expects.bytes else ""

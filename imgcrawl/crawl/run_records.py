@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from imgcrawl.crawl.in_flight import InFlight
+from imgcrawl.dataset.changes import changes_of
 from imgcrawl.dataset.entries import LedgerEntry, Outdated
 from imgcrawl.records.counts import Counts
 from imgcrawl.records.items import Missing, Stored
@@ -23,11 +24,14 @@ if TYPE_CHECKING:
 
     from imgcrawl.dataset.ledger import Ledger
     from imgcrawl.dataset.writer import LedgerWriter
-    from imgcrawl.records.items import Item, Result, Unreadable
+    from imgcrawl.records.items import Item, Result, Unreadable, Withdrawn
     from imgcrawl.records.quotas import Quota
     from imgcrawl.storage.record_files import RecordFiles
 
 logger = logging.getLogger(__name__)
+
+# Columns of a record that its source has no longer, or has no longer in its list: UTC, ISO 8601.
+WITHDRAWN, UNMATCHED = "withdrawn_at", "unmatched_at"
 
 
 class RunRecords:
@@ -164,6 +168,28 @@ class RunRecords:
             return None
         return partial(self._files.replace, old, result.file_name or "")
 
+    def withdraw(self, gone: Withdrawn) -> None:
+        """Note that a record is no longer in its list: its file and its row stay, marked.
+
+        One that is missing is not promised any more, and forgotten.
+        """
+        entry = self._writer.get(gone.record_id)
+        column = WITHDRAWN if gone.metadata is None else UNMATCHED
+        if entry is None or column in entry.metadata:
+            return
+        self.counts.withdrawn += 1
+        if isinstance(entry.result, Missing):
+            self._writer.flush()
+            self._writer.forget_missing(gone.record_id)
+            return
+        now = utc_now()
+        own = {name: entry.metadata[name] for name in ("phash",) if name in entry.metadata}
+        metadata = (entry.metadata if gone.metadata is None else gone.metadata | own) | {
+            column: now
+        }
+        changes = changes_of(entry, metadata, entry.result, now)
+        self._writer.record(replace(entry, metadata=metadata), was=Stored, changes=changes)
+
     def stored_with(self, record_id: str, sha256: str) -> Item | LedgerEntry | None:
         """Return who stored a record with these bytes: its item in flight, or else its entry.
 
@@ -208,7 +234,10 @@ class RunRecords:
     def _record(self, item: Item, result: Result, before: LedgerEntry | None, now: str) -> None:
         was = type(before.result) if before else None
         then = self._replaced(before, result) if item.changed else None
-        self._writer.record(LedgerEntry.from_item(item, result, now), was=was, then=then)
+        entry = LedgerEntry.from_item(item, result, now)
+        changes = [] if before is None else changes_of(before, item.metadata, result, utc_now())
+        self.counts.relabelled += any(change.column != "sha256" for change in changes)
+        self._writer.record(entry, was=was, then=then, changes=changes)
 
     def _uncount(self, entry: LedgerEntry) -> None:
         candidate, ours = entry.quota is not None, self._is_ours(entry)

@@ -13,9 +13,10 @@ import PIL
 import scrapy
 
 import imgcrawl
+from imgcrawl.crawl.run_records import UNMATCHED, WITHDRAWN
 from imgcrawl.records.exit_status import ExitStatus
 from imgcrawl.records.outcomes import Outcome
-from imgcrawl.storage.directory import CLASSES, FAILURES, METADATA, SUMMARY
+from imgcrawl.storage.directory import CHANGES, CLASSES, FAILURES, METADATA, SUMMARY
 from imgcrawl.text.redact import plain_text, without_secrets
 from imgcrawl.text.sizes import format_size
 from imgcrawl.text.times import utc_now
@@ -76,6 +77,7 @@ def summarize(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict
         },
         "outdated": run.ledger.n_outdated(),
         "mostly_absent": this_run.mostly_absent,
+        "withdrawn": run.ledger.n_with(WITHDRAWN) + run.ledger.n_with(UNMATCHED),
         "bytes": run.ledger.stored_bytes(),
         "missing_by_reason": {
             outcome.value: n
@@ -88,6 +90,8 @@ def summarize(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict
             "already_there": this_run.unchanged - this_run.not_retried,
             "not_tried_again": this_run.not_retried,
             "changed": this_run.changed,
+            "relabelled": this_run.relabelled,
+            "withdrawn": this_run.withdrawn,
             "bytes": this_run.bytes,
         },
     }
@@ -158,6 +162,12 @@ def format_summary(summary: dict[str, Any], out: str) -> str:
         )
     if run.get("changed"):
         lines.append(f"{run['changed']:,} are asked for in another way than before.")
+    if run.get("relabelled") or run.get("withdrawn"):
+        lines.append(
+            f"{run['relabelled']:,} rows are other ones by now ({CHANGES} has what they were), and "
+            f"{run['withdrawn']:,} records are no longer listed: their files are kept (columns "
+            f"{WITHDRAWN} and {UNMATCHED})."
+        )
     if outdated := summary.get("outdated"):
         lines.append(
             f"{outdated:,} have the file of before still: what is asked for by now cannot be had "

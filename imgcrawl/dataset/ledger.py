@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from imgcrawl.dataset.changes import Change
     from imgcrawl.records.quotas import Quota
 
 
@@ -84,6 +85,17 @@ class Ledger:
         rows = self._db.execute("SELECT * FROM unreadable ORDER BY place")
         return (tuple(row) for row in rows)
 
+    def changes(self) -> Iterator[tuple[str, ...]]:
+        """Yield the fields of each `Change`, by record, and in the order that they were seen."""
+        rows = self._db.execute(
+            "SELECT record_id, name, before, after, seen_at FROM changes ORDER BY record_id, number"
+        )
+        return (tuple(row) for row in rows)
+
+    def n_with(self, column: str) -> int:
+        """Return the number of stored records that have something in a dataset column."""
+        return sum(1 for _ in self.values(column))
+
     def n_unreadable(self) -> int:
         """Return the number of pieces of the source that could not be read."""
         return int(self._db.execute("SELECT count(*) FROM unreadable").fetchone()[0])
@@ -93,6 +105,7 @@ class Ledger:
         entries: Iterable[LedgerEntry],
         bookmarks: Iterable[tuple[str, str]] = (),
         unreadable: Iterable[tuple[str, str, str]] = (),
+        changes: Iterable[Change] = (),
     ) -> None:
         """Write a batch in one transaction: all of it is there afterwards, or nothing."""
         marks = ", ".join("?" * len(RECORD_COLUMNS))
@@ -103,6 +116,11 @@ class Ledger:
             )
             self._db.executemany("INSERT OR REPLACE INTO bookmarks VALUES (?, ?)", bookmarks)
             self._db.executemany("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?)", unreadable)
+            self._db.executemany(
+                "INSERT INTO changes (record_id, name, before, after, seen_at)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (tuple(map(utf8, change)) for change in changes),
+            )
 
     def of_bytes(self, sha256: str) -> Iterator[LedgerEntry]:
         """Yield the records, stored or not, whose bytes have this digest, in order of their ids."""

@@ -18,10 +18,11 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeAlias
 
+from imgcrawl.dataset.changes import CHANGES_COLUMNS
 from imgcrawl.dataset.record_columns import FIXED_COLUMNS
 from imgcrawl.dataset.tables import CLASSES_COLUMNS, FAILURE_COLUMNS
 from imgcrawl.dataset.typed_rows import write_rows
-from imgcrawl.storage.directory import CLASSES, FAILURES, METADATA
+from imgcrawl.storage.directory import CHANGES, CLASSES, FAILURES, METADATA
 from imgcrawl.text.csv_cells import safe_cell
 
 if TYPE_CHECKING:
@@ -57,11 +58,12 @@ _TABLES = (
     _Table(METADATA, FIXED_COLUMNS, "record_id", always=True),
     _Table(FAILURES, FAILURE_COLUMNS, "record_id", always=True),
     _Table(CLASSES, CLASSES_COLUMNS, "class", always=False),
+    _Table(CHANGES, CHANGES_COLUMNS, "record_id", always=False),
 )
 
 
 def merge_tables(parts: Sequence[MergeInput], target: Path) -> None:
-    """Write metadata.csv, failures.csv and, if a part has one, classes.csv of all parts.
+    """Write metadata.csv, failures.csv and, if a part has one, classes.csv and changes.csv of all.
 
     target: the folder they are written to, each as a whole or not at all. ``file_name`` becomes
     relative to it.

@@ -13,7 +13,7 @@ from imgcrawl.text.signed_urls import address_id
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 _PATIENCE = 5.0  # seconds that another program may hold a ledger that is to be opened
 
 _SCHEMA = f"""
@@ -60,6 +60,14 @@ CREATE TABLE unreadable (place TEXT PRIMARY KEY, problem TEXT NOT NULL, seen_at 
 CREATE TABLE captures (url TEXT PRIMARY KEY, answer TEXT NOT NULL, asked_at TEXT NOT NULL)
     WITHOUT ROWID;
 """
+# A source says otherwise of a record than before; in the order that it was seen.
+_SINCE_5 = """
+CREATE TABLE changes (
+    number INTEGER PRIMARY KEY, record_id TEXT NOT NULL, name TEXT NOT NULL, before TEXT NOT NULL,
+    after TEXT NOT NULL, seen_at TEXT NOT NULL
+);
+CREATE INDEX changes_record ON changes (record_id);
+"""
 # Records of lists without ids had the number of their line for one, which another list, or the
 # same with a line more, gives to another record. Files keep their names.
 _NAME_BY_ADDRESS = """
@@ -80,8 +88,9 @@ _UPGRADES = {
     2: "ALTER TABLE records ADD COLUMN doubt TEXT;",
     3: f"ALTER TABLE records ADD COLUMN outdated TEXT; {_NAME_BY_ADDRESS}"
     f" DROP INDEX IF EXISTS records_url; {_BY_URL}",
+    4: _SINCE_5,
 }
-_TABLES = frozenset(re.findall(r"CREATE TABLE (\w+)", _SCHEMA + _SINCE_2))
+_TABLES = frozenset(re.findall(r"CREATE TABLE (\w+)", _SCHEMA + _SINCE_2 + _SINCE_5))
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -97,7 +106,7 @@ def connect(path: Path) -> sqlite3.Connection:
     db.execute("PRAGMA trusted_schema=OFF")  # the file may have come from others
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version == 0:
-        made = f"{_SCHEMA} {_SINCE_2} {_BY_URL} PRAGMA user_version={SCHEMA_VERSION};"
+        made = f"{_SCHEMA} {_SINCE_2} {_BY_URL} {_SINCE_5} PRAGMA user_version={SCHEMA_VERSION};"
         db.executescript(f"BEGIN; {made} COMMIT;")
     elif 0 < version < SCHEMA_VERSION:
         db.create_function("address_id", 1, address_id, deterministic=True)

@@ -1,4 +1,4 @@
-"""The tables for people: metadata.csv, failures.csv, classes.csv and attribution.txt.
+"""The tables for people: metadata.csv, failures.csv, classes.csv, attribution.txt.
 
 All are views of the ledger. During a run, rows are appended to the first two, for readers who
 cannot wait; at its end all are written anew in the order of the record ids: the same whatever order
@@ -8,8 +8,10 @@ the downloads finished in.
 from __future__ import annotations
 
 import csv
+from itertools import chain
 from typing import IO, TYPE_CHECKING, Any
 
+from imgcrawl.dataset.changes import CHANGES_COLUMNS
 from imgcrawl.dataset.duplicates import write_duplicates
 from imgcrawl.dataset.record_columns import (
     FIXED_COLUMNS,
@@ -25,8 +27,9 @@ from imgcrawl.dataset.split_tables import write_split_tables
 from imgcrawl.dataset.typed_rows import write_rows
 from imgcrawl.records.items import Missing, Stored
 from imgcrawl.records.outcomes import MISSING, Outcome
-from imgcrawl.storage.directory import ATTRIBUTION, CLASSES, FAILURES, METADATA
+from imgcrawl.storage.directory import ATTRIBUTION, CHANGES, CLASSES, FAILURES, METADATA
 from imgcrawl.text.csv_cells import safe_cell
+from imgcrawl.text.redact import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,6 +137,23 @@ def write_classes(out: OutputDirectory, ledger: Ledger) -> None:
     out.write(CLASSES, write)
 
 
+def write_changes(out: OutputDirectory, ledger: Ledger) -> None:
+    """Write changes.csv anew from the ledger, if anything has changed."""
+    rows = ledger.changes()
+    first = next(rows, None)
+    if first is None:
+        out.discard(CHANGES)
+        return
+
+    def write(file: IO[str]) -> None:
+        writer = csv.writer(file)
+        writer.writerow(CHANGES_COLUMNS)
+        for row in chain([first], rows):
+            writer.writerow([safe_cell(without_secrets(cell)) for cell in row])
+
+    out.write(CHANGES, write)
+
+
 def write_all(out: OutputDirectory, ledger: Ledger) -> None:
     """Write every table anew from the ledger."""
     write_metadata(out, ledger)
@@ -141,6 +161,7 @@ def write_all(out: OutputDirectory, ledger: Ledger) -> None:
     write_failures(out, ledger)
     write_attribution(out, ledger)
     write_classes(out, ledger)
+    write_changes(out, ledger)
     write_duplicates(out, ledger)
 
 

@@ -20,8 +20,9 @@ from imgcrawl.text.redact import utf8
 from imgcrawl.text.times import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from imgcrawl.dataset.changes import Change
     from imgcrawl.dataset.entries import LedgerEntry
     from imgcrawl.dataset.ledger import Ledger
     from imgcrawl.records.items import Bookmark
@@ -46,6 +47,7 @@ class _Batch:
     entries: list[tuple[LedgerEntry, bool]] = field(default_factory=list)
     bookmarks: list[tuple[str, str]] = field(default_factory=list)
     unreadable: list[tuple[str, str, str]] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
     then: list[Callable[[], None]] = field(default_factory=list)  # to be called afterwards
 
     def __len__(self) -> int:
@@ -60,6 +62,7 @@ class _Batch:
             self.entries + later.entries,
             self.bookmarks + later.bookmarks,
             self.unreadable + later.unreadable,
+            self.changes + later.changes,
             self.then + later.then,
         )
 
@@ -151,12 +154,15 @@ class LedgerWriter:
         *,
         was: type[Stored | Missing] | None,
         then: Callable[[], None] | None = None,
+        changes: Iterable[Change] = (),
     ) -> None:
         """Add an entry to the batch.
 
-        was:  the class of this record's result until now
-        then: called once the entry is written and its file on the disk
+        was:     the class of this record's result until now
+        then:    called once the entry is written and its file on the disk
+        changes: what is another one by now in its row
         """
+        self._batch.changes += changes
         if then is not None:
             self._batch.then.append(then)
         same = was is type(entry.result)
@@ -210,7 +216,7 @@ class LedgerWriter:
             if self._synced is not None:
                 self._synced.result()
             entries = (entry for entry, _ in batch.entries)
-            self._ledger.write(entries, batch.bookmarks, batch.unreadable)
+            self._ledger.write(entries, batch.bookmarks, batch.unreadable, batch.changes)
         except Exception:
             self._batch = batch.before(self._batch)  # kept: the run tries once more at its end
             raise

@@ -27,6 +27,8 @@ class Counts:
     not_retried: int = 0  # of these, missing for a reason that no other try can mend
     mostly_absent: int = 0  # stored volumes of which most is fill value, and nobody allowed it
     changed: int = 0  # asked for in another way than before: anew
+    relabelled: int = 0  # stored, and their source says otherwise of them than before
+    withdrawn: int = 0  # their source has them no longer
     replaced: int = 0  # candidates that failed; another takes their place, while there are any
     bytes: int = 0  # stored in this run
     expected: int | None = None  # records promised, as far as the source says

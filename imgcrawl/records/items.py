@@ -1,8 +1,8 @@
 """What a spider yields: records, and notes about them.
 
 A spider's stream holds items (one item = one record of the dataset = one thing to store) and,
-among them, `Bookmark`, `Expects`, `Document`, `Unreadable` and `NotFollowed`. Items carry
-everything that the rest of the project needs; nobody asks which spider an item came from.
+among them, `Bookmark`, `Expects`, `Document`, `Unreadable`, `NotFollowed` and `Withdrawn`. Items
+carry everything that the rest of the project needs; nobody asks which spider an item came from.
 """
 
 from __future__ import annotations
@@ -138,6 +138,20 @@ class NotFollowed:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A record that was in a list of its source and is no longer.
+
+    A file that is there stays, and its row says when that was seen; a record that is missing is not
+    promised any more.
+
+    metadata: its columns today, if the source still has it, though not in the list
+    """
+
+    record_id: str
+    metadata: Metadata | None = None
+
+
 @dataclass(slots=True)
 class Item:
     """One record.
@@ -240,7 +254,9 @@ class VolumeItem(Item):
         return {name: part.to_json() for name, part in kept.items() if part is not None}
 
 
-SpiderOutput: TypeAlias = Item | Bookmark | Expects | Document | Unreadable | NotFollowed | Quota
+SpiderOutput: TypeAlias = (
+    Item | Bookmark | Expects | Document | Unreadable | NotFollowed | Withdrawn | Quota
+)
 
 KINDS: dict[str, type[Item]] = {cls.kind: cls for cls in (ImageItem, FileItem, VolumeItem)}
 

@@ -76,7 +76,7 @@ async def read_pages(
         if hash(url) in seen:
             raise SourceError(f"{url} came a second time: the source pages in a circle.")
         seen.add(hash(url))
-        answer = await fetcher.fetch_json(url)
+        answer = await fetcher.fetch_json(url, dont_cache=True)
         records = page_records(answer, url)
         empty = 0 if records else empty + 1
         if empty > MAX_EMPTY_PAGES:

@@ -22,6 +22,7 @@ FAILURES = "failures.csv"
 LEDGER = "ledger.sqlite"
 SUMMARY = "summary.json"
 ATTRIBUTION = "attribution.txt"
+CHANGES = "changes.csv"
 CLASSES = "classes.csv"
 DUPLICATES = "duplicates.csv"
 LINKROT = "linkrot.csv"
@@ -41,7 +42,7 @@ _IN_PLACE = (
     *(LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", f"{LEDGER}-journal"),
 )
 _FOLDERS = frozenset({PARTIAL, PARTS, ARCHIVES})
-_FILES = {METADATA, FAILURES, LEDGER, SUMMARY, ATTRIBUTION, CLASSES, DUPLICATES, LINKROT}
+_FILES = {METADATA, FAILURES, LEDGER, SUMMARY, ATTRIBUTION, CHANGES, CLASSES, DUPLICATES, LINKROT}
 OWN_FILES = frozenset(_FILES | {VERIFY, SUMS, LOG, OLD_LOG})
 
 

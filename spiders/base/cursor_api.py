@@ -31,6 +31,18 @@ class CursorList:
     offset: int = 0
     num_images: int | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every record of the list is wanted."""
+        return not self.offset and self.num_images is None
+
+    def expects(self, count: int | None, position: int) -> Expects:
+        """Return how much is promised of a list of `count` records, read from a position on."""
+        if count is None:
+            return Expects()
+        records = min(max(count - self.offset, 0), self.num_images or count)
+        return Expects(records, before=min(max(position - self.offset, 0), records))
+
 
 class CursorApiSpider(DatasetSpider[A]):
     """Pages through ``{"results": [...], "next": URL, "count": N}`` (Django REST, Django Ninja).
@@ -48,27 +60,46 @@ class CursorApiSpider(DatasetSpider[A]):
         """Yield the items of a record of the API."""
         raise NotImplementedError
 
-    async def expects(self, wanted: CursorList, page: CursorPage) -> Expects:
-        """Return how much is promised, by the first page that this run reads."""
-        if page.count is None:
-            return Expects()
-        records = min(max(page.count - wanted.offset, 0), wanted.num_images or page.count)
-        before = min(max(page.position - wanted.offset, 0), records)
-        return Expects(records, before=before)
+    async def expects(self, wanted: CursorList, page: CursorPage) -> Expects | None:
+        """Return how much is promised, by the first page that is read; None if it was said."""
+        return wanted.expects(page.count, page.position)
+
+    def settled(self, wanted: CursorList, promised: Expects, last: int) -> Expects | None:
+        """Return what a list of `last` records has come to beyond what was promised, or None.
+
+        The count of a list that has grown is that of the run which read its first page.
+        """
+        more = last - wanted.offset - (promised.records or 0)
+        return Expects(more) if promised.records is not None and more > 0 else None
+
+    def pages(self, wanted: CursorList, start: CursorPosition | None) -> AsyncIterator[CursorPage]:
+        """Yield the pages of a list from a position on."""
+        return read_pages(self, wanted.url, start)
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
-        """Yield the items of every record that is wanted, and a bookmark after each page."""
+        """Yield the items of every record that is wanted."""
         wanted = await self.first_page()
+        async for output in self.read(wanted, self.saved(wanted)):
+            yield output
+
+    def saved(self, wanted: CursorList) -> CursorPosition | None:
+        """Return the position at which an earlier run left off, or None."""
+        if (saved := self.bookmarks.get(wanted.key)) is None:
+            return None
+        start = CursorPosition.from_json(saved)
+        self.logger.info("Going on at record %s of the list", f"{start.position:,}")
+        return start
+
+    async def read(
+        self, wanted: CursorList, start: CursorPosition | None
+    ) -> AsyncIterator[SpiderOutput]:
+        """Yield the items of the records from a position on, and a bookmark after each page."""
         end = None if wanted.num_images is None else wanted.offset + wanted.num_images
-        start = None
-        if saved := self.bookmarks.get(wanted.key):
-            start = CursorPosition.from_json(saved)
-            self.logger.info("Going on at record %s of the list", f"{start.position:,}")
-        promised, last = None, 0
-        async for page in read_pages(self, wanted.url, start):
-            if promised is None:
-                promised = await self.expects(wanted, page)
+        promised, last, is_first = None, 0, True
+        async for page in self.pages(wanted, start):
+            if is_first and (promised := await self.expects(wanted, page)) is not None:
                 yield promised
+            is_first = False
             last = page.position + len(page.records)
             for number, record in enumerate(page.records, page.position):
                 if end is not None and number >= end:
@@ -77,8 +108,5 @@ class CursorApiSpider(DatasetSpider[A]):
                     async for item in self.records_of(record):
                         yield item
             yield Bookmark(wanted.key, page.resume.to_json())
-        # The count of a list that has grown is that of the run which read its first page.
-        if promised is not None and promised.records is not None:
-            more = last - wanted.offset - promised.records
-            if more > 0:
-                yield Expects(more)
+        if promised is not None and (more := self.settled(wanted, promised, last)) is not None:
+            yield more

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from imgcrawl.dataset.changes import Change
 from imgcrawl.dataset.entries import ClassCount, LedgerEntry
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.dataset.schema import SENT_URL
@@ -155,11 +156,14 @@ def test_a_ledger_of_version_2_keeps_its_rows(tmp_path: Path) -> None:
             db.execute(f"ALTER TABLE records DROP COLUMN {column}")
         db.execute("DROP INDEX records_sent_url")
         db.execute("CREATE INDEX records_url ON records (url) WHERE url IS NOT NULL")
+        db.execute("DROP TABLE changes")
         db.execute("PRAGMA user_version=2")
     with closing(Ledger(path)) as ledger:
         found = ledger.get("a")
         assert found is not None
         assert (found.result, found.doubt) == (Stored("images/a.jpg", bytes=3), None)
+        ledger.write([], changes=[Change("a", "sex", "male", "", "2026-01-01T00:00:00Z")])
+        assert [*ledger.changes()] == [("a", "sex", "male", "", "2026-01-01T00:00:00Z")]
         ledger.doubt(["a"], "verify: size")
         assert [e.doubt for e in ledger.entries(Outcome)] == ["verify: size", None]
 
@@ -179,6 +183,7 @@ def test_records_of_version_3_that_had_line_numbers_are_named_by_their_address(
         ledger.write(LedgerEntry.from_item(i, Stored(f"{i.path}.jpg"), NOW) for i in items)
     with closing(sqlite3.connect(path)) as db:
         db.execute("ALTER TABLE records DROP COLUMN outdated")
+        db.execute("DROP TABLE changes")
         db.execute("PRAGMA user_version=3")
     with closing(Ledger(path)) as ledger:
         names = {e.record_id: e.path for e in ledger.entries(Outcome)}
@@ -206,7 +211,7 @@ def test_a_ledger_of_version_1_gets_the_tables_and_indexes_of_today(tmp_path: Pa
     with closing(sqlite3.connect(old)) as db:
         for index in ("records_quota", "records_sha256", "records_sent_url"):
             db.execute(f"DROP INDEX {index}")
-        for table in ("quotas", "unreadable", "captures"):
+        for table in ("quotas", "unreadable", "captures", "changes"):
             db.execute(f"DROP TABLE {table}")
         for column in ("quota", "doubt", "outdated"):
             db.execute(f"ALTER TABLE records DROP COLUMN {column}")

@@ -279,9 +279,11 @@ def test_expired_addresses_are_refreshed_once(crawl: Crawler, replica: ReplicaPr
 
 def test_nothing_matches(crawl: Crawler) -> None:
     ended = crawl("isic", query="diagnosis_1:Nonsense")
-    assert ended.status == 0
+    assert ended.status == 3
     assert "No image of the archive matches" in ended.log
     assert ended.out.rows() == []
+    (row,) = ended.out.rows("failures.csv")
+    assert row["record_id"] == "query diagnosis_1:Nonsense"
 
 
 def test_a_disk_that_is_too_small_is_said_before_the_download(

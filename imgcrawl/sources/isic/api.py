@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -12,6 +12,7 @@ from imgcrawl.records.errors import SourceError
 from imgcrawl.records.items import Document, Missing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.sources.cursor_pages import page_records, read_pages
+from imgcrawl.sources.isic.list_sums import ListSums
 from imgcrawl.sources.isic.query import combine, id_query, is_legacy_id
 from imgcrawl.sources.isic.records import urls_of
 from imgcrawl.text.suggest import did_you_mean
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from datetime import date
 
-    from imgcrawl.records.items import Expects, Item
-    from imgcrawl.sources.cursor_pages import CursorPage
+    from imgcrawl.records.items import Item
     from imgcrawl.sources.fetcher import Fetcher
 
 BATCH = 100  # ids a request; the server takes a request line of 8,192 bytes
@@ -78,35 +78,28 @@ class IsicApi:
                 return number
         raise SourceError(f"There is no collection {name!r}{did_you_mean(name, known)}")
 
-    # --- estimates ---
+    # --- sums ---
 
-    async def estimate(
-        self, promised: Expects, params: dict[str, str], page: CursorPage, images: str
-    ) -> Expects:
-        """Return the promise of a search with its bytes and licences, by the first page read.
+    async def count(self, params: dict[str, str]) -> int | None:
+        """Return how many images the archive counts in a list; None if it does not say."""
+        url = f"{self.list_url(params, None)}{'&' if params else '?'}limit=1"
+        answer = await self._ask(url)
+        count = answer.get("count")
+        return count if isinstance(count, int) else None
 
-        Only for a list that is read from its beginning: where one goes on, they are known.
-        """
-        if page.count == 0:
-            asked = params.get("query", "that")
-            self._fetcher.logger.warning("No image of the archive matches %s", asked)
-        if not page.count or page.position or promised.records is None:
-            return promised
-        size = None
-        if images == "full":
-            total = int((await self._ask("search/size/", params)).get("size", 0))
-            size = total * promised.records // page.count or None
-        facets = await self._ask("facets/", params)
-        buckets = facets.get("copyright_license", {}).get("buckets", ())
-        counts = (f"{b['key']} {b['doc_count']:,}" for b in buckets if b.get("doc_count"))
-        note = "Licences in the whole list: " + ", ".join(counts)
-        return replace(promised, bytes=size, note=note)
-
-    async def _ask(self, path: str, params: dict[str, str]) -> dict[str, Any]:
-        """Return the answer of an undocumented part of the API, empty if it is gone."""
+    async def sums(self, params: dict[str, str], count: int | None) -> ListSums:
+        """Return what the archive says of a list. count: of its images, if that is known."""
+        if count is None:
+            count = await self.count(params)
         asked = f"?{urlencode(params)}" if params else ""
+        size = await self._ask(f"{self._url}images/search/size/{asked}")
+        facets = await self._ask(f"{self._url}images/facets/{asked}")
+        return ListSums.of(count, size.get("size"), facets)
+
+    async def _ask(self, url: str) -> dict[str, Any]:
+        """Return what an undocumented part of the API says today, empty if it is gone."""
         try:
-            answer = await self._fetcher.fetch_json(f"{self._url}images/{path}{asked}", tries=1)
+            answer = await self._fetcher.fetch_json(url, tries=1, dont_cache=True)
         except SourceError as error:
             self._fetcher.logger.info("No estimate: %s", error)
             return {}

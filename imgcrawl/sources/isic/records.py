@@ -34,14 +34,18 @@ def file_of(record: dict[str, Any], images: str) -> dict[str, Any]:
     return file if isinstance(file, dict) else {}
 
 
+def record_id_of(isic_id: object, images: str) -> str:
+    """Return the id of the record that a picture of an image is: its thumbnail is another."""
+    return f"{isic_id or ''}/thumbnail" if images == "thumbnail" else str(isic_id or "")
+
+
 def image_item(record: dict[str, Any], metadata: Metadata, images: str, path: str) -> ImageItem:
-    """Return the image of a record. Its thumbnail is another record than the picture itself.
+    """Return the image of a record.
 
     metadata: the record, flattened
     path:     below OUT, without extension
     """
-    isic_id = str(metadata.get("isic_id") or "")
-    record_id = f"{isic_id}/thumbnail" if images == "thumbnail" else isic_id
+    record_id = record_id_of(metadata.get("isic_id"), images)
     item = ImageItem(record_id, urls_of(record, images), path, metadata)
     if images != "none" and not item.urls:
         item.result = Missing(Outcome.BAD_URL, "the archive gives no address for this image")

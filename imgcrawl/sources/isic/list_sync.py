@@ -1,0 +1,95 @@
+"""IsicListSync: what a run reads of a list, held against what earlier runs have read of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from imgcrawl.records.items import Bookmark, Expects, Withdrawn
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.sources.isic.id_set import IdSet
+from imgcrawl.sources.isic.list_state import ListState
+from imgcrawl.sources.isic.list_sums import ListSums
+from imgcrawl.sources.isic.records import flatten, record_id_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from imgcrawl.records.items import SpiderOutput
+    from imgcrawl.sources.cursor_pages import CursorPage
+    from imgcrawl.sources.isic.api import IsicApi
+
+
+class IsicListSync:
+    """Knows which images of a list a run has seen, and whether the whole list must be read again.
+
+    key:       names the list; its state is the bookmark of this name with " state" behind it
+    bookmarks: committed ones of earlier runs
+    days:      after so many a list is read from its beginning, whatever its sums say
+    """
+
+    def __init__(self, api: IsicApi, key: str, bookmarks: Mapping[str, str], days: float) -> None:
+        self._api = api
+        self._key = f"{key} state"
+        self._days = days
+        saved = bookmarks.get(self._key)
+        self._before = ListState.from_json(saved) if saved else None
+        self._state = self._before.copy() if self._before else ListState.new()
+        self._reading = IdSet()
+        self._given = IdSet()
+        self._is_whole = False
+        self.today = ListSums()
+
+    def start_over(self) -> None:
+        """Begin to read the list from its beginning."""
+        self._state, self._reading, self._is_whole = ListState.new(), IdSet(), True
+
+    def take(self, page: CursorPage, position: int) -> CursorPage:
+        """Return a page without the records that this run has given out already.
+
+        position: how many images of this reading are before it
+        """
+        listed = [r for r in page.records if self._reading.add(r.get("isic_id"))]
+        for record in listed:
+            if self._state.ids.add(record.get("isic_id")):
+                self._state.sums.add(record)
+        fresh = [record for record in listed if self._given.add(record.get("isic_id"))]
+        goes_on = page.resume.position > page.position
+        after = position + (len(listed) if goes_on else 0)
+        resume = replace(page.resume, position=after)
+        return replace(page, records=fresh, position=position, resume=resume)
+
+    def doubt(self) -> str:
+        """Return why what was read from a bookmark on is not enough; nothing if it is."""
+        if self._is_whole:
+            return ""
+        if self._before is None:
+            return "no run has read it in one go"
+        return self._state.doubt(self.today, self._days)
+
+    def settled(self, promised: int | None) -> Expects:
+        """Return what the list has come to beyond what was promised."""
+        return Expects(len(self._state.ids) - (promised or 0))
+
+    async def end(self, images: str) -> AsyncIterator[SpiderOutput]:
+        """Yield what has left the list since it was read last, and the bookmark of its state.
+
+        images: which picture a record is of
+        """
+        if self._is_whole:
+            self._state.sums = self.today
+            if self._before is not None:
+                gone = [*self._before.ids.without(self._state.ids)]
+                async for output in self._gone(gone, images):
+                    yield output
+        yield Bookmark(self._key, self._state.to_json())
+
+    async def _gone(self, ids: list[str], images: str) -> AsyncIterator[Withdrawn]:
+        async for batch in self._api.find(ids, ""):
+            for record in batch.records:
+                yield Withdrawn(record_id_of(record.get("isic_id"), images), flatten(record))
+            for isic_id, missing in batch.missing.items():
+                if missing.outcome is Outcome.NOT_FOUND:
+                    yield Withdrawn(record_id_of(isic_id, images))
+                else:
+                    self._state.ids.add(isic_id)  # to be asked again
