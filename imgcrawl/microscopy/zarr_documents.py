@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from imgcrawl.pictures.sniff import HEAD_BYTES, excerpt, sniff
 from imgcrawl.records.errors import RecordMissing
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MAX_DOCUMENT = 16 << 20  # bytes; consolidated metadata of a plate are some megabytes
 _MAX_DIMENSIONS = 32
+_MAX_PATH = 900  # characters; the names of chunks come after it
+_MAX_PARTS = 16
 _MAX_SIDE = 1 << 50
 _V2_TYPE = re.compile(r"[<>|=]([biufc])(\d{1,2})\Z")
 _NAMES = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}
@@ -115,6 +117,19 @@ def parse_document(name: str, body: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise RecordMissing(Outcome.CORRUPT, f"{name} is no JSON object")
     return found
+
+
+def is_level_path(path: object) -> TypeGuard[str]:
+    """Return whether a document may name a level so: a path below its group, of any letters.
+
+    It goes into a URL and a file's name: it must not climb out of the group.
+    """
+    if not isinstance(path, str) or len(path) > _MAX_PATH:
+        return False
+    parts = path.split("/")
+    return len(parts) <= _MAX_PARTS and all(
+        part not in {"", ".", ".."} and part.isprintable() and "\\" not in part for part in parts
+    )
 
 
 def first_multiscale(attributes: dict[str, Any]) -> dict[str, Any] | None:

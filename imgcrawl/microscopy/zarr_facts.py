@@ -17,6 +17,7 @@ from imgcrawl.microscopy.zarr_documents import (
     ZarrArray,
     ZarrDocuments,
     first_multiscale,
+    is_level_path,
     n5_array,
     v2_array,
     v3_array,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 _AXES = ("t", "c", "z", "y", "x")
 _MAX_LEVELS = 64
-_PATH = re.compile(r"[\w.-]+(?:/[\w.-]+){0,15}\Z")
 _N5_SCALE = re.compile(r"s(\d{1,2})\Z")
 
 
@@ -101,8 +101,7 @@ def _pyramid(scales: dict[str, Any], level: Callable[[str], ZarrArray | None]) -
     if not datasets or len(datasets) > _MAX_LEVELS:
         raise RecordMissing(Outcome.CORRUPT, f"a multiscale picture of {len(datasets):,} levels")
     path = datasets[0].get("path")
-    # A path goes into a URL or a file's name: it must not climb out of the group.
-    if not isinstance(path, str) or not _PATH.match(path) or ".." in path.split("/"):
+    if not is_level_path(path):
         raise RecordMissing(Outcome.CORRUPT, "a level whose path is none")
     array = level(path)
     if array is None:

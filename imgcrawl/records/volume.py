@@ -7,7 +7,7 @@ origins are in voxels, voxel sizes in nanometres.
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import prod
 from typing import Any, Literal, TypeAlias
 
@@ -30,18 +30,21 @@ class VolumeAddress:
     shown:  as a person writes it: s3://bucket/a.zarr, gs://bucket/path, https://..., /a/path
     url:    where it is asked for, with "/" at its end: http://, https:// or file:///
     driver: how it is to be read, where the address says so
+    separator: what joins the numbers in the names of the chunks of Zarr 2, likewise: "/" or "."
     """
 
     shown: str
     url: str
     driver: Driver | None = None
+    separator: str = ""
 
     def below(self, path: str) -> VolumeAddress:
         """Return a folder within this one; `path` is relative, with or without a final slash."""
         path = path.strip("/")
         if not path:
             return self
-        return VolumeAddress(f"{self.shown.rstrip('/')}/{path}", f"{self.url}{path}/", self.driver)
+        shown = f"{self.shown.rstrip('/')}/{path}"
+        return replace(self, shown=shown, url=f"{self.url}{path}/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +132,12 @@ class Copy:
     address: of the group or array
     parts:   the folders below it that are wanted ("s3/"), all if there are none; the documents
              of the folders above them come with them
+    volume:  the precomputed volume whose info describes the address, which is one of its scales
     """
 
     address: VolumeAddress
     parts: tuple[str, ...] = ()
+    volume: VolumeAddress | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return this as JSON has it."""
@@ -141,7 +146,12 @@ class Copy:
     @classmethod
     def from_json(cls, kept: dict[str, Any]) -> Copy:
         """Return the copy that `to_json` kept."""
-        return cls(VolumeAddress(**kept["address"]), tuple(kept["parts"]))
+        volume = kept.get("volume")
+        return cls(
+            VolumeAddress(**kept["address"]),
+            tuple(kept["parts"]),
+            None if volume is None else VolumeAddress(**volume),
+        )
 
 
 @dataclass(slots=True)

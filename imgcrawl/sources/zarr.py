@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING
 
 from imgcrawl.records.errors import SourceError
@@ -9,7 +10,7 @@ from imgcrawl.records.items import Expects, VolumeItem
 from imgcrawl.records.volume import Copy, size_of_level
 from imgcrawl.text.suggest import did_you_mean
 from imgcrawl.volumes.crop.columns import columns_of_level
-from imgcrawl.volumes.metadata.address import name_of, store_of, within
+from imgcrawl.volumes.metadata.address import beside, folder_names, name_of, store_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,11 +42,26 @@ def level_copies(picture: Multiscale, levels: Sequence[Level]) -> Iterator[Expec
     for level in levels:
         is_whole = level.address == picture.address and level.scale is None
         folder = copy_folder(picture.address, "" if is_whole else level.name)
-        there = level.address
-        if level.scale is not None:
-            there = within(there, level.name)  # a precomputed scale has a folder of its own
+        there, volume = level.address, None
+        if level.scale is not None:  # a precomputed scale has a folder of its own
+            there, volume = beside(there, level.name), there
+            folder = _scale_folder(picture, level)
         yield Expects(1, None, f"{there.shown} ({picture.kind}): {describe_level(level)}.")
-        yield copy_item(there, folder, columns_of_level(level, picture.kind))
+        item = copy_item(there, folder, columns_of_level(level, picture.kind))
+        item.copy = Copy(there, volume=volume)
+        yield item
+
+
+def _scale_folder(picture: Multiscale, level: Level) -> str:
+    """Return the folder of a scale in OUT: it lies to that of the volume as it does at the source.
+
+    Where a key leads up by "..", the volume keeps as many of the folders above it as are needed.
+    """
+    up = max(each.name.split("/").count("..") for each in picture.levels)
+    volume = copy_folder(picture.address)
+    if up >= len(volume.split("/")):
+        volume = "/".join(folder_names(picture.address)[-up - 1 :])
+    return posixpath.normpath(f"{volume}/{level.name}")
 
 
 def copy_item(there: VolumeAddress, folder: str, columns: Metadata | None = None) -> VolumeItem:

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import numpy as np
 import tensorstore as ts
@@ -110,7 +111,7 @@ class Served(http.server.SimpleHTTPRequestHandler):
         self.asked.append(self.path)
         if self.fault is not None and self.fault(self, self.path):
             return
-        path = self.folder / self.path.strip("/")
+        path = self.folder / unquote(self.path).strip("/")
         if not path.is_file():
             self.say(404)
             return

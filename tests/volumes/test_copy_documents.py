@@ -11,7 +11,7 @@ from scrapy.http import Response
 
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
-from imgcrawl.records.volume import VolumeAddress
+from imgcrawl.records.volume import Copy, VolumeAddress
 from imgcrawl.storage.local import LocalStorage
 from imgcrawl.volumes.copy.documents import CopyDocuments, SharedDocuments, folders_above
 
@@ -63,7 +63,7 @@ def documents_of(
     return (
         objects,
         shared,
-        [CopyDocuments(shared, objects, address, out, "v.zarr/s0") for _ in range(2)],
+        [CopyDocuments(shared, objects, Copy(address), out, "v.zarr/s0") for _ in range(2)],
     )
 
 

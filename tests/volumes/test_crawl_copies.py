@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from replicas.process import ReplicaProcess
     from tests.conftest import Crawler, Ended, Out
 
-LISTED = {"SPIDER_MODULES": "tests.spiders", "RETRY_TIMES": "1"}
+LISTED = {"SPIDER_MODULES": "tests.spiders", "RETRY_TIMES": "1", "ALLOW_EMPTY_VOLUMES": "1"}
 
 
 def copy_all(crawl: Crawler, copies: list[Any], **kwargs: Any) -> Ended:

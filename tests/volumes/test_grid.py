@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgcrawl.records.errors import RecordMissing
-from imgcrawl.volumes.copy.grid import grids_below
+from imgcrawl.volumes.copy.grid import ChunkGrid, count_present, grids_below
 from imgcrawl.volumes.copy.listing import key_problem
+from tests.volumes import stores
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-def promised(documents: dict[str, Any]) -> list[str]:
+def grids_of(documents: dict[str, Any]) -> list[tuple[str, ChunkGrid]]:
     async def read(name: str) -> bytes | None:
         return json.dumps(documents[name]).encode() if name in documents else None
 
-    grids = asyncio.run(grids_below(read, ""))
-    return sorted(folder + name for folder, grid in grids for name in grid.names())
+    return asyncio.run(grids_below(read, ""))
+
+
+def promised(documents: dict[str, Any]) -> list[str]:
+    return sorted(folder + name for folder, grid in grids_of(documents) for name in grid.names())
 
 
 V2 = {"shape": [3, 4], "chunks": [2, 2]}
@@ -117,3 +125,43 @@ def test_any_document_is_understood_or_refused(name: str, node: Any) -> None:
             continue
         first = next(names, None)
         assert first is None or key_problem(folder + first) is None
+
+
+@pytest.mark.parametrize(
+    ("size", "bits"),
+    [((200, 90, 33), (1, 1, 2)), ((64, 64, 64), (0, 2, 3)), ((300, 20, 20), (2, 0, 4))],
+)
+def test_shards_are_those_that_a_writer_makes(
+    tmp_path: Path, size: tuple[int, int, int], bits: tuple[int, int, int]
+) -> None:
+    """Of a volume without a hash exactly these; of one with a hash the names of all."""
+    preshift, minishard, shard = bits
+    for number, hash_ in enumerate(("identity", "murmurhash3_x86_128")):
+        root = tmp_path / str(number)
+        spec = stores.precomputed((*size, 1), "raw", sharded=True)
+        spec["scale_metadata"]["sharding"] |= {
+            "preshift_bits": preshift,
+            "minishard_bits": minishard,
+            "shard_bits": shard,
+            "hash": hash_,
+        }
+        stores.write(root, spec, np.ones((*size, 1), np.uint8))
+        info = json.loads((root / "info").read_text())
+        stored = {path.relative_to(root).as_posix() for path in root.glob("*/*.shard")}
+        names = set(promised({"info": info}))
+        assert stored <= names
+        assert hash_ != "identity" or stored == names
+        assert count_present(grids_of({"info": info}), stored) == len(stored)
+
+
+def test_chunks_are_counted_by_their_names() -> None:
+    """A chunk whose name is not what its document says is not read by anybody."""
+    documents = {
+        ".zattrs": {"multiscales": [{"datasets": [{"path": "s0"}, {"path": "s1"}]}]},
+        "s0/.zarray": V2 | {"dimension_separator": "."},
+        "s1/.zarray": V2,  # which may be either
+        "info": {"scales": [SCALE]},
+    }
+    keys = ["s0/0.0", "s0/1/1", "s0/0.0.0", "s0/.zarray", "0.0", "s1/1.1", "s1/0/1", "s2/0.0"]
+    keys += ["8_8_8/5-69_0-64_9-10.gz", "8_8_8/69-75_0-64_9-10", "8_8_8/notes.txt"]
+    assert count_present(grids_of(documents), keys) == 5

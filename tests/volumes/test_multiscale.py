@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from hypothesis import given
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 
 from imgcrawl.records.errors import SourceError
 from imgcrawl.records.volume import Multiscale, VolumeAddress
-from imgcrawl.volumes.metadata.address import parse_address
+from imgcrawl.volumes.metadata.address import beside, parse_address, path_to
 from imgcrawl.volumes.metadata.multiscale import read_multiscale
+from imgcrawl.volumes.metadata.precomputed import scale_at
 from tests.volumes import worlds
 from tests.volumes.worlds import Store
 
@@ -336,6 +338,7 @@ def test_a_bucket_is_listed_to_name_them() -> None:
     ("documents", "words"),
     [
         ({".zattrs": {"multiscales": [{"datasets": [{"path": "../s0"}]}]}}, "no path"),
+        ({".zattrs": {"multiscales": [{"datasets": [{"path": "a\nb"}]}]}}, "no path"),
         ({".zattrs": {"multiscales": [{"datasets": [{"path": "s0"}]}]}}, "none of them is there"),
         ({".zattrs": {"multiscales": [{"datasets": [{"path": "a"}] * 65}]}}, "names 65 levels"),
         ({".zarray": worlds.PLAIN_ARRAY_V2 | {"shape": [1 << 45] * 3}}, "that cannot be"),
@@ -354,11 +357,31 @@ def test_what_cannot_be_read_says_why(documents: dict[str, Any], words: str) -> 
         read(documents)
 
 
-@pytest.mark.parametrize("key", ["../8", "a/../../b", "/etc", "", "a b", 8])
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        ("../other_volume/8_8_8", "other_volume/8_8_8"),  # json_schema/volume.yml of neuroglancer
+        ("full res/µm", "v/full%20res/%C2%B5m"),
+        ("a/../b", "v/b"),
+    ],
+)
+def test_a_key_may_lead_beside_the_volume(key: str, path: str) -> None:
+    info = worlds.hemibrain(scales=1)
+    info["scales"][0]["key"] = key
+    found = read({"info": info})
+    there = beside(found.address, found.levels[0].name)
+    assert there.url == f"https://host/{path}/"
+    assert scale_at(info, found.address, there) == info["scales"][0]
+    assert urljoin(there.url, path_to(found.address, there)) == found.address.url
+
+
+@pytest.mark.parametrize(
+    "key", ["../../8", "a/../../../b", "/etc", "", "..", "a\\b", "a\nb", "./a", "a//b", 8]
+)
 def test_a_key_may_not_climb_out(key: object) -> None:
     info = worlds.hemibrain(scales=1)
     info["scales"][0]["key"] = key
-    with pytest.raises(SourceError, match="a key that is none"):
+    with pytest.raises(SourceError, match=r"a key that is none|leads out of"):
         read({"info": info})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import posixpath
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
@@ -11,13 +12,14 @@ from urllib.parse import quote, unquote, urlsplit
 from imgcrawl.microscopy.zarr_documents import document_at
 from imgcrawl.volumes.copy.grid import DOCUMENTS, parse_object
 from imgcrawl.volumes.copy.object_fetcher import MAX_DOCUMENT, FetchedObject
+from imgcrawl.volumes.metadata.address import path_to
 from imgcrawl.volumes.metadata.local_folder import folder_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from imgcrawl.records.volume import VolumeAddress
+    from imgcrawl.records.volume import Copy
     from imgcrawl.storage.base import Storage
     from imgcrawl.volumes.copy.object_fetcher import ObjectFetcher
 
@@ -92,17 +94,20 @@ class CopyDocuments:
         self,
         shared: SharedDocuments,
         fetcher: ObjectFetcher,
-        address: VolumeAddress,
+        copy: Copy,
         out: Path,
         folder: str,
     ) -> None:
         self._shared, self._fetcher = shared, fetcher
-        self._address, self._out, self._folder = address, out, folder
-        self._names = _NAMES_BY_DRIVER.get(address.driver or "", DOCUMENTS)
+        self._address, self._volume = copy.address, copy.volume
+        self._out, self._folder = out, folder
+        self._names = _NAMES_BY_DRIVER.get(copy.address.driver or "", DOCUMENTS)
         self._bodies: dict[str, bytes] = {}
 
     def own(self, parts: tuple[str, ...]) -> list[str]:
         """Return the names that documents may have in the copy's own folders, top folder first."""
+        if self._volume is not None:
+            return []
         folders = {"": None}
         for part in parts:
             steps = part.strip("/").split("/")
@@ -110,7 +115,16 @@ class CopyDocuments:
         return [folder + name for folder in folders for name in self._names]
 
     async def fetch_above(self) -> None:
-        """Fetch the documents of the folders above. Raises RecordMissing and OSError."""
+        """Fetch the documents of the folders above; of a scale, the info of its volume.
+
+        Raises RecordMissing and OSError.
+        """
+        if self._volume is not None:
+            path = path_to(self._volume, self._address)
+            place = posixpath.normpath(f"{self._folder}/{path}")
+            found = await self._shared.fetch(self._fetcher, ("info",), self._volume.url, place)
+            self._bodies |= {path + name: body for name, body in found.items()}
+            return
         for up, (url, folder) in enumerate(folders_above(self._address.url, self._folder), 1):
             found = await self._shared.fetch(self._fetcher, self._names, url, folder)
             for name, body in found.items():
@@ -129,6 +143,16 @@ class CopyDocuments:
         await asyncio.to_thread(file.write_bytes, body)
         sha256 = hashlib.sha256(body).hexdigest()
         return FetchedObject(file, len(body), etag, sha256, 1), etag
+
+    async def described(self, name: str) -> bytes | None:
+        """Return a document as `kept` does, or from its source if the copy lies elsewhere.
+
+        Raises RecordMissing.
+        """
+        found = await asyncio.to_thread(self.kept, name)
+        if found is None and not name.startswith("../") and not (self._out / self._folder).is_dir():
+            found, _ = await _fetch_body(self._fetcher, self._address.url, name)
+        return found
 
     def kept(self, name: str) -> bytes | None:
         """Return a document, as it was copied, by its name relative to the copy ("../.zattrs").

@@ -11,9 +11,13 @@ from imgcrawl.microscopy.facts import FileFacts
 from imgcrawl.microscopy.zarr_facts import describe_zarr
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.volumes.copy.grid import parse_object
+from imgcrawl.volumes.metadata.address import path_to
+from imgcrawl.volumes.metadata.precomputed import scale_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from imgcrawl.records.volume import Copy
 
     Get = Callable[[str], bytes | None]
 
@@ -21,16 +25,22 @@ _FURTHEST = 3  # folders between an array and the group that has its voxel size
 _WITH_LEVELS = (".zattrs", "zarr.json", "attributes.json")
 
 
-def describe_copy(get: Get, names: list[str]) -> FileFacts | None:
+def describe_copy(get: Get, names: list[str], copy: Copy) -> FileFacts | None:
     """Return what the documents say, or None if they describe no picture (a group of groups).
 
     get:   returns a document by its name relative to the copy; those above it begin with "../"
     names: of the folders that the copy lies in, the copy itself last
     """
+    if copy.volume is not None:
+        node = parse_object(get(path_to(copy.volume, copy.address) + "info")) or {}
+        scale = scale_at(node, copy.volume, copy.address)
+        return None if scale is None else _precomputed(node, scale, None)
     try:
         facts = describe_zarr(get)
     except (RecordMissing, ValueError):
-        return _precomputed(get, names)
+        node = parse_object(get("info")) or {}
+        scales = _scales(node)
+        return _precomputed(node, scales[0], len(scales)) if scales else None
     for up in range(1, min(_FURTHEST, len(names) - 1) + 1):
         path, base = "/".join(names[-up:]), "../" * up
         try:
@@ -67,20 +77,8 @@ def _of_level(get: Get, path: str, base: str, name: str) -> bytes | None:
     return None  # it names no levels
 
 
-def _precomputed(get: Get, names: list[str]) -> FileFacts | None:
-    """Describe a neuroglancer volume by its first scale, the finest, or a single scale of it."""
-    node, first = parse_object(get("info")) or {}, None
-    scales = _scales(node)
-    if scales:
-        first = scales[0]
-    for up in range(1, min(_FURTHEST, len(names) - 1) + 1):
-        if first is not None:
-            break
-        node = parse_object(get("../" * up + "info")) or {}
-        key, scales = "/".join(names[-up:]), []
-        first = next((scale for scale in _scales(node) if scale.get("key") == key), None)
-    if first is None:
-        return None
+def _precomputed(node: dict[str, Any], first: dict[str, Any], levels: int | None) -> FileFacts:
+    """Describe a neuroglancer volume by one scale of it; `levels`: how many, if all are there."""
     sizes, voxels = _three(first.get("size")), _three(first.get("resolution"))
     source = "file: precomputed info" if voxels else None
     return FileFacts(
@@ -94,7 +92,7 @@ def _precomputed(get: Get, names: list[str]) -> FileFacts | None:
         voxel_z_nm=float(voxels[2]) if voxels else None,
         voxel_source=dict.fromkeys("zyx", source) if source else {},
         compression=str(first["encoding"])[:40] if "encoding" in first else None,
-        levels=len(scales) or None,
+        levels=levels,
     )
 
 

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
-from math import ceil, prod
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.volumes.copy.listing import key_problem
+from imgcrawl.volumes.copy.scale_grid import chunk_naming, shard_naming
+from imgcrawl.volumes.metadata.other_names import NESTED
+from imgcrawl.volumes.metadata.packed import SUFFIXES
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
     from typing import TypeAlias
 
     Read: TypeAlias = Callable[[str], Awaitable[bytes | None]]
@@ -28,15 +31,31 @@ DOCUMENTS = (
 )  # fmt: skip
 MAX_CHUNKS = 50_000_000  # of one array; each is a request
 MAX_FOLDERS = 2_000
-_MAX_SHARD_BITS = 24
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkGrid:
-    """The chunks of one array: `counts` by axis, and how `key` names one of them."""
+    """The chunks of one array: `counts` by axis, and how `key` names one of them.
+
+    forms: the other names that a chunk may have (`OtherNames`)
+    """
 
     counts: tuple[int, ...]
     key: Callable[[tuple[int, ...]], str]
+    forms: tuple[str, ...] = ()
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """What the names of its chunks match, those in other forms too."""
+        first = self.key((0,) * len(self.counts))
+        if first.endswith(".shard"):
+            return re.compile(r"[0-9a-f]+\.shard")
+        names = [re.sub(r"-?\d+", r"-?\\d+", re.escape(first).replace(r"\-", "-"))]
+        names += [
+            names[0].replace(r"\.", "/") if form == NESTED else names[0] + re.escape(form)
+            for form in self.forms
+        ]
+        return re.compile("|".join(names))
 
     def names(self) -> Iterator[str]:
         """Return the name of every chunk. Raises RecordMissing for more than MAX_CHUNKS."""
@@ -46,10 +65,11 @@ class ChunkGrid:
         return map(self.key, product(*map(range, self.counts)))
 
 
-async def grids_below(read: Read, start: str) -> list[tuple[str, ChunkGrid]]:
+async def grids_below(read: Read, start: str, separator: str = "") -> list[tuple[str, ChunkGrid]]:
     """Return the arrays in a folder and below, as its documents describe them: ("s0/", its grid).
 
-    read: returns the bytes of a document by its name, or None
+    read:      returns the bytes of a document by its name, or None
+    separator: what joins the names of Zarr 2 where the document does not say it
     Raises RecordMissing for documents that cannot be understood, and what `read` raises.
     """
     found: list[tuple[str, ChunkGrid]] = []
@@ -63,7 +83,7 @@ async def grids_below(read: Read, start: str) -> list[tuple[str, ChunkGrid]]:
             if node is None:
                 continue
             try:
-                found += [(folder + path, grid) for path, grid in _grids(name, node)]
+                found += [(folder + path, grid) for path, grid in _grids(name, node, separator)]
                 below += _children(name, node)
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
                 words = f"{folder}{name} cannot be understood: {type(error).__name__} {error}"
@@ -79,6 +99,22 @@ async def grids_below(read: Read, start: str) -> list[tuple[str, ChunkGrid]]:
     return found
 
 
+def count_present(grids: Iterable[tuple[str, ChunkGrid]], keys: Iterable[str]) -> int:
+    """Return how many keys are those of chunks of these arrays."""
+    patterns = {folder: grid.pattern for folder, grid in grids}
+
+    def is_chunk(key: str) -> bool:
+        folder = key
+        while folder:
+            folder = folder.rstrip("/").rpartition("/")[0]
+            folder = f"{folder}/" if folder else ""
+            if (pattern := patterns.get(folder)) and pattern.fullmatch(key, len(folder)):
+                return True
+        return False
+
+    return sum(map(is_chunk, keys))
+
+
 def parse_object(body: bytes | None) -> dict[str, Any] | None:
     """Return the JSON object in a body, or None for anything else, such as an error page."""
     try:
@@ -88,11 +124,13 @@ def parse_object(body: bytes | None) -> dict[str, Any] | None:
     return node if isinstance(node, dict) else None
 
 
-def _grids(name: str, node: dict[str, Any]) -> list[tuple[str, ChunkGrid]]:
+def _grids(name: str, node: dict[str, Any], separator: str) -> list[tuple[str, ChunkGrid]]:
     match name:
         case ".zarray":
-            joint = "/" if node.get("dimension_separator") == "/" else "."
-            return [("", _grid(node["shape"], node["chunks"], lambda at: _joined(at, joint)))]
+            told = node.get("dimension_separator") or separator
+            joint = "/" if told == "/" else "."
+            grid = _grid(node["shape"], node["chunks"], lambda at: _joined(at, joint))
+            return [("", grid if told else replace(grid, forms=(NESTED,)))]
         case "zarr.json" if node.get("node_type") == "array":
             return [("", _v3(node))]
         case "attributes.json" if "dimensions" in node:
@@ -131,31 +169,21 @@ def _joined(at: tuple[int, ...], joint: str) -> str:
     return joint.join(map(str, at)) or "0"
 
 
+def scale_grids(scale: dict[str, Any]) -> Iterator[ChunkGrid]:
+    """Yield the grids of a neuroglancer scale: files of shards, or chunks named by their bounds."""
+    if scale.get("sharding"):
+        yield ChunkGrid(*shard_naming(scale))
+        return
+    for chunk in scale["chunk_sizes"]:
+        yield ChunkGrid(*chunk_naming(scale, chunk), SUFFIXES)
+
+
 def _precomputed(scale: dict[str, Any]) -> Iterator[tuple[str, ChunkGrid]]:
-    """Yield the grid of a neuroglancer scale: files of shards, or chunks named by their bounds."""
-    key, size = str(scale["key"]).strip("/"), scale["size"]
+    key = str(scale["key"]).strip("/")
     if key_problem(key) is not None:
         raise ValueError(f"the scale {key[:80]!r} leads elsewhere")
-    if shards := scale.get("sharding"):
-        bits = int(shards["shard_bits"])
-        if not 0 <= bits <= _MAX_SHARD_BITS:
-            raise ValueError(f"{bits} bits of shards")
-        yield (
-            f"{key}/",
-            ChunkGrid((1 << bits,), lambda at: f"{at[0]:0{ceil(bits / 4) or 1}x}.shard"),
-        )
-        return
-    offset = scale.get("voxel_offset") or [0, 0, 0]
-    for chunk in scale["chunk_sizes"][:1]:
-
-        def name(at: tuple[int, ...], chunk: list[int] = chunk) -> str:
-            bounds = [
-                (low + n * step, low + min((n + 1) * step, side))
-                for n, step, side, low in zip(at, chunk, size, offset, strict=True)
-            ]
-            return "_".join(f"{low}-{high}" for low, high in bounds)
-
-        yield f"{key}/", _grid(size, chunk, name)
+    for grid in scale_grids(scale):
+        yield f"{key}/", grid
 
 
 def _children(name: str, node: dict[str, Any]) -> list[str]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from scrapy.http import Response
 
     from imgcrawl.records.volume import VolumeAddress
+    from imgcrawl.volumes.metadata.other_names import OtherNames
 
     Ask: TypeAlias = Callable[[str], Awaitable[Response]]
 
@@ -48,12 +49,14 @@ class ListedObject:
     key:  relative to the address that was listed
     url:  where it is; a path where the address is a folder of this machine
     size: bytes, and etag: without quotes; None if it is not listed
+    others: the other names that it may have, if it is not listed
     """
 
     key: str
     url: str
     size: int | None = None
     etag: str | None = None
+    others: OtherNames | None = None
 
 
 @dataclass(frozen=True, slots=True)

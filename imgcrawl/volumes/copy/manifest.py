@@ -39,7 +39,6 @@ class CopyPlan:
     wanted: list[ListedObject]
     refused: list[tuple[ListedObject, str]]
     present_bytes: int = 0  # bytes that are there already
-    absent: int = 0  # known not to be at the source
 
 
 class CopyManifest:
@@ -114,7 +113,6 @@ class CopyManifest:
                     plan.wanted.append(found)
                 else:
                     plan.present_bytes += kept.bytes
-                    plan.absent += not kept.sha256
             self._db.commit()
         return plan
 
@@ -171,6 +169,14 @@ class CopyManifest:
             self._flush()
             sql = "SELECT count(*) FROM objects WHERE sha256 > ''"
             return int(self._db.execute(sql).fetchone()[0])
+
+    def keys(self) -> Iterator[str]:
+        """Yield the keys of the stored objects."""
+        sql = "SELECT key FROM objects WHERE sha256 > ''"
+        with self._lock:
+            self._flush()
+            for (key,) in self._db.execute(sql):
+                yield key
 
     def close(self) -> None:
         """Write the noted objects and close the database, unless that has been done."""

@@ -6,12 +6,12 @@ import asyncio
 import logging
 import secrets
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
-from imgcrawl.volumes.copy.grid import grids_below
+from imgcrawl.volumes.copy.grid import grids_below, parse_object, scale_grids
 from imgcrawl.volumes.copy.listing import (
     PAGE,
     ListedObject,
@@ -20,7 +20,10 @@ from imgcrawl.volumes.copy.listing import (
     listing_addresses,
     walk_folder,
 )
+from imgcrawl.volumes.metadata.address import path_to
 from imgcrawl.volumes.metadata.local_folder import folder_of
+from imgcrawl.volumes.metadata.other_names import OtherNames
+from imgcrawl.volumes.metadata.precomputed import scale_at
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -41,7 +44,7 @@ class CopyObjects:
     """
 
     def __init__(self, fetcher: ObjectFetcher, copy: Copy) -> None:
-        self._fetcher, self._address = fetcher, copy.address
+        self._fetcher, self._address, self._volume = fetcher, copy.address, copy.volume
         self._parts = [f"{part.strip('/')}/" for part in copy.parts] or [""]
         self._refusal: RecordMissing | None = None
         self._probe: asyncio.Task[bool] | None = None
@@ -132,16 +135,40 @@ class CopyObjects:
             words = "%s does not list its objects (%s): they are asked for by their documents."
             logger.warning(words, self._address.shown, self._refusal.message)
 
-    async def _from_documents(self, read: Read) -> AsyncIterator[list[ListedObject]]:
-        found: dict[str, ChunkGrid] = {}
+    async def grids(self, read: Read) -> list[tuple[str, ChunkGrid]]:
+        """Return the arrays that the documents describe: folder and grid of each.
+
+        read: returns a document by its name, or None
+        Raises RecordMissing for documents that cannot be understood.
+        """
+        if self._volume is not None:
+            return [("", grid) for grid in scale_grids(await self._scale(read))]
+        found: list[tuple[str, ChunkGrid]] = []
         for part in self._parts:
-            found |= await grids_below(read, part)
-        for folder, grid in found.items():
+            found += await grids_below(read, part, self._address.separator)
+        return found
+
+    async def _scale(self, read: Read) -> dict[str, Any]:
+        """Return what the info of the volume says of the scale that is copied."""
+        assert self._volume is not None
+        node = parse_object(await read(path_to(self._volume, self._address) + "info"))
+        scale = scale_at(node or {}, self._volume, self._address)
+        if scale is None:
+            words = f"{self._volume.shown}/info does not describe {self._address.shown}"
+            raise RecordMissing(Outcome.NOT_FOUND, words, tries=0)
+        return scale
+
+    async def _from_documents(self, read: Read) -> AsyncIterator[list[ListedObject]]:
+        for folder, grid in await self.grids(read):
             keys = self._objects_of(folder, grid)
             while page := list(islice(keys, PAGE)):
                 yield page
 
     def _objects_of(self, folder: str, grid: ChunkGrid) -> Iterator[ListedObject]:
+        others = OtherNames(grid.forms)
         for name in grid.names():
-            key = folder + name
-            yield ListedObject(key, self._address.url + quote(key, safe="/"))
+            yield self.named(folder + name, others)
+
+    def named(self, key: str, others: OtherNames | None = None) -> ListedObject:
+        """Return an object that no list has, by its key."""
+        return ListedObject(key, self._address.url + quote(key, safe="/"), others=others)

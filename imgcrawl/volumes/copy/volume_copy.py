@@ -27,7 +27,9 @@ from imgcrawl.volumes.copy.manifest import CopyManifest
 from imgcrawl.volumes.copy.object_fetcher import ObjectFetcher, copy_file
 from imgcrawl.volumes.copy.object_table import CopiedObject
 from imgcrawl.volumes.copy.objects import CopyObjects
+from imgcrawl.volumes.copy.promised_chunks import count_promised
 from imgcrawl.volumes.metadata.local_folder import folder_of
+from imgcrawl.volumes.metadata.other_names import OtherNames, renamed
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
@@ -79,13 +81,11 @@ class VolumeCopy:
             self._run.sync if self._storage.is_local else None,
         )
         self._failures = CopyFailures()
-        self._bytes = self._absent = self._tries = 0
+        self._bytes = self._tries = 0
         listed = item.metadata.get("listed_size")
         self._expected = listed if isinstance(listed, int) else None
         self._objects = CopyObjects(self._fetcher, copy)
-        self._documents = CopyDocuments(
-            copier.documents, self._fetcher, copy.address, out.root, folder
-        )
+        self._documents = CopyDocuments(copier.documents, self._fetcher, copy, out.root, folder)
 
     async def run(self) -> Result:
         """Copy everything that is not stored yet, and return the result of the record."""
@@ -156,7 +156,8 @@ class VolumeCopy:
 
     async def _read(self, key: str) -> bytes | None:
         """Return a document that may name more objects, and copy it too."""
-        await self._fetch_document(key, covered=False)
+        if not key.startswith("../"):
+            await self._fetch_document(key, covered=False)
         return await asyncio.to_thread(self._documents.kept, key)
 
     async def _copy_listed(self) -> None:
@@ -169,7 +170,6 @@ class VolumeCopy:
                 async for page in self._objects.read(self._read):
                     plan = await asyncio.to_thread(self.manifest.plan, page)
                     self._bytes += plan.present_bytes
-                    self._absent += plan.absent
                     for refused, problem in plan.refused:
                         self._failures.refuse(refused.key, problem)
                     for wanted in plan.wanted:
@@ -195,24 +195,42 @@ class VolumeCopy:
                     await self._copy_object(wanted)
 
     async def _copy_object(self, wanted: ListedObject) -> None:
-        """Store one object, or count it among the failures."""
+        """Store one object under the name that it has, or count it among the failures."""
+        others = wanted.others or OtherNames()
         try:
-            arrived = await self._obtain(wanted)
-            await asyncio.to_thread(
-                self._storage.move, arrived.file, f"{self._item.path}/{wanted.key}"
-            )
-            same = wanted.etag == arrived.etag or arrived.etag is None
-            size = wanted.size if same and wanted.size is not None else arrived.size
-            if self._note(wanted.key, arrived, size, arrived.etag or wanted.etag):
-                await asyncio.to_thread(self.manifest.flush)
+            if await self._store(wanted):
+                others.learn_plain()
+                return
+            found = None
+            for form in others.to_ask(first=False):
+                key = renamed(wanted.key, form)
+                if self.manifest.known(key) or await self._store(self._objects.named(key)):
+                    found = form
+                    break
+            others.learn(found)
+            self.manifest.keep(CopiedObject(wanted.key, None, None, 0, ""))
         except RecordMissing as error:
-            if wanted.size is None and await self._objects.is_absent(error):
-                self._absent += 1
-                self.manifest.keep(CopiedObject(wanted.key, None, None, 0, ""))
-            else:
-                self._failures.add(wanted.key, error)
+            self._failures.add(wanted.key, error)
         except OSError as error:
             self._failures.add(wanted.key, disk_error(error))
+
+    async def _store(self, wanted: ListedObject) -> bool:
+        """Store one object; return False if there is none, which only an unlisted one may be.
+
+        Raises RecordMissing and OSError.
+        """
+        try:
+            arrived = await self._obtain(wanted)
+        except RecordMissing as error:
+            if wanted.size is None and await self._objects.is_absent(error):
+                return False
+            raise
+        await asyncio.to_thread(self._storage.move, arrived.file, f"{self._item.path}/{wanted.key}")
+        same = wanted.etag == arrived.etag or arrived.etag is None
+        size = wanted.size if same and wanted.size is not None else arrived.size
+        if self._note(wanted.key, arrived, size, arrived.etag or wanted.etag):
+            await asyncio.to_thread(self.manifest.flush)
+        return True
 
     async def _obtain(self, wanted: ListedObject) -> FetchedObject:
         if folder_of(self._copy.address.url) is None:
@@ -247,6 +265,7 @@ class VolumeCopy:
                 await asyncio.to_thread(self.manifest.forget, wanted.key)
 
     async def _finish(self, url: str) -> Stored:
+        promised = await count_promised(self._objects, self._documents, self.manifest)
         total = await asyncio.to_thread(self.manifest.finish, self._fetcher.new_file())
         folder = self._run.out.root / self._item.path
         size = await asyncio.to_thread(bytes_of, folder) if self._storage.is_local else total.bytes
@@ -254,7 +273,7 @@ class VolumeCopy:
             strays = "%s holds %d bytes that are not of the copy: see its table in %s/"
             logger.warning(strays, folder, size - total.bytes, MANIFESTS)
         names = self._item.path.split("/")
-        facts = await asyncio.to_thread(describe_copy, self._documents.kept, names)
+        facts = await asyncio.to_thread(describe_copy, self._documents.kept, names, self._copy)
         origin = Origin(url, self._copy.address.url, "original")
         stored = origin.stored(self._item.path, total.sha256, size, self._tries)
         if facts is not None:
@@ -268,6 +287,9 @@ class VolumeCopy:
                 height=height if isinstance(height, int) else None,
             )
         self._item.metadata["objects"] = total.objects
-        if self._objects.computed:
-            self._item.metadata["objects_absent"] = self._absent
+        if promised is not None:
+            self._item.metadata |= promised.columns(computed=self._objects.computed)
+            if promised.absence:
+                told = "%s: %s are not there: they are fill value. Type allow_empty=1 if so it is"
+                logger.warning(told, self._item.path, promised.absence)
         return stored

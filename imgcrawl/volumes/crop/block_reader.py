@@ -17,7 +17,7 @@ from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.volume import Chunks
 from imgcrawl.volumes.crop.open_arrays import arrange, open_arrays_of
-from imgcrawl.volumes.crop.packed_chunks import PackedChunks
+from imgcrawl.volumes.crop.other_chunks import other_chunks
 from imgcrawl.volumes.crop.read_errors import ReadErrors, is_absent, is_forbidden
 from imgcrawl.volumes.crop.tasks import gather_or_cancel
 
@@ -75,7 +75,7 @@ class BlockReader:
         self._deadline = TransferLimits.from_settings(crawler.settings).deadline
         self._at_once = asyncio.Semaphore(2 * crawler.settings.getint("VOLUME_CONNECTIONS", 8))
         self._has_gaps = False
-        self._packed = PackedChunks.of(crawler, level, source)
+        self._others = other_chunks(crawler, level, source)
         self.chunks = Chunks()
 
     @property
@@ -110,11 +110,11 @@ class BlockReader:
                     if answer.forbidden and not await self._absence_is_forbidden():
                         counted.forbidden += 1
                         return
-                    packed = await self._unpacked(chunk)
-                    if packed is None:
+                    found = await self._renamed(chunk)
+                    if found is None:
                         counted.missing += 1
                         return
-                    voxels = packed
+                    voxels = found
             counted.present += 1
             whole[_within(chunk, block)] = voxels
 
@@ -133,29 +133,30 @@ class BlockReader:
 
         async def read() -> np.ndarray[Any, Any]:
             voxels: np.ndarray[Any, Any] = await self._source.array[region].read()
+            if self._others is not None:
+                self._others.names.learn_plain()
             return voxels
 
         return await self._attempt(read, f"a block of {block.chunks} chunks")
 
-    async def _unpacked(self, chunk: Block) -> np.ndarray[Any, Any] | None:
-        """Return the voxels of a chunk that is packed under another name, or None if it is not.
+    async def _renamed(self, chunk: Block) -> np.ndarray[Any, Any] | None:
+        """Return the voxels of a chunk that lies under another name, or None if it does not.
 
         Raises RecordMissing.
         """
-        if self._packed is None:
+        if self._others is None:
             return None
-        for suffix in self._packed.suffixes():
+        for form in self._others.to_ask():
             try:
-                body = await self._attempt(partial(self._packed.fetch, chunk, suffix), "a chunk")
+                found = await self._attempt(partial(self._others.read, chunk, form), "a chunk")
             except _ChunkAbsent as answer:
                 if answer.forbidden and not await self._absence_is_forbidden():
                     raise self._forbidden(Chunks(forbidden=1)) from None
                 continue
-            if body is not None:
-                self._packed.names.learn(suffix)
-                decode = partial(self._packed.decode, chunk, body, suffix)
-                return await self._attempt(decode, "a chunk")
-        self._packed.names.learn(None)
+            if found is not None:
+                self._others.names.learn(form)
+                return found
+        self._others.names.learn(None)
         return None
 
     async def _attempt(self, read: Callable[[], Awaitable[T]], what: str) -> T:

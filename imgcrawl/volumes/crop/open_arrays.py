@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -24,13 +24,13 @@ from imgcrawl.records.outcomes import Outcome
 from imgcrawl.volumes.crop.blocks import BlockSide
 from imgcrawl.volumes.crop.endpoint import StoreEndpoint, locate
 from imgcrawl.volumes.metadata.local_folder import folder_of
-from imgcrawl.volumes.metadata.packed import PackedNames
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
     from scrapy.settings import BaseSettings
 
     from imgcrawl.records.volume import Level, Zyx
+    from imgcrawl.volumes.metadata.other_names import OtherNames
 
 CHUNK_BYTES = 1 << 30  # of one chunk: it is in memory as a whole, however small the box
 INDEX_BYTES = 16 << 20  # of the indices of shards that are kept
@@ -50,6 +50,7 @@ class ArraySource:
     chunk:    of each axis, the voxels of a chunk
     shard:    of each axis, the voxels of what is stored as one object
     fill:     the value of what is not stored
+    time:     the time point that it is of
     """
 
     array: Any
@@ -58,6 +59,7 @@ class ArraySource:
     chunk: tuple[int, ...]
     shard: tuple[int, ...]
     fill: Any
+    time: int = 0
 
     @property
     def is_sharded(self) -> bool:
@@ -90,14 +92,15 @@ class OpenArrays:
             OrderedDict()
         )
         self.absence: dict[str, asyncio.Task[bool]] = {}  # by volume: whether 403 means absent
-        self.packed: defaultdict[str, PackedNames] = defaultdict(PackedNames)  # by scale
+        self.other_names: dict[str, OtherNames] = {}  # by array
 
     async def open(self, level: Level) -> tuple[Any, StoreEndpoint]:
         """Return an array as it is stored, opened once for all that ask.
 
         Raises RecordMissing of its address, or tensorstore's ValueError.
         """
-        key = (level.address.url, level.driver, level.scale, level.sha256)
+        address = level.address
+        key = (address.url, address.separator, level.driver, level.scale, level.sha256)
         task = self._arrays.get(key)
         if task is None or (task.done() and (task.cancelled() or task.exception())):
             task = self._arrays[key] = asyncio.create_task(self._open(level))
@@ -137,6 +140,8 @@ class OpenArrays:
         }
         if level.driver == "neuroglancer_precomputed":
             spec["scale_index"] = level.scale or 0
+        if level.driver == "zarr" and level.address.separator:
+            spec["metadata"] = {"dimension_separator": level.address.separator}
         context = self._context(ts, urlsplit(endpoint.url).netloc)
         return await ts.open(spec, read=True, open=True, context=context), endpoint
 
@@ -223,7 +228,7 @@ def arrange(array: Any, endpoint: StoreEndpoint, level: Level, time: int) -> Arr
             sizes.insert(0, (0, 1, 1))
     order = [names.index(name) for name in AXES]
     first, chunk, shard = zip(*(sizes[at] for at in order), strict=True)
-    return ArraySource(array.transpose(order), endpoint, first, chunk, shard, fill)
+    return ArraySource(array.transpose(order), endpoint, first, chunk, shard, fill, time)
 
 
 def _changed(level: Level, words: str) -> RecordMissing:

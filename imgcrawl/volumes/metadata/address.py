@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
@@ -103,7 +105,32 @@ def within(address: VolumeAddress, path: str) -> VolumeAddress:
         return address
     _check_parts(path)
     shown = f"{address.shown.rstrip('/')}/{path}"
-    return VolumeAddress(shown, f"{address.url}{quote(path)}/", address.driver)
+    return replace(address, shown=shown, url=f"{address.url}{quote(path)}/")
+
+
+def beside(address: VolumeAddress, path: str) -> VolumeAddress:
+    """Return a folder by a path that may lead out of another by "..": never out of its store.
+
+    On this computer a store is the folder above, as far as anybody knows: a document of others must
+    not reach further. Raises ValueError for a path that does, or cannot be one.
+    """
+    there = address
+    normal = posixpath.normpath(path)
+    if normal.endswith("..") or (address.url.startswith("file:") and normal.startswith("../..")):
+        raise ValueError(f"{path[:200]!r} leads out of {address.shown}")
+    for name in path.strip("/").split("/"):
+        found = parent(there) if name == ".." else within(there, name)
+        if found is None:
+            raise ValueError(f"{path[:200]!r} leads out of {address.shown}")
+        there = found
+    return there
+
+
+def path_to(address: VolumeAddress, start: VolumeAddress) -> str:
+    """Return the path that leads from one folder of a store to another: "../", "../../a/"."""
+    paths = ["/".join(["", *folder_names(each)]) for each in (address, start)]
+    path = posixpath.relpath(*paths)
+    return "" if path == "." else f"{path}/"
 
 
 def folder_names(address: VolumeAddress) -> list[str]:
@@ -118,7 +145,7 @@ def parent(address: VolumeAddress) -> VolumeAddress | None:
         return None
     above = path.strip("/").rpartition("/")[0]
     shown = address.shown.rstrip("/").rpartition("/")[0]
-    return VolumeAddress(shown, f"{root}{above}/" if above else root, address.driver)
+    return replace(address, shown=shown, url=f"{root}{above}/" if above else root)
 
 
 def store_of(address: VolumeAddress) -> tuple[VolumeAddress, str]:

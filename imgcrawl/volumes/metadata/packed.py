@@ -20,33 +20,8 @@ from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 SUFFIXES = (".gz", ".br", ".zstd", ".xz", ".bz2")
-PLAIN_ENOUGH = 64  # absent chunks without a packed one, until a scale is taken to pack nothing
 
 _MARKS = {".gz": b"\x1f\x8b", ".zstd": b"\x28\xb5\x2f\xfd", ".xz": b"\xfd7zXZ\0", ".bz2": b"BZh"}
-
-
-class PackedNames:
-    """Which packed names one scale uses, learnt by asking for those of absent chunks."""
-
-    def __init__(self) -> None:
-        self._used: list[str] = []
-        self._in_vain = 0
-
-    def suffixes(self, *, first: bool) -> tuple[str, ...]:
-        """Return what to ask an absent chunk for, the likeliest first.
-
-        first: whether it is the first absent chunk of its box, which is always asked for
-        """
-        if not self._used and self._in_vain >= PLAIN_ENOUGH and not first:
-            return ()
-        return (*self._used, *(each for each in SUFFIXES if each not in self._used))
-
-    def learn(self, found: str | None) -> None:
-        """Note the suffix under which a chunk was found; None if all were asked for in vain."""
-        if found is None:
-            self._in_vain += 1
-        elif found not in self._used:
-            self._used.append(found)
 
 
 def unpack(body: bytes, suffix: str, limit: int) -> bytes:

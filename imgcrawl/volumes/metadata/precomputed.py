@@ -5,13 +5,14 @@ Source: src/datasource/precomputed/volume.md of neuroglancer. Its sizes count x,
 
 from __future__ import annotations
 
-import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.microscopy.units import nanometres
 from imgcrawl.records.errors import SourceError
 from imgcrawl.records.volume import Level, Multiscale
 from imgcrawl.text.redact import printable
+from imgcrawl.volumes.metadata.address import beside
 from imgcrawl.volumes.metadata.levels import check_sizes
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _TYPES = frozenset(
     {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)} | {"float32"}
 )
-_KEY = re.compile(r"[\w.+=-]+(?:/[\w.+=-]+){0,8}\Z", re.ASCII)
+_MAX_PARTS = 16  # of a scale's key
 _MAX_SCALES = 64
 _MAX_OFFSET = 1 << 40
 _VOLUME = "neuroglancer_multiscale_volume"
@@ -51,14 +52,42 @@ def read_info(info: dict[str, Any], address: VolumeAddress, sha256: str) -> Mult
     return Multiscale(address, "precomputed", tuple(levels), info.get("type") == "segmentation")
 
 
+def scale_at(
+    info: dict[str, Any], volume: VolumeAddress, there: VolumeAddress
+) -> dict[str, Any] | None:
+    """Return what the info of a volume says of the scale in a folder, or None."""
+    scales = info.get("scales")
+    for scale in scales if isinstance(scales, list) else ():
+        key = scale.get("key") if isinstance(scale, dict) else None
+        if isinstance(key, str) and _is_key(key):
+            with suppress(ValueError):
+                if beside(volume, key).url == there.url:
+                    return dict(scale)
+    return None
+
+
+def _is_key(key: str) -> bool:
+    """Return whether a key leads to a folder of the store."""
+    parts = key.split("/")
+    return bool(key) and len(parts) <= _MAX_PARTS and all(map(_is_name, parts))
+
+
+def _is_name(part: str) -> bool:
+    return part not in {"", "."} and part.isprintable() and "\\" not in part
+
+
 def _level(
     scale: object, number: int, address: VolumeAddress, *, dtype: str, channels: int, sha256: str
 ) -> Level:
     properties = scale if isinstance(scale, dict) else {}
     where = f"{address.shown}, scale {number}"
     key = properties.get("key")
-    if not isinstance(key, str) or not _KEY.match(key) or {".", ".."} & set(key.split("/")):
+    if not isinstance(key, str) or not _is_key(key):
         raise SourceError(f"{where} has a key that is none: {printable(str(key), 80)!r}.")
+    try:
+        beside(address, key)
+    except ValueError as error:
+        raise SourceError(f"{where}: {error}.") from error
     chunks = properties.get("chunk_sizes")
     chunk = _three(chunks[0] if isinstance(chunks, list) and chunks else None, 1, where)
     shape = _three(properties.get("size"), 1, where)

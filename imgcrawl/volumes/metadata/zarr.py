@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.microscopy.zarr_documents import ZarrArray, first_multiscale, v2_array, v3_array
+from imgcrawl.microscopy.zarr_documents import (
+    ZarrArray,
+    first_multiscale,
+    is_level_path,
+    v2_array,
+    v3_array,
+)
 from imgcrawl.records.errors import SourceError
 from imgcrawl.records.volume import Driver, Multiscale, VolumeAddress
 from imgcrawl.text.redact import printable
@@ -23,8 +28,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _MAX_LEVELS = 64
-# A path goes into a URL and a file's name: it must not climb out of the group.
-_PATH = re.compile(r"[\w.+=-]+(?:/[\w.+=-]+){0,15}\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,7 @@ def _datasets(scales: dict[str, Any], where: str) -> list[dict[str, Any]]:
         raise SourceError(f"{where} names {len(datasets):,} levels.")
     for dataset in datasets:
         path = dataset.get("path")
-        if not isinstance(path, str) or not _PATH.match(path) or {".", ".."} & set(path.split("/")):
+        if not is_level_path(path):
             raise SourceError(f"{where} names a level {printable(str(path), 80)!r}: no path.")
     return datasets
 

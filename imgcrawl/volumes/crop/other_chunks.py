@@ -1,0 +1,129 @@
+"""Chunks that lie under other names than their own: packed ones, and those of nested folders.
+
+tensorstore knows neither. A packed one is fetched from the same store, unpacked, and decoded by
+tensorstore from memory, under its plain name. For nested ones the array is opened once more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from imgcrawl.volumes.crop.open_arrays import CHUNK_BYTES, arrange, open_arrays_of, tensorstore
+from imgcrawl.volumes.metadata.other_names import NESTED, OtherNames, renamed
+from imgcrawl.volumes.metadata.packed import SUFFIXES, unpack
+
+if TYPE_CHECKING:
+    import numpy as np
+    from scrapy.crawler import Crawler
+
+    from imgcrawl.records.volume import Level
+    from imgcrawl.volumes.crop.blocks import Block
+    from imgcrawl.volumes.crop.open_arrays import ArraySource
+
+    Voxels: TypeAlias = np.ndarray[Any, Any]
+
+_KEY = "scale"  # in memory; the real one may have ".." in it
+
+
+def other_chunks(crawler: Crawler, level: Level, source: ArraySource) -> OtherChunks | None:
+    """Return the chunks of a level under other names, or None if it can have none."""
+    known = open_arrays_of(crawler).other_names
+    key = f"{level.address.url}{level.name}"
+    if level.driver == "zarr" and not level.address.separator:
+        return NestedChunks(crawler, level, source.time, known.setdefault(key, _nested()))
+    if level.driver != "neuroglancer_precomputed":
+        return None
+    spec = source.array.spec().to_json()
+    if spec["scale_metadata"].get("sharding") is not None:
+        return None
+    return PackedChunks(crawler, level, spec, known.setdefault(key, OtherNames(SUFFIXES)))
+
+
+def _nested() -> OtherNames:
+    return OtherNames((NESTED,))
+
+
+class OtherChunks:
+    """The chunks of one box under other names. `names`: what is known of these."""
+
+    def __init__(self, names: OtherNames) -> None:
+        self.names = names
+        self._asked = False
+
+    def to_ask(self) -> tuple[str, ...]:
+        """Return the forms that the next absent chunk is asked for."""
+        first, self._asked = not self._asked, True
+        return self.names.to_ask(first=first)
+
+    async def read(self, chunk: Block, form: str) -> Voxels | None:
+        """Return the voxels (c, z, y, x) of a chunk under its name in a form; None if absent.
+
+        Raises RecordMissing and tensorstore's ValueError.
+        """
+        raise NotImplementedError
+
+
+class NestedChunks(OtherChunks):
+    """The chunks 0/1/2 of a Zarr 2 array."""
+
+    def __init__(self, crawler: Crawler, level: Level, time: int, names: OtherNames) -> None:
+        super().__init__(names)
+        self._arrays = open_arrays_of(crawler)
+        self._level = replace(level, address=replace(level.address, separator="/"))
+        self._time = time
+
+    async def read(self, chunk: Block, form: str) -> Voxels | None:
+        """Return the voxels of a chunk, or None if it is absent; raise as the base does."""
+        try:
+            array, endpoint = await self._arrays.open(self._level)
+        except ValueError as error:
+            if "dimension_separator" not in str(error):
+                raise
+            self.names.forget()
+            return None
+        source = arrange(array, endpoint, self._level, self._time)
+        where = tuple(slice(a, b) for a, b in zip(chunk.start, chunk.stop, strict=True))
+        voxels: Voxels = await source.array[where].read()
+        return voxels
+
+
+class PackedChunks(OtherChunks):
+    """The packed chunks of a precomputed scale.
+
+    spec: tensorstore's, of the open array
+    """
+
+    def __init__(
+        self, crawler: Crawler, level: Level, spec: dict[str, Any], names: OtherNames
+    ) -> None:
+        super().__init__(names)
+        self._arrays = open_arrays_of(crawler)
+        self._level = level
+        self._spec = spec | {"kvstore": "memory://", "open": True, "assume_metadata": True}
+        self._spec["scale_metadata"] = spec["scale_metadata"] | {"key": _KEY}
+        for name in ("transform", "scale_index"):
+            self._spec.pop(name, None)
+
+    async def read(self, chunk: Block, form: str) -> Voxels | None:
+        """Return the voxels of a chunk, or None if it is absent; raise as the base does."""
+        store = await self._arrays.chunk_store(self._level)
+        name = self._name(chunk)
+        found = await store.read(renamed(name, form))
+        if found.state != "value":
+            return None
+        array = await tensorstore(0).open(self._spec)
+        await array.kvstore.write(f"{_KEY}/{name}", unpack(bytes(found.value), form, CHUNK_BYTES))
+        channels, z, y, x = (slice(a, b) for a, b in zip(chunk.start, chunk.stop, strict=True))
+        voxels: Voxels = (await array[x, y, z, channels].read()).transpose()
+        return voxels
+
+    def _name(self, chunk: Block) -> str:
+        """Return the plain name of the chunk that a part of the box lies in."""
+        level = self._level
+        axes = zip(chunk.start[1:], level.offset, level.chunk, level.shape, strict=True)
+        bounds = []
+        for at, offset, side, size in axes:
+            low = at - (at - offset) % side
+            bounds.append(f"{low}-{min(low + side, offset + size)}")
+        return "_".join(reversed(bounds))
