@@ -11,7 +11,6 @@ import unicodedata
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from imgcrawl.records.items import VolumeItem
 from imgcrawl.storage.directory import ARCHIVES, LEDGER, LOCK, OWN_FILES, PARTIAL, PARTS, SPLITS
 from imgcrawl.text.filenames import renamed, safe_path
 from imgcrawl.text.split_words import without_split_words
@@ -94,10 +93,10 @@ def place_of(item: Item) -> str:
 def _without_splits(path: str, item: Item) -> str:
     """Return a path in which a loader finds no split, but for that of a contest.
 
-    The records of a contest lie in a folder for each split, which begins their ids, too. A copied
-    volume keeps its names: its readers look for them, and it has no pictures to be loaded.
+    The records of a contest lie in a folder for each split, which begins their ids, too. What has a
+    name of its own keeps it: files that belong together know each other by name.
     """
-    if isinstance(item, VolumeItem) and item.copy is not None:
+    if item.named:
         return path
     split, slash, rest = path.partition("/")
     if split in SPLITS and item.metadata.get("split") == split == item.record_id.split("/")[0]:
@@ -117,7 +116,7 @@ def place_aside(item: Item) -> str:
     So it is with a page that links to ``/data`` and to ``/data/x.tif``.
     """
     stem, extension = _split(item)
-    flat = without_split_words(safe_path(stem.replace("/", "_")))
+    flat = _without_splits(safe_path(stem.replace("/", "_")), item)
     return f"{flat}~{crc32(item.record_id.encode('utf-8', 'replace')):08x}{extension}"
 
 
