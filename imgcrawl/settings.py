@@ -93,7 +93,8 @@ DOWNLOADER_MIDDLEWARES_BASE: dict[str, int] = {
     "imgcrawl.download.archives.ArchiveMiddleware": 90,
     "imgcrawl.download.robots.RobotsTxtMiddleware": 100,
     f"{_SCRAPY}.httpauth.HttpAuthMiddleware": 300,
-    f"{_SCRAPY}.defaultheaders.DefaultHeadersMiddleware": 400,
+    # Default: Scrapy's, which asks for pictures as for pages.
+    "imgcrawl.download.media_headers.MediaHeadersMiddleware": 400,
     f"{_SCRAPY}.useragent.UserAgentMiddleware": 500,
     "imgcrawl.download.x_robots_tag.OptOutMiddleware": 540,
     "imgcrawl.download.retry.RetryMiddleware": 550,

@@ -21,6 +21,7 @@ from scrapy.http.request import NO_CALLBACK
 from scrapy.pipelines.images import ImagesPipeline as ScrapyImagesPipeline
 
 from imgcrawl.crawl.lifecycle import require_dataset, run_of
+from imgcrawl.download.media_headers import PICTURES
 from imgcrawl.download.schemes import require_http
 from imgcrawl.download.statuses import brings_the_whole
 from imgcrawl.pictures.placeholders import known_address
@@ -101,7 +102,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
                 raise RecordMissing(Outcome.PLACEHOLDER, f"the address of a placeholder ({what})")
             spool = f"{self._partial}/{next(self._numbers)}.body"
             meta = {"media": True, "spool": spool, "dont_cache": True, "digests": item.digests}
-            headers = {"Accept-Encoding": "identity"}
+            headers = {"Accept": PICTURES, "Accept-Encoding": "identity"}
             requests.append(Request(url, headers=headers, meta=meta, callback=NO_CALLBACK))
         return requests
 

@@ -2,7 +2,8 @@
 
 A rule is a JSON object: ``match`` (a regular expression searched for in the path), ``kind``, and
 optionally ``share`` (the fraction of the matching paths, chosen by a hash of the path), ``times``
-(requests of each path that fail before it recovers) and the parameters of its kind. The kinds:
+(requests of each path that fail before it recovers), ``accept`` (only requests whose Accept holds
+this text) and the parameters of its kind. The kinds:
 
 status (status, body, retry_after) · latency (ms) · drip (ms per byte) · cut (half of the announced
 body) · short (a body without length, cut) · html · empty · truncated, zeroed, corrupt (a damaged
@@ -67,6 +68,8 @@ async def spoil(
 ) -> web.StreamResponse:
     """Return the answer as changed by the rules."""
     for rule in rules:
+        if rule.get("accept", "") not in request.headers.get("Accept", ""):
+            continue
         answered = await _spoil(request, answer, rule)
         if isinstance(answered, web.Response):
             answer = answered

@@ -11,7 +11,7 @@ from imgcrawl.arguments import AnyCase
 from imgcrawl.lists.opening import is_url, split_member
 from imgcrawl.lists.rows import MalformedRow
 from imgcrawl.records.errors import ArgumentError
-from imgcrawl.records.items import Expects
+from imgcrawl.records.items import Expects, Read
 from imgcrawl.sources.contests import (
     ContestImage,
     LabelMap,
@@ -102,13 +102,19 @@ class ImaterialistSpider(UrlListSpider[ImaterialistArguments]):
             by_url = self.args.naming == "url"
             labels[split] = await asyncio.to_thread(LabelMap.read, path, member, last_parts=by_url)
             yield Expects(labels[split].images)
+        read = Read(0, 0, 0)
         for split, (path, member) in sources.items():
             known = labels[split].names | names
+            records = unreadable = 0
             for image in read_images(path, member, labels[split]):
+                records += isinstance(image, ContestImage)
+                unreadable += isinstance(image, MalformedRow)
                 if isinstance(image, MalformedRow):
                     yield self.unreadable(f"{split}: {self.args.splits()[split]}", image)
                 else:
                     yield self._item(split, image, labels[split], known)
+            read += Read(records + unreadable, records, unreadable)
+        yield read
 
     def _item(
         self, split: str, image: ContestImage, labels: LabelMap, names: dict[str, str]

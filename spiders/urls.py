@@ -145,6 +145,7 @@ class UrlsSpider(UrlListSpider[UrlsArguments]):
                 yield self._item(each)
         for line in pictures.told():
             self.logger.info("%s", line)
+        yield pictures.read_so_far()
 
     def _item(self, picture: ListedPicture) -> Item:
         # Its line would be another record's once a line is added before it.

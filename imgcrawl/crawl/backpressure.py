@@ -22,6 +22,7 @@ from imgcrawl.crawl.host_queue import FairHostQueue, host_of
 from imgcrawl.crawl.ledger_queues import RetryQueue, WaybackQueue
 from imgcrawl.crawl.lifecycle import require_dataset, run_of
 from imgcrawl.crawl.list_check import compared
+from imgcrawl.crawl.sum_check import SumCheck
 from imgcrawl.records.errors import ArgumentError, ImgcrawlError, OutputError
 from imgcrawl.records.items import (
     Bookmark,
@@ -30,6 +31,7 @@ from imgcrawl.records.items import (
     Item,
     Missing,
     NotFollowed,
+    Read,
     Unreadable,
     Withdrawn,
 )
@@ -68,7 +70,7 @@ class Backpressure:
         self._by_host = settings["SHARD_BY"] == "host"
         self._retry = retry_outcomes(settings.get("RETRY"))
         self._wayback_limit = settings.getint("WAYBACK_MAX") if settings.getbool("WAYBACK") else 0
-        self._n_unreadable = 0
+        self._sum = SumCheck()
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -99,6 +101,7 @@ class Backpressure:
             await self._queue.drained()
             await reader
             await self._until_items_left()
+            self._check_sum()
         finally:
             reader.cancel()
             with suppress(asyncio.CancelledError):
@@ -114,6 +117,12 @@ class Backpressure:
         scraper = self._crawler.engine.scraper
         while scraper.slot is not None and scraper.slot.itemproc_size:  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.002)
+
+    def _check_sum(self) -> None:
+        """Fail the run if what was read is not what came of it."""
+        if self._run.stopping or self._run.error:
+            return
+        self._run.error = self._sum.fault(self._run)
 
     async def _dry_run(self, start: AsyncIterator[Any]) -> None:
         from imgcrawl.crawl.dry_run import DryRun  # noqa: PLC0415 - few ask for it
@@ -171,6 +180,7 @@ class Backpressure:
         match output:
             case Item():
                 if output.quota is not None or self._is_mine(self._shard_key(output)):
+                    self._sum.records += output.quota is None
                     await self._accept(output)
             case Quota():
                 if self._is_mine(output.key):
@@ -183,6 +193,9 @@ class Backpressure:
                 self._expect(output)
             case Unreadable():
                 self._unreadable(output)
+            case Read():
+                self._sum.read = output if self._shard is None else None
+                self._run.counts.read = output
             case NotFollowed():
                 if self._is_mine(output.where):
                     self._run.counts.add_not_followed(output)
@@ -196,10 +209,10 @@ class Backpressure:
     def _unreadable(self, piece: Unreadable) -> None:
         if not self._is_mine(piece.where):
             return
-        self._n_unreadable += 1
-        if self._n_unreadable <= _SHOWN:
+        self._sum.unreadable += 1
+        if self._sum.unreadable <= _SHOWN:
             logger.warning("No record: %s: %s", piece.where, piece.problem)
-        elif self._n_unreadable == _SHOWN + 1:
+        elif self._sum.unreadable == _SHOWN + 1:
             logger.warning("More that is no record will be in failures.csv, and not shown here.")
         self._run.records.unreadable(piece)
 

@@ -84,7 +84,8 @@ class DryRun:
 
         async def size(url: str) -> int | None:
             async with turns:
-                response = await self._fetch(Request(url, method="HEAD", callback=NO_CALLBACK))
+                request = Request(url, method="HEAD", meta={"media": True}, callback=NO_CALLBACK)
+                response = await self._fetch(request)
             length = response.headers.get("Content-Length") if response else None
             if response is None or response.status != 200 or length is None:
                 return None

@@ -6,6 +6,7 @@ import json
 import platform
 import time
 from collections import Counter
+from dataclasses import asdict
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import scrapy
 import imgcrawl
 from imgcrawl.crawl.run_records import UNMATCHED, WITHDRAWN
 from imgcrawl.records.exit_status import ExitStatus
+from imgcrawl.records.items import Read
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.storage.directory import CHANGES, CLASSES, FAILURES, METADATA, SUMMARY
 from imgcrawl.text.redact import plain_text, without_secrets
@@ -95,6 +97,8 @@ def summarize(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict
             "bytes": this_run.bytes,
         },
     }
+    if this_run.read is not None:
+        summary["read"] = asdict(this_run.read)
     if this_run.not_followed:
         summary["not_followed"] = {
             "pages": this_run.not_followed.total(),
@@ -181,6 +185,8 @@ def format_summary(summary: dict[str, Any], out: str) -> str:
     lines += [
         f"  {n:,} {reason}{_hint(reason)}" for reason, n in summary["missing_by_reason"].items()
     ]
+    if read := summary.get("read"):
+        lines.append(str(Read(**read)))
     if left := summary.get("not_followed"):
         lines.append(
             f"{left['pages']:,} pages of the same folder were not followed, and may lead to more "

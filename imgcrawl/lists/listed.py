@@ -10,6 +10,7 @@ from imgcrawl.lists.columns import digests_of, other_columns
 from imgcrawl.lists.nested import value_at
 from imgcrawl.lists.row_pictures import Several, pictures_of
 from imgcrawl.lists.rows import MalformedRow, Row, excerpt
+from imgcrawl.records.items import Read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -76,6 +77,10 @@ class ListedPictures:
         own_id = "" if given is None or isinstance(given, (list, dict)) else str(given).strip()
         metadata = other_columns(fields, columns)
         return ListedPicture(own_id, urls, fields, metadata, digests_of(fields, columns))
+
+    def read_so_far(self) -> Read:
+        """Return the sum of what was read."""
+        return Read(self.rows, self.pictures, self.malformed, self.passed.total())
 
     def told(self) -> list[str]:
         """Return sentences on what was not one row for one picture."""

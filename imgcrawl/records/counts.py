@@ -10,7 +10,7 @@ from imgcrawl.records.items import Missing, Stored
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from imgcrawl.records.items import NotFollowed, Result
+    from imgcrawl.records.items import NotFollowed, Read, Result
 
 NAMED = 100  # pages that were not followed, which are named; the others are counted
 
@@ -36,6 +36,7 @@ class Counts:
     expected_bytes: int | None = None
     not_followed: Counter[str] = field(default_factory=Counter)  # pages, by why they were left out
     first_not_followed: list[str] = field(default_factory=list)  # their addresses
+    read: Read | None = None  # what the source was read as, at its end
     phase: str = "starting"
     files: dict[str, tuple[int, int | None]] = field(default_factory=dict)  # large ones under way
 

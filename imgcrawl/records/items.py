@@ -127,6 +127,38 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
+class Read:
+    """What a source was read as, said at its end.
+
+    rows:       lines of a list, or objects
+    records:    that were made of them
+    unreadable: pieces that are no records
+    passed:     rows of which none was to be made: remarks, other tables
+    """
+
+    rows: int
+    records: int
+    unreadable: int
+    passed: int = 0
+
+    def __add__(self, other: Read) -> Read:
+        """Return the sum of two sources."""
+        return Read(
+            self.rows + other.rows,
+            self.records + other.records,
+            self.unreadable + other.unreadable,
+            self.passed + other.passed,
+        )
+
+    def __str__(self) -> str:
+        passed = f", {self.passed:,} passed over" if self.passed else ""
+        return (
+            f"{self.rows:,} rows were read: {self.records:,} records, "
+            f"{self.unreadable:,} that are none{passed}."
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class NotFollowed:
     """A page of a source that may lead to more records and is not read; it is counted and named.
 
@@ -255,7 +287,7 @@ class VolumeItem(Item):
 
 
 SpiderOutput: TypeAlias = (
-    Item | Bookmark | Expects | Document | Unreadable | NotFollowed | Withdrawn | Quota
+    Item | Bookmark | Expects | Document | Unreadable | NotFollowed | Withdrawn | Read | Quota
 )
 
 KINDS: dict[str, type[Item]] = {cls.kind: cls for cls in (ImageItem, FileItem, VolumeItem)}

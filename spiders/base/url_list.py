@@ -80,6 +80,10 @@ class UrlListSpider(DatasetSpider[U]):
     def _names(self) -> UniqueNames:
         return UniqueNames()
 
+    @cached_property
+    def _places(self) -> UniqueNames:
+        return UniqueNames()
+
     async def local_list(self, source: str) -> tuple[str, str]:
         """Return (path or ``-``, member) of a list; one at a URL is downloaded first."""
         name, member = split_member(source)
@@ -91,9 +95,8 @@ class UrlListSpider(DatasetSpider[U]):
         path += unique.removeprefix(record_id)
         return ImageItem(unique, urls, path, metadata, hint=url_words(urls[0]))
 
-    @staticmethod
-    def unreadable(source: str, junk: MalformedRow) -> Unreadable:
+    def unreadable(self, source: str, junk: MalformedRow) -> Unreadable:
         """Return a piece of a list that is no record, with its place in the list."""
         name = source.rpartition("/")[2] if source != "-" else "standard input"
         words = f"{junk.problem}: {junk.text}" if junk.text else junk.problem
-        return Unreadable(f"{name}, {junk.where}", words)
+        return Unreadable(self._places.name(f"{name}, {junk.where}"), words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -16,7 +17,7 @@ from scrapy.signalmanager import SignalManager
 from imgcrawl.crawl.backpressure import Backpressure
 from imgcrawl.crawl.run import Run
 from imgcrawl.records.errors import SourceError
-from imgcrawl.records.items import Bookmark, Expects, ImageItem, Item, Missing, Unreadable
+from imgcrawl.records.items import Bookmark, Expects, ImageItem, Item, Missing, Read, Unreadable
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.quotas import Quota
 
@@ -159,6 +160,29 @@ def test_a_dropped_item_frees_its_place_and_not_the_record(run: Run) -> None:
         await task
 
     in_loop(test)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "words"),
+    [
+        ([item(1), item(2), Unreadable("line 3", "x"), Read(3, 2, 1)], None),
+        ([item(1), item(2), Unreadable("line 3", "x"), Read(4, 3, 1)], "of 3 records and 1 "),
+        ([item(1), Unreadable("line 3", "x"), Read(3, 1, 2)], "of 1 records and 2 unreadable"),
+        ([item(1), item(1), Read(2, 2, 0)], "2 and 0 were handed on, and 1 and 0 are in"),
+        ([item(1), *[Unreadable("line 3", "x")] * 2, Read(3, 1, 2)], "and 1 and 1 are in"),
+    ],
+)
+def test_a_sum_that_is_not_right_fails_the_run(
+    outputs: list[Any], words: str | None, run: Run
+) -> None:
+    async def test() -> None:
+        crawl = Crawl(run)
+        await crawl.finish_all(asyncio.create_task(crawl.crawl(outputs)))
+
+    with suppress(CloseSpider):
+        in_loop(test)
+    assert (run.error is None) is (words is None)
+    assert (words or "") in (run.error or "")
 
 
 def test_an_item_whose_pipeline_failed_is_interrupted(run: Run) -> None:

@@ -93,10 +93,17 @@ def test_a_url_is_fetched_once_and_stored_for_each_record(
     # What stands behind the # is not sent.
     lines = [f"{name}{n},{urls[n % 3]}#{n},{name}" for n in range(12) for name in ("cat", "dog")]
     path.write_text("\n".join(["id,url,label", *lines]))
-    replica.faults([{"match": "/gone/", "kind": "status", "status": 404}])
+    page = {"match": "2.jpg", "kind": "html", "accept": "text/html"}  # as i.redd.it answers
+    replica.faults([{"match": "/gone/", "kind": "status", "status": 404}, page])
     ended = crawl("urls", list=path, layout="{label}/{id}")
     assert ended.status == 3, ended.log
     assert len(ended.out.rows()) == 16
+    assert ended.out.summary()["read"] == {
+        "rows": 24,
+        "records": 24,
+        "unreadable": 0,
+        "passed": 0,
+    }
     assert set(ended.out.failures().values()) == {"not_found"}
     assert {row["file_name"] for row in ended.out.rows() if row["id"] == "cat3"} == {"cat/cat3.jpg"}
     every = ended.out.rows() + ended.out.rows("failures.csv")
@@ -157,6 +164,7 @@ def test_every_class_of_junk_loses_itself_alone(
     ended = crawl("urls", list=path)
     assert ended.status == 3
     assert {row["record_id"] for row in ended.out.rows()} == {f"good{n}" for n in range(30)}
+    assert "45 rows were read: 41 records, 4 that are none." in ended.log
     failures = ended.out.failures()
     assert {f"junk{n}" for n in range(len(JUNK))} <= failures.keys()
     assert set(failures.values()) <= {"bad_url", "blocked_address"}
