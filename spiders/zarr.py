@@ -81,7 +81,7 @@ class ZarrArguments(VolumeArguments):
 class ZarrSpider(VolumeSpider[ZarrArguments]):
     """Arrays of a store as they are, object by object; or cubes cut from them.
 
-    Reads Zarr 2 and 3, OME-NGFF 0.1 to 0.5, N5 and precomputed. A copy keeps the metadata of the
+    Reads Zarr 2 and 3, OME-NGFF 0.1 to 0.6, N5 and precomputed. A copy keeps the metadata of the
     groups above it, so that several levels in one OUT open as one picture. Caveat: format without
     box and size is one cube of a whole level.
     """

@@ -22,6 +22,7 @@ _MAX_PATH = 900  # characters; the names of chunks come after it
 _MAX_PARTS = 16
 _MAX_SIDE = 1 << 50
 _V2_TYPE = re.compile(r"[<>|=]([biufc])(\d{1,2})\Z")
+_UNIT = re.compile(r"\s*(\d[\d.]{0,20}(?:[eE][+-]?\d{1,3})?)?\s*([^\W\d]{1,20})\s*\Z")
 _NAMES = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}
 _TYPE = re.compile(r"(?:bool|u?int(?:8|16|32|64)|float(?:16|32|64)|complex(?:64|128)|bfloat16)\Z")
 _SIZES = ("resolution", "voxel_size")
@@ -217,17 +218,40 @@ def _zarr_calibration(attributes: object, count: int) -> tuple[tuple[object, ...
     """Return axes, units, sizes and shift that an array of Zarr gives, in C order.
 
     OpenOrganelle's transform, or what EM tools of Janelia write: resolution (or voxel_size) with
-    units. A size without a unit is ignored.
+    units; or dimension_units. A size without a unit is ignored.
     """
     transform = _at(attributes, "transform")
     holder, names = (transform, ("scale",)) if isinstance(transform, dict) else (attributes, _SIZES)
     scale = next((found for name in names if (found := _items(_at(holder, name)))), ())
     units = _items(_at(holder, "units"))
     if len(scale) != count or len(units) != count:
-        return (), (), (), ()
+        scale, units = _dimension_units(_at(attributes, "dimension_units"), count)
+        return (), units, scale, ()
     shift = _items(_at(holder, "translate")) or _items(_at(holder, "offset"))
     axes = _items(_at(holder, "axes")) or _items(_at(holder, "axis_names"))
     return axes if len(axes) == count else (), units, scale, shift if len(shift) == count else ()
+
+
+def _dimension_units(value: object, count: int) -> tuple[tuple[object, ...], tuple[object, ...]]:
+    """Return sizes and units of tensorstore's and neuroglancer's ``["30 nm", null, [4, "nm"]]``.
+
+    A dimension may have none. Source: "Coordinate spaces" of neuroglancer's Zarr data source, and
+    Unit of tensorstore's JSON.
+    """
+    listed = _items(value)
+    if len(listed) != count:
+        return (), ()
+    sizes: list[object] = []
+    units: list[object] = []
+    for each in listed:
+        match = _UNIT.match(each) if isinstance(each, str) else None
+        pair = _items(each)
+        size, unit = pair if len(pair) == 2 else (None, None)
+        if match is not None:
+            size, unit = match[1] or 1, match[2]
+        sizes.append(size)
+        units.append(unit)
+    return tuple(sizes), tuple(units)
 
 
 def _n5_calibration(node: dict[str, Any], group: dict[str, Any], count: int) -> _Triple:

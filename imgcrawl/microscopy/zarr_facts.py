@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from imgcrawl.microscopy.facts import Extra, FileFacts, VoxelSizes
 from imgcrawl.microscopy.format import FolderFormat
+from imgcrawl.microscopy.ome_transforms import axes_in_system
 from imgcrawl.microscopy.units import nanometres, positive
 from imgcrawl.microscopy.zarr_documents import (
     ZarrArray,
@@ -106,9 +107,16 @@ def _pyramid(scales: dict[str, Any], level: Callable[[str], ZarrArray | None]) -
     array = level(path)
     if array is None:
         raise RecordMissing(Outcome.CORRUPT, f"the metadata of level {path} are missing")
+    voxels = VoxelSizes()
+    if (dimensions := axes_in_system(scales, datasets[0], len(array.shape))) is not None:
+        for each in dimensions:
+            if each.factor is not None and str(each.name).lower() in {"z", "y", "x"}:
+                size = nanometres(each.factor, each.unit)
+                voxels.add(str(each.name).lower(), size, "file: OME-NGFF")
+        names = [str(each.name).lower() for each in dimensions]
+        return _facts("OME-Zarr", array, names, voxels, levels=len(datasets))
     axes, units = _axes(scales.get("axes"), len(array.shape))
     outer, inner = _scale(scales, len(axes)), _scale(datasets[0], len(axes))
-    voxels = VoxelSizes()
     for axis, unit, one, other in zip(axes, units, inner, outer, strict=True):
         if one is not None and axis in {"z", "y", "x"}:
             voxels.add(axis, nanometres(one * (other or 1.0), unit), "file: OME-NGFF")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from imgcrawl.microscopy.units import nanometres, number, positive
+from imgcrawl.microscopy.units import nanometres, number
 from imgcrawl.records.errors import SourceError
 from imgcrawl.records.volume import Level
 from imgcrawl.text.redact import printable
@@ -21,28 +21,55 @@ _USUAL = ("t", "c", "z", "y", "x")
 _SAME = {"channel": "c", "channels": "c", "time": "t"}
 _MAX_SIDE = 1 << 40
 _MAX_VOXELS = 1 << 60
+_FURTHEST = 1e12  # nanometres from the origin
 _MAX_CHUNK = 1 << 31  # voxels: a chunk is held in memory as a whole
 
 
 @dataclass(slots=True)
 class Calibration:
-    """The axes of an array in C order; by axis, voxel size and origin in nanometres if known."""
+    """The axes of an array in C order; by axis, voxel size and origin in nanometres if known.
+
+    origin:   of the first voxel
+    problems: what the documents say and is not understood, in words
+    """
 
     axes: tuple[str, ...]
     voxel: dict[str, float] = field(default_factory=dict)
-    origin: dict[str, float] = field(default_factory=dict)  # of the first voxel
+    origin: dict[str, float] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, axis: str, unit: object, size: object, step: float) -> None:
+        """Add what the documents say of an axis, in their unit; step: the first voxel's place."""
+        one, length = nanometres(1, unit), nanometres(size, unit)
+        if axis not in {"z", "y", "x"} or size is None or unit in (None, ""):
+            return
+        if one is None or length is None:
+            told = printable(f"{size} {unit}", 60)
+            self.problems.append(f"the size of a voxel along {axis} is {told}: it is left empty")
+            return
+        self.voxel[axis] = length
+        if abs(step * one) <= _FURTHEST:
+            self.origin[axis] = _tidy(step * one)
+
+    def note_names(self, names: Sequence[object]) -> None:
+        """Note where the axes have names that do not say which is which."""
+        told = {str(name).lower() for name in names if name} - _SAME.keys()
+        if told and not told <= {*self.axes}:
+            shown = printable(", ".join(map(str, names)), 100)
+            taken = ", ".join(self.axes)
+            self.problems.append(f"its axes are called {shown}, and are taken to be {taken}")
 
     def scaled(self, factors: Mapping[str, float]) -> Calibration:
         """Return the calibration of a level that is coarser by these factors."""
         found = {a: nanometres(nm * factors.get(a, 1.0), "nm") for a, nm in self.voxel.items()}
         voxel = {axis: nm for axis, nm in found.items() if nm is not None}
-        return Calibration(self.axes, voxel, dict(self.origin))
+        return Calibration(self.axes, voxel, dict(self.origin), list(self.problems))
 
 
 def axes_of(names: Sequence[object], count: int, where: str) -> tuple[str, ...]:
     """Return the axes of an array of `count` dimensions, in C order.
 
-    names: their names, if the documents have any; names without y and x are ignored, and the usual
+    names: their names, if the documents have any; names without y and x say nothing, and the usual
           order is taken: t, c, z, y, x, of which the first may lack
     Raises SourceError.
     """
@@ -57,58 +84,17 @@ def axes_of(names: Sequence[object], count: int, where: str) -> tuple[str, ...]:
     return _USUAL[-count:]
 
 
-def ome_calibration(
-    scales: dict[str, Any], dataset: dict[str, Any], count: int, where: str
-) -> Calibration:
-    """Return what OME-NGFF (0.1 to 0.5) says of a level: its transformations, then those of all."""
-    listed = _list(scales.get("axes"))
-    axes = axes_of([e.get("name") if isinstance(e, dict) else e for e in listed], count, where)
-    units = [e.get("unit") if isinstance(e, dict) else None for e in listed]
-    inner, shift = _transforms(dataset, count)
-    outer, outer_shift = _transforms(scales, count)
-    found = Calibration(axes)
-    for axis, unit, one, two, step, last in zip(
-        axes, units, inner, outer, shift, outer_shift, strict=False
-    ):
-        size = None if one is None and two is None else (one or 1.0) * (two or 1.0)
-        _add(found, axis, unit, size, step * (two or 1.0) + last)
-    return found
-
-
-def _transforms(holder: dict[str, Any], count: int) -> tuple[list[float | None], list[float]]:
-    """Return the scale and the translation of a list of transformations."""
-    scale: list[float | None] = [None] * count
-    shift = [0.0] * count
-    for each in _list(holder.get("coordinateTransformations")):
-        kind = each.get("type") if isinstance(each, dict) else None
-        values = _list(each.get(kind)) if isinstance(kind, str) else []
-        if len(values) != count:
-            continue
-        if kind == "scale":
-            scale = [positive(value) for value in values]
-        elif kind == "translation":
-            shift = [number(value) or 0.0 for value in values]
-    return scale, shift
-
-
 def array_calibration(array: ZarrArray, where: str, shift: Sequence[object] = ()) -> Calibration:
     """Return what an array says of itself.
 
     shift: the place of its first voxel, in the array's units
     """
     found = Calibration(axes_of(array.axes, len(array.shape), where))
+    found.note_names(array.axes)
     steps = [*shift] + [None] * (len(found.axes) - len(shift))
     for axis, unit, size, step in zip(found.axes, array.units, array.scale, steps, strict=False):
-        _add(found, axis, unit, size, number(step) or 0.0)
+        found.add(axis, unit, size, number(step) or 0.0)
     return found
-
-
-def _add(found: Calibration, axis: str, unit: object, size: object, step: float) -> None:
-    one, length = nanometres(1, unit), nanometres(size, unit)
-    if axis in {"z", "y", "x"} and one is not None and length is not None:
-        found.voxel[axis] = length
-        if abs(step * one) <= 1e12:
-            found.origin[axis] = _tidy(step * one)
 
 
 def make_level(
@@ -168,7 +154,3 @@ def _nm(values: Mapping[str, float]) -> Nanometres:
 
 def _tidy(value: float) -> float:
     return float(f"{value:.12g}")
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []

@@ -17,6 +17,7 @@ from imgcrawl.volumes.metadata.discovery import pictures_below
 from imgcrawl.volumes.metadata.documents import VolumeDocuments
 from imgcrawl.volumes.metadata.n5 import read_n5
 from imgcrawl.volumes.metadata.precomputed import read_info
+from imgcrawl.volumes.metadata.webknossos import webknossos_level
 from imgcrawl.volumes.metadata.zarr import ZarrGroup, read_zarr2, read_zarr3
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ async def read_multiscale(
         if found is None:
             raise await _no_multiscale(get, address)
         if found.kind in {"Zarr v2", "Zarr v3", "N5"} and len(found.levels) == 1:
-            found = await _as_level(get, found) or found
+            found = await _as_level(get, found) or await _in_dataset(get, found) or found
     except RecordMissing as error:
         raise SourceError(f"{address.shown} cannot be read: {error.message}.") from error
     levels = sorted(found.levels, key=lambda level: -prod(level.shape))
@@ -105,6 +106,15 @@ async def _as_level(get: Get, alone: Multiscale) -> Multiscale | None:
         return None  # the array itself is good
     levels = [level for level in (whole.levels if whole else ()) if level.address == alone.address]
     return replace(whole, levels=tuple(levels)) if whole and levels else None
+
+
+async def _in_dataset(get: Get, alone: Multiscale) -> Multiscale | None:
+    """Return an array with what a dataset of WEBKNOSSOS says of it, if it is one of such."""
+    try:
+        level = await webknossos_level(get, alone.levels[0])
+    except (RecordMissing, SourceError):
+        return None  # the array itself is good
+    return None if level is None else replace(alone, levels=(level,))
 
 
 async def _no_multiscale(get: Get, address: VolumeAddress) -> NoMultiscaleError:

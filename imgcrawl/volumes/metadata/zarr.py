@@ -15,10 +15,11 @@ from imgcrawl.microscopy.zarr_documents import (
     v3_array,
 )
 from imgcrawl.records.errors import SourceError
-from imgcrawl.records.volume import Driver, Multiscale, VolumeAddress
+from imgcrawl.records.volume import Driver, Level, Multiscale, VolumeAddress
 from imgcrawl.text.redact import printable
 from imgcrawl.volumes.metadata.address import name_of, within
-from imgcrawl.volumes.metadata.levels import array_calibration, make_level, ome_calibration
+from imgcrawl.volumes.metadata.levels import array_calibration, make_level
+from imgcrawl.volumes.metadata.ome_calibration import ome_calibration
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _MAX_LEVELS = 64
+_VERSIONS = tuple(f"0.{minor}" for minor in range(1, 7))  # of OME-NGFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,8 @@ async def _pyramid(
     found = await asyncio.gather(*(array(str(each["path"])) for each in datasets))
     groups = ["zarr.json"] if driver == "zarr3" else [".zattrs"]
     own = "zarr.json" if driver == "zarr3" else ".zarray"
-    levels = []
+    levels: list[Level] = []
+    problems: list[str] = []
     for dataset, each in zip(datasets, found, strict=True):
         path = str(dataset["path"])
         if each is None:
@@ -111,11 +114,16 @@ async def _pyramid(
             continue
         names = [here.base + name for name in (*groups, f"{path}/{own}")]
         calibration = ome_calibration(scales, dataset, len(each.shape), f"{where}/{path}")
+        problems += calibration.problems
         there, sha256 = within(here.address, path), here.documents.sha256(names)
         levels.append(make_level(path, there, driver, each, calibration=calibration, sha256=sha256))
     if not levels:
         raise SourceError(f"{where} names {len(datasets)} levels, and none of them is there.")
     words = printable(str(version), 10) if isinstance(version, str) else ""
+    if words and not words.startswith(_VERSIONS):
+        problems.append(f"its version {words} is not known here")
+    for problem in dict.fromkeys(problems):
+        logger.warning("%s: %s", where, problem)
     kind = f"OME-Zarr {words}".rstrip()
     return Multiscale(here.address, kind, tuple(levels), is_label or "/labels/" in where)
 
@@ -139,6 +147,8 @@ def _alone(
     """Return a single array as a multiscale of one level."""
     sha256 = here.documents.sha256(here.base + name for name in documents)
     calibration = array_calibration(array, here.address.shown, array.shift)
+    for problem in calibration.problems:
+        logger.warning("%s: %s", here.address.shown, problem)
     name = name_of(here.address)
     return Multiscale(
         here.address,
