@@ -33,20 +33,49 @@ async def files(_request: web.Request, path: str) -> web.Response:
 
 
 class OmeroSite:
-    """One server. `is_idr`: binary access is closed, and download_urls is there."""
+    """One server. `is_idr`: binary access is closed, and download_urls is there.
+
+    A stock one has the settings of omero-web: ``public.get_only`` (other methods are led to the
+    login page) and no ``public.cache.enabled`` (a request without a session's cookie makes one);
+    `sessions` counts them. IDR has its cache.
+    """
 
     def __init__(self, mount: str, *, is_idr: bool) -> None:
         self._mount, self._is_idr = mount, is_idr
+        self.sessions = 0
 
     async def site(self, request: web.Request, path: str) -> web.Response:
         """Answer as OMERO.web does: JSON, a file, or a page with or without status 200."""
+        if path == "_sessions":
+            self.sessions = 0 if request.method == "DELETE" else self.sessions
+            return _json(self.sessions)
+        known = "sessionid" in request.cookies or path == "webclient/login/"
+        if not known and request.method != "GET":
+            return self._to_login()
+        answer = self._answer(request, path)
+        if not known and not self._is_idr:
+            self.sessions += 1
+            answer.set_cookie("sessionid", f"s{self.sessions}", httponly=True)
+        return answer
+
+    def _to_login(self) -> web.Response:
+        login = f"/{self._mount}/webclient/login/?url=%2F{self._mount}%2Fwebgateway%2F"
+        return web.Response(status=302, headers={"Location": login})
+
+    def _answer(self, request: web.Request, path: str) -> web.Response:
         if path.startswith("api/v0/m/"):
             return self._api(request, path.removeprefix("api/v0/m/"))
         if path == "webclient/login/":
             return _page(200, "OMERO.web - Login", LOGIN_BYTES)
         if path == "webclient/api/annotations/":
             return self._annotations(request)
+        if path == "webclient/api/images/":
+            return _tree_images(request)
         if path == "webclient/api/paths_to_object/":
+            if run := int(request.query.get("run", "0")):
+                return _json(
+                    {"paths": [[{"type": "plate", "id": run // 10}]] if run == 701 else []}
+                )
             return _paths_to_object(int(request.query.get("image", "0")))
         match = re.fullmatch(
             r"(?:webgateway/)?(image|imgData|render_image|original_file_paths|"
@@ -70,6 +99,8 @@ class OmeroSite:
         return self._archived(fileset)
 
     def _api(self, request: web.Request, path: str) -> web.Response:
+        if path in {"projects/", "screens/"}:
+            return _list(request, path[:-1], list(world.CONTAINERS[path[:-1]]))
         match = re.fullmatch(r"(\w+)/(\d+)/(?:(\w+)/)?", path)
         if not match:
             return _page(404, "Page not found")
@@ -93,8 +124,14 @@ class OmeroSite:
 
     def _annotations(self, request: web.Request) -> web.Response:
         found: list[dict[str, Any]] = []
-        if (image := int(request.query.get("image", "0"))) in world.IMAGES:
-            found = _map("ImageI", image, world.IMAGES[image].name, world.BULK, _pairs(image))
+        for image in map(int, request.query.getall("image", [])):
+            if image in world.IMAGES and world.IMAGES[image].pairs:
+                name = world.IMAGES[image].name
+                found += _map("ImageI", image, name, world.BULK, _pairs(image))
+        for well in map(int, request.query.getall("well", [])):
+            if well in world.WELLS:
+                pairs = [["Gene", f"gene of {well}"]]
+                found += _map("WellI", well, "", world.BULK, pairs)
         for kind in ("project", "screen"):
             number = int(request.query.get(kind, "0"))
             container = world.CONTAINERS[f"{kind}s"].get(number)
@@ -134,8 +171,7 @@ class OmeroSite:
 
     def _archived(self, fileset: world.OmeroFileset) -> web.Response:
         if self._is_idr:
-            login = f"/{self._mount}/webclient/login/?url=%2F{self._mount}%2Fwebgateway%2F"
-            return web.Response(status=302, headers={"Location": login})
+            return self._to_login()
         if not fileset.downloadable:
             return _page(404, "Not Found")
         name = fileset.client[0].rsplit("/", 1)[-1].replace(" ", "_").replace(",", ".")
@@ -158,6 +194,18 @@ def _list(request: web.Request, kind: str, numbers: list[int]) -> web.Response:
     for record in data:
         record[f"url:{kind[:-1]}"] = f"{origin}/api/v0/m/{kind}/{record['@id']}/"
     return _json({"data": data, "meta": meta})
+
+
+def _tree_images(request: web.Request) -> web.Response:
+    """Answer with the images of a dataset as the webclient's tree has them (tree.py)."""
+    held = world.DATASETS.get(int(request.query.get("id", "0")))
+    start = MAX_LIMIT * (int(request.query.get("page", "1")) - 1)
+    numbers = held.children[start : start + MAX_LIMIT] if held else ()
+    images = [
+        {"id": n, "name": world.IMAGES[n].name, "ownerId": 2, "filesetId": world.IMAGES[n].fileset}
+        for n in numbers
+    ]
+    return _json({"images": images})
 
 
 def _record(kind: str, number: int) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class OmeroImage:
     size: tuple[int, int, int]  # z, y, x
     voxel: tuple[float, str, str] | None = (0.02, "MICROMETER", "µm")
     pairs: tuple[tuple[str, str], ...] = ()
+    series: int = 0
 
 
 def _study(licence: str, owner: str) -> dict[str, str]:
@@ -92,6 +93,7 @@ FILESETS = {
         )
     ),
 }
+_FIELDS = {1: (("Quality", "good"),), 2: (), 3: (("Quality", "poor"),)}
 IMAGES = {
     9846137: OmeroImage(
         "Figure_S3B_FIB-SEM_U2OS_20x20x20nm_xy.tif",
@@ -103,8 +105,14 @@ IMAGES = {
     9846139: OmeroImage("not listed.tif", 3, (1, 60, 80), (80.0, "ANGSTROM", "Å")),
     9846140: OmeroImage("secret.tif", 4, (1, 60, 80), None),
     9846141: OmeroImage("volume", 5, (50, 60, 80)),
-    **{7100 + n: OmeroImage(f"series {n}", 71 + n // 4, (1, 60, 80), None) for n in range(12)},
-    **{8000 + n: OmeroImage(f"field {n}", 80, (1, 60, 80), None) for n in (1, 2, 3)},
+    **{
+        7100 + n: OmeroImage(f"series {n}", 71 + n // 4, (1, 60, 80), None, series=n % 4)
+        for n in range(12)
+    },
+    **{
+        8000 + n: OmeroImage(f"field {n}", 80, (1, 60, 80), None, _FIELDS[n], series=n - 1)
+        for n in (1, 2, 3)
+    },
 }
 CONTAINERS = {
     "projects": PROJECTS,
@@ -144,7 +152,7 @@ def image_json(number: int) -> dict[str, Any]:
         "@type": f"{SCHEMA}Image",
         "@id": number,
         "Name": image.name,
-        "omero:series": 0,
+        "omero:series": image.series,
         "omero:details": {"@type": "TBD#Details", "owner": {"@id": 2}, "group": {"@id": 3}},
         "AcquisitionDate": 1507197219000,
         "Pixels": pixels,

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from imgcrawl.arguments import SpiderArguments, Words
-from imgcrawl.records.items import Expects, Unreadable
-from imgcrawl.sources.omero.api import OmeroAnswerError, OmeroApi
+from imgcrawl.records.errors import SourceError
+from imgcrawl.records.items import Expects
+from imgcrawl.sources.omero.api import OmeroApi
 from imgcrawl.sources.omero.image_items import OmeroImageItems, missing_item
 from imgcrawl.sources.omero.records import KINDS, license_columns, parse_link
 from imgcrawl.sources.omero.tree import OmeroTree, container_columns
@@ -102,18 +103,25 @@ class OmeroSpider(DatasetSpider[OmeroArguments]):
     """The files that images of an OMERO server were imported from, as they were.
 
     API documentation: https://docs.openmicroscopy.org/latest/omero/developers/json-api.html
-    Caveats: several images may share files, and then have one row: that of the first. Where a
-    server hands out no files, nothing rendered is taken in their place.
+    Several images may share files: these have one row, and wells.csv one for each image. Caveat:
+    where a server hands out no files, nothing rendered is taken in their place.
     """
 
     name = "omero"
     arguments: ClassVar[type[OmeroArguments]] = OmeroArguments
     example = "scrapy crawl omero -a image=9846137"
+    # Without its cookie, a server makes a session of its own for every request.
+    custom_settings: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
+        "COOKIES_ENABLED": True,
+        "DOWNLOADER_MIDDLEWARES": {
+            "scrapy.downloadermiddlewares.cookies.CookiesMiddleware": 700,
+        },
+    }
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
         """Yield the files of each image, in the server's order."""
         servers: dict[str, OmeroImageItems] = {}
-        for server, kind, number in self.args.asked(self.settings["IDR_URL"]):
+        async for server, kind, number in self._asked():
             items = servers.setdefault(server, self._items(server))
             answer = await items.api.record(kind, number)
             if answer.missing is not None:
@@ -124,15 +132,28 @@ class OmeroSpider(DatasetSpider[OmeroArguments]):
             licence = license_columns(study).get("copyright_license", "not told")
             yield Expects(note=f"{kind.title()} {number}: the licence is {licence}.")
             record = {**answer.data, "@id": number}
-            async for image_id, where in items.tree.images(kind, record, place):
-                try:
-                    async for item in items.of_image(image_id, where):
-                        yield item
-                except OmeroAnswerError as error:
-                    # One image that the server stumbles over does not stop the others.
-                    yield Unreadable(f"image-{image_id}", str(error))
+            async for batch in items.tree.batches(kind, record, place):
+                async for output in items.of_batch(batch):
+                    yield output
         if unfit := sum(items.unfit for items in servers.values()):
             self.logger.info("%s images are under other licences", f"{unfit:,}")
+
+    async def _asked(self) -> AsyncIterator[tuple[str, str, int]]:
+        """Yield what is asked for, a study by its projects and screens. Raises SourceError."""
+        link = parse_link(self.args.link) if self.args.link else None
+        if link is not None and link.study:
+            named = await OmeroTree(OmeroApi(self, link.server)).named(link.study)
+            if not named:
+                raise SourceError(f"{link.server} has no project or screen called {link.study}.")
+            for kind, number in named:
+                yield link.server, kind, number
+        for server, kind, number in self.args.asked(self.settings["IDR_URL"]):
+            if kind != "run":
+                yield server, kind, number
+            elif plate := await OmeroTree(OmeroApi(self, server)).plate_of_run(number):
+                yield server, "plate", plate
+            else:
+                raise SourceError(f"{server} has no run {number} that is open to everyone.")
 
     def _items(self, server: str) -> OmeroImageItems:
         api = OmeroApi(self, server)

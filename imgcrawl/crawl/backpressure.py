@@ -32,6 +32,7 @@ from imgcrawl.records.items import (
     Missing,
     NotFollowed,
     Read,
+    SharedBy,
     Unreadable,
     Withdrawn,
 )
@@ -196,6 +197,9 @@ class Backpressure:
             case Read():
                 self._sum.read = output if self._shard is None else None
                 self._run.counts.read = output
+            case SharedBy():
+                if self._is_mine(output.record_id):
+                    self._run.images.add(output)
             case NotFollowed():
                 if self._is_mine(output.where):
                     self._run.counts.add_not_followed(output)

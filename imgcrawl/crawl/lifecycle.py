@@ -103,6 +103,7 @@ class RunLifecycle:
     def _tables(self) -> None:
         self.run.out.sweep()  # what is half-done may be what fills the disk
         self.run.records.note_quotas()
+        self.run.images.close()
         self.run.recorder.close()
 
     def _write(self, write: Callable[[], None]) -> bool:

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.crawl.run_records import RunRecords
+from imgcrawl.dataset.image_table import ImageTable
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.dataset.schema import describe_error
 from imgcrawl.dataset.tables import write_all
@@ -57,6 +58,7 @@ class Run:
         # What leaves this machine is in its store before its row is written.
         self.sync = DiskSync(self.out.root) if durable and local and remote is None else None
         self.recorder = LedgerWriter(self.out, self.ledger, self.cannot_write, self.sync)
+        self.images = ImageTable(self.out)
         self.records = RunRecords(self.ledger, self.recorder, self.files, self._disk_full)
         self.in_flight, self.counts = self.records.in_flight, self.records.counts
         self.started = time.monotonic()

@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 from imgcrawl.dataset.changes import CHANGES_COLUMNS
+from imgcrawl.dataset.image_table import COLUMNS as IMAGE_COLUMNS
 from imgcrawl.dataset.record_columns import FIXED_COLUMNS
 from imgcrawl.dataset.tables import CLASSES_COLUMNS, FAILURE_COLUMNS
 from imgcrawl.dataset.typed_rows import write_rows
-from imgcrawl.storage.directory import CHANGES, CLASSES, FAILURES, METADATA
+from imgcrawl.storage.directory import CHANGES, CLASSES, FAILURES, METADATA, WELLS
 from imgcrawl.text.csv_cells import safe_cell
 
 if TYPE_CHECKING:
@@ -59,11 +60,12 @@ _TABLES = (
     _Table(FAILURES, FAILURE_COLUMNS, "record_id", always=True),
     _Table(CLASSES, CLASSES_COLUMNS, "class", always=False),
     _Table(CHANGES, CHANGES_COLUMNS, "record_id", always=False),
+    _Table(WELLS, IMAGE_COLUMNS, "record_id", always=False),
 )
 
 
 def merge_tables(parts: Sequence[MergeInput], target: Path) -> None:
-    """Write metadata.csv, failures.csv and, if a part has one, classes.csv and changes.csv of all.
+    """Write metadata.csv, failures.csv and, if a part has them, the other tables of all parts.
 
     target: the folder they are written to, each as a whole or not at all. ``file_name`` becomes
     relative to it.

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 class BodySink:
     """Takes the body of one answer as it comes. Each method may raise RecordMissing to end it."""
 
-    def begin(self, status: int, headers: Headers) -> None:
-        """Take the headers of a 2xx answer; a request that is tried again begins anew."""
+    def begin(self, status: int, headers: Headers, url: str) -> None:
+        """Take the headers of a 2xx answer; a request that is tried again begins anew.
+
+        url: the address that answered, after redirects
+        """
         raise NotImplementedError
 
     def write(self, data: bytes | bytearray) -> None:

@@ -150,7 +150,7 @@ class HttpHandler(BaseDownloadHandler):
     ) -> Response:
         """Pass the body on as it arrives; the response itself has none."""
         sink: BodySink = request.meta["sink"]
-        sink.begin(answer.status, Headers(answer.raw_headers))
+        sink.begin(answer.status, Headers(answer.raw_headers), request.url)
         while chunk := await _read(answer, limits):
             sink.write(chunk)
             if Downloader.of(self.crawler).stopping:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from time import monotonic
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from imgcrawl.download.bodies import BodySink
+from imgcrawl.download.logins import asks_for_login
 from imgcrawl.pictures.sniff import sniff
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
@@ -39,6 +41,7 @@ class PieceSink(BodySink):
         self._end = end
         self._tell = tell
         self._since = monotonic()
+        self._final_url = part.url
         self._closed = False
 
     def add(self) -> None:
@@ -51,11 +54,12 @@ class PieceSink(BodySink):
         """Stop writing: the part is another's, or is finished."""
         self._closed = True
 
-    def begin(self, status: int, headers: Headers) -> None:
+    def begin(self, status: int, headers: Headers, url: str) -> None:
         """Take the headers. Raises RecordMissing if the body is not the range asked for."""
         if self._closed:
             raise RecordMissing(Outcome.INTERRUPTED, "nobody waits for it any more")
         self.at = self.start
+        self._final_url = url
         self._since = monotonic()
         validator = _validator(headers)
         part = self._part
@@ -103,6 +107,10 @@ class PieceSink(BodySink):
             raise RecordMissing(Outcome.TRUNCATED, "less came than was asked for", 206)
 
     def _refuse_page(self, head: bytes) -> None:
+        if asks_for_login(self._part.url, self._final_url, head):
+            host = urlsplit(self._final_url).hostname
+            words = f"{host} asks for a login: this is not open to everyone"
+            raise RecordMissing(Outcome.FORBIDDEN, words, 200)
         kind = sniff(head)
         name = re.split(r"[?#]", self._part.url)[0].lower()
         if kind.what.startswith(("an HTML", "HTML")) and not name.endswith(_TEXTS):

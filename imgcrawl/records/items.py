@@ -159,6 +159,18 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedBy:
+    """One of the images that share the files of a record: a row of wells.csv.
+
+    record_id: the record, or what the ids of its records begin with where they are several files
+    columns:   image_id, plate, well, field, and what is known of this image alone
+    """
+
+    record_id: str
+    columns: Metadata
+
+
+@dataclass(frozen=True, slots=True)
 class NotFollowed:
     """A page of a source that may lead to more records and is not read; it is counted and named.
 
@@ -287,7 +299,16 @@ class VolumeItem(Item):
 
 
 SpiderOutput: TypeAlias = (
-    Item | Bookmark | Expects | Document | Unreadable | NotFollowed | Withdrawn | Read | Quota
+    Item
+    | Bookmark
+    | Expects
+    | Document
+    | Unreadable
+    | NotFollowed
+    | SharedBy
+    | Withdrawn
+    | Read
+    | Quota
 )
 
 KINDS: dict[str, type[Item]] = {cls.kind: cls for cls in (ImageItem, FileItem, VolumeItem)}

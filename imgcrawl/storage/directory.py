@@ -26,6 +26,7 @@ CHANGES = "changes.csv"
 CLASSES = "classes.csv"
 DUPLICATES = "duplicates.csv"
 LINKROT = "linkrot.csv"
+WELLS = "wells.csv"
 VERIFY = "verify.csv"
 LOG = "crawl.log"  # of a crawl of a plan, and OLD_LOG of the one before
 OLD_LOG = "crawl.log.1"
@@ -43,6 +44,7 @@ _IN_PLACE = (
 )
 _FOLDERS = frozenset({PARTIAL, PARTS, ARCHIVES})
 _FILES = {METADATA, FAILURES, LEDGER, SUMMARY, ATTRIBUTION, CHANGES, CLASSES, DUPLICATES, LINKROT}
+_FILES |= {WELLS}
 OWN_FILES = frozenset(_FILES | {VERIFY, SUMS, LOG, OLD_LOG})
 
 

@@ -62,7 +62,7 @@ class Server:
         total = f"bytes {start}-{end - 1}/{len(self.data)}"
         headers = Headers({"Content-Range": total, "ETag": self.etag})
         sink = request.meta["sink"]
-        sink.begin(206, headers)
+        sink.begin(206, headers, "http://a.example/x")
         for at in range(start, end, 300):
             if self.left is not None:
                 self.left -= 300
@@ -198,10 +198,10 @@ def test_what_comes_a_second_time_does_not_change_what_is_there(tmp_path: Path) 
     part = PartialFile.opened(tmp_path / "x.part", URL)
     headers = Headers({"Content-Range": f"bytes 0-{PIECE - 1}/50000", "ETag": '"1"'})
     sink = piece_sink.PieceSink(part, 0, PIECE, lambda _: None)
-    sink.begin(206, headers)
+    sink.begin(206, headers, "http://a.example/x")
     sink.write(DATA[:2000])  # a stretch of it is added, and the connection is lost
     assert part.prefix == 2000
-    sink.begin(206, headers)
+    sink.begin(206, headers, "http://a.example/x")
     again = bytes(2000) + DATA[2000:PIECE]
     for at in range(0, PIECE, 300):
         sink.write(again[at : at + 300])

@@ -11,6 +11,7 @@ import pytest
 from replicas import omero_world as world
 from spiders.omero import OmeroSpider
 from tests.conftest import refusal
+from tests.replicas.client import ask
 
 if TYPE_CHECKING:
     from replicas.process import ReplicaProcess
@@ -74,8 +75,6 @@ def test_an_image_of_idr_with_all_that_is_known_of_it(
 def test_addresses_are_percent_encoded_and_lead_to_the_files(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:
-    from tests.replicas.client import ask
-
     ended = crawl("omero", image="9846138,9846139", screen="7")
     found = addresses(ended)
     assert found[PELVIC].endswith("/m4%20pelvic%20%2820x%20%232%29%20100%25.ome.tif")
@@ -91,17 +90,27 @@ def test_addresses_are_percent_encoded_and_lead_to_the_files(
 def test_a_dataset_is_paged_and_files_that_images_share_are_one_record(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:
+    ask(f"{replica.url}/omero/_sessions", method="DELETE")
     ended = crawl("omero", dataset="71", server=f"{replica.url}/omero")
     found = addresses(ended)
     assert found.keys() == LIFS
     assert all(f"{replica.url}/omero/webgateway/archived_files" in url for url in found.values())
     paths = replica.log()["paths"]
     assert paths["/omero/api/v0/m/datasets/71/images/"] == 3  # 12 images, 5 a page
-    assert len([path for path in paths if "original_file_paths" in path]) == 12
+    # Which files are shared is told for a page of images at once.
+    assert len([path for path in paths if "original_file_paths" in path]) == 3
     assert len([path for path in paths if "archived_files" in path]) == 3
     # A server without IDR's list of files is asked for it once.
     assert len([path for path in paths if "download_urls" in path]) == 1
+    # A stock server takes no HEAD, and makes a session for each request without a cookie.
+    assert json.loads(ask(f"{replica.url}/omero/_sessions")[2]) == 1
     row = columns(ended)["fileset-73.zip"]
+    assert "image_id" not in row
+    wells = ended.out.rows("wells.csv")
+    assert len(wells) == 12
+    assert {w["record_id"] for w in wells if w["image_id"] in {"7100", "7103"}} == {
+        "fileset-71/one.lif"
+    }
     assert (row["project"], row["project_id"]) == ("lifs/experimentA", 7)
     # Screen 7 has a licence, project 7 has none.
     assert "copyright_license" not in row
@@ -140,7 +149,7 @@ def test_a_stock_server_says_404_of_what_nobody_may_have(
     ended = crawl("omero", image="9846140,9846141", server=f"{replica.url}/omero/")
     assert addresses(ended).keys() == {"fileset-5/.zattrs"}
     reason, words = refusals(ended)["fileset-4/secret.tif"]
-    assert (reason, "HTTP 404" in words, "login" in words) == ("forbidden", True, True)
+    assert (reason, "HTTP 404" in words, "login" in words) == ("not_found", True, True)
 
 
 @pytest.mark.parametrize("asked", [{"screen": 7}, {"plate": 70}, {"well": 701}, {"image": 8003}])
@@ -152,7 +161,24 @@ def test_screens_plates_wells_and_their_images(
     row = columns(ended)["fileset-80/#1_plate.xml"]
     assert (row["screen"], row["screen_id"]) == ("idr0001-graml-sysgro/screenA", 7)
     assert (row["plate"], row["plate_id"]) == ("JL_120731_S6A", 70)
-    assert row["well"] == ("B12" if {"well", "image"} & asked.keys() else "A1")
+    # Several wells have these files: no row of a file is that of one of them.
+    assert not {"well", "image_id", "annotation_Gene", "annotation_Quality"} & row.keys()
+    wells = {w["image_id"]: w for w in ended.out.rows("wells.csv")}
+    assert set(wells) == (
+        {"8003"} if {"well", "image"} & asked.keys() else {"8001", "8002", "8003"}
+    )
+    told = wells["8003"]
+    assert (told["record_id"], told["plate"], told["well"]) == (
+        "fileset-80",
+        "JL_120731_S6A",
+        "B12",
+    )
+    assert told["annotation_Quality"] == "poor"
+    if len(wells) > 1:
+        assert [wells[str(n)]["field"] for n in (8001, 8002, 8003)] == ["1", "2", "1"]
+        assert (wells["8001"]["well"], wells["8002"]["annotation_Gene"]) == ("A1", "gene of 700")
+        paths = replica.log()["paths"]
+        assert sum(n for path, n in paths.items() if "original_file_paths" in path) == 2
     assert row["copyright_license"] == "CC BY-NC 4.0"
 
 
@@ -163,6 +189,8 @@ def test_screens_plates_wells_and_their_images(
         ("webclient/?show=image-9846138", {PELVIC}),
         ("webclient/?show=image-9846137%7Cimage-9846138", {XY, PELVIC}),
         ("webclient/?show=dataset-10740|well-700", {XY, PELVIC, *PLATE}),
+        ("webclient/?show=run-701", PLATE),
+        ("study/idr0001/", PLATE),
     ],
 )
 def test_pasted_links(link: str, found: set[str], crawl: Crawler, replica: ReplicaProcess) -> None:
@@ -200,7 +228,7 @@ def test_what_is_forbidden_is_asked_for_again_and_never_taken_for_stored(
     replica.reset()
     ended = crawl("omero", image="9846140", server=f"{replica.url}/omero", retry="all")
     assert addresses(ended).keys() == {XY}
-    assert refusals(ended)["fileset-4/secret.tif"][0] == "forbidden"
+    assert refusals(ended)["fileset-4/secret.tif"][0] == "not_found"
     assert replica.log()["paths"]["/omero/webgateway/archived_files/download/9846140/"] == 1
     assert not [row for row in ended.out.rows() if row["record_id"] == "fileset-4/secret.tif"]
 
@@ -231,11 +259,11 @@ def test_an_image_that_the_server_stumbles_over_does_not_stop_the_others(
 def test_another_image_of_a_fileset_leads_to_its_files(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:
-    replica.faults([{"match": "/m/images/8001/", "kind": "status", "status": 500}])
+    replica.faults([{"match": "original_file_paths/8001/", "kind": "status", "status": 500}])
     ended = crawl("omero", screen="7", settings={"RETRY_TIMES": 1})
     assert addresses(ended).keys() == PLATE
     assert refusals(ended).keys() == {"image-8001"}
-    assert columns(ended)["fileset-80/#1_plate.xml"]["image_id"] == 8002
+    assert {w["image_id"] for w in ended.out.rows("wells.csv")} == {"8002", "8003"}
 
 
 def test_a_list_that_is_refused_ends_the_run(crawl: Crawler, replica: ReplicaProcess) -> None:

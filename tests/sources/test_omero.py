@@ -19,12 +19,12 @@ from imgcrawl.sources.omero.records import (
     image_columns,
     license_columns,
     license_fits,
+    on_path,
     parse_link,
     read_annotations,
     to_nm,
     well_images,
     well_name,
-    well_of_path,
 )
 
 IDR = "https://idr.openmicroscopy.org/"
@@ -43,6 +43,7 @@ FTP = "https://ftp.ebi.ac.uk/pub/databases/IDR/"
             [("screen", 7), ("plate", 8)],
         ),
         (f"{IDR}webclient/userdata/?show=project-301", IDR, [("project", 301)]),
+        (f"{IDR}webclient/?show=run-5", IDR, [("run", 5)]),
         (f"{IDR}iviewer/?images=1,2&dataset=5", IDR, [("image", 1), ("image", 2)]),
         (f"{IDR}iviewer/?dataset=5", IDR, [("dataset", 5)]),
         (f"{IDR}api/v0/m/screens/7/?x=1", IDR, [("screen", 7)]),
@@ -60,11 +61,23 @@ def test_links(link: str, server: str, shown: list[tuple[str, int]]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("link", "study"),
+    [
+        (f"{IDR}study/idr0086/", "idr0086"),
+        (f"{IDR}search/?query=Name:idr0018-neff", "idr0018-neff"),
+        (f"{IDR}search?query=name%3A%20Graml%20et%20al", "Graml et al"),
+    ],
+)
+def test_links_to_a_study(link: str, study: str) -> None:
+    assert (parse_link(link).server, parse_link(link).study) == (IDR, study)
+
+
+@pytest.mark.parametrize(
     "link",
     [
         *("", "9846137", "ftp://h.example/webclient/?show=image-1", f"{IDR}webclient/"),
         *(
-            f"{IDR}search/?query=x",
+            f"{IDR}search/?query=Gene:x",
             f"{IDR}webclient/?show=tag-1",
             "https:///webclient/?show=image-1",
         ),
@@ -138,14 +151,14 @@ def test_an_image_without_its_optional_keys() -> None:
 
 def test_wells() -> None:
     samples: list[Any] = [{"Image": {"@id": 5}}, {"Image": None}, {}, "junk", {"Image": {"@id": 6}}]
-    assert well_images({"WellSamples": samples}) == [5, 6]
+    assert [image["@id"] for image in well_images({"WellSamples": samples})] == [5, 6]
     assert well_images({}) == []
     assert [well_name({"Row": r, "Column": 11}) for r in (0, 25, 26)] == ["A12", "Z12", "AA12"]
     assert well_name({"Row": 1}) is None
     path = [{"type": "screen", "id": 7}, {"type": "well", "id": 700}, {"type": "image", "id": 1}]
-    assert well_of_path({"paths": [path]}) == 700
+    assert on_path({"paths": [path]}, "well") == 700
     nothing: list[Any] = [None, {}, {"paths": [[]]}, {"paths": 1}]
-    assert [well_of_path(answer) for answer in nothing] == [0, 0, 0, 0]
+    assert [on_path(answer, "well") for answer in nothing] == [0, 0, 0, 0]
 
 
 ANNOTATIONS = {

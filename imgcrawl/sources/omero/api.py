@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from imgcrawl.download.file_headers import file_name
-from imgcrawl.records.errors import NoAnswerError, SourceError
+from imgcrawl.records.errors import SourceError
 from imgcrawl.records.items import Missing
 from imgcrawl.records.outcomes import Outcome, of_status
 from imgcrawl.sources.omero.records import Pair, read_annotations
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from imgcrawl.sources.fetcher import Fetcher
 
+ANNOTATED = 50  # images and wells whose annotations are asked for at once
 PAGE = 500  # records asked for; a server that allows fewer gives fewer, and does not say so
 
 
@@ -107,6 +107,20 @@ class OmeroApi:
         answer = await self.ask(f"webclient/api/annotations/?type=map&{kind}={number}")
         return read_annotations(answer.data, kind, number, name)
 
+    async def pairs_of(
+        self, images: list[int], wells: list[int]
+    ) -> dict[tuple[str, int], list[Pair]]:
+        """Return the key-value pairs of images and wells, by kind and id, asked for at once."""
+        found: dict[tuple[str, int], list[Pair]] = {}
+        asked = [("image", number) for number in images] + [("well", number) for number in wells]
+        for start in range(0, len(asked), ANNOTATED):
+            some = asked[start : start + ANNOTATED]
+            query = "&".join(f"{kind}={number}" for kind, number in some)
+            answer = await self.ask(f"webclient/api/annotations/?type=map&{query}")
+            for kind, number in some:
+                found[kind, number] = read_annotations(answer.data, kind, number)
+        return found
+
     async def download_urls(self, image_id: int) -> Any:
         """Return IDR's own list of an image's files; requested once if the server has none."""
         if self._has_download_urls is False:
@@ -121,23 +135,6 @@ class OmeroApi:
     def archived_url(self, image_id: int) -> str:
         """Return where stock OMERO hands out an image's files: one as it is, several as a zip."""
         return f"{self.server}webgateway/archived_files/download/{image_id}/"
-
-    async def archived(self, image_id: int) -> str | Missing:
-        """Return the name of the file at `archived_url`, empty if it has none, or the refusal."""
-        url = self.archived_url(image_id)
-        # Only asked for, not fetched: a page to log in would come in place of the file.
-        try:
-            response = await self._fetcher.fetch(url, method="HEAD")
-        except NoAnswerError as error:
-            return Missing.of(error.reason, url)
-        if response.status == 405:
-            return ""  # the server has no HEAD; the file itself will tell
-        if refused := self._refusal(response, url, {404: Outcome.FORBIDDEN}):
-            return refused
-        disposition = (response.headers.get("Content-Disposition") or b"").decode(
-            "utf-8", "replace"
-        )
-        return file_name(disposition)
 
     def _refusal(
         self, response: Response, url: str, meanings: dict[int, Outcome]

@@ -29,10 +29,15 @@ _PATHS = (
 
 @dataclass(frozen=True, slots=True)
 class OmeroLink:
-    """What a link of OMERO.web shows: pairs of a kind and an id, on which server."""
+    """What a link of OMERO.web shows: pairs of a kind and an id, on which server.
+
+    A run of a plate (``run``) is one of its acquisitions. study: how the names of the projects and
+    screens begin that are shown, where the link names a study and no object.
+    """
 
     server: str
     shown: tuple[tuple[str, int], ...]
+    study: str = ""
 
 
 def parse_link(link: str) -> OmeroLink:
@@ -41,8 +46,11 @@ def parse_link(link: str) -> OmeroLink:
     ``img_detail/9846137/?dataset=10740`` is the image: the dataset is where it was opened from.
     """
     parts = urlsplit(link.strip())
+    is_web = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    if is_web and (study := _study(parts.path, parts.query)):
+        return OmeroLink(f"{parts.scheme}://{parts.netloc}{study[0]}/", (), study[1])
     mounted = re.match(rf"(.*?)/(?:{_APPS})(?:/|$)", parts.path)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not mounted:
+    if not is_web or not mounted:
         raise ValueError(
             f"{link} is no link of OMERO.web, such as https://HOST/webclient/?show=..."
         )
@@ -50,6 +58,20 @@ def parse_link(link: str) -> OmeroLink:
     if not shown:
         raise ValueError(f"{link} shows no {', '.join(KINDS[:-1])} or {KINDS[-1]}")
     return OmeroLink(f"{parts.scheme}://{parts.netloc}{mounted[1]}/", shown)
+
+
+def _study(path: str, query: str) -> tuple[str, str] | None:
+    """Return where OMERO.web is mounted and the name of a study, of a link of IDR to one.
+
+    ``/study/idr0086/`` and ``/search/?query=Name:idr0086``, as IDR's idr-gallery makes them.
+    """
+    if match := re.match(r"(.*?)/study/([\w-]+)/?$", path):
+        return match[1], match[2]
+    words = (parse_qs(query).get("query") or [""])[0]
+    searched = re.match(r"(.*?)/search/?$", path)
+    if searched and (match := re.fullmatch(r"\s*name:\s*(\S.*?)\s*", words, re.IGNORECASE)):
+        return searched[1], match[1]
+    return None
 
 
 def _shown(path: str, query: str) -> Iterator[tuple[str, int]]:
@@ -60,7 +82,7 @@ def _shown(path: str, query: str) -> Iterator[tuple[str, int]]:
             return
     asked = parse_qs(query)
     for kind, number in re.findall(r"([a-z]+)-(\d+)", "|".join(asked.get("show", ()))):
-        if kind in KINDS:
+        if kind in KINDS or kind == "run":
             yield kind, int(number)
     if path.startswith("/iviewer"):
         # images=1,2 is what is open; a dataset beside it is where from.
@@ -179,13 +201,12 @@ def _moment(milliseconds: Any) -> str | None:
 # --- wells ---
 
 
-def well_images(record: dict[str, Any]) -> list[int]:
-    """Return the ids of the images of a well, field by field."""
+def well_images(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the images of a well, field by field."""
     samples = record.get("WellSamples")
     samples = samples if isinstance(samples, list) else []
     images = [sample.get("Image") for sample in samples if isinstance(sample, dict)]
-    ids = [image.get("@id") for image in images if isinstance(image, dict)]
-    return [number for number in ids if isinstance(number, int)]
+    return [i for i in images if isinstance(i, dict) and isinstance(i.get("@id"), int)]
 
 
 def well_name(record: dict[str, Any]) -> str | None:
@@ -200,12 +221,12 @@ def well_name(record: dict[str, Any]) -> str | None:
     return f"{letters}{column + 1}"
 
 
-def well_of_path(answer: Any) -> int:
-    """Return the id of the well on the way to an image (``paths_to_object``), or 0."""
+def on_path(answer: Any, kind: str) -> int:
+    """Return the id of the object of a kind on the way to another (``paths_to_object``), or 0."""
     paths = answer.get("paths") if isinstance(answer, dict) else None
     for path in paths if isinstance(paths, list) else ():
         for step in path if isinstance(path, list) else ():
-            if isinstance(step, dict) and step.get("type") == "well":
+            if isinstance(step, dict) and step.get("type") == kind:
                 number = step.get("id")
                 return number if isinstance(number, int) else 0
     return 0

@@ -157,7 +157,7 @@ class ReadErrors:
 class _NullSink(BodySink):
     """Takes a body of any length and keeps none of it."""
 
-    def begin(self, status: int, headers: Headers) -> None:
+    def begin(self, status: int, headers: Headers, url: str) -> None:
         self._taken = 0
 
     def write(self, data: bytes | bytearray) -> None:
