@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from scrapy.pipelines.files import FilesPipeline as ScrapyFilesPipeline
 
 from imgcrawl.crawl.lifecycle import require_dataset, run_of
+from imgcrawl.download.content_coding import undo_coding
 from imgcrawl.download.partial_file import PartialFile
 from imgcrawl.download.ranged import LargeFile
 from imgcrawl.download.schemes import require_http
@@ -102,6 +103,9 @@ class FilesPipeline(ScrapyFilesPipeline):
         try:
             sha256 = await file.fetch()
             await asyncio.to_thread(part.finish)
+            decoded = await asyncio.to_thread(undo_coding, part.path, file.coding, item.path)
+            if decoded is not None:
+                sha256, item.metadata["content_encoding"] = decoded, file.coding
             facts = await asyncio.to_thread(_checked, part.path, item)
         except RecordMissing as error:
             if part.validator and error.outcome.retryable:

@@ -8,6 +8,7 @@ omits one slice that exists (seen on one of EBI's backends, October 2026).
 from __future__ import annotations
 
 import html
+import re
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -106,15 +107,27 @@ def _slice(name: str) -> bytes:
     )
 
 
+# As EPU writes movies: a folder a grid square below that of the set (of EMPIAR-10943).
+_SQUARES = {
+    "": {"data/": "-"},
+    "data/": {"Movies/": "-", "notes.txt": "1K"},
+    "data/Movies/": {"Case1/": "-"},
+    "data/Movies/Case1/": {"GridSquare_1/": "-", "GridSquare_2/": "-"},
+    "data/Movies/Case1/GridSquare_1/": {"a_001.tif": "27K", "a_002.tif": "27K"},
+    "data/Movies/Case1/GridSquare_2/": {"b_001.tif": "27K"},
+}
+
+
 async def ebi(request: web.Request, path: str) -> web.StreamResponse:
-    """Answer ``empiar/world_availability/11759/...`` and ``api/entry/EMPIAR-11759/``."""
+    """Answer ``empiar/world_availability/ENTRY/...`` and ``api/entry/EMPIAR-ENTRY/``."""
     if path.startswith("api/entry/"):
         return _api(path.removeprefix("api/entry/").strip("/"))
-    root = "empiar/world_availability/11759/"
-    if not path.startswith(root):
+    match = re.match(r"empiar/world_availability/(11759|10943)/", path)
+    if not match:
         return web.Response(status=404, text="<h1>404</h1>", content_type="text/html")
+    root = match[0]
     rest = path.removeprefix(root)
-    tree = _tree()
+    tree = _tree() if match[1] == "11759" else _SQUARES
     if rest in tree:
         here = f"/ebi/{root}{rest}".rstrip("/")
         shown = {n: s for n, s in tree[rest].items() if n != slice_name(OMITTED)}
@@ -129,8 +142,34 @@ async def ebi(request: web.Request, path: str) -> web.StreamResponse:
     return web.Response(status=404, text="<h1>404</h1>", content_type="text/html")
 
 
+_MOVIES = {
+    "title": "Movies of three grid squares",
+    "entry_doi": "10.6019/EMPIAR-10943",
+    "experiment_type": "EMDB",
+    "dataset_size": "1 GB",
+    "authors": [],
+    "imagesets": {  # one, and no list
+        "name": "Movies",
+        "directory": "data/Movies/Case1",
+        "category": "micrographs - multiframe",
+        "header_format": "TIFF",
+        "data_format": "TIFF",
+        "num_images_or_tilt_series": 3,
+        "frames_per_image": 40,
+        "voxel_type": "UNSIGNED 32 BIT INTEGER",
+        "image_width": "96",
+        "image_height": "72",
+        "pixel_width": 6.5,
+        "pixel_height": 6.5,
+        "details": "",
+    },
+}
+
+
 def _api(entry: str) -> web.Response:
     """Answer with the record of an entry: sides are text, pixels in ångström, no slice omitted."""
+    if entry in {"EMPIAR-10943", "10943"}:
+        return web.json_response({"EMPIAR-10943": _MOVIES})
     if entry not in {"EMPIAR-11759", "11759"}:
         return web.json_response({"detail": "Not found."}, status=404)
     imageset = {

@@ -65,22 +65,27 @@ class EmpiarSpider(PageSpider[EmpiarArguments]):
 
     async def found(self) -> AsyncIterator[FoundLink | Unreadable | NotFollowed]:
         """Yield the links of the index, and those that it should have by the record."""
-        names: dict[str, list[str]] = {i.directory: [] for i in self._record.imagesets}
+        listed: dict[str, list[str]] = {i.directory: [] for i in self._record.imagesets}
         async for found in super().found():
             if isinstance(found, FoundLink):
-                names.get(self._directory(found.link.url), []).append(found.link.url)
+                for imageset in self._record.imagesets_of(self._directory(found.link.url))[:1]:
+                    path = self._path(found.link.url)
+                    listed[imageset.directory].append(path.removeprefix(f"{imageset.directory}/"))
             yield found
-        for imageset in self._record.imagesets:
-            listed = [unquote(url.rpartition("/")[2]) for url in names[imageset.directory]]
-            missing, unknown = missing_names(listed, imageset.count)
-            base = self._root.removesuffix("data/") + f"{imageset.directory}/"
+        for directory, names in listed.items():
+            sets = [i for i in self._record.imagesets if i.directory == directory]
+            if not all(imageset.counts_files for imageset in sets):
+                continue
+            count = sum(imageset.count for imageset in sets)
+            missing, unknown = missing_names(names, count)
+            base = self._root.removesuffix("data/") + f"{quote(directory)}/"
             for name in missing:
                 self.logger.warning("%s is not in the index, but must be there: asking", name)
                 yield FoundLink(PageLink(base + quote(name)), base)
             if unknown:
                 yield Unreadable(
                     base,
-                    f"the record says {imageset.count:,} images, the index has {unknown:,} fewer, "
+                    f"the record says {count:,} images, the index has {unknown:,} fewer, "
                     "and their names cannot be told",
                 )
 
@@ -91,6 +96,9 @@ class EmpiarSpider(PageSpider[EmpiarArguments]):
 
     def _directory(self, url: str) -> str:
         """Return the directory of a file as the record names it: ``data``, ``data/sub``."""
-        path = unquote(urlsplit(url).path)
+        return self._path(url).rpartition("/")[0]
+
+    def _path(self, url: str) -> str:
+        """Return the path of a file below its entry: ``data/sub/x.tif``."""
         root = unquote(urlsplit(self._root).path).removesuffix("data/")
-        return path.removeprefix(root).rpartition("/")[0]
+        return unquote(urlsplit(url).path).removeprefix(root)

@@ -42,6 +42,7 @@ class PieceSink(BodySink):
         self._tell = tell
         self._since = monotonic()
         self._final_url = part.url
+        self.coding = ""  # Content-Encoding of the answer
         self._closed = False
 
     def add(self) -> None:
@@ -60,6 +61,7 @@ class PieceSink(BodySink):
             raise RecordMissing(Outcome.INTERRUPTED, "nobody waits for it any more")
         self.at = self.start
         self._final_url = url
+        self.coding = (headers.get("Content-Encoding") or b"").decode("latin-1")
         self._since = monotonic()
         validator = _validator(headers)
         part = self._part

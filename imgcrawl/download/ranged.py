@@ -56,6 +56,7 @@ class LargeFile:
         self._sinks: set[PieceSink] = set()
         self.tries = 0
         self.final_url = part.url
+        self.coding = ""  # Content-Encoding of the last answer: what it says of the whole
         self.digest = hashlib.sha256()
         self._hashed = 0
         self._damaged = 0  # bytes of an earlier run that are not what it had written
@@ -159,6 +160,7 @@ class LargeFile:
             if not part.size:
                 raise RecordMissing(Outcome.EMPTY, "it has no bytes", 200, self.tries)
         sink.add()
+        self.coding = sink.coding
         self._sinks.discard(sink)
 
     def _tell(self, received: int) -> None:

@@ -12,39 +12,54 @@ from imgcrawl.records.errors import SourceError
 
 _MAX_NAME = 255  # characters of a file name; what is longer is none
 _MAX_GAPS = 100_000  # names derived from gaps; an entry may say any number
+# The voxel types of EMPIAR's schema (empiar.xsd, T1 to T9) that a file can have as they are; files
+# have bits and half bytes (BIT, 4 BIT INTEGER) in whole bytes, or in their own way.
 _DTYPES = {
     "UNSIGNED BYTE": "uint8",
     "SIGNED BYTE": "int8",
     "UNSIGNED 16 BIT INTEGER": "uint16",
     "SIGNED 16 BIT INTEGER": "int16",
+    "UNSIGNED 32 BIT INTEGER": "uint32",
+    "SIGNED 32 BIT INTEGER": "int32",
     "32 BIT FLOAT": "float32",
 }
+# Of these a file holds many: their number is not that of the files.
+_STACKED = re.compile(r"particle|class average|stack", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Imageset:
-    """A directory of images, as the record describes it.
+    """A directory of images and those below it, as the record describes them.
 
+    count:    images, of which a file may hold many (`counts_files`)
     pixel_nm: (x, y); the record has angstrom
     """
 
     name: str
     directory: str  # "data", "data/sub"
     count: int
+    category: str
     format: str
-    dtype: str
+    voxel_type: str  # the record's words
     width: int | None
     height: int | None
     pixel_nm: tuple[float | None, float | None]
     details: str
 
+    @property
+    def counts_files(self) -> bool:
+        """Whether there are as many files as images, or more."""
+        return not _STACKED.search(self.category)
+
     def columns(self) -> dict[str, Any]:
         """Return the columns of a file of this set, by what the record says."""
+        dtype = _DTYPES.get(self.voxel_type.upper())
         x, y = self.pixel_nm
         columns = {
             "imageset": self.name,
             "imageset_format": self.format,
-            "dtype": self.dtype,
+            "dtype": dtype,
+            "voxel_type": None if dtype else self.voxel_type,
             "size_x": self.width,
             "size_y": self.height,
             "voxel_x_nm": x,
@@ -71,8 +86,18 @@ class EmpiarEntry:
         count = sum(imageset.count for imageset in self.imagesets)
         return f"{self.title} ({self.doi}): {count:,} images in the record, {self.size}."
 
+    def imagesets_of(self, directory: str) -> list[Imageset]:
+        """Return the sets of the nearest directory that is this one, or above it."""
+        above = f"{directory}/"
+        holding = [each for each in self.imagesets if above.startswith(f"{each.directory}/")]
+        nearest = max((each.directory for each in holding), key=len, default=None)
+        return [each for each in holding if each.directory == nearest]
+
     def columns(self, directory: str) -> dict[str, Any]:
-        """Return the columns of a file in a directory, by what the record says of both."""
+        """Return the columns of a file in a directory, by what the record says of both.
+
+        Where several sets share a directory, what they agree on.
+        """
         columns = {
             "title": self.title,
             "doi": self.doi,
@@ -80,8 +105,11 @@ class EmpiarEntry:
             "license": "CC0",
             "experiment": self.experiment,
         }
-        imageset = next((each for each in self.imagesets if each.directory == directory), None)
-        return columns | (imageset.columns() if imageset else {})
+        told = [each.columns() for each in self.imagesets_of(directory)]
+        agreed = (
+            {k: v for k, v in told[0].items() if all(t.get(k) == v for t in told)} if told else {}
+        )
+        return columns | agreed
 
 
 def parse_entry(answer: Any, number: str) -> EmpiarEntry:
@@ -106,14 +134,17 @@ def parse_entry(answer: Any, number: str) -> EmpiarEntry:
 
 
 def _listed(record: dict[str, Any], name: str) -> list[Any]:
+    """Return a list of the record; one object is a list of one."""
     found = record.get(name)
+    if isinstance(found, dict):
+        return [found]
     return found if isinstance(found, list) else []
 
 
 def missing_names(listed: list[str], count: int) -> tuple[list[str], int]:
     """Return the names that an index leaves out of a numbered series, and how many stay unknown.
 
-    listed: the names of a directory; those of its most frequent extension are taken for the images
+    listed: paths below a directory; those of the most frequent extension are taken for the images
     count:  how many there should be. Names are derived from the gaps in their numbers alone.
     """
     extensions = Counter(name.rpartition(".")[2].lower() for name in listed)
@@ -126,7 +157,7 @@ def missing_names(listed: list[str], count: int) -> tuple[list[str], int]:
         return [], 0
     series: defaultdict[tuple[str, str, int], set[int]] = defaultdict(set)
     for name in images:
-        if len(name) > _MAX_NAME:
+        if len(name.rpartition("/")[2]) > _MAX_NAME:
             continue
         if match := re.fullmatch(r"(.*?)(\d+)(\D*\.\w+)", name, re.ASCII):
             series[match[1], match[3], len(match[2])].add(int(match[2]))
@@ -142,13 +173,13 @@ def missing_names(listed: list[str], count: int) -> tuple[list[str], int]:
 
 
 def _imageset(record: dict[str, Any]) -> Imageset:
-    voxel = str(record.get("voxel_type") or "").upper()
     return Imageset(
         str(record.get("name") or ""),
-        str(record.get("directory") or "data").strip("/"),
+        str(record.get("directory") or "data").strip(" /"),
         _int(record.get("num_images_or_tilt_series")) or 0,
+        str(record.get("category") or ""),
         str(record.get("data_format") or ""),
-        _DTYPES.get(voxel, voxel.lower()),
+        str(record.get("voxel_type") or "").strip().lower(),
         _int(record.get("image_width")),
         _int(record.get("image_height")),
         (_nm(record.get("pixel_width")), _nm(record.get("pixel_height"))),

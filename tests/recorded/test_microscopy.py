@@ -42,8 +42,9 @@ def test_the_record_of_an_entry() -> None:
             name="Developing retina in zebrafish 55 hpf larval eye.",
             directory="data",
             count=16,
+            category="reconstructed volumes",
             format="DM3",
-            dtype="uint8",
+            voxel_type="unsigned byte",
             width=5628,  # text in the record
             height=5632,
             pixel_nm=(8.0, 8.0),  # 80 angstrom in the record

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
-from replicas import indexes, paged
+from replicas import indexes, odd_links, paged
 from replicas.mirror import EPFL_FILES, OMITTED, SLICES, slice_name
 from spiders.static_page import StaticPageSpider
 from tests.conftest import refusal, scrapy
@@ -138,6 +139,19 @@ def test_a_record_page_of_a_repository(crawl: Crawler, replica: ReplicaProcess) 
     assert tiffs == {name for name in names if name.endswith(".tif")}
 
 
+def test_objects_that_are_sent_packed(crawl: Crawler, replica: ReplicaProcess) -> None:
+    ended = crawl("static_page", url=f"{replica.url}/odd/coded/")
+    assert ended.status == 0, ended.log
+    ended.out.verify()
+    rows = {row["file_name"]: row for row in ended.out.rows()}
+    assert rows.keys() == {"files/a.tif", "files/b.tif.gz", "files/c.nii.gz"}
+    tiff = (ended.out.root / "files/a.tif").read_bytes()
+    assert tiff == odd_links.TIFF
+    assert rows["files/a.tif"]["content_encoding"] == "gzip"
+    assert gzip.decompress((ended.out.root / "files/b.tif.gz").read_bytes()) == odd_links.TIFF
+    assert rows["files/c.nii.gz"]["content_encoding"] == ""
+
+
 def test_links_that_look_like_pages_and_are_none(crawl: Crawler, replica: ReplicaProcess) -> None:
     ended = crawl("static_page", url=f"{replica.url}/odd/bare/")
     assert ended.status == 3
@@ -204,6 +218,18 @@ def test_an_entry_of_empiar_with_what_its_index_leaves_out(
     unknown = crawl("empiar", entry="99999", out="unknown")
     assert unknown.status == 1
     assert "no public entry 99999" in unknown.log
+
+
+def test_an_entry_whose_images_lie_in_folders_of_their_set(
+    crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    ended = crawl("empiar", entry=10943)
+    assert ended.status == 0, ended.log
+    rows = {row["file_name"].rpartition("/")[2]: row for row in ended.out.rows()}
+    assert rows.keys() == {"a_001.tif", "a_002.tif", "b_001.tif", "notes.txt"}
+    images = [row for name, row in rows.items() if name.endswith(".tif")]
+    assert {(row["imageset"], row["voxel_x_nm"]) for row in images} == {("Movies", "0.65")}
+    assert rows["notes.txt"]["imageset"] == ""
 
 
 def test_a_dry_run_tells_and_stores_nothing(crawl: Crawler, replica: ReplicaProcess) -> None:

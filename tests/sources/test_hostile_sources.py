@@ -121,7 +121,7 @@ def test_an_answer_of_the_wayback_machine_that_is_too_deep_is_none() -> None:
 @pytest.mark.parametrize("odd", [1.5, True, "x", {"a": 1}, [None], [[]], [{}]])
 def test_odd_records_and_documents_are_read_or_refused_in_words(odd: object) -> None:
     record = {"EMPIAR-1": {"authors": odd, "imagesets": odd}}
-    nothing = Imageset("", "data", 0, "", "", None, None, (None, None), "")
+    nothing = Imageset("", "data", 0, "", "", "", None, None, (None, None), "")
     assert set(parse_entry(record, "1").imagesets) <= {nothing}
     array = {"shape": [1], "codecs": [{"name": odd}, odd], "data_type": odd, "chunk_grid": odd}
     assert v3_array(array).dtype is None

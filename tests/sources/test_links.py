@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -275,10 +276,49 @@ def test_a_record_in_angstrom() -> None:
     }
     entry = parse_entry(record, "1")
     (found,) = entry.imagesets
-    assert (found.count, found.dtype, found.width, found.pixel_nm) == (
-        16,
-        "uint8",
-        5628,
-        (8.0, None),
-    )
+    assert (found.count, found.width, found.pixel_nm) == (16, 5628, (8.0, None))
+    assert found.columns()["dtype"] == "uint8"
     assert entry.authors == "A"
+
+
+def _sets(*directories: str, **fields: Any) -> dict[str, Any]:
+    shared = {"num_images_or_tilt_series": 3, "voxel_type": "UNSIGNED 32 BIT INTEGER"}
+    found = [{"directory": d, "name": d, "pixel_width": 6.5} | shared | fields for d in directories]
+    return {"EMPIAR-1": {"imagesets": found if len(found) > 1 else found[0]}}
+
+
+def test_a_set_of_images_has_all_below_its_directory() -> None:
+    entry = parse_entry(_sets("data/Movies", "data/Movies/Case1", "data/Mov"), "1")
+    for directory, name in [
+        ("data/Movies/Case1/GridSquare_1/Data", "data/Movies/Case1"),
+        ("data/Movies/Case2", "data/Movies"),
+        ("data/Mov", "data/Mov"),
+    ]:
+        assert entry.columns(directory)["imageset"] == name
+        assert entry.columns(directory)["voxel_x_nm"] == 0.65
+    assert "imageset" not in entry.columns("data")
+    assert entry.columns("data/Mov")["dtype"] == "uint32"
+    # One object in place of a list; bits are in bytes of their own in every file.
+    (alone,) = parse_entry(_sets("data/ "), "1").imagesets
+    assert alone.directory == "data"
+    bits = parse_entry(_sets("data", voxel_type="4 BIT INTEGER"), "1").columns("data")
+    assert ("dtype" not in bits, bits["voxel_type"]) == (True, "4 bit integer")
+
+
+def test_sets_that_share_a_directory_tell_what_they_agree_on() -> None:
+    record = _sets("data", "data")
+    record["EMPIAR-1"]["imagesets"][1] |= {"name": "other", "pixel_height": 7}
+    columns = parse_entry(record, "1").columns("data/x")
+    assert columns["voxel_x_nm"] == 0.65
+    assert not {"imageset", "voxel_y_nm"} & columns.keys()
+
+
+def test_images_that_lie_in_stacks_are_not_counted_as_files() -> None:
+    (particles,) = parse_entry(
+        _sets("data", category="picked particles - multiframe"), "1"
+    ).imagesets
+    (movies,) = parse_entry(_sets("data", category="micrographs - multiframe"), "1").imagesets
+    assert (particles.counts_files, movies.counts_files) == (False, True)
+    names = ["G_1/a_001.tif", "G_1/a_003.tif", "G_2/b_001.tif"]
+    assert missing_names(names, 3) == ([], 0)
+    assert missing_names(names, 4) == (["G_1/a_002.tif"], 0)

@@ -35,6 +35,7 @@ _NO_SIZE = r"-|\u2014|&lt;dir&gt;|<dir>"
 _DATE_CELL = re.compile(_DATE)
 _SIZE_CELL = re.compile(_SIZE, re.IGNORECASE)
 _BEHIND = re.compile(rf"\s*(?P<date>{_DATE})\s+(?:(?i:{_SIZE})|{_NO_SIZE})?(?:\s|$)")
+_SIZE_ALONE = re.compile(rf"\s+(?P<date>)(?i:{_SIZE})\s*$")
 _BEFORE = re.compile(rf"(?:^|\s)(?P<date>{_DATE})\s+(?:(?i:{_SIZE})|{_NO_SIZE})\s*$")
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "P": 1 << 50}
 _EXACT = ("data-size", "data-order", "data-sort")  # attributes of a cell: Caddy, rclone
@@ -129,7 +130,8 @@ def _bytes(number: str, unit: str) -> tuple[int, bool]:
 
 def _beside(link: Any) -> RowFacts:
     """Return what the text behind a link says of it in its line, or else the text before it."""
-    match = _BEHIND.match(_behind(link).partition("\n")[0][:_LONGEST_CELL])
+    behind = _behind(link).partition("\n")[0][: _LONGEST_CELL + 1]
+    match = _BEHIND.match(behind) or _SIZE_ALONE.match(behind)
     if match is None:
         before = link.getprevious()
         text = (before.tail if before is not None else link.getparent().text) or ""
@@ -137,7 +139,7 @@ def _beside(link: Any) -> RowFacts:
     if match is None:
         return RowFacts()
     size, exact = _bytes(match["number"], match["unit"]) if match["number"] else (None, False)
-    return RowFacts(size, exact, match["date"])
+    return RowFacts(size, exact, match["date"] or None)
 
 
 def _behind(link: Any) -> str:
