@@ -59,6 +59,7 @@ class ImagenetArguments(ListArguments):
     )
 
     _chosen: dict[str, str] = PrivateAttr(default_factory=dict)
+    _said: list[str] = PrivateAttr(default_factory=list)  # which synsets names were taken for
 
     @model_validator(mode="after")
     def _is_complete(self) -> ImagenetArguments:
@@ -111,9 +112,15 @@ class ImagenetArguments(ListArguments):
         for name in self.classes:
             found.setdefault(synsets.find(name), "")
         for name in self.subtree:
-            found = dict.fromkeys(synsets.subtree(synsets.find(name)), "") | found
+            root, words = synsets.find_root(name)
+            found = dict.fromkeys(synsets.subtree(root), "") | found
+            self._said.extend(filter(None, [words]))
         self._chosen.update(found)
         return self._chosen
+
+    def said(self) -> list[str]:
+        """Return what names of subtrees were taken for, where they are those of several synsets."""
+        return self._said
 
 
 class ImagenetSpider(CandidatesSpider[ImagenetArguments]):
@@ -131,6 +138,8 @@ class ImagenetSpider(CandidatesSpider[ImagenetArguments]):
     async def records(self) -> AsyncIterator[SpiderOutput]:
         """Yield synsets and their candidates."""
         args, self._synsets, self._wnids = self.args, Synsets(), self.args.chosen()
+        for words in self.args.said():
+            self.logger.info("%s", words)
         hosts = [host for name in args.hosts for host in HOSTS.get(name, (name,))]
         self._lists = SynsetLists(self, args.urls_file, args.list_dir, hosts)
         await self._lists.open(self._wnids)

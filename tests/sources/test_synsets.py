@@ -53,6 +53,42 @@ def test_a_subtree_is_the_synset_and_all_below_it(synsets: Synsets) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "wnid"),
+    [
+        ("dog", "n02084071"),
+        ("vehicle", "n04524313"),
+        ("Carnivore", "n02075296"),
+        ("cat", "n02121620"),
+        ("car", "n02958343"),
+        ("bird", "n01503061"),
+        ("table", "n04379243"),
+        ("entity", "n00001740"),
+        ("n02121808", "n02121808"),
+    ],
+)
+def test_the_root_of_a_subtree_is_the_sense_that_has_others_below(
+    name: str, wnid: str, synsets: Synsets
+) -> None:
+    assert synsets.find_root(name)[0] == wnid
+
+
+def test_what_a_name_is_taken_for_is_said_or_asked(synsets: Synsets) -> None:
+    words = synsets.find_root("dog")[1]
+    assert words.startswith("dog is taken for n02084071 (dog, domestic dog")
+    assert "and not for n02710044 (andiron" in words
+    assert synsets.find_root("tool") == ("n04451818", "")
+    for name in ("crane", "game"):  # two that are equally likely
+        with pytest.raises(ArgumentError, match="name one by its wnid"):
+            synsets.find_root(name)
+
+
+def test_names_without_pictures_and_parts_of_names(synsets: Synsets) -> None:
+    assert synsets.find("entity") == "n00001740"
+    with pytest.raises(ArgumentError, match="did you mean 'labrador retriever'"):
+        synsets.find("labrador")
+
+
+@pytest.mark.parametrize(
     ("line", "label"),
     [
         ("n01440764", ""),
@@ -61,6 +97,13 @@ def test_a_subtree_is_the_synset_and_all_below_it(synsets: Synsets) -> None:
         ("n01440764 tench", "tench"),
         ("n01440764\ttench", "tench"),
         ("\ufeffn01440764", ""),
+        ("n01440764/", ""),
+        ("train/n01440764/", ""),
+        ("./val\\n01440764", ""),
+        ("n01440764.tar", ""),
+        ("tars/n01440764.tar.gz,tench", "tench"),
+        ("n01440764 1 tench", "tench"),
+        ("n01440764 tench, Tinca tinca", "tench, Tinca tinca"),
     ],
 )
 def test_the_files_that_people_have(line: str, label: str) -> None:

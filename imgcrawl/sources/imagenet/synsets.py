@@ -23,7 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MAX_WNIDS_FILE = 64 << 20  # bytes
+_PLAINLY, _MANY = 1.5, 10  # times as many synsets below it as the next one has, and so many
 WNID = re.compile(r"n\d{8}")  # the part of speech and the offset in WordNet 3.0
+
+_WNID_OF_LINE = re.compile(
+    rf"(?<![\w-])(?:[\w.~-]*[/\\])*({WNID.pattern})(?:\.(?:tar|tgz|zip|txt)[\w.]*|[/\\])?(?![\w-])"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,35 +78,88 @@ class Synsets:
             level = [child for parent in level for child in self._children.get(parent, ())]
             level = [child for child in dict.fromkeys(level) if child not in found]
             found |= dict.fromkeys(level)
-        return [each for each in found if self._rows[each][1] or self._rows[each][2]]
+        return [each for each in found if self._has_pictures(each)]
 
     def find(self, name: str) -> str:
         """Return the wnid of a wnid or a name, in any case.
 
         Raises ArgumentError for a name that several synsets have, with these, or none has.
         """
+        wnids = self._called(name)
+        if len(wnids) > 1:
+            wnids = [wnid for wnid in wnids if self._has_pictures(wnid)] or wnids
+        if len(wnids) == 1:
+            return wnids[0]
+        raise ArgumentError(
+            f"{name} is {len(wnids)} synsets, name one by its wnid: " + self._all(wnids)
+        )
+
+    def find_root(self, name: str) -> tuple[str, str]:
+        """Return the wnid of a wnid or a name whose subtree is wanted, and words if it was chosen.
+
+        Of several synsets of a name, that one is meant that has others below it; of several such,
+        the one that has the name as its first, or by far the most below.
+        Raises ArgumentError as `find` does.
+        """
+        wnids = self._called(name)
+        if len(wnids) == 1:
+            return wnids[0], ""
+        below = {wnid: len(self.subtree(wnid)) for wnid in wnids}
+        wide = {wnid: n for wnid, n in below.items() if n > 1}
+        first = {wnid: n for wnid, n in wide.items() if self._first_name(wnid) == _bare(name)}
+        ranked = sorted(first or wide, key=lambda wnid: -below[wnid])
+        is_plain = len(ranked) == 1 or (
+            len(ranked) > 1
+            and below[ranked[0]] >= _PLAINLY * below[ranked[1]]
+            and below[ranked[0]] >= _MANY
+        )
+        if not is_plain:
+            raise ArgumentError(
+                f"{name} is {len(wnids)} synsets, name one by its wnid: " + self._all(wnids)
+            )
+        best = ranked[0]
+        others = self._all([wnid for wnid in wnids if wnid != best])
+        return best, f"{name} is taken for {self.get(best)}, and not for {others}"
+
+    def _called(self, name: str) -> list[str]:
+        """Return the synsets that have a name, or the one of a wnid. Raises ArgumentError."""
         if WNID.fullmatch(name):
             if name not in self._rows:
                 raise ArgumentError(f"{name} is no synset of ImageNet.")
-            return name
-        wnids = self._names.get(_bare(name), [])
-        if len(wnids) == 1:
-            return wnids[0]
-        if not wnids:
-            raise ArgumentError(
-                f"no class is called {name!r}{did_you_mean(_bare(name), self._names)}"
-            )
-        choices = "; ".join(str(self.get(wnid)) for wnid in wnids)
-        raise ArgumentError(f"{name} is {len(wnids)} synsets, name one by its wnid: {choices}")
+            return [name]
+        if wnids := self._names.get(_bare(name)):
+            return wnids
+        raise ArgumentError(f"no class is called {name!r}{self._like(_bare(name))}")
+
+    def _like(self, name: str) -> str:
+        """Return a question after the names that have the words of a name, or look like it."""
+        words = set(name.split())
+        having = [known for known in self._names if words <= {*known.split()}]
+        if having:
+            return f": did you mean {', '.join(map(repr, sorted(having, key=len)[:3]))}?"
+        return did_you_mean(name, self._names)
+
+    def _has_pictures(self, wnid: str) -> bool:
+        return bool(self._rows[wnid][1] or self._rows[wnid][2])
+
+    def _first_name(self, wnid: str) -> str:
+        return _bare(self._rows[wnid][4].split(", ")[0])
+
+    def _ambiguous(self, name: str, wnids: list[str]) -> ArgumentError:
+        return ArgumentError(
+            f"{name} is {len(wnids)} synsets, name one by its wnid: {self._all(wnids)}"
+        )
+
+    def _all(self, wnids: list[str]) -> str:
+        return "; ".join(str(self.get(wnid)) for wnid in wnids)
 
     @cached_property
     def _names(self) -> dict[str, list[str]]:
         names: dict[str, list[str]] = {}
-        for wnid, (_, listed, index, label, lemmas, _) in self._rows.items():
-            if listed or index:
-                for name in dict.fromkeys(map(_bare, (*lemmas.split(", "), label))):
-                    if name:
-                        names.setdefault(name, []).append(wnid)
+        for wnid, (_, _, _, label, lemmas, _) in self._rows.items():
+            for name in dict.fromkeys(map(_bare, (*lemmas.split(", "), label))):
+                if name:
+                    names.setdefault(name, []).append(wnid)
         return names
 
     @cached_property
@@ -117,6 +175,7 @@ def read_wnids(text: Iterable[str], where: str) -> dict[str, str]:
     """Return the classes of a list: wnid -> label, empty if the list gives none.
 
     A line is a wnid, ``label,wnid`` (the published file of the 1000 classes) or ``wnid label``;
+    a wnid may be the name of a folder or of an archive, ``train/n01440764/``, ``n01440764.tar``;
     blank lines and those that begin with ``#`` are passed over.
     Raises ArgumentError with the first line that names no wnid.
     """
@@ -125,13 +184,14 @@ def read_wnids(text: Iterable[str], where: str) -> dict[str, str]:
         line = line.strip().lstrip("\ufeff")
         if not line or line.startswith("#") or (number == 1 and _is_header(line)):
             continue
-        match = re.search(rf"(?<![\w]){WNID.pattern}(?![\w])", line)
+        match = _WNID_OF_LINE.search(line)
         if match is None:
             raise ArgumentError(
                 f"{where}, line {number}: no wnid such as n01440764 in {line[:80]!r}"
             )
         rest = (line[: match.start()] + line[match.end() :]).strip(" \t,;\"'")
-        found.setdefault(match[0], rest)
+        # map_clsloc.txt: the number of the class stands between.
+        found.setdefault(match[1], re.sub(r"^\d+\s+(?=\D)", "", rest))
     if not found:
         raise ArgumentError(f"{where} holds no wnids.")
     return found
