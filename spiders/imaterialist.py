@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from imgcrawl.arguments import AnyCase
 from imgcrawl.lists.opening import is_url, split_member
@@ -21,7 +21,12 @@ from imgcrawl.sources.contests import (
     read_label_map,
 )
 from imgcrawl.text.filenames import safe_path
-from spiders.base.url_list import UrlListArguments, UrlListSpider
+from spiders.base.url_list import (
+    UrlListArguments,
+    UrlListSpider,
+    checked_layout,
+    laid_out,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -46,9 +51,20 @@ class ImaterialistArguments(UrlListArguments):
     label_map: str | None = Field(
         None, description="a CSV of label ids and names (labelId, labelName)"
     )
+    layout: str | None = Field(
+        None,
+        description="names of files, made of columns, {split}, {label_id}, {label_name}, {bucket} "
+        "and {id}, such as a folder a label, which torchvision and Keras read",
+        examples=["{split}/{label_name}/{id}"],
+    )
     naming: Annotated[Literal["id", "url"], AnyCase] = Field(
         "id", description="files by the image's id, or by the last part of its URL"
     )
+
+    @field_validator("layout")
+    @classmethod
+    def _has_id(cls, layout: str | None) -> str | None:
+        return None if layout is None else checked_layout(layout)
 
     def splits(self) -> dict[str, str]:
         """Return the splits that are given, and their lists."""
@@ -129,7 +145,11 @@ class ImaterialistSpider(UrlListSpider[ImaterialistArguments]):
             last = last_part(image.urls[0])
             # The seed's scripts let such images overwrite, or stand for, each other.
             stem = f"{_stem(last)}~{stem}" if labels.is_shared(last) else _stem(last)
-        return self.item(f"{split}/{image.id}", image.urls, f"{split}/{stem}", metadata)
+        path = f"{split}/{stem}"
+        if self.args.layout:
+            named = {"label_name": metadata.get("label", metadata.get("label_id"))}
+            path = laid_out(self.args.layout, {**metadata, **named, "id": stem})
+        return self.item(f"{split}/{image.id}", image.urls, path, metadata)
 
 
 def _stem(name: str) -> str:

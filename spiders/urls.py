@@ -19,9 +19,13 @@ from imgcrawl.lists.reader import open_rows
 from imgcrawl.lists.rows import MalformedRow
 from imgcrawl.lists.template import Template, is_template
 from imgcrawl.records.errors import ArgumentError
-from imgcrawl.text.filenames import format_layout, layout_fields
 from imgcrawl.text.signed_urls import address_id
-from spiders.base.url_list import UrlListArguments, UrlListSpider
+from spiders.base.url_list import (
+    UrlListArguments,
+    UrlListSpider,
+    checked_layout,
+    laid_out,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -64,7 +68,7 @@ class UrlsArguments(UrlListArguments):
     sha256: str | None = Field(None, description="likewise")
     layout: str | None = Field(
         None,
-        description="names of files, made of columns and {id}; by default images/{id}",
+        description="names of files, made of columns, {bucket} and {id}; by default images/{id}",
         examples=["{label}/{id}"],
     )
 
@@ -92,9 +96,7 @@ class UrlsArguments(UrlListArguments):
     @field_validator("layout")
     @classmethod
     def _has_id(cls, layout: str | None) -> str | None:
-        if layout is not None and "id" not in layout_fields(layout):
-            raise ValueError("two pictures would share a name; put {id} in it")
-        return layout
+        return None if layout is None else checked_layout(layout)
 
     @model_validator(mode="after")
     def _is_complete(self) -> UrlsArguments:
@@ -151,7 +153,8 @@ class UrlsSpider(UrlListSpider[UrlsArguments]):
         # Its line would be another record's once a line is added before it.
         record_id = picture.id or address_id(picture.urls[0])
         if self.args.layout:
-            path = format_layout(self.args.layout, {**picture.fields, "id": record_id})
+            stem = without_extension(record_id)
+            path = laid_out(self.args.layout, {**picture.fields, "id": stem})
         elif not picture.id:
             name = hashlib.sha256(record_id.encode("utf-8", "surrogatepass")).hexdigest()
             path = f"images/{name[:2]}/{name[:20]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cached_property
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeVar
@@ -13,10 +14,11 @@ from imgcrawl.lists.opening import is_url, split_member
 from imgcrawl.lists.unique_names import UniqueNames
 from imgcrawl.lists.url_words import url_words
 from imgcrawl.records.items import ImageItem, Unreadable
-from imgcrawl.text.filenames import safe_path
+from imgcrawl.text.filenames import format_layout, layout_fields, safe_path
 from spiders.base.dataset import DatasetSpider
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from imgcrawl.lists.rows import MalformedRow
@@ -66,6 +68,23 @@ def list_name(source: str) -> str:
 def _stem(name: str) -> str:
     path = PurePath(name)
     return PurePath(path.stem).stem if path.suffix.lower() in _PACKED else path.stem
+
+
+def checked_layout(layout: str) -> str:
+    """Return a layout that gives each record a name of its own. Raises ValueError."""
+    if "id" not in layout_fields(layout):
+        raise ValueError("two pictures would share a name; put {id} in it")
+    return layout
+
+
+def laid_out(layout: str, columns: Mapping[str, object]) -> str:
+    """Return the path of a record by a layout.
+
+    ``{bucket}`` is one of 4,096 folders, the same for an id in every run: of a list of 30 million
+    none has 10,000 files.
+    """
+    digest = hashlib.sha256(str(columns["id"]).encode("utf-8", "surrogatepass")).hexdigest()
+    return format_layout(layout, {"bucket": digest[:3], **columns})
 
 
 class UrlListSpider(DatasetSpider[U]):

@@ -101,6 +101,41 @@ def test_the_seeds_names_never_collide(
     assert names["train/6"] == "train/TB65_!!3085441904.jpg_400x400Q90.jpg"
 
 
+def test_a_folder_a_label(crawl: Crawler, replica: ReplicaProcess, tmp_path: Path) -> None:
+    names = {1: "dining table", 2: "../chair", 3: "crane"}
+    document = {
+        "licenses": [{"id": n, "url": f"http://cc.example/{n}", "name": "by"} for n in range(9)],
+        "images": [
+            {"id": n, "coco_url": url_of("val", n), "file_name": f"{n:03}.jpg"} for n in range(13)
+        ],
+        "annotations": [
+            {"id": n, "image_id": n, "category_id": n % 3 + 1, "bbox": [0, 0, 9, 9]}
+            for n in range(12)
+        ],
+        "categories": [{"id": n, "name": name} for n, name in names.items()],
+    }
+    (tmp_path / "val.json").write_text(json.dumps(document))
+    replica.faults([{"match": url_of("val", 4).split("//")[1], "kind": "status", "status": 404}])
+    layout = "{split}/{label_name}/{id}"
+    ended = crawl("imaterialist", validation=tmp_path / "val.json", layout=layout)
+    assert ended.status == 3, ended.log
+    assert ended.out.failures() == {"validation/4": "not_found"}
+    ended.out.verify()
+    # As torchvision's ImageFolder and Keras' image_dataset_from_directory read it.
+    tree = {
+        path.name: [*(each.stem for each in path.iterdir())]
+        for path in (ended.out.root / "validation").iterdir()
+        if path.is_dir()
+    }
+    rows = {row["record_id"].split("/")[1]: row["label"] for row in ended.out.rows()}
+    assert len(tree) == 4
+    assert sorted(stem for stems in tree.values() for stem in stems) == sorted(rows)
+    for folder, stems in tree.items():
+        labels = {rows[stem] for stem in stems}
+        assert len(labels) == 1
+        assert folder in {*labels, "unknown"} or "chair" in folder
+
+
 def test_fashion_with_a_label_map_from_a_url_and_junk(
     crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
 ) -> None:
