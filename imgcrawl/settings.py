@@ -172,6 +172,7 @@ ISIC_CHALLENGES_URL = "https://isic-archive.s3.amazonaws.com/challenges/"
 ISIC_IMAPP_URL = "https://zenodo.org/records/14201693/files/"
 ISIC_SYNC_DAYS = 7.0  # after so many a list is read whole again, whatever its counts say
 
+HF_URL = "https://huggingface.co/"  # what hf://datasets/OWNER/NAME is asked of
 IMAGENET_API_URL = "https://www.image-net.org/api/"
 EMPIAR_API_URL = "https://www.ebi.ac.uk/empiar/api/"
 EMPIAR_FILES_URL = "https://ftp.ebi.ac.uk/empiar/world_availability/"

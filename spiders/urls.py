@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from itertools import chain, islice
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -13,13 +11,16 @@ from imgcrawl.arguments import AnyCase, ReadsStdin
 from imgcrawl.lists.addresses import without_extension
 from imgcrawl.lists.columns import Columns
 from imgcrawl.lists.listed import ListedPicture, ListedPictures
-from imgcrawl.lists.look import LOOKED_AT, Found, Sample, find_columns
-from imgcrawl.lists.opening import is_url, split_member
+from imgcrawl.lists.look import Found, Sample, find_columns, open_looked_at
+from imgcrawl.lists.opening import split_member
+from imgcrawl.lists.parts import is_remote, parts_of
 from imgcrawl.lists.reader import open_rows
 from imgcrawl.lists.rows import MalformedRow
 from imgcrawl.lists.template import Template, is_template
 from imgcrawl.records.errors import ArgumentError
+from imgcrawl.records.items import Read
 from imgcrawl.text.signed_urls import address_id
+from spiders.base.list_parts import ListParts
 from spiders.base.url_list import (
     UrlListArguments,
     UrlListSpider,
@@ -28,9 +29,8 @@ from spiders.base.url_list import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncIterator
 
-    from imgcrawl.lists.rows import Row
     from imgcrawl.records.items import Item, SpiderOutput
 
 
@@ -38,9 +38,10 @@ class UrlsArguments(UrlListArguments):
     """A list, and which of its columns is which."""
 
     list: Annotated[str, ReadsStdin()] = Field(
-        description="txt, csv, tsv, json, jsonl or parquet, also compressed: a path, a URL, a "
-        "member of a zip, or - for standard input",
-        examples=["urls.csv", "https://example.org/list.parquet", "lists.zip#train.tsv"],
+        description="txt, csv, tsv, json, jsonl or parquet, also compressed: a path, a folder, a "
+        "glob, several with commas between them, an address (https, s3, gs, hf), a member of an "
+        "archive, or - for standard input",
+        examples=["urls.csv", "laion/*.parquet", "lists.zip#train.tsv", "hf://datasets/ACME/PETS"],
     )
     url: str | None = Field(
         None,
@@ -82,9 +83,9 @@ class UrlsArguments(UrlListArguments):
         given["url"] = self.url or self.path
         return {role: name for role, name in given.items() if name}
 
-    def find(self, sample: Sample) -> Found:
-        """Return what the list is. Raises ArgumentError."""
-        return find_columns(sample, self.columns(), self.list, self.base or "")
+    def find(self, sample: Sample, name: str) -> Found:
+        """Return what a part of the list is. Raises ArgumentError."""
+        return find_columns(sample, self.columns(), name, self.base or "")
 
     @field_validator("url")
     @classmethod
@@ -100,12 +101,13 @@ class UrlsArguments(UrlListArguments):
 
     @model_validator(mode="after")
     def _is_complete(self) -> UrlsArguments:
-        if self.list != "-" and not is_url(self.list):
-            try:
-                with open_rows(*split_member(self.list)) as rows:
-                    self.find(Sample.of(rows))
-            except ArgumentError as error:
-                raise ValueError(str(error)) from error
+        try:
+            for part in parts_of(self.list):
+                if part != "-" and not is_remote(part):
+                    with open_rows(*split_member(part)) as rows:
+                        self.find(Sample.of(rows), part)
+        except ArgumentError as error:
+            raise ValueError(str(error)) from error
         return self
 
 
@@ -122,32 +124,23 @@ class UrlsSpider(UrlListSpider[UrlsArguments]):
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
         """Yield a record for each row."""
-        path, member = await self.local_list(self.args.list)
-        if path == "-":
-            with open_rows(path, member) as rows:
-                first = list(islice(rows, LOOKED_AT))
-                for output in self._outputs(Sample.of(first), chain(first, rows)):
-                    yield output
-            return
-        with open_rows(path, member) as rows:
-            sample = await asyncio.to_thread(Sample.of, rows)
-        with open_rows(path, member) as rows:
-            for output in self._outputs(sample, rows):
-                yield output
-
-    def _outputs(
-        self, sample: Sample, rows: Iterable[Row | MalformedRow]
-    ) -> Iterator[SpiderOutput]:
-        pictures = ListedPictures(self.args.find(sample), self.args.several)
-        self.logger.info("Columns: %s", pictures.found)
-        for each in pictures.read(rows):
-            if isinstance(each, MalformedRow):
-                yield self.unreadable(self.args.list, each)
-            else:
-                yield self._item(each)
-        for line in pictures.told():
-            self.logger.info("%s", line)
-        yield pictures.read_so_far()
+        read, said = Read(0, 0, 0), ""
+        async for part in ListParts(self).of(self.args.list):
+            with open_looked_at(part.path, part.member) as (sample, rows):
+                found = self.args.find(sample, part.name)
+                if str(found) != said:
+                    said = str(found)
+                    self.logger.info("Columns: %s", found)
+                pictures = ListedPictures(found, self.args.several, part.split)
+                for each in pictures.read(rows):
+                    if isinstance(each, MalformedRow):
+                        yield self.unreadable(part.name, each)
+                    else:
+                        yield self._item(each)
+            for line in pictures.told():
+                self.logger.info("%s", line)
+            read += pictures.read_so_far()
+        yield read
 
     def _item(self, picture: ListedPicture) -> Item:
         # Its line would be another record's once a line is added before it.

@@ -34,10 +34,12 @@ class ListedPictures:
     """Reads rows as pictures, and counts what it makes of them.
 
     several: whether several addresses of a row are those of several pictures or of one
+    split:   of all pictures, where the list says nothing of it
     """
 
     found: Found
     several: Several = "auto"
+    split: str = ""
     rows: int = 0
     pictures: int = 0
     malformed: int = 0
@@ -75,6 +77,8 @@ class ListedPictures:
         columns = self.found.columns
         given = value_at(fields, columns.id) if columns.id else None
         own_id = "" if given is None or isinstance(given, (list, dict)) else str(given).strip()
+        if self.split:
+            fields = {"split": self.split} | fields
         metadata = other_columns(fields, columns)
         return ListedPicture(own_id, urls, fields, metadata, digests_of(fields, columns))
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.lists.columns import Columns, guess_columns
 from imgcrawl.lists.nested import paths_of
+from imgcrawl.lists.reader import open_rows
 from imgcrawl.lists.rows import MalformedRow, Row, excerpt
 from imgcrawl.lists.template import Template, is_template
 from imgcrawl.lists.url_columns import rank_url_columns
 from imgcrawl.records.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 LOOKED_AT = 100  # rows of each table, of which one must have a URL
 MAX_PASSED = 2_000_000  # rows of tables without addresses before the one that has them
@@ -61,6 +64,26 @@ class Sample:
 def _is_enough(table: tuple[str, list[Row]]) -> bool:
     name, rows = table
     return len(rows) >= LOOKED_AT and name.rpartition(".")[2].lower() in _OF_PICTURES
+
+
+@contextmanager
+def open_looked_at(
+    name: str, member: str = ""
+) -> Iterator[tuple[Sample, Iterator[Row | MalformedRow]]]:
+    """Open a list as its first rows and all of its rows.
+
+    name: a path, or ``-``, of which no more than the first rows can be looked at beforehand
+    Raises ArgumentError if it is no list.
+    """
+    if name == "-":
+        with open_rows(name, member) as rows:
+            first = list(islice(rows, LOOKED_AT))
+            yield Sample.of(first), chain(first, rows)
+        return
+    with open_rows(name, member) as rows:
+        sample = Sample.of(rows)
+    with open_rows(name, member) as rows:
+        yield sample, rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from imgcrawl.arguments import AnyCase, ListArguments
 from imgcrawl.lists.opening import is_url, split_member
+from imgcrawl.lists.parts import name_of_parts
 from imgcrawl.lists.unique_names import UniqueNames
 from imgcrawl.lists.url_words import url_words
 from imgcrawl.records.items import ImageItem, Unreadable
@@ -57,7 +58,7 @@ U = TypeVar("U", bound=UrlListArguments)
 
 def list_name(source: str) -> str:
     """Return the name of a list for a folder: a path's, a URL's, a member's; "" for none."""
-    name, member = split_member(source)
+    name, member = split_member(name_of_parts(source))
     parts = [PurePath(part.partition("?")[0]).name for part in (name, member) if part != "-"]
     try:
         return safe_path("-".join(filter(None, map(_stem, parts))))

@@ -62,6 +62,10 @@ def _write_lists(root: Path) -> None:
     table = [{"id": f"{n:04}", "url": url, "Subset": "train"} for n, url in enumerate(pictures)]
     for name in ("urls.csv", "train-images-boxable.csv"):
         _write_table(root / name, table)
+    photos = [{"photo_id": str(n), "extension": "jpg"} for n in range(6)]
+    _write_table(root / "photos.csv", photos)
+    images = [{"id": n, "file_name": f"{n:012}.jpg"} for n in range(6)]
+    (root / "instances.json").write_text(json.dumps({"images": images}))
     laion = "URL\tTEXT\n" + "".join(f"{url}\ta caption\n" for url in pictures)
     (root / "laion.tsv.gz").write_bytes(gzip.compress(laion.encode()))
     (root / "ids.txt").write_text("\n".join(map(IsicArchive(9, tiny=True).isic_id, range(4))))

@@ -136,6 +136,33 @@ def test_near_duplicates_where_asked_for(
     assert {row["record_id"]: row["phash"] for row in again.out.rows()} == hashes
 
 
+def test_parts_of_a_list_wherever_they_lie_are_one_dataset(
+    crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
+) -> None:
+    (tmp_path / "laion").mkdir()
+    for part in range(3):
+        listed = [{"SAMPLE_ID": part * 10 + n, "URL": url_of(part * 10 + n)} for n in range(5)]
+        pq.write_table(pa.Table.from_pylist(listed), tmp_path / "laion" / f"part-{part}.parquet")
+    splits = {"train": [f"{replica.url}/lists/90"], "test": [f"{replica.url}/lists/91"]}
+    replica.faults(
+        [{"match": "/api/datasets/acme/pets/parquet", "kind": "json", "body": {"all": splits}}]
+        + [
+            {"match": f"/lists/{n}", "kind": "text", "body": f"url\n{url_of(n)}\n"}
+            for n in (90, 91, 92)
+        ]
+    )
+    sources = (f"{tmp_path}/laion", "hf://datasets/acme/pets", "s3://bucket/92")
+    settings = {"HF_URL": replica.url, "S3_URL": f"{replica.url}/lists/"}
+    ended = crawl("urls", list=",".join(sources), settings=settings)
+    assert ended.status == 0, ended.log
+    numbers = [part * 10 + n for part in range(3) for n in range(5)]
+    rows = {row["url"]: row for row in ended.out.rows()}
+    assert rows.keys() == {url_of(n) for n in (*numbers, 90, 91, 92)}
+    assert [rows[url_of(n)]["split"] for n in (90, 91, 92)] == ["train", "test", ""]
+    assert ended.out.summary()["read"]["rows"] == 18
+    assert ended.log.count("Columns: ") == 2
+
+
 JUNK = [
     "file:///etc/passwd",
     "javascript:alert(1)",
