@@ -63,6 +63,40 @@ addEventListener("scroll", () => {
 });
 next();
 """,
+    # 2,000 rows in a list that scrolls by itself, of which those in view are in the page.
+    "virtual": """
+document.body.insertAdjacentHTML("beforeend", `<div id="list" style="height:400px;overflow:auto;
+  position:relative"><div id="rows" style="height:40000px;position:relative"></div></div>`);
+const box = document.getElementById("list"), rows = document.getElementById("rows");
+const draw = () => {
+  const first = Math.floor(box.scrollTop / 20);
+  rows.replaceChildren();
+  for (let n = first; n < Math.min(2000, first + 25); n++)
+    rows.insertAdjacentHTML("beforeend", `<div style="position:absolute;top:${20 * n}px">
+      <a href="/js/files/virtual_${String(n).padStart(4, "0")}.tif">${n}</a></div>`);
+};
+box.onscroll = () => requestAnimationFrame(draw);
+draw();
+""",
+    # A banner asks for consent, over all of the page; nobody may answer it.
+    "covered": """
+let page = 0;
+document.body.insertAdjacentHTML("beforeend", `<button class="more">more</button>
+  <div id="consent" style="position:fixed;inset:0;z-index:9"><button>Accept all</button></div>`);
+document.querySelector("#consent button").onclick = () => add(["accepted_00"]);
+const more = document.querySelector(".more");
+more.onclick = () => { add([`covered_0${++page}`]); if (page === 3) more.remove(); };
+add(["covered_00"]);
+""",
+    # Rows are added for as long as somebody scrolls.
+    "rows": """
+let rows = 0;
+const fill = () => { while (innerHeight + scrollY > document.body.scrollHeight - 900)
+  list.insertAdjacentHTML("beforeend",
+    `<li style="height:600px"><a href="/js/files/rows_${rows++}.tif">x</a>`); };
+addEventListener("scroll", fill);
+fill();
+""",
     # A viewer: the addresses it receives are not in the page.
     "told": """
 const request = new XMLHttpRequest();

@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeInt
 
 from imgcrawl.browser.chromium import HANDLERS, require_browser
 from imgcrawl.records.errors import ArgumentError, SourceError
+from imgcrawl.records.items import NotFollowed, Unreadable
 from imgcrawl.settings import DOWNLOAD_HANDLERS
 from imgcrawl.sources.web.page_link import PageLink
 from imgcrawl.sources.web.wanted_files import WantedFiles
@@ -31,14 +32,16 @@ class DynamicPageArguments(PageArguments):
         description="a CSS selector, clicked until it is gone or brings nothing new",
         examples=["button.load-more"],
     )
-    scroll: bool = Field(False, description="scroll to the end until nothing new comes")
+    scroll: bool = Field(
+        False, description="scroll to the end, view by view, until nothing new comes"
+    )
     wait_for: str | None = Field(
         None,
         description="seconds, or a CSS selector, to wait for; by default until the page is quiet",
         examples=["5", "a.download"],
     )
     max_pages: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        20, description="clicks and scrolls, at most"
+        20, description="clicks, and times that scrolling makes a list longer, at most"
     )
     auto: bool = Field(
         False, description="read the page without a browser first, which opens if nothing matches"
@@ -108,4 +111,9 @@ class DynamicPageSpider(GivenPageSpider[DynamicPageArguments]):
         response = await self.fetch(url, **visit.meta())
         if response.status != 200:
             raise SourceError(f"{url} cannot be read: HTTP {response.status}.")
+        if visit.unread:
+            self.asides.append(Unreadable(url, visit.unread))
+        elif visit.has_more:
+            why = f"more than max_pages={args.max_pages} clicks and scrolls"
+            self.asides.append(NotFollowed(url, why))
         return response.url, visit.links

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from playwright.async_api import Error
 from scrapy_playwright.page import PageMethod
 
+from imgcrawl.browser.page_scripts import COVER, GATHER
+from imgcrawl.browser.scrolling import ViewScroller
 from imgcrawl.sources.web.script_urls import normal_url, urls_in
 
 if TYPE_CHECKING:
@@ -25,53 +27,14 @@ logger = logging.getLogger(__name__)
 POLL = 0.2  # seconds between two looks at the page
 QUIET = 1.0  # seconds without anything new, until a page is taken to be there
 PATIENCE = 4.0  # seconds for a click or a scroll to bring something
+VIEW = 0.1  # seconds for a view that is scrolled to to show its rows
+VIEW_FETCHES = 3.0  # ... while the page fetches them
 LONGEST = 30.0  # seconds for the same while the page still fetches
 MAX_ANSWER = 8 << 20  # characters of an answer that is searched
 MAX_ANSWERS = 64 << 20  # of all of them
 MAX_LINKS = 200_000
 
 _CODE = frozenset({"script", "stylesheet", "font"})
-# Shadow roots are part of what is shown. What cannot be told from a word is no URL.
-_GATHER = """limit => {
-  const found = [];
-  const add = (value, el) => {
-    const words = (el.textContent || el.alt || el.title || "").trim().slice(0, 200);
-    try {
-      const url = new URL(value.trim(), el.baseURI);
-      if (/^https?:$/.test(url.protocol) && found.length < limit) found.push([url.href, words]);
-    } catch {}
-  };
-  const isUrl = value => /^(https?:\\/\\/|\\/\\/|\\.{0,2}\\/)|^\\S+\\.\\w{1,8}$/.test(value.trim());
-  const leads = (el, name, value) => {
-    switch (name) {
-      case "href": return /^(a|area)$/i.test(el.localName);
-      case "src": return el.localName !== "script";
-      case "data": return el.localName === "object";
-      case "poster": return true;
-      default: return name.startsWith("data-") && isUrl(value);
-    }
-  };
-  const walk = root => {
-    for (const el of root.querySelectorAll("*")) {
-      for (const {name, value} of el.attributes) {
-        if (name === "srcset" || name === "data-srcset")
-          for (const one of value.split(/,\\s+/)) add(one.trim().split(/\\s/)[0], el);
-        else if (leads(el, name, value)) add(value, el);
-      }
-      if (el.shadowRoot) walk(el.shadowRoot);
-    }
-  };
-  walk(document);
-  return found;
-}"""
-
-_SCROLL = """() => {
-  const down = el => { el.scrollTop = el.scrollHeight; };
-  const scrolls = el => /auto|scroll/.test(getComputedStyle(el).overflowY);
-  down(document.scrollingElement || document.documentElement);
-  for (const el of document.querySelectorAll("*"))
-    if (el.scrollHeight > el.clientHeight + 50 && scrolls(el)) down(el);
-}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +43,8 @@ class Steps:
 
     wait_for:  a CSS selector or seconds, before anything else
     click:     a CSS selector, clicked until it is gone or brings nothing
-    scroll:    to the end, until nothing comes any more
-    max_pages: how many clicks and scrolls at most
+    scroll:    to the end, view by view, until nothing comes any more
+    max_pages: how many clicks, and times that a list grew as it was scrolled, at most
     timeout:   seconds for something to appear
     deadline:  seconds for all of it; what was found by then is what there is
     """
@@ -95,11 +58,18 @@ class Steps:
 
 
 class PageLinkFinder:
-    """One visit: `meta` goes into a request, `links` (URL and its words) are there afterwards."""
+    """One visit: `meta` goes into a request, `links` (URL and its words) are there afterwards.
+
+    unread:   why the page was not read to its end; empty if it was
+    has_more: there may be more behind the last of max_pages clicks and scrolls
+    """
 
     def __init__(self, steps: Steps) -> None:
         self.steps = steps
         self.links: dict[str, str] = {}
+        self.unread = ""
+        self.has_more = False
+        self._covered = False  # the button to click: it is clicked through what covers it
         self._begin()
 
     def meta(self) -> dict[str, Any]:
@@ -174,7 +144,7 @@ class PageLinkFinder:
                 await self._go_on(page)
         except (TimeoutError, Error) as error:
             words = str(error).strip().partition("\n")[0] or "it took too long"
-            logger.warning("%s was not read to its end: %s", page.url, words)
+            self.unread = f"it was not read to its end: {words}"
         await self._gather(page)
         with suppress(Error):  # what has not come by now is not waited for
             await page.evaluate("window.stop()")
@@ -199,27 +169,50 @@ class PageLinkFinder:
 
     async def _go_on(self, page: Page) -> None:
         """Click and scroll for as long as that brings new links."""
-        for _ in range(self.steps.max_pages if self.steps.click or self.steps.scroll else 0):
-            clicked = bool(self.steps.click) and await self._click(page)
-            if self.steps.scroll:
-                await page.evaluate(_SCROLL)
+        scroller = ViewScroller(page, self._rest) if self.steps.scroll else None
+        for turn in range(self.steps.max_pages if self.steps.click or scroller else 0):
+            clicked = bool(self.steps.click) and await self._click(page, first=not turn)
+            if scroller is not None:
+                self.has_more = await scroller.to_end(self.steps.max_pages)
             elif not clicked:
                 return
-            if not await self._grows(page):
+            if self.has_more or not await self._grows(page):
                 return
-        if self.steps.click or self.steps.scroll:
-            logger.info("max_pages=%s: the page may have more", self.steps.max_pages)
+        self.has_more = bool(self.steps.click or scroller)
 
-    async def _click(self, page: Page) -> bool:
+    async def _rest(self, page: Page) -> None:
+        """Wait a moment for what a view shows, and add its links: the next view may drop them."""
+        before, start = self._size(), monotonic()
+        await self._gather(page)
+        while monotonic() - start < (VIEW_FETCHES if self._pending or self._reading else VIEW):
+            if self._size() > before and not self._pending:
+                return
+            await asyncio.sleep(VIEW / 2)
+            await self._gather(page)
+
+    async def _click(self, page: Page, *, first: bool) -> bool:
         """Click the element that `click` names; return False if it cannot be clicked."""
-        assert self.steps.click is not None
-        button = page.locator(self.steps.click).first
+        selector = self.steps.click
+        assert selector is not None
+        button = page.locator(selector).first
         if not await button.is_visible() or not await button.is_enabled():
+            if first:
+                logger.warning("click=%s: there is nothing of the kind to click", selector)
             return False
-        with suppress(Error):
-            await button.click(timeout=1000 * PATIENCE)
-            return True
-        return False
+        if not self._covered:
+            with suppress(Error):
+                await button.click(timeout=1000 * PATIENCE)
+                return True
+            self._covered = True
+            cover = await button.evaluate(COVER)
+            logger.warning("click=%s: %s covers it, and is clicked through", selector, cover)
+        try:
+            await button.evaluate("button => button.click()")
+        except Error as error:
+            words = str(error).strip().partition("\n")[0]
+            self.unread = f"click={selector}: it cannot be clicked: {words}"
+            return False
+        return True
 
     async def _grows(self, page: Page) -> bool:
         """Wait until a click or a scroll has had its effect; return whether it brought links."""
@@ -255,7 +248,7 @@ class PageLinkFinder:
             if urlsplit(frame.url)[:2] not in {origin, ("about", "")}:
                 continue
             with suppress(Error):  # it is being left
-                for url, text in await frame.evaluate(_GATHER, MAX_LINKS - len(self.links)):
+                for url, text in await frame.evaluate(GATHER, MAX_LINKS - len(self.links)):
                     self.links.setdefault(normal_url(url), " ".join(text.split()))
 
 

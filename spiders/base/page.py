@@ -100,6 +100,11 @@ class PageSpider(DatasetSpider[P], Generic[P]):
     max_pages: int = 100_000
 
     @cached_property
+    def asides(self) -> list[Unreadable | NotFollowed]:
+        """What is to be said of the pages that were read, by whoever reads them."""
+        return []
+
+    @cached_property
     def _page_columns(self) -> dict[str, Metadata]:
         """What the text of each page says of its images."""
         return {}
@@ -156,10 +161,11 @@ class PageSpider(DatasetSpider[P], Generic[P]):
             if not page.asked:  # what was asked is a page, and none of this folder
                 async for found in self._walk_on(walk, page, here, links):
                     yield found
-            while walk.left_out:
-                yield walk.left_out.pop()
-        while walk.left_out:
-            yield walk.left_out.pop()
+            for aside in (*self.asides, *walk.take_left_out()):
+                yield aside
+            self.asides.clear()
+        for left in walk.take_left_out():
+            yield left
 
     async def _walk_on(
         self, walk: PageWalk, page: WaitingPage, here: str, links: Iterable[PageLink]

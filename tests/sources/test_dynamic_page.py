@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import http.server
 import signal
 import socketserver
+import ssl
 import threading
 import time
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from imgcrawl.arguments import parse_arguments
 from imgcrawl.browser.chromium import find_browser
@@ -19,6 +29,7 @@ from spiders.dynamic_page import DynamicPageSpider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from replicas.process import ReplicaProcess
     from tests.conftest import Crawler, Ended
@@ -42,6 +53,71 @@ def found(ended: Ended) -> list[str]:
 
 def names(kind: str, count: int) -> list[str]:
     return [f"{kind}_{number:02}.tif" for number in range(count)]
+
+
+def certificate(folder: Path) -> tuple[ssl.SSLContext, str]:
+    """A server's side of TLS for 127.0.0.1, and the digest of its key as Chromium takes it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    pem = folder / "server.pem"
+    pem.write_bytes(
+        made.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(serialization.Encoding.PEM, *form)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    public = key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return context, base64.b64encode(hashlib.sha256(public).digest()).decode()
+
+
+class SecurePages(http.server.ThreadingHTTPServer):
+    """A page over TLS, whose links come by a script that asks for them."""
+
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        super().__init__(("127.0.0.1", 0), _SecurePage)
+        self.socket = tls.wrap_socket(self.socket, server_side=True)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def server_close(self) -> None:
+        """Stop serving as well: what leaves the ``with`` does."""
+        self.shutdown()
+        super().server_close()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that do not believe the certificate."""
+
+
+class _SecurePage(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        script = b"fetch('list').then(a => a.text()).then(t => { document.body.innerHTML = t; })"
+        body = b"<!doctype html><body><script>" + script + b"</script>"
+        if self.path == "/list":
+            body = b"<a href='secure_00.tif'>stack</a>"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 class Elsewhere(socketserver.ThreadingTCPServer):
@@ -77,6 +153,12 @@ def elsewhere() -> Iterator[Elsewhere]:
         ("more", {"click": "button"}, names("more", 12)),
         ("more", {"click": "button", "max_pages": 1}, names("more", 8)),
         ("scroll", {"scroll": 1}, names("scroll", 20)),
+        (
+            "virtual",
+            {"scroll": 1, "match": "*_??50.tif,*_1999.tif"},
+            [f"virtual_{number:04}.tif" for number in (*range(50, 2000, 100), 1999)],
+        ),
+        ("covered", {"click": "button.more"}, names("covered", 4)),
         ("told", {}, names("told", 2)),
         ("download", {}, names("download", 1)),
         ("popup", {"click": "button"}, names("popup", 2)),
@@ -92,13 +174,51 @@ def test_links_that_scripts_make(
     crawl: Crawler,
     replica: ReplicaProcess,
 ) -> None:
-    ended = crawl(
-        "dynamic_page", url=f"{replica.url}/js/{page}", match="*.tif", settings=QUICK, **arguments
-    )
+    arguments = {"match": "*.tif", **arguments}
+    ended = crawl("dynamic_page", url=f"{replica.url}/js/{page}", settings=QUICK, **arguments)
     assert found(ended) == expected
     asked = replica.log()
     assert asked["paths"][f"/js/{page}"] == 1
     assert all(agent.startswith("imgcrawl/") for agent in asked["agents"])
+
+
+@pytest.mark.usefixtures("browser")
+def test_what_was_not_seen_of_a_page_is_said(crawl: Crawler, replica: ReplicaProcess) -> None:
+    ended = crawl(
+        "dynamic_page", url=f"{replica.url}/js/rows", match="*.tif", scroll=1, max_pages=3
+    )
+    assert len(found(ended)) >= 3
+    left = ended.out.summary()["not_followed"]
+    assert left["first"] == [f"{replica.url}/js/rows"]
+    assert "max_pages=3" in next(iter(left["why"]))
+    nothing = crawl(
+        "dynamic_page", url=f"{replica.url}/js/plain", match="*.tif", click="a.more", out="b"
+    )
+    assert len(found(nothing)) == 2
+    assert "click=a.more: there is nothing of the kind to click" in nothing.log
+
+
+def test_a_page_over_https(crawl: Crawler, tmp_path: Path) -> None:
+    """With a certificate made for this test, which the browser is told to believe."""
+    browser = find_browser()
+    assert browser is not None
+    tls, digest = certificate(tmp_path)
+    believing = tmp_path / "chromium"
+    flag = f"--ignore-certificate-errors-spki-list={digest}"
+    believing.write_text(f"#!/bin/sh\nexec '{browser}' {flag} \"$@\"\n")
+    believing.chmod(0o755)
+    with SecurePages(tls) as pages:
+        url = f"https://127.0.0.1:{pages.server_address[1]}/"
+        settings = {"ROBOTSTXT_OBEY": 0, "ALLOWED_PRIVATE_NETWORKS": "127.0.0.1/32", **QUICK}
+        seen = crawl(
+            "dynamic_page", url=url, dry_run=1, settings={**settings, "BROWSER_PATH": believing}
+        )
+        assert seen.status == 0, seen.log
+        assert f"{url}secure_00.tif" in seen.log
+        plain = crawl("dynamic_page", url=url, dry_run=1, settings=settings)
+        assert plain.status == 1
+        assert "ERR_CERT" in plain.log, plain.log
+        assert "Traceback" not in plain.log
 
 
 @pytest.mark.usefixtures("browser")

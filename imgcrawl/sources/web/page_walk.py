@@ -46,14 +46,13 @@ class PageWalk:
     depth:     how many pages deep links are followed
     same_dir:  whether only pages below the first one are
     max_pages: how many are read, at most
-    left_out:  pages of this folder that are not read, and why; to be emptied by the reader
     """
 
     first: str
     depth: int
     same_dir: bool
     max_pages: int
-    left_out: list[NotFollowed] = field(default_factory=list)
+    _left_out: list[NotFollowed] = field(default_factory=list)
     _left: set[int] = field(default_factory=set)  # hashes of their addresses
     _known: set[str] = field(default_factory=set)
     _waiting: deque[WaitingPage] = field(default_factory=deque)
@@ -73,10 +72,15 @@ class PageWalk:
             page = self._waiting.popleft()
             if self._read >= self.max_pages:
                 why = f"more than max_pages={self.max_pages:,}"
-                self.left_out.append(NotFollowed(page.link.url, why))
+                self._left_out.append(NotFollowed(page.link.url, why))
                 continue
             self._read += 1
             yield page
+
+    def take_left_out(self) -> list[NotFollowed]:
+        """Return the pages of this folder that are not read, and why, since the last time."""
+        left, self._left_out = self._left_out, []
+        return left
 
     def begin(self, page: WaitingPage, here: str) -> None:
         """Begin a page that was answered from an address, after redirects."""
@@ -152,7 +156,7 @@ class PageWalk:
         if key not in self._left and canonical(url) not in self._known:
             if len(self._left) < MOST_KNOWN:
                 self._left.add(key)
-            self.left_out.append(NotFollowed(url, why))
+            self._left_out.append(NotFollowed(url, why))
 
     def _leads(self, link: PageLink, here: str) -> Leads:
         """Return where a link leads; into a folder, for one without a query of its own."""

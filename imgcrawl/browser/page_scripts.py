@@ -1,0 +1,44 @@
+"""What is asked of a page in its own language: its links, and what lies over a button."""
+
+# Shadow roots are part of what is shown. What cannot be told from a word is no URL.
+GATHER = """limit => {
+  const found = [];
+  const add = (value, el) => {
+    const words = (el.textContent || el.alt || el.title || "").trim().slice(0, 200);
+    try {
+      const url = new URL(value.trim(), el.baseURI);
+      if (/^https?:$/.test(url.protocol) && found.length < limit) found.push([url.href, words]);
+    } catch {}
+  };
+  const isUrl = value => /^(https?:\\/\\/|\\/\\/|\\.{0,2}\\/)|^\\S+\\.\\w{1,8}$/.test(value.trim());
+  const leads = (el, name, value) => {
+    switch (name) {
+      case "href": return /^(a|area)$/i.test(el.localName);
+      case "src": return el.localName !== "script";
+      case "data": return el.localName === "object";
+      case "poster": return true;
+      default: return name.startsWith("data-") && isUrl(value);
+    }
+  };
+  const walk = root => {
+    for (const el of root.querySelectorAll("*")) {
+      for (const {name, value} of el.attributes) {
+        if (name === "srcset" || name === "data-srcset")
+          for (const one of value.split(/,\\s+/)) add(one.trim().split(/\\s/)[0], el);
+        else if (leads(el, name, value)) add(value, el);
+      }
+      if (el.shadowRoot) walk(el.shadowRoot);
+    }
+  };
+  walk(document);
+  return found;
+}"""
+
+# What is seen where a button lies: the element that a click would reach.
+COVER = """button => {
+  const {x, y, width, height} = button.getBoundingClientRect();
+  const seen = document.elementFromPoint(x + width / 2, y + height / 2);
+  if (!seen || button.contains(seen)) return "something";
+  const name = seen.id ? "#" + seen.id : seen.className ? "." + seen.className : "";
+  return "<" + seen.localName + name + ">";
+}"""
