@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from inspect import signature
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import (
@@ -198,6 +199,16 @@ class ListArguments(ImageArguments):
         }
 
 
+class OrdinaryArguments(ListArguments):
+    """Arguments of every ordinary Scrapy spider: all others are the spider's own."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings that these arguments stand for."""
+        settings = super().settings()
+        del settings["PLACEHOLDER_REPEATS"]  # its addresses were chosen, not collected
+        return settings
+
+
 class FileArguments(SpiderArguments):
     """Arguments of every spider of files."""
 
@@ -222,13 +233,28 @@ class FileArguments(SpiderArguments):
         return match
 
 
+def model_of(spider: type[Spider]) -> type[SpiderArguments]:
+    """Return the model of a spider's arguments."""
+    model: type[SpiderArguments] = getattr(spider, "arguments", OrdinaryArguments)
+    return model
+
+
+def own_arguments(spider: type[Spider], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was typed for an ordinary spider that is not for the spider itself."""
+    theirs = signature(spider.__init__).parameters
+    fields = OrdinaryArguments.model_fields.keys() - theirs
+    return {name: value for name, value in given.items() if name in fields}
+
+
 def parse_arguments(spider: type[Spider], given: Mapping[str, Any]) -> SpiderArguments:
     """Return the arguments of a spider class, parsed from what was typed.
 
     Raises ArgumentError with a line for each argument that is wrong, and what to type instead.
     """
-    model: type[SpiderArguments] = getattr(spider, "arguments", SpiderArguments)
+    model = model_of(spider)
     typed = {name: value for name, value in given.items() if name not in _IGNORED}
+    if model is OrdinaryArguments:
+        typed = own_arguments(spider, typed)
     # A variable of a script that is not set: taken for no argument, it would mean everything.
     lines = [
         f"{name}=: there is no value; type one, or leave {name} out"
@@ -252,7 +278,7 @@ def arguments_of_settings(
     ``-s DRY_RUN=1`` is ``-a dry_run=1``, checked as that is.
     Raises ArgumentError if both were typed and differ, or if a spider has no such argument.
     """
-    model: type[SpiderArguments] = getattr(spider, "arguments", SpiderArguments)
+    model = model_of(spider)
     merged = dict(given)
     known = {**ListArguments.as_settings, **model.as_settings, "out": "OUT"}
     for name, setting in known.items():
@@ -279,7 +305,7 @@ def _is_typed(settings: BaseSettings, name: str) -> bool:
 
 def reads_stdin(spider: type[Spider], given: Mapping[str, Any]) -> list[str]:
     """Return the names of the arguments by which a crawl would read standard input."""
-    model: type[SpiderArguments] = getattr(spider, "arguments", SpiderArguments)
+    model = model_of(spider)
     marked = (n for n, f in model.model_fields.items() if ReadsStdin() in f.metadata)
     return [name for name in marked if given.get(name) == "-"]
 

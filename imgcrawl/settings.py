@@ -38,6 +38,8 @@ ITEM_PIPELINES = {
     "pipelines.metadata.MetadataPipeline": 900,
 }
 
+ITEM_PROCESSOR = "imgcrawl.crawl.item_chain.ItemChain"  # a spider's own items pass these by
+
 OUT = None  # the spider's argument out=, by default data/<spider>
 OUT_STORE = None  # set by an out=s3://… or gs://…; OUT is a folder of SCRATCH_DIR then
 SCRATCH_DIR = None  # for that; by default imgcrawl/ in the user's cache directory

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from imgcrawl.crawl.lifecycle import require_dataset, run_of
 from imgcrawl.records.items import Stored
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 class RunPipeline:
     """Meets the run when the spider is opened."""
+
+    for_records: ClassVar[bool] = True  # no other items come here
 
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler

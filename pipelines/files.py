@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from scrapy.pipelines.files import FilesPipeline as ScrapyFilesPipeline
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 class FilesPipeline(ScrapyFilesPipeline):
     """The pipeline of `FileItem`: byte for byte, under its own name, from where it had stopped."""
+
+    for_records: ClassVar[bool] = True  # no other items come here
 
     def __init__(self, store_uri: str, *, crawler: Crawler) -> None:
         self.crawler = crawler

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
@@ -50,6 +50,8 @@ _OF_ONE_RECORD = {Outcome.INTERRUPTED, Outcome.DISK_FULL, Outcome.DUPLICATE, Out
 
 class ImagesPipeline(ScrapyImagesPipeline):
     """The pipeline of `ImageItem`: byte for byte, proven readable, under a name made of its id."""
+
+    for_records: ClassVar[bool] = True  # no other items come here
 
     def __init__(self, store_uri: str, *, crawler: Crawler) -> None:
         self.crawler = crawler
@@ -102,6 +104,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
                 raise RecordMissing(Outcome.PLACEHOLDER, f"the address of a placeholder ({what})")
             spool = f"{self._partial}/{next(self._numbers)}.body"
             meta = {"media": True, "spool": spool, "dont_cache": True, "digests": item.digests}
+            meta["allow_offsite"] = True  # pictures lie on servers of their own
             headers = {"Accept": PICTURES, "Accept-Encoding": "identity"}
             requests.append(Request(url, headers=headers, meta=meta, callback=NO_CALLBACK))
         return requests

@@ -40,12 +40,13 @@ class Popen(subprocess.Popen[str]):
 
     def _execute_child(self, args: Any, *rest: Any) -> None:
         (executable, preexec, _, fds, cwd, env, _, _, shell), pipes = rest[:9], rest[9:15]
-        if executable or preexec or fds or shell or not _is_warm(args, cwd):
+        env = dict(os.environ if env is None else env)
+        if executable or preexec or fds or shell or not _is_warm(args, cwd, env):
             super()._execute_child(args, *rest)  # type: ignore[misc]
             return
         ours = (pipes[0], pipes[3], pipes[5])
         streams = [fd if fd != -1 else number for number, fd in enumerate(ours)]
-        call = {"words": list(map(str, args[3:])), "env": dict(os.environ if env is None else env)}
+        call = {"words": list(map(str, args[3:])), "env": env}
         with _lock:
             self.pid = _asked(_waiting(), call, streams)
         self._child_created = True
@@ -67,9 +68,11 @@ def run(
     return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
-def _is_warm(args: Any, cwd: Any) -> bool:
-    cold = os.environ.get("IMGCRAWL_COLD") or sys.platform != "linux"
-    return not cold and cwd == ROOT and tuple(args[:3]) == WARM
+def _is_warm(args: Any, cwd: Any, env: dict[str, str]) -> bool:
+    if os.environ.get("IMGCRAWL_COLD") or sys.platform != "linux" or cwd != ROOT:
+        return False
+    # Modules that are found elsewhere than those that have been imported are another program.
+    return tuple(args[:3]) == WARM and env.get("PYTHONPATH", "") in {"", str(ROOT)}
 
 
 @functools.cache

@@ -1,9 +1,11 @@
-"""Back-pressure between a spider's stream and the pipelines.
+"""Back-pressure between what a spider yields and the pipelines.
 
 Scrapy's ``start()`` has none: a million items yielded are a million items in memory. Here the
-spider is drawn from no faster than items are finished; what an earlier run left is tried again
-first; and the crawl stays open until the last item has its outcome. A bookmark is committed once
+spider is drawn from no faster than records are finished; what an earlier run left is tried again
+first; and the crawl stays open until the last record has its outcome. A bookmark is committed once
 all records handed out before it have ended.
+
+What callbacks yield goes the same way: they wait for room, and their requests go on to the engine.
 """
 
 from __future__ import annotations
@@ -13,51 +15,36 @@ import logging
 import sqlite3
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from zlib import crc32
 
-from scrapy import signals
+from scrapy import Request, signals
 from scrapy.exceptions import CloseSpider
+from scrapy.spidermiddlewares.httperror import HttpError
 
-from imgcrawl.crawl.host_queue import FairHostQueue, host_of
+from imgcrawl.crawl.host_queue import FairHostQueue
+from imgcrawl.crawl.intake import Intake
 from imgcrawl.crawl.ledger_queues import RetryQueue, WaybackQueue
 from imgcrawl.crawl.lifecycle import require_dataset, run_of
 from imgcrawl.crawl.list_check import compared
-from imgcrawl.crawl.sum_check import SumCheck
+from imgcrawl.crawl.record_tasks import RecordTasks
 from imgcrawl.records.errors import ArgumentError, ImgcrawlError, OutputError
-from imgcrawl.records.items import (
-    Bookmark,
-    Document,
-    Expects,
-    Item,
-    Missing,
-    NotFollowed,
-    Read,
-    SharedBy,
-    Unreadable,
-    Withdrawn,
-)
-from imgcrawl.records.outcomes import Outcome
-from imgcrawl.records.quotas import Quota
+from imgcrawl.records.items import Unreadable
 from imgcrawl.records.retry import retry_outcomes
-from imgcrawl.text.redact import utf8
-from imgcrawl.text.sizes import format_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from typing import Self
 
     from scrapy.crawler import Crawler
+    from scrapy.http import Response
     from twisted.python.failure import Failure
 
-    from imgcrawl.crawl.in_flight import Flight
+    from imgcrawl.crawl.dry_run import DryRun
 
 logger = logging.getLogger(__name__)
 
-_SHOWN = 10  # warnings about what is no record
-
 
 class Backpressure:
-    """A spider middleware that stands between ``Spider.start()`` and the engine."""
+    """A spider middleware that stands between a spider and the engine."""
 
     def __init__(self, crawler: Crawler) -> None:
         settings = crawler.settings
@@ -67,11 +54,9 @@ class Backpressure:
             per_host=settings.getint("ITEMS_IN_FLIGHT_PER_HOST"),
             ahead=settings.getint("ITEMS_AHEAD"),
         )
-        self._shard: tuple[int, int] | None = settings.get("SHARD")
-        self._by_host = settings["SHARD_BY"] == "host"
         self._retry = retry_outcomes(settings.get("RETRY"))
         self._wayback_limit = settings.getint("WAYBACK_MAX") if settings.getbool("WAYBACK") else 0
-        self._sum = SumCheck()
+        self._has_pages = False  # requests have been handed to the engine
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -80,15 +65,18 @@ class Backpressure:
         return cls(crawler)
 
     async def process_start(self, start: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        """Yield items as there is room for them, and end when the last has its outcome."""
+        """Begin records as there is room for them, and end when the last has its outcome.
+
+        Requests among what the spider yields are yielded in their turn.
+        """
         self._run = run_of(self._crawler)
         spider = self._crawler.spider
         assert spider is not None
         spider.bookmarks = self._run.ledger.bookmarks()  # type: ignore[attr-defined] # DatasetSpider's
-        if self._crawler.settings.getbool("DRY_RUN"):
-            await self._dry_run(start)
-            return
-        self._watch_ends()
+        self._tasks = RecordTasks(self._crawler, self._run, self._queue)
+        self._intake = Intake(self._crawler, self._run, self._queue, self._tasks.hand_on)
+        self._watch()
+        self._dry_run = self._new_dry_run()
         self._closing = asyncio.create_task(self._let_close())
         try:
             await self._run.prepare()
@@ -97,12 +85,16 @@ class Backpressure:
             raise CloseSpider("stopped") from error
         reader = asyncio.create_task(self._read(start))
         try:
-            while (flight := await self._queue.get()) is not None:
-                yield flight.item
+            while (next_up := await self._queue.get()) is not None:
+                if isinstance(next_up, Request):
+                    yield next_up
+                else:
+                    self._tasks.begin(next_up)
             await self._queue.drained()
             await reader
-            await self._until_items_left()
-            self._check_sum()
+            await self._tasks.ended()
+            if not (self._run.stopping or self._run.error):
+                self._run.error = self._intake.sum.fault(self._run)
         finally:
             reader.cancel()
             with suppress(asyncio.CancelledError):
@@ -110,143 +102,109 @@ class Backpressure:
         if self._run.error:
             raise CloseSpider("stopped")
 
-    async def _until_items_left(self) -> None:
-        """Wait until no item is in a pipeline: a record is written down a moment before.
+    async def process_spider_output(
+        self, response: Response, result: AsyncIterator[Any]
+    ) -> AsyncIterator[Any]:
+        """Take the records that a callback yields; pass its requests on."""
+        async for output in result:
+            if self._run.stopping:
+                return
+            if isinstance(output, Request):
+                self._has_pages = True
+                yield output
+            else:
+                await self._take(output, response)
 
-        Scrapy looks whether a crawl may close when start() ends, and next five seconds later.
-        """
-        scraper = self._crawler.engine.scraper
-        while scraper.slot is not None and scraper.slot.itemproc_size:  # noqa: ASYNC110 - no event
-            await asyncio.sleep(0.002)
+    def process_spider_exception(self, response: Response, exception: Exception) -> None:
+        """Note a page whose status its spider does not take: what it links to is not read."""
+        if isinstance(exception, HttpError):
+            self._page_missing(response.url, f"a page that answers HTTP {response.status}")
 
-    def _check_sum(self) -> None:
-        """Fail the run if what was read is not what came of it."""
-        if self._run.stopping or self._run.error:
-            return
-        self._run.error = self._sum.fault(self._run)
-
-    async def _dry_run(self, start: AsyncIterator[Any]) -> None:
+    def _new_dry_run(self) -> DryRun | None:
+        if not self._crawler.settings.getbool("DRY_RUN"):
+            return None
         from imgcrawl.crawl.dry_run import DryRun  # noqa: PLC0415 - few ask for it
 
-        try:
-            await DryRun(self._crawler).show(start)
-        except ImgcrawlError as error:
-            logger.error("%s", error)  # a dry run leaves no summary that could say so
-            self._run.fail(str(error))
-            raise CloseSpider("stopped") from error
+        return DryRun(self._crawler)
 
-    def _watch_ends(self) -> None:
-        """Free the place of an item that is written down or dropped, or whose pipeline failed."""
-        in_flight, connect = self._run.in_flight, self._crawler.signals.connect
+    def _watch(self) -> None:
         self._run.on_stop(lambda: self._queue.close(drop=True))
-        in_flight.on_ended(self._ended)
-        connect(self._item_done, signal=signals.item_scraped)
-        connect(self._item_done, signal=signals.item_dropped)
-        connect(self._item_error, signal=signals.item_error)
+        self._crawler.signals.connect(self._spider_error, signal=signals.spider_error)
+        watch = getattr(self._crawler.engine.downloader, "on_page_failed", None)
+        if watch is not None:
+            watch(self._page_failed)
 
     async def _read(self, start: AsyncIterator[Any]) -> None:
-        """Read the spider's stream to its end, into the queue."""
-        counts = self._run.counts
+        """Read what the spider yields to its end, and all that its callbacks yield."""
         try:
-            if self._crawler.settings["CHANGED"] == "refuse":
-                counts.phase = "comparing the list with what is there"
-                start = await compared(start, self._run.ledger)
-            counts.phase = "looking at what is there"
-            async for item in RetryQueue(self._run, self._retry).items():
-                await self._accept(item)
-            counts.phase = "reading the source"
-            self._run.ledger.forget_unreadable()
-            async for output in start:
-                if self._run.stopping:
-                    break
-                await self._take(output)
-            counts.phase = "downloading"
-            if self._wayback_limit:
-                await self._look_into_wayback()
+            if self._dry_run is not None:
+                await self._read_source(start)
+                await self._dry_run.finish()
+            else:
+                await self._read_all(start)
         except ArgumentError as error:
             self._run.refuse(str(error))
         except ImgcrawlError as error:
             # What was handed out before is finished first: it was promised.
             self._run.error = self._run.error or str(error)
+            if self._dry_run is not None:
+                logger.error("%s", error)  # a dry run leaves no summary that could say so
         except sqlite3.DatabaseError as error:
             logger.debug("The ledger cannot be read", exc_info=True)
             self._run.cannot_write(error)
-        except Exception:
+        except Exception as error:
             logger.exception("The spider failed")
-            self._run.error = "The spider failed: a fault of imgcrawl, see the traceback above."
+            self._run.fault(f"The spider {self._crawler.spidercls.name}", error)
         finally:
             self._queue.close()
 
-    async def _take(self, output: Any) -> None:
-        match output:
-            case Item():
-                if output.quota is not None or self._is_mine(self._shard_key(output)):
-                    self._sum.records += output.quota is None
-                    await self._accept(output)
-            case Quota():
-                if self._is_mine(output.key):
-                    self._run.records.open_quota(output)
-                else:
-                    output.wanted = 0
-            case Bookmark():
-                self._run.in_flight.bookmark(output)
-            case Expects():
-                self._expect(output)
-            case Unreadable():
-                self._unreadable(output)
-            case Read():
-                self._sum.read = output if self._shard is None else None
-                self._run.counts.read = output
-            case SharedBy():
-                if self._is_mine(output.record_id):
-                    self._run.images.add(output)
-            case NotFollowed():
-                if self._is_mine(output.where):
-                    self._run.counts.add_not_followed(output)
-            case Withdrawn():
-                self._run.records.withdraw(output)
-            case Document():
-                self._run.files.write_document(output)
-            case _:
-                raise TypeError(f"a spider yields items and words about them, not {output!r}")
-
-    def _unreadable(self, piece: Unreadable) -> None:
-        if not self._is_mine(piece.where):
-            return
-        self._sum.unreadable += 1
-        if self._sum.unreadable <= _SHOWN:
-            logger.warning("No record: %s: %s", piece.where, piece.problem)
-        elif self._sum.unreadable == _SHOWN + 1:
-            logger.warning("More that is no record will be in failures.csv, and not shown here.")
-        self._run.records.unreadable(piece)
-
-    async def _accept(self, item: Item) -> None:
-        item.record_id = utf8(item.record_id)
-        item.renew = getattr(self._crawler.spider, "renew", None)
-        await self._queue.put(self._run.in_flight.enter(item, host_of(item)))
-
-    def _expect(self, expects: Expects) -> None:
+    async def _read_all(self, start: AsyncIterator[Any]) -> None:
         counts = self._run.counts
-        # What part of a promise is a shard's is known when its list has been read.
-        if expects.records is not None and self._shard is None:
-            counts.expected = (counts.expected or 0) + expects.records
-            counts.before += expects.before
-        if (expects.records or 0) < 0:
-            return  # of what was promised before, the list turned out to have less
-        if expects.bytes is not None:
-            counts.expected_bytes = (counts.expected_bytes or 0) + expects.bytes
-        size = f", about {format_size(expects.bytes)}" if expects.bytes else ""
-        count = "an unknown number of" if expects.records is None else f"{expects.records:,}"
-        if counts.expected is not None and expects.records not in {None, counts.expected}:
-            count = f"{count} more"
-        note = f" {expects.note}" if expects.note else ""
-        logger.info("The source promises %s records%s.%s", count, size, note)
-        if expects.bytes is not None and self._crawler.settings.getbool("CHECK_FREE_DISK"):
-            self._run.check_disk(expects.bytes)
+        if self._crawler.settings["CHANGED"] == "refuse":
+            counts.phase = "comparing the list with what is there"
+            start = await compared(start, self._run.ledger)
+        counts.phase = "looking at what is there"
+        async for item in RetryQueue(self._run, self._retry).items():
+            await self._intake.enter(item)
+        counts.phase = "reading the source"
+        self._run.ledger.forget_unreadable()
+        await self._read_source(start)
+        counts.phase = "downloading"
+        if self._wayback_limit:
+            await self._look_into_wayback()
+
+    async def _read_source(self, start: AsyncIterator[Any]) -> None:
+        async for output in start:
+            if self._run.stopping:
+                break
+            if isinstance(output, Request):
+                self._has_pages = True
+                await self._queue.hand_on(output)
+            else:
+                await self._take(output)
+        while self._has_pages and not self._run.stopping:
+            await self._queue.idle()
+            if not self._reads_pages():
+                break
+            await asyncio.sleep(0.02)  # Scrapy has no signal for it while start() goes on
+
+    def _reads_pages(self) -> bool:
+        """Return whether a page is asked for or read, or is to be."""
+        engine = self._crawler.engine
+        slot = engine.scraper.slot
+        scheduler = engine._slot.scheduler if engine._slot is not None else None
+        waiting = scheduler is not None and scheduler.has_pending_requests()
+        return bool(waiting or engine.downloader.active or (slot and (slot.queue or slot.active)))
+
+    async def _take(self, output: Any, source: Any = None) -> None:
+        if self._dry_run is not None:
+            self._dry_run.add(output)
+        else:
+            await self._intake.take(output, source)
 
     async def _look_into_wayback(self) -> None:
         """Hand out once more the records that are gone: the Wayback Machine may have them."""
-        queue = WaybackQueue(self._run, self._wayback_limit, self._is_mine)
+        queue = WaybackQueue(self._run, self._wayback_limit, self._intake.is_of_shard)
         picked = True
         while picked and not self._run.stopping:
             await self._queue.idle()
@@ -254,38 +212,21 @@ class Backpressure:
             picked = False
             for item in queue.next_round():
                 picked = True
-                await self._accept(item)
+                await self._intake.enter(item)
 
-    def _shard_key(self, item: Item) -> str:
-        """Return what decides the shard of a record: its id, or the host of its first URL."""
-        return (host_of(item) if self._by_host else "") or item.record_id
+    def _spider_error(self, failure: Failure) -> None:
+        if failure.value is not None:
+            self._run.fault(f"The spider {self._crawler.spidercls.name}", failure.value)
 
-    def _is_mine(self, key: str) -> bool:
-        """Return True if a record, or a class, is of this run's shard (1 of N, cut by a hash)."""
-        if self._shard is None:
-            return True
-        k, n = self._shard
-        return crc32(utf8(key).encode()) % n == k - 1
+    def _page_failed(self, request: Request, error: Exception) -> None:
+        if request.errback is None:  # else the spider knows
+            self._page_missing(request.url, f"a page that cannot be had: {error}")
 
-    def _ended(self, flight: Flight) -> None:
-        if flight.host is not None:
-            self._queue.release(flight)
-        if flight.item.quota in self._run.records.quotas:
-            self._run.records.quotas[flight.item.quota].ended()
-
-    def _item_done(self, item: Any) -> None:
-        self._run.in_flight.ended(item)
-
-    def _item_error(self, item: Any, failure: Failure) -> None:
-        """Give an outcome to a record although a pipeline failed."""
-        if isinstance(item, Item):
-            if isinstance(failure.value, sqlite3.DatabaseError):
-                self._run.cannot_write(failure.value)
-                self._item_done(item)
-                return
-            message = f"a fault of imgcrawl: {type(failure.value).__name__}: {failure.value}"
-            self._run.records.finish(item, Missing(Outcome.INTERRUPTED, message))
-        self._item_done(item)
+    def _page_missing(self, url: str, problem: str) -> None:
+        if self._dry_run is not None:
+            self._dry_run.add(Unreadable(url, problem))
+        else:
+            self._intake.unreadable(Unreadable(url, problem))
 
     async def _let_close(self) -> None:
         """Let a crawl that is stopped close after its last item.

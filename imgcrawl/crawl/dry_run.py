@@ -13,13 +13,23 @@ from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
 
 from imgcrawl.records.errors import RecordMissing
-from imgcrawl.records.items import Expects, Item, NotFollowed, Unreadable, VolumeItem
+from imgcrawl.records.items import (
+    Bookmark,
+    Document,
+    Expects,
+    Item,
+    NotFollowed,
+    Read,
+    SharedBy,
+    Unreadable,
+    VolumeItem,
+    Withdrawn,
+)
+from imgcrawl.records.ordinary import records_of
 from imgcrawl.records.quotas import Quota
 from imgcrawl.text.sizes import parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from scrapy.crawler import Crawler
     from scrapy.http import Response
 
@@ -29,7 +39,7 @@ AT_ONCE = 4
 
 
 class DryRun:
-    """Lists items as they come, and sums them up at the end."""
+    """Lists records as they come, and sums them up at the end."""
 
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
@@ -39,22 +49,30 @@ class DryRun:
         self._first: str | None = None
         self._quotas: dict[str, Quota] = {}
 
-    async def show(self, outputs: AsyncIterator[Any]) -> None:
-        """Print a line for each file, ``bytes  path  URL``, then the sums."""
-        async for each in outputs:
-            if isinstance(each, Quota):
-                self._quotas[each.key] = each
-            elif isinstance(each, Item):
-                self._add(each)
-                if (quota := self._quotas.get(each.quota or "")) is not None:
+    def add(self, output: Any) -> None:
+        """Print a line for something that a spider yielded: ``bytes  path  URL`` for each file."""
+        match output:
+            case Quota():
+                self._quotas[output.key] = output
+            case Item():
+                self._add(output)
+                if (quota := self._quotas.get(output.quota or "")) is not None:
                     quota.count(1)  # every candidate is taken to be good
                     quota.ended()
-            elif isinstance(each, Expects) and each.note:
-                _print(f"{'':>14}  {each.note}")
-            elif isinstance(each, NotFollowed):
-                _print(f"{'':>14}  not followed ({each.why}): {each.where}")
-            elif isinstance(each, Unreadable):
-                _print(f"{'':>14}  {each.where}: {each.problem}")
+            case Expects(note=str() as note) if note:
+                _print(f"{'':>14}  {note}")
+            case NotFollowed():
+                _print(f"{'':>14}  not followed ({output.why}): {output.where}")
+            case Unreadable():
+                _print(f"{'':>14}  {output.where}: {output.problem}")
+            case Expects() | Bookmark() | Document() | Withdrawn() | Read() | SharedBy() | None:
+                pass
+            case _:
+                for record in records_of(output, self._crawler.settings):
+                    self._add(record)
+
+    async def finish(self) -> None:
+        """Ask the hosts for the sizes that the source does not tell, and print the sums."""
         sizes = await self._ask()
         self._known += len(sizes)
         self._bytes += sum(sizes)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy.extensions.feedexport import FeedExporter
 
+from imgcrawl.crawl.ordinary_spiders import is_ordinary
 from imgcrawl.dataset.feed_rows import feed_columns, feed_rows
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.storage.directory import LEDGER
@@ -20,6 +21,7 @@ from imgcrawl.text.csv_cells import safe_cell
 
 if TYPE_CHECKING:
     from scrapy import Spider
+    from scrapy.crawler import Crawler
     from scrapy.extensions.feedexport import FeedSlot
 
 _TEXTUAL = frozenset({"csv", "xml"})  # formats whose rows are cells
@@ -27,17 +29,24 @@ _NO_NAME = re.compile(r"^(?![A-Za-z_])|[^\w.-]", re.ASCII)  # of an element of X
 
 
 class DatasetFeed(FeedExporter):
-    """Takes the place of Scrapy's own, which hands out items as they are inside."""
+    """Takes the place of Scrapy's own, which hands out records as they are inside.
+
+    What an ordinary spider yields is exported as Scrapy does: its items are its user's.
+    """
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self._of_records = crawler.settings["OUT"] is not None and not is_ordinary(crawler)
 
     def item_scraped(self, item: Any, spider: Spider) -> None:
-        """Leave a record to the end of the run; without a run, export an item as Scrapy does."""
-        if self.settings["OUT"] is None:
+        """Export an item as Scrapy does; a record waits for the end of the run."""
+        if not self._of_records:
             super().item_scraped(item, spider)
 
     async def close_spider(self, spider: Spider) -> None:
         """Export every record of OUT, then close the feeds."""
         path = Path(self.settings["OUT"] or "") / LEDGER
-        if self.settings["OUT"] is not None and path.is_file():
+        if self._of_records and path.is_file():
             with closing(Ledger(path)) as ledger:
                 columns = feed_columns(ledger)
                 for options in self.feeds.values():

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from scrapy import Request
+
     from imgcrawl.crawl.in_flight import Flight
     from imgcrawl.records.items import Item
 
@@ -44,6 +46,7 @@ class FairHostQueue:
         self._waiting: dict[str, deque[Flight]] = {}
         self._n_waiting = 0
         self._flying: Counter[str] = Counter()  # taken and not yet released, by host
+        self._request: Request | None = None  # of a page, that waits for the engine
         self._changed = asyncio.Event()
         self._closed = False
 
@@ -60,9 +63,20 @@ class FairHostQueue:
         self._n_waiting += 1
         self._changed.set()
 
-    async def get(self) -> Flight | None:
-        """Return the next item to go, or None once the queue is closed and empty."""
+    async def hand_on(self, request: Request) -> None:
+        """Add the request of a page, which comes next; wait until there is room for it."""
+        while self._request is not None and not self._closed:
+            await self._change()
+        self._request = request
+        self._changed.set()
+
+    async def get(self) -> Flight | Request | None:
+        """Return what comes next, or None once the queue is closed and empty."""
         while True:
+            if (request := self._request) is not None:
+                self._request = None
+                self._changed.set()
+                return request
             flight = self._next()
             if flight is not None or (self._closed and not self._n_waiting):
                 return flight
@@ -83,7 +97,7 @@ class FairHostQueue:
 
     async def idle(self) -> None:
         """Wait until nothing waits and nothing is in flight."""
-        while self._flying or self._n_waiting:
+        while self._flying or self._n_waiting or self._request is not None:
             await self._change()
 
     def close(self, *, drop: bool = False) -> None:
@@ -91,6 +105,7 @@ class FairHostQueue:
         self._closed = True
         if drop:
             self._waiting.clear()
+            self._request = None
             self._n_waiting = 0
         self._changed.set()
 

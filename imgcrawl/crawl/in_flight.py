@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from imgcrawl.dataset.entries import LedgerEntry
     from imgcrawl.records.items import Bookmark, Item, Metadata, Result
+    from imgcrawl.records.ordinary import OrdinaryItem
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +39,7 @@ class Flight:
     host:   whose place it has in the queue; None for an item that did not come through the queue
     known:  its entry in the ledger, from an earlier run or an earlier time in this one
     answer: what its first URL gave; others with the same URL wait for it
+    whole:  the item of an ordinary spider that it is of
     """
 
     item: Item
@@ -47,6 +49,7 @@ class Flight:
     path: str = ""  # case folded
     url: str = ""
     answer: asyncio.Future[Result | None] | None = None
+    whole: OrdinaryItem | None = None
     over: asyncio.Event | None = None  # made by the first that waits for its end
 
     def set_answer(self, result: Result | None) -> None:
@@ -87,11 +90,11 @@ class InFlight:
         """Call back with each record that has ended."""
         self._on_ended = callback
 
-    def enter(self, item: Item, host: str) -> Flight:
+    def enter(self, item: Item, host: str, whole: OrdinaryItem | None = None) -> Flight:
         """Return the new flight of an item that its spider has handed out."""
         segment = self._segments[-1]
         segment.open += 1
-        flight = self._by_item[id(item)] = Flight(item, host, segment)
+        flight = self._by_item[id(item)] = Flight(item, host, segment, whole=whole)
         return flight
 
     def bookmark(self, bookmark: Bookmark) -> None:
@@ -111,12 +114,16 @@ class InFlight:
         Return False if an item in flight asks for the same.
         """
         while not self.start(item):
-            other = self._by_record[item.record_id]
-            if same_question(other.item, item):
+            if same_question(self._by_record[item.record_id].item, item):
                 return False
+            await self.end_of(item.record_id)
+        return True
+
+    async def end_of(self, record_id: str) -> None:
+        """Wait until no record in flight has an id."""
+        if (other := self._by_record.get(record_id)) is not None:
             other.over = other.over or asyncio.Event()
             await other.over.wait()
-        return True
 
     def of_record(self, record_id: str) -> Item | None:
         """Return the item in flight that has a record id, or None."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from scrapy import signals
 from scrapy.exceptions import NotConfigured
 
+from imgcrawl.crawl.ordinary_spiders import place
 from imgcrawl.crawl.run import Run
 from imgcrawl.crawl.summary import as_stats, exit_status_of, summarize, write_summary
 from imgcrawl.records.errors import StoreError
@@ -72,6 +73,7 @@ class RunLifecycle:
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         """Make one for a crawl, as Scrapy asks."""
+        place(crawler)
         require_dataset(crawler)
         return cls(crawler)
 

@@ -9,13 +9,14 @@ from scrapy import signals
 from scrapy.logformatter import LogFormatter as ScrapyLogFormatter
 from scrapy.utils.log import get_scrapy_root_handler
 
+from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.items import Item, Missing, Stored
 from imgcrawl.text.redact import PlainFormatter
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from scrapy import Spider
+    from scrapy import Request, Spider
     from scrapy.crawler import Crawler
     from scrapy.http import Response
     from scrapy.logformatter import LogFormatterResult
@@ -56,6 +57,15 @@ class LogFormatter(ScrapyLogFormatter):
             case _:
                 text = str(item)
         return {"level": logging.DEBUG, "msg": "%s", "args": (text,)}
+
+    def download_error(
+        self, failure: Failure, request: Request, spider: Spider, errmsg: str | None = None
+    ) -> LogFormatterResult:
+        """Return the line of a page that cannot be had; of a known reason it is said elsewhere."""
+        line = super().download_error(failure, request, spider, errmsg)
+        if isinstance(failure.value, RecordMissing):
+            line["level"] = logging.DEBUG
+        return line
 
     def dropped(
         self,

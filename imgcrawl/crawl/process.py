@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from scrapy.crawler import AsyncCrawlerProcess
 
 from imgcrawl.crawl.lifecycle import RunLifecycle, crawl_ended
+from imgcrawl.crawl.ordinary_spiders import prepare
 from imgcrawl.crawl.renamed_settings import rename_settings
 from imgcrawl.crawl.summary import format_summary
 from imgcrawl.records.errors import ArgumentError
@@ -53,17 +54,21 @@ class CrawlProcess(AsyncCrawlerProcess):
     def run(self, spider: str, arguments: dict[str, Any]) -> tuple[int, BaseException | None]:
         """Crawl to the end. Return the exit status, and the error if the crawl did not start."""
         crawler = self.create_crawler(spider)
+        try:
+            arguments = prepare(crawler, arguments)
+        except ArgumentError as error:
+            return ExitStatus.USAGE, error
         task: asyncio.Task[None] = self.crawl(crawler, **arguments)
         self.start()
-        error = task.exception() if task.done() and not task.cancelled() else None
+        failed = task.exception() if task.done() and not task.cancelled() else None
         lifecycle = _lifecycle(crawler)
         crawler.signals.send_catch_log(crawl_ended)
-        if isinstance(error, ArgumentError):
-            return ExitStatus.USAGE, error
+        if isinstance(failed, ArgumentError):
+            return ExitStatus.USAGE, failed
         if lifecycle is None and self._signal is not None:
             return 128 + self._signal, None  # stopped before there was anything to stop
-        if error is not None or lifecycle is None:
-            return ExitStatus.FAILED, error
+        if failed is not None or lifecycle is None:
+            return ExitStatus.FAILED, failed
         if lifecycle.summary is not None:
             out = crawler.settings["OUT_STORE"]
             where = out or str(Path(crawler.settings["OUT"]).absolute())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.crawl.run_records import RunRecords
@@ -24,7 +25,6 @@ from imgcrawl.text.sizes import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from imgcrawl.storage.uploader import Uploader
 
@@ -82,6 +82,11 @@ class Run:
         if self.error is None:
             self.error = error
         self.stop()
+
+    def fault(self, who: str, error: BaseException) -> None:
+        """Have the run end as failed because of a fault in code; what was promised is finished."""
+        words = f"{who} failed: {type(error).__name__}: {error} ({_where(error)})."
+        self.error = self.error or f"{words} The log has the traceback."
 
     def refuse(self, error: str) -> None:
         """End the run before its first request: its arguments do not fit what is in OUT."""
@@ -175,3 +180,13 @@ class Run:
 
     def _has_tables(self) -> bool:
         return all((self.out.root / name).exists() for name in (METADATA, FAILURES))
+
+
+def _where(error: BaseException) -> str:
+    """Return the file and the line that raised an error."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "nobody knows where"
+    return f"{Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno}"

@@ -67,6 +67,13 @@ class RunRecords:
         self.in_flight.learn(item, entry)
         return entry
 
+    def result_of(self, item: Item) -> Result | None:
+        """Return what became of a record: by its item, or else by the ledger."""
+        if item.result is not None:
+            return item.result
+        entry = self._writer.get(item.record_id)
+        return entry.result if entry else None
+
     def has_file(self, entry: LedgerEntry) -> bool:
         """Return True if a stored record has all that it must: its file is there, undoubted."""
         stored = entry.result

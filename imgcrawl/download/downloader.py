@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from scrapy.core.downloader import Downloader as ScrapyDownloader
 from scrapy.core.downloader import Slot
 from scrapy.exceptions import NotSupported
+from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.asyncio import call_later
 from scrapy.utils.httpobj import urlparse_cached
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from scrapy.http import Response
     from scrapy.settings import BaseSettings
     from twisted.internet.defer import Deferred
+    from twisted.python.failure import Failure
 
 SLOW_DOWN = frozenset({429, 503})
 
@@ -56,6 +58,7 @@ class Downloader(ScrapyDownloader):
         self._floors: dict[str, float] = {}
         self._paces: dict[str, Pace] = {}
         self._stop = asyncio.Event()
+        self._page_failed: Callable[[Request, Exception], None] | None = None
 
     @staticmethod
     def of(crawler: Crawler) -> Downloader:
@@ -115,6 +118,32 @@ class Downloader(ScrapyDownloader):
         self._stop.set()
         for slot in self.slots.values():
             self._fail_queue(slot, _interrupted)
+
+    def on_page_failed(self, callback: Callable[[Request, Exception], None]) -> None:
+        """Call back when what a spider's callback waits for cannot be had."""
+        self._page_failed = callback
+
+    def fetch(self, request: Request, spider: Spider | None = None) -> Deferred[Any]:
+        """Fetch, as Scrapy does."""
+        fetched: Deferred[Any] = super().fetch(request)
+        if request.callback is NO_CALLBACK or self._page_failed is None:
+            return fetched
+        return fetched.addErrback(self._note_failure, request)
+
+    def _note_failure(self, failure: Failure, request: Request) -> Failure:
+        if isinstance(failure.value, Exception) and self._page_failed is not None:
+            self._page_failed(request, failure.value)
+        return failure
+
+    def needs_backout(self) -> bool:
+        """Return whether pages have to wait; the media under way do not keep them waiting."""
+        if not super().needs_backout():
+            return False
+        slot = self.crawler.engine._slot
+        if slot is None or not slot.scheduler.has_pending_requests():
+            return True
+        n_pages = sum(request.callback is not NO_CALLBACK for request in self.active)
+        return n_pages >= self.total_concurrency
 
     async def sleep(self, seconds: float) -> None:
         """Wait, outside of any slot. Raises RecordMissing (interrupted) once the run is stopped."""

@@ -60,6 +60,22 @@ def is_address(text: str) -> bool:
     return re.match(r"(?:[A-Za-z][\w+.-]*://|(?:s3|gs):/)", text) is not None
 
 
+def settings_of_out(out: str, settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the settings of an OUT: a folder, or a store and a folder that stands for it.
+
+    Raises ArgumentError.
+    """
+    if not is_address(out):
+        return {"OUT": out}
+    address = BucketAddress.of(out)
+    if settings["IMAGES_STORE"] or settings["FILES_STORE"]:
+        raise ArgumentError(
+            f"out={out} puts everything into the store: leave out IMAGES_STORE and FILES_STORE, "
+            "or give a folder with -a out=DIR for what is not in them."
+        )
+    return {"OUT": str(scratch_of(address, settings)), "OUT_STORE": str(address)}
+
+
 def scratch_of(address: BucketAddress, settings: Mapping[str, Any]) -> Path:
     """Return the folder of this machine that replaces an OUT in a store during a run."""
     endpoint = next((e for n in _ENDPOINTS if (e := settings.get(n) or os.environ.get(n))), "")

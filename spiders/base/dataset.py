@@ -12,13 +12,13 @@ from scrapy.http.request import NO_CALLBACK
 
 from imgcrawl.arguments import SpiderArguments, arguments_of_settings, parse_arguments
 from imgcrawl.pictures.sniff import excerpt, sniff
-from imgcrawl.records.errors import ArgumentError, NoAnswerError, RecordMissing, SourceError
+from imgcrawl.records.errors import NoAnswerError, RecordMissing, SourceError
 from imgcrawl.records.extras import require_extra
-from imgcrawl.storage.address import BucketAddress, is_address, scratch_of
+from imgcrawl.storage.address import settings_of_out
 from imgcrawl.storage.directory import OutputDirectory
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
     from typing import Self
 
     from scrapy.crawler import Crawler
@@ -62,7 +62,7 @@ class DatasetSpider(Spider, Generic[A]):
         for extra in spider.args.extras():
             require_extra(extra)
         out = spider.args.out or crawler.settings["OUT"] or spider.args.default_out(cls.name)
-        settings = spider.args.settings() | _place(str(out), crawler.settings)
+        settings = spider.args.settings() | settings_of_out(str(out), crawler.settings)
         arguments = {*spider.args.as_settings.values(), "OUT", "OUT_STORE"}
         for name, value in settings.items():
             # What stands for an argument was checked as one: it comes before what was typed.
@@ -128,19 +128,3 @@ class DatasetSpider(Spider, Generic[A]):
         what = f"HTTP {response.status}" if response.status != 200 else "no JSON"
         kind, words = sniff(response.body[:4096]).what, excerpt(response.body[:65536])
         raise SourceError(f"{url} answered {what} but {kind}: {words}")
-
-
-def _place(out: str, settings: Mapping[str, Any]) -> dict[str, str]:
-    """Return the settings of an OUT: a folder, or a store and a folder that stands for it.
-
-    Raises ArgumentError.
-    """
-    if not is_address(out):
-        return {"OUT": out}
-    address = BucketAddress.of(out)
-    if settings["IMAGES_STORE"] or settings["FILES_STORE"]:
-        raise ArgumentError(
-            f"out={out} puts everything into the store: leave out IMAGES_STORE and FILES_STORE, "
-            "or give a folder with -a out=DIR for what is not in them."
-        )
-    return {"OUT": str(scratch_of(address, settings)), "OUT_STORE": str(address)}

@@ -33,6 +33,7 @@ class Crawl:
         self.run = run
         self.taken: list[Item] = []
         self.drawn = 0
+        self.left: asyncio.Event | None = None  # until when items stay in the pipelines
         self.bookmarks: dict[str, str] = {}
         settings = Settings({"OUT": "unused", "ITEMS_IN_FLIGHT": 4, "ITEMS_AHEAD": 2})
         settings.setdict({"ITEMS_IN_FLIGHT_PER_HOST": 3, "SHARD_BY": "record", **own})
@@ -40,7 +41,11 @@ class Crawl:
             settings=settings,
             signals=SignalManager(),
             spider=SimpleNamespace(),
-            engine=SimpleNamespace(scraper=SimpleNamespace(slot=None)),
+            spidercls=SimpleNamespace(name="fake"),
+            engine=SimpleNamespace(
+                scraper=SimpleNamespace(slot=None, start_itemproc_async=self.take),
+                downloader=SimpleNamespace(),
+            ),
             get_extension=lambda _: SimpleNamespace(run=run),
         )
 
@@ -54,8 +59,14 @@ class Crawl:
     async def crawl(self, outputs: list[Any]) -> None:
         """Draw items to the end; nothing finishes them but `finish`."""
         middleware = Backpressure.from_crawler(self.crawler)
-        async for item in middleware.process_start(self.start(outputs)):
-            self.taken.append(item)
+        async for request in middleware.process_start(self.start(outputs)):
+            raise AssertionError(request)
+
+    async def take(self, item: Item, *, response: None) -> None:
+        """Stand in for Scrapy's scraper: the pipelines have the item, and leave it to `finish`."""
+        self.taken.append(item)
+        if self.left is not None:
+            await self.left.wait()
 
     def finish(self, item: Item, outcome: Outcome = Outcome.NOT_FOUND) -> None:
         self.run.in_flight.start(item)
@@ -131,13 +142,13 @@ def test_the_stream_ends_when_the_last_item_has_left_the_pipelines(run: Run) -> 
 
     async def test() -> None:
         crawl = Crawl(run)
-        slot = crawl.crawler.engine.scraper.slot = SimpleNamespace(itemproc_size=1, closing=None)
+        left = crawl.left = asyncio.Event()
         task = asyncio.create_task(crawl.crawl([item(1)]))
         await settled()
         crawl.finish(crawl.taken[0])
         await settled()
         assert not task.done()
-        slot.itemproc_size = 0
+        left.set()
         await asyncio.wait_for(task, 1)
 
     in_loop(test)
@@ -316,7 +327,7 @@ def test_what_the_source_promises_is_summed_up(run: Run) -> None:
 def test_what_is_no_item_is_a_fault_of_the_spider(run: Run) -> None:
     async def test() -> None:
         with pytest.raises(CloseSpider):
-            await Crawl(run).crawl([{"a": "dict"}])
-        assert "a fault of imgcrawl" in (run.error or "")
+            await Crawl(run).crawl(["no item"])
+        assert "The spider fake failed: " in (run.error or "")
 
     in_loop(test)

@@ -1,0 +1,61 @@
+"""imgcrawl in another Scrapy project: ``ADDONS = {"imgcrawl.addon.Addon": 500}``.
+
+What that project's spiders yield in ``image_urls`` and ``file_urls`` is downloaded, checked and
+accounted for as here: OUT (by default ``data/<spider>``) with its files, tables, ledger and
+summary.json. The project's own settings come before all that is set here.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from scrapy.utils.misc import load_object
+
+from imgcrawl import settings as ours
+from imgcrawl.crawl.ordinary_spiders import middlewares_for_pages
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scrapy.settings import BaseSettings
+
+logger = logging.getLogger(__name__)
+
+# Who a project is, and where it has its code: that stays its own.
+_THEIRS = {"BOT_NAME", "USER_AGENT", "ROBOTSTXT_USER_AGENT", "COOKIES_ENABLED", "LOG_LEVEL"}
+_THEIRS |= {"SPIDER_MODULES", "NEWSPIDER_MODULE", "SPIDER_LOADER_CLASS", "COMMANDS_MODULE"}
+_THEIRS |= {"STATS_DUMP", "LOG_VERSIONS"}
+_COMPONENTS = ("ITEM_PIPELINES", "SPIDER_MIDDLEWARES")
+# They would fetch all anew, re-encode it, and forget why something failed.
+_STOCK = ("scrapy.pipelines.images.ImagesPipeline", "scrapy.pipelines.files.FilesPipeline")
+
+
+class Addon:
+    """Sets what imgcrawl is made of, where a project does not say otherwise."""
+
+    def update_settings(self, settings: BaseSettings) -> None:
+        """Set the settings, as Scrapy asks."""
+        for name in filter(str.isupper, dir(ours)):
+            if name not in _THEIRS and name not in _COMPONENTS:
+                settings.set(name, getattr(ours, name), priority="addon")
+        base = settings.getdict("DOWNLOADER_MIDDLEWARES_BASE")
+        pages = middlewares_for_pages(settings)
+        settings.set("DOWNLOADER_MIDDLEWARES_BASE", base | pages, priority="addon")
+        for name in _COMPONENTS:
+            self._add(settings, name, getattr(ours, name))
+        self._replace_stock(settings)
+
+    @staticmethod
+    def _add(settings: BaseSettings, name: str, components: Mapping[str, int]) -> None:
+        for path, order in components.items():
+            settings.setdefault_in_component_priority_dict(name, load_object(path), order)
+
+    @staticmethod
+    def _replace_stock(settings: BaseSettings) -> None:
+        there = settings.getdict("ITEM_PIPELINES")
+        for path in _STOCK:
+            cls = load_object(path)
+            if there.get(path, there.get(cls)) is not None:
+                logger.info("%s: imgcrawl's own pipeline takes its place", path)
+                settings.set_in_component_priority_dict("ITEM_PIPELINES", cls, None)

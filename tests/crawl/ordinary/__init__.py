@@ -1,0 +1,1 @@
+"""Spiders as Scrapy's documentation writes them, which know nothing of datasets."""

@@ -1,0 +1,239 @@
+"""Spiders as Scrapy's documentation writes them run here, and their pictures are a dataset."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from itemadapter import ItemAdapter
+from PIL import Image
+
+from imgcrawl.arguments import parse_arguments
+from imgcrawl.records.items import FileItem, ImageItem, Missing, Stored
+from imgcrawl.records.ordinary import OrdinaryItem, records_of
+from imgcrawl.records.outcomes import Outcome
+from tests.conftest import ROOT, Crawler, Out, refusal
+from tests.crawl.ordinary.museum import Museum, Painting
+from tests.warm_start import WARM, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ROOMS = 12
+NO_FIELDS: dict[str, Any] = dict.fromkeys(
+    f"{kind}_{which}_FIELD" for kind in ("IMAGES", "FILES") for which in ("URLS", "RESULT")
+)
+
+
+class Site(BaseHTTPRequestHandler):
+    """Rooms with two pictures each, one of them also in the next room; picture 7 is gone."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        status, kind, body = self._answer(self.path)
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _answer(self, path: str) -> tuple[int, str, bytes]:
+        rooms = [f"/room{n}.html" for n in range(ROOMS)]
+        if path == "/index.html":
+            away = '<a href="/room-that-is-closed.html">closed</a>'
+            html = "".join(f'<a href="{room}">room</a>' for room in rooms) + away
+            return 200, "text/html", html.encode()
+        if path == "/sitemap.xml":
+            base = f"http://{self.headers['Host']}"
+            urls = "".join(f"<url><loc>{base}{room}</loc></url>" for room in rooms)
+            xml = f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{urls}</urlset>'
+            return 200, "application/xml", xml.encode()
+        if path in rooms:
+            n = rooms.index(path)
+            html = f"<title>Room {n}</title><img src=i/{n}.png><img src=i/{n + 1}.png>"
+            html += "<object data=plan.pdf></object>" if n == 0 else ""
+            return 200, "text/html", html.encode()
+        if path == "/plan.pdf":
+            return 200, "application/pdf", b"%PDF-1.4 a plan\n%%EOF\n"
+        if path.startswith("/i/") and path != "/i/7.png":
+            n = int(path[3:-4])
+            file = io.BytesIO()
+            Image.new("RGB", (8, 8), (n, 2 * n, 3 * n)).save(file, "PNG")
+            return 200, "image/png", file.getvalue()
+        return 404, "text/plain", b"not here"
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture
+def ordinary(tmp_path: Path, site: str) -> Any:
+    crawler = Crawler(tmp_path, None)
+
+    def crawl(spider: str, *options: str, **args: Any) -> Any:
+        settings = {
+            "SPIDER_MODULES": "tests.crawl.ordinary",
+            "ALLOWED_PRIVATE_NETWORKS": "127.0.0.1/32",
+            **args.pop("settings", {}),
+        }
+        command = crawler.command(spider, base=site, settings=settings, **args)
+        ended = run([*command, *options], timeout=120, capture_output=True)
+        return ended.returncode, ended.stdout + ended.stderr, crawler.out()
+
+    return crawl
+
+
+def names(rows: list[dict[str, str]]) -> list[str]:
+    return sorted(row["record_id"].rpartition("/")[2] for row in rows)
+
+
+def test_callbacks_that_yield_dicts_make_a_dataset(ordinary: Any, tmp_path: Path) -> None:
+    feed = tmp_path / "items.jsonl"
+    status, log, out = ordinary("museum", "-O", str(feed))
+    assert status == 3, log
+    out.verify()
+    pictures = [f"{n}.png" for n in range(ROOMS + 1) if n != 7]
+    assert names(out.rows()) == sorted([*pictures, "plan.pdf"])
+    assert {row["title"] for row in out.rows()} >= {"Room 0", "Room 11"}
+    failures = {row["record_id"].rpartition("/")[2]: row for row in out.rows("failures.csv")}
+    assert failures["7.png"]["reason"] == "not_found"
+    assert "HTTP 404" in failures["room-that-is-closed.html"]["message"]
+    items = [json.loads(line) for line in feed.read_text().splitlines()]
+    assert len(items) == ROOMS  # the spider's own, each once, with what came of its addresses
+    for item in items:
+        n = int(item["title"].split()[1])
+        assert item["seen"] == {"depth": 1}
+        kept = [url for url in item["image_urls"] if not url.endswith("/7.png")]
+        assert [image["url"] for image in item["images"]] == kept, n
+        assert len(item["files"]) == (n == 0)
+        for image in item["images"]:
+            assert (out.root / image["path"]).is_file()
+    again, log, out = ordinary("museum")
+    assert again == 3, log
+    assert len(out.rows()) == ROOMS + 1
+    assert out.summary()["this_run"]["outcomes"] == {"bad_url": 1}
+
+
+@pytest.mark.parametrize("spider", ["rules", "mapped"])
+def test_scrapys_own_spiders_run(spider: str, ordinary: Any) -> None:
+    status, log, out = ordinary(spider)
+    assert status == 3, log
+    assert "Traceback" not in log
+    assert names(out.rows()) == sorted(f"{n}.png" for n in range(ROOMS + 1) if n != 7)
+
+
+def test_a_fault_of_a_spider_is_called_by_name_and_costs_nothing_else(ordinary: Any) -> None:
+    status, log, out = ordinary("faulty")
+    assert status == 1, log
+    assert "Stopped: The spider faulty failed: KeyError: 'frame' (museum.py, line " in log
+    assert len(out.rows()) == ROOMS + 1
+    assert out.summary()["error"].startswith("The spider faulty failed")
+
+
+def test_items_of_start_arguments_of_every_spider_and_one_without_address(
+    ordinary: Any, tmp_path: Path
+) -> None:
+    feed = tmp_path / "items.jsonl"
+    assert ordinary("started", dry_run=1)[0] == 0
+    assert not (tmp_path / "out").exists()
+    status, log, out = ordinary("started", "-O", str(feed), sizes="4")
+    assert status == 0, log
+    assert "is no record" in log
+    assert [row["n"] for row in out.rows()] == ["0", "1", "2"]
+    assert len(list((out.root / "sizes/4").rglob("*.*"))) == 3
+    assert sorted(json.loads(line)["n"] for line in feed.read_text().splitlines()) == [0, 1, 2, 3]
+
+
+def test_without_out_a_spider_has_a_folder_of_its_name(site: str, tmp_path: Path) -> None:
+    settings = {"SPIDER_MODULES": "tests.crawl.ordinary", "HTTPCACHE_ENABLED": "0"}
+    settings |= {"ALLOWED_PRIVATE_NETWORKS": "127.0.0.1/32"}
+    command = [*WARM, "crawl", "started", "-a", f"base={site}"]
+    for name, value in settings.items():
+        command += ["-s", f"{name}={value}"]
+    environment = {"IMGCRAWL_DIR": str(tmp_path), "PYTHONPATH": str(ROOT), "PATH": ""}
+    assert run(command, timeout=60, env=environment, capture_output=True).returncode == 0
+    assert (tmp_path / "data/started/metadata.csv").is_file()
+
+
+def test_the_addon_gives_another_project_all_of_it_in_one_line(site: str, tmp_path: Path) -> None:
+    (tmp_path / "other.py").write_text(
+        'BOT_NAME = "other"\n'
+        'SPIDER_MODULES = ["tests.crawl.ordinary"]\n'
+        'ADDONS = {"imgcrawl.addon.Addon": 500}\n'
+        'ALLOWED_PRIVATE_NETWORKS = ["127.0.0.1/32"]\n'
+        'ITEM_PIPELINES = {"scrapy.pipelines.images.ImagesPipeline": 1, "other.Titles": 900}\n'
+        "class Titles:\n"
+        "    def process_item(self, item):\n"
+        "        print(item['title'], [image['path'] for image in item['images']])\n"
+        "        return item\n"
+    )
+    environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "SCRAPY_SETTINGS_MODULE": "other"}
+    command = [*WARM, "crawl", "museum", "-a", f"base={site}"]
+    ended = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr  # Scrapy's own command knows no other
+    out = Out(tmp_path / "data/museum")
+    out.verify()
+    assert names(out.rows()) == sorted(
+        [*(f"{n}.png" for n in range(ROOMS + 1) if n != 7), "plan.pdf"]
+    )
+    assert out.summary()["exit_status"] == 3
+    assert len(ended.stdout.splitlines()) == ROOMS  # the project's own pipeline has its items
+    assert "Room 4 ['images/" in ended.stdout
+
+
+def test_an_argument_of_every_spider_is_checked_and_any_other_is_the_spiders() -> None:
+    assert parse_arguments(Museum, {"base": "x", "colour": "red", "dry_run": "1"}).dry_run
+    assert "shard=5" in refusal(Museum, shard="5", base="x")
+
+
+def test_records_are_the_addresses_of_an_item() -> None:
+    item = {
+        "image_urls": ["http://a/1", "http://a/1", None, " http://a/2 "],
+        "file_urls": "http://a/f.pdf",
+    }
+    records = records_of({**item, "day": object, "n": 1}, NO_FIELDS)
+    assert [type(record) for record in records] == [ImageItem, ImageItem, FileItem]
+    assert [record.urls for record in records] == [
+        ["http://a/1"],
+        ["http://a/2"],
+        ["http://a/f.pdf"],
+    ]
+    assert [record.record_id for record in records] == [
+        "http://a/1",
+        "http://a/2",
+        "http://a/f.pdf",
+    ]
+    assert records[2].path.endswith("/f.pdf")
+    assert records[0].metadata["n"] == 1
+    assert isinstance(records[0].metadata["day"], str)
+    other = records_of({"pictures": "http://a/1"}, {**NO_FIELDS, "IMAGES_URLS_FIELD": "pictures"})
+    assert [record.urls for record in other] == [["http://a/1"]]
+    with pytest.raises(TypeError, match="not int"):
+        records_of(5, NO_FIELDS)
+
+
+def test_what_came_of_an_item_is_written_where_it_has_a_field() -> None:
+    item = Painting("one", ["http://a/1", "http://a/2"])
+    whole = OrdinaryItem(item, None, records_of(item, NO_FIELDS))
+    whole.results["http://a/1"] = Stored("images/1.png", sha256="ab")
+    whole.results["http://a/2"] = Missing(Outcome.DNS)
+    whole.fill_in(NO_FIELDS)
+    image = {"url": "http://a/1", "path": "images/1.png", "checksum": "ab", "status": "downloaded"}
+    assert ItemAdapter(item)["images"] == [image]
