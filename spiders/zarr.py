@@ -17,16 +17,19 @@ from imgcrawl.sources.zarr import (
     level_copies,
     pick_levels,
 )
+from imgcrawl.sources.zarr_members import MemberCopies, choose_members, describe_members
 from imgcrawl.volumes.metadata.address import name_of, within
+from imgcrawl.volumes.metadata.members import GroupMember
 from imgcrawl.volumes.metadata.multiscale import NoMultiscaleError
 from spiders.base.volume import VolumeArguments, VolumeSpider, check_address
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from imgcrawl.records.items import SpiderOutput
-    from imgcrawl.records.volume import Level, Multiscale
+    from imgcrawl.records.volume import Multiscale
 
+MAX_SHOWN = 64  # levels, of several pictures, in a message
 MAX_UNASKED = 100_000_000_000  # bytes, uncompressed, of levels that nobody named
 
 
@@ -45,6 +48,17 @@ class ZarrArguments(VolumeArguments):
         description="names of levels, or all; by default all are copied, and cubes are cut from "
         "the finest; all copies a group of pictures too",
         examples=["s3", "s2,s3"],
+    )
+    series: Words = Field(
+        [],
+        description="which pictures of a group that holds several (a converted file, a plate), by "
+        "number or path; by default all are copied, and cubes are cut from the first",
+        examples=["0,2", "A/1/0"],
+    )
+    with_labels: bool | None = Field(
+        None,
+        description="copy labels, tables and other folders of a picture too; by default unless "
+        "levels are named",
     )
     format: Annotated[Format | None, AnyCase] = Field(
         None, description="of cubes; without box, size and format the store is copied as it is"
@@ -77,6 +91,13 @@ class ZarrArguments(VolumeArguments):
         """Whether the store is wanted as it is."""
         return self.box is None and self.size is None and self.format is None
 
+    @property
+    def takes_labels(self) -> bool:
+        """Whether labels and other folders of a picture are copied with it."""
+        if self.with_labels is not None:
+            return self.with_labels
+        return not self.level or "all" in self.level
+
 
 class ZarrSpider(VolumeSpider[ZarrArguments]):
     """Arrays of a store as they are, object by object; or cubes cut from them.
@@ -95,9 +116,28 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
         """Yield the levels that are asked for, or cubes of them."""
-        address = within(self.store.address(self.args.url), self.args.path or "")
+        asked = within(self.store.address(self.args.url), self.args.path or "")
+        members, address = await self.store.members(asked)
+        taken, left = choose_members(members, self.args.series, with_labels=self.args.takes_labels)
+        if self.args.is_copy and (len(members) > 1 or self.args.series):
+            self._tell(address, left)
+            copies = MemberCopies(self.store, address, taken, self.args.level)
+            self._check_size(await copies.open(), address)
+            for copied in copies.records():
+                yield copied
+            return
+        if not self.args.is_copy and self.args.series == []:
+            self._tell(address, [*taken[1:], *left])
+            taken = taken[:1]
+        pictures = [member for member in taken if member.kind == "picture"]
+        for member in pictures or [GroupMember("", "picture")]:
+            async for output in self._picture(within(address, member.path), member.index):
+                yield output
+
+    async def _picture(self, address: VolumeAddress, index: int) -> AsyncIterator[SpiderOutput]:
+        """Yield the levels of one picture, or cubes of them; or a group that is none as a whole."""
         try:
-            picture = await self.store.open(address)
+            picture = await self.store.open(address, index)
         except NoMultiscaleError as error:
             if not (self.args.is_copy and error.below):
                 raise
@@ -107,24 +147,30 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
             yield Expects(1, None, f"{address.shown}: a group, with all that is in it.")
             yield copy_item(address, copy_folder(address))
             return
-        levels = self._levels(picture)
         if self.args.is_copy:
-            for copied in level_copies(picture, levels):
+            self._check_size([picture], address)
+            for copied in level_copies(picture, pick_levels(picture, self.args.level or ["all"])):
                 yield copied
             return
-        format_ = self.args.format or "ome-zarr"
-        async for output in self.cubes(picture, levels, name_of(picture.address), format_):
+        levels = pick_levels(picture, self.args.level) if self.args.level else [picture.levels[0]]
+        name = name_of(picture.address) + (f"#{index}" if index else "")
+        async for output in self.cubes(picture, levels, name, self.args.format or "ome-zarr"):
             yield output
 
-    def _levels(self, picture: Multiscale) -> list[Level]:
-        if self.args.level:
-            return pick_levels(picture, self.args.level)
-        if not self.args.is_copy:
-            return [picture.levels[0]]
-        if (size := sum(map(size_of_level, picture.levels))) > MAX_UNASKED:
-            shown = "\n".join(f"  -a level={describe_level(level)}" for level in picture.levels)
-            raise SourceError(
-                f"All levels of {picture.address.shown} are {size / 1e9:,.1f} GB, uncompressed. "
-                f"Type which you want, or -a level=all:\n{shown}"
-            )
-        return [*picture.levels]
+    def _tell(self, address: VolumeAddress, left: list[GroupMember]) -> None:
+        """Say what a group holds and is left out."""
+        if left:
+            words = "%s holds more, which is left out: %s. Choose with series= and with_labels="
+            self.logger.warning(words, address.shown, describe_members(left))
+
+    def _check_size(self, pictures: Sequence[Multiscale], address: VolumeAddress) -> None:
+        """Raise SourceError for levels that nobody named and that are very large."""
+        levels = [level for picture in pictures for level in picture.levels]
+        size = sum(map(size_of_level, levels))
+        if self.args.level or size <= MAX_UNASKED:
+            return
+        shown = "\n".join(f"  -a level={describe_level(level)}" for level in levels[:MAX_SHOWN])
+        raise SourceError(
+            f"All levels of {address.shown} are {size / 1e9:,.1f} GB, uncompressed. "
+            f"Type which you want, or -a level=all:\n{shown}"
+        )

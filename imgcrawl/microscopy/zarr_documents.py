@@ -133,11 +133,15 @@ def is_level_path(path: object) -> TypeGuard[str]:
     )
 
 
-def first_multiscale(attributes: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the first of the multiscales of OME-NGFF in the attributes of a group, or None."""
-    scales = attributes.get("multiscales")
-    first = scales[0] if isinstance(scales, list) and scales else None
-    return first if isinstance(first, dict) else None
+def first_multiscale(attributes: dict[str, Any], index: int = 0) -> dict[str, Any] | None:
+    """Return the first of the multiscales of OME-NGFF in the attributes of a group, or None.
+
+    index: another one of them
+    """
+    listed = attributes.get("multiscales")
+    scales = listed if isinstance(listed, list) else []
+    found = scales[index] if index < len(scales) else None
+    return found if isinstance(found, dict) else None
 
 
 def v2_array(node: dict[str, Any], attributes: dict[str, Any]) -> ZarrArray:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from imgcrawl.microscopy.zarr_documents import MAX_DOCUMENT
 from imgcrawl.records.errors import SourceError
 from imgcrawl.text.redact import printable
 from imgcrawl.volumes.metadata.address import parse_address
 from imgcrawl.volumes.metadata.local_folder import read_document
+from imgcrawl.volumes.metadata.members import group_members
 from imgcrawl.volumes.metadata.multiscale import read_multiscale
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from imgcrawl.records.volume import Multiscale, VolumeAddress
     from imgcrawl.sources.fetcher import Fetcher
+    from imgcrawl.volumes.metadata.documents import Get
+    from imgcrawl.volumes.metadata.members import GroupMember
+
+T = TypeVar("T")
 
 _MAX_MOVES = 3
 _ABSENT = frozenset({403, 404, 410})  # buckets that may not be listed answer 403 for absence
@@ -46,11 +53,31 @@ class VolumeStore:
             words = str(error).removesuffix(".")
             raise SourceError(f"{printable(text)} cannot be read: {words}.") from error
 
-    async def open(self, address: VolumeAddress) -> Multiscale:
-        """Return the picture at an address; its own address is where its documents came from."""
+    async def open(self, address: VolumeAddress, index: int = 0) -> Multiscale:
+        """Return the picture at an address; its own address is where its documents came from.
+
+        index: which of several multiscales in the same group
+        """
+
+        def resolve(text: str) -> VolumeAddress:
+            return self._parse(text, local=False)
+
+        async def read(get: Get, there: VolumeAddress) -> Multiscale:
+            return await read_multiscale(get, there, resolve=resolve, index=index)
+
+        return (await self._where_it_is(read, address))[0]
+
+    async def members(self, address: VolumeAddress) -> tuple[list[GroupMember], VolumeAddress]:
+        """Return what a group of Zarr holds, and where its documents came from."""
+        return await self._where_it_is(group_members, address)
+
+    async def _where_it_is(
+        self, read: Callable[[Get, VolumeAddress], Awaitable[T]], address: VolumeAddress
+    ) -> tuple[T, VolumeAddress]:
+        """Return what is read at an address, or at the one that its documents have moved to."""
         for _ in range(_MAX_MOVES):
             try:
-                return await self._read(address)
+                return await read(self._getter(address), address), address
             except _Moved as moved:
                 # The reader of the chunks follows no redirects.
                 self._fetcher.logger.info("%s is now at %s", address.shown, moved.url)
@@ -63,7 +90,9 @@ class VolumeStore:
         """Return a document of a volume as it is now, or None if there is none."""
         return (await self._document(url, dont_cache=True))[0]
 
-    async def _read(self, address: VolumeAddress) -> Multiscale:
+    def _getter(self, address: VolumeAddress) -> Get:
+        """Return a function that fetches documents below an address. It raises _Moved."""
+
         async def get(url: str) -> bytes | None:
             body, final_url = await self._document(url)
             document = url.removeprefix(address.url)
@@ -73,10 +102,7 @@ class VolumeStore:
                     raise _Moved(base)
             return body
 
-        def resolve(text: str) -> VolumeAddress:
-            return self._parse(text, local=False)
-
-        return await read_multiscale(get, address, resolve=resolve)
+        return get
 
     async def _document(self, url: str, **meta: Any) -> tuple[bytes | None, str]:
         """Return a document, or None if there is none, and the URL that it came from."""

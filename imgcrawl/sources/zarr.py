@@ -37,11 +37,17 @@ def pick_levels(picture: Multiscale, names: Sequence[str]) -> list[Level]:
     return [known[name] for name in dict.fromkeys(names)]
 
 
-def level_copies(picture: Multiscale, levels: Sequence[Level]) -> Iterator[Expects | VolumeItem]:
-    """Yield a copy of each level, after what there is to say of it."""
+def level_copies(
+    picture: Multiscale, levels: Sequence[Level], base: str = ""
+) -> Iterator[Expects | VolumeItem]:
+    """Yield a copy of each level, after what there is to say of it.
+
+    base: the folder of the picture in OUT; by default that of its store, and its own path in it
+    """
+    base = base or copy_folder(picture.address)
     for level in levels:
         is_whole = level.address == picture.address and level.scale is None
-        folder = copy_folder(picture.address, "" if is_whole else level.name)
+        folder = base if is_whole else f"{base}/{level.name}"
         there, volume = level.address, None
         if level.scale is not None:  # a precomputed scale has a folder of its own
             there, volume = beside(there, level.name), there

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 DOCUMENTS = (
     ".zgroup", ".zattrs", ".zarray", ".zmetadata", "zarr.json", "attributes.json", "info",
 )  # fmt: skip
+OME = "OME"  # the folder of a converted file's own description
+OME_XML = "METADATA.ome.xml"  # ... and what it is called
 MAX_CHUNKS = 50_000_000  # of one array; each is a request
 MAX_FOLDERS = 2_000
 
@@ -85,9 +87,13 @@ async def grids_below(read: Read, start: str, separator: str = "") -> list[tuple
             try:
                 found += [(folder + path, grid) for path, grid in _grids(name, node, separator)]
                 below += _children(name, node)
+                if _is_converted(node):
+                    below += await _series(read, folder)
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
                 words = f"{folder}{name} cannot be understood: {type(error).__name__} {error}"
                 raise RecordMissing(Outcome.CORRUPT, words[:300], 200) from error
+        if folder.rpartition("/")[0].rpartition("/")[2] == OME:
+            found.append((folder, ChunkGrid((), lambda _: OME_XML)))
         for path in below:
             child = f"{folder}{path}/"
             if key_problem(f"{folder}{path}") is None and child not in seen:
@@ -203,7 +209,7 @@ def _children(name: str, node: dict[str, Any]) -> list[str]:
 
 
 def _linked_folders(holder: object) -> list[object]:
-    """Return levels, labels, and the first picture of bioformats2raw."""
+    """Return levels, labels, tables and what is in them, wells and their pictures."""
     if not isinstance(holder, dict):
         return []
     found: list[object] = []
@@ -213,8 +219,44 @@ def _linked_folders(holder: object) -> list[object]:
     labels = holder.get("labels")
     if isinstance(labels, list):
         found += labels
-    if "bioformats2raw.layout" in holder:
-        found.append("0")
     if holder.get("multiscales"):
-        found.append("labels")
+        found += ["labels", "tables"]
+    for name, parts in (("plate", "wells"), ("well", "images")):
+        entries = holder.get(name)
+        listed = entries.get(parts) if isinstance(entries, dict) else None
+        found += [each.get("path") for each in listed or () if isinstance(each, dict)]
+    tables = holder.get("tables")
+    if isinstance(tables, list):
+        found += tables
+    if holder.get("encoding-type") == "anndata":
+        found += ["X", "obs", "var"]
+    if holder.get("encoding-type") == "dataframe":
+        found += [holder.get("_index"), *(holder.get("column-order") or ())]
     return found
+
+
+def _is_converted(node: dict[str, Any]) -> bool:
+    """Return whether a document is that of a file that bioformats2raw converted."""
+    return "bioformats2raw.layout" in _ome(node)
+
+
+def _ome(node: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes of OME-NGFF in a document, in any version of Zarr."""
+    own = node.get("attributes")
+    about = own if isinstance(own, dict) else node
+    ome = about.get("ome")
+    return ome if isinstance(ome, dict) else about
+
+
+async def _series(read: Read, folder: str) -> list[str]:
+    """Return the pictures of a converted file, and the folder of its OME-XML."""
+    for name in (".zattrs", "zarr.json"):
+        listed = _ome(parse_object(await read(f"{folder}{OME}/{name}")) or {}).get("series")
+        if isinstance(listed, list):
+            return [OME, *(each for each in listed if isinstance(each, str))]
+    count = 0
+    while count < MAX_FOLDERS and (
+        await read(f"{folder}{count}/.zattrs") or await read(f"{folder}{count}/zarr.json")
+    ):
+        count += 1
+    return [OME, *map(str, range(max(1, count)))]

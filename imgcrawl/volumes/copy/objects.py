@@ -11,7 +11,14 @@ from urllib.parse import quote
 
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
-from imgcrawl.volumes.copy.grid import grids_below, parse_object, scale_grids
+from imgcrawl.volumes.copy.grid import (
+    OME,
+    OME_XML,
+    ChunkGrid,
+    grids_below,
+    parse_object,
+    scale_grids,
+)
 from imgcrawl.volumes.copy.listing import (
     PAGE,
     ListedObject,
@@ -20,7 +27,7 @@ from imgcrawl.volumes.copy.listing import (
     listing_addresses,
     walk_folder,
 )
-from imgcrawl.volumes.metadata.address import path_to
+from imgcrawl.volumes.metadata.address import name_of, path_to
 from imgcrawl.volumes.metadata.local_folder import folder_of
 from imgcrawl.volumes.metadata.other_names import OtherNames
 from imgcrawl.volumes.metadata.precomputed import scale_at
@@ -30,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imgcrawl.records.volume import Copy
-    from imgcrawl.volumes.copy.grid import ChunkGrid, Read
+    from imgcrawl.volumes.copy.grid import Read
     from imgcrawl.volumes.copy.object_fetcher import ObjectFetcher
 
 logger = logging.getLogger(__name__)
@@ -146,6 +153,8 @@ class CopyObjects:
         found: list[tuple[str, ChunkGrid]] = []
         for part in self._parts:
             found += await grids_below(read, part, self._address.separator)
+        if name_of(self._address) == OME:
+            found.append(("", ChunkGrid((), lambda _: OME_XML)))
         return found
 
     async def _scale(self, read: Read) -> dict[str, Any]:

@@ -40,8 +40,17 @@ async def pictures_below(get: Get, address: VolumeAddress) -> list[str]:
     try:
         found = await _consolidated(VolumeDocuments(get, address))
         return found[:_MAX_FOUND] if found else await _listed(get, address)
-    except (RecordMissing, SourceError, ValueError):
+    except (RecordMissing, SourceError, ValueError, OSError):
         return []  # this is only a help to a person whose address was wrong
+
+
+async def folders_in(get: Get, address: VolumeAddress) -> tuple[str, ...]:
+    """Return the names of the folders right below an address; none if they are not listed.
+
+    Raises RecordMissing, SourceError or OSError of the store.
+    """
+    folder = await _folder(get, address)
+    return () if folder is None else folder.folders
 
 
 async def _consolidated(documents: VolumeDocuments) -> list[str]:

@@ -38,18 +38,23 @@ class NoMultiscaleError(SourceError):
 
 
 async def read_multiscale(
-    get: Get, address: VolumeAddress, *, resolve: Callable[[str], VolumeAddress] | None = None
+    get: Get,
+    address: VolumeAddress,
+    *,
+    resolve: Callable[[str], VolumeAddress] | None = None,
+    index: int = 0,
 ) -> Multiscale:
     """Return the multiscale at an address, its finest level first.
 
     get:     returns the bytes of a document, or None
     resolve: returns the address that a document names, for redirects of precomputed volumes
+    index:   which of several multiscales in the same group
     An array that is a level of the group above it gives that group's multiscale with this level
     alone, so that its voxel size is known. Raises NoMultiscaleError that says what is there
     instead, SourceError for what cannot be read, and what `get` raises.
     """
     try:
-        found = await _find_multiscale(get, address, resolve, _MAX_REDIRECTS)
+        found = await _find_multiscale(get, address, resolve, _MAX_REDIRECTS, index)
         if found is None:
             raise await _no_multiscale(get, address)
         if found.kind in {"Zarr v2", "Zarr v3", "N5"} and len(found.levels) == 1:
@@ -61,9 +66,13 @@ async def read_multiscale(
 
 
 async def _find_multiscale(
-    get: Get, address: VolumeAddress, resolve: Callable[[str], VolumeAddress] | None, left: int
+    get: Get,
+    address: VolumeAddress,
+    resolve: Callable[[str], VolumeAddress] | None,
+    left: int,
+    index: int = 0,
 ) -> Multiscale | None:
-    here = ZarrGroup(VolumeDocuments(get, address), address)
+    here = ZarrGroup(VolumeDocuments(get, address), address, index=index)
     driver = address.driver
     found: Multiscale | None = None
     if driver in {None, "zarr3"}:

@@ -34,11 +34,15 @@ _VERSIONS = tuple(f"0.{minor}" for minor in range(1, 7))  # of OME-NGFF
 
 @dataclass(frozen=True, slots=True)
 class ZarrGroup:
-    """The documents of a group, and where within the address the group is ("0/" or "")."""
+    """The documents of a group, and where within the address the group is ("0/" or "").
+
+    index: which of its multiscales
+    """
 
     documents: VolumeDocuments
     address: VolumeAddress
     base: str = ""
+    index: int = 0
 
 
 async def read_zarr3(here: ZarrGroup) -> Multiscale | None:
@@ -51,7 +55,7 @@ async def read_zarr3(here: ZarrGroup) -> Multiscale | None:
     here.documents.learn_v3(node, here.base)
     attributes = _dict(node.get("attributes"))
     ome = _dict(attributes.get("ome")) or attributes
-    if (scales := first_multiscale(ome)) is not None:
+    if (scales := first_multiscale(ome, here.index)) is not None:
 
         async def array(path: str) -> ZarrArray | None:
             found = await here.documents.read(f"{here.base}{path}/zarr.json")
@@ -69,7 +73,7 @@ async def read_zarr3(here: ZarrGroup) -> Multiscale | None:
 async def read_zarr2(here: ZarrGroup) -> Multiscale | None:
     """Return the multiscale or the array of Zarr 2 at an address, or None if there is neither."""
     attributes = await here.documents.look(here.base + ".zattrs") or {}
-    if (scales := first_multiscale(attributes)) is not None:
+    if (scales := first_multiscale(attributes, here.index)) is not None:
 
         async def array(path: str) -> ZarrArray | None:
             found = await here.documents.read(f"{here.base}{path}/.zarray")
