@@ -24,13 +24,12 @@ from imgcrawl.dataset.record_columns import FIXED_COLUMNS
 from imgcrawl.dataset.tables import CLASSES_COLUMNS, FAILURE_COLUMNS
 from imgcrawl.dataset.typed_rows import write_rows
 from imgcrawl.storage.directory import CHANGES, CLASSES, FAILURES, METADATA, WELLS
-from imgcrawl.text.csv_cells import safe_cell
+from imgcrawl.text.csv_cells import LONGEST_CELL, safe_cell, unescaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _FILE_NAME = "file_name"
-_LONGEST_CELL = 1 << 30  # bytes; the csv module's own limit is 128 KiB, and a caption may be longer
 
 KeyedRow: TypeAlias = tuple[str, list[str]]  # the key that rows are ordered by, and the cells
 
@@ -144,10 +143,10 @@ class _Source:
                 if name_at is not None and self._prefix and row[name_at]:
                     row[name_at] = self._relocated(row[name_at])
                 full = [*row, *extra, ""]
-                yield _unescaped(row[key]), [full[n] for n in order]
+                yield unescaped(row[key]), [full[n] for n in order]
 
     def _relocated(self, cell: str) -> str:
-        name = _unescaped(cell)
+        name = unescaped(cell)
         if name != cell and (self._part.root / cell).exists():
             name = cell  # the apostrophe is its own
         return safe_cell(self._prefix + name)
@@ -189,7 +188,7 @@ class _SortedRows:
 @contextmanager
 def _open_rows(path: Path) -> Iterator[Iterator[list[str]]]:
     """Open a CSV file as an iterator of its rows, which may have long cells."""
-    csv.field_size_limit(_LONGEST_CELL)
+    csv.field_size_limit(LONGEST_CELL)
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
         yield (row for row in csv.reader(file) if row)
 
@@ -198,10 +197,3 @@ def _unused_name(name: str, taken: set[str]) -> str:
     while name in taken:
         name += "_"
     return name
-
-
-def _unescaped(cell: str) -> str:
-    """Return a cell without the apostrophe that keeps it from being a formula."""
-    if cell.startswith("'") and safe_cell(cell[1:]) == cell:
-        return cell[1:]
-    return cell

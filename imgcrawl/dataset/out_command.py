@@ -33,6 +33,8 @@ class OutCommand(ScrapyCommand, Generic[T]):
 
     requires_project = True
     requires_crawler_process = False
+    merged = False  # whether the tables of a plan, or of shards, will do
+    failed = ExitStatus.FAILED  # the exit status for an OUT that cannot be used
 
     def syntax(self) -> str:
         """Return the arguments, for the usage line."""
@@ -50,13 +52,13 @@ class OutCommand(ScrapyCommand, Generic[T]):
         raise NotImplementedError
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
-        """Open the OUT and process it; exit status 1 if it cannot be used, 2 if it is no OUT."""
+        """Open the OUT and process it; exit status `failed` if it cannot be used, 2 if misused."""
         name = type(self).__module__.rpartition(".")[2]
         if len(args) != 1:
             raise UsageError(f"scrapy {name} takes one OUT: the folder, or s3:// or gs:// address")
         assert self.settings is not None
         try:
-            with open_output(args[0], self.settings) as (out, storage):
+            with open_output(args[0], self.settings, merged=self.merged) as (out, storage):
                 found = self.process(out, storage)
         except (ArgumentError, OutputError, sqlite3.DatabaseError) as error:
             words = str(error)
@@ -64,6 +66,6 @@ class OutCommand(ScrapyCommand, Generic[T]):
                 words = describe_error(Path(args[0]) / LEDGER, error)
             sys.stderr.write(f"scrapy {name}: {words}\n")
             usage = isinstance(error, ArgumentError)
-            self.exitcode = ExitStatus.USAGE if usage else ExitStatus.FAILED
+            self.exitcode = ExitStatus.USAGE if usage else self.failed
             return
         self.print_result(found, args[0].rstrip("/"))

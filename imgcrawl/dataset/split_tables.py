@@ -11,6 +11,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from imgcrawl.dataset.dataset_table import LedgerTable
 from imgcrawl.dataset.typed_table import TypedTable
 from imgcrawl.records.extras import is_installed
 from imgcrawl.storage.directory import SPLIT_TABLE, SPLITS
@@ -40,7 +41,7 @@ def write_split_tables(out: OutputDirectory, ledger: Ledger) -> None:
             SPLIT_TABLE,
         )
         return
-    table = TypedTable(ledger)
+    table = TypedTable(LedgerTable(ledger))
     for split in sorted(folders):
         rows = _rows(table, f"{split}/")
         out.write_file(f"{split}/{SPLIT_TABLE}", partial(table.write, rows=rows))

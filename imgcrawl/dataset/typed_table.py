@@ -6,20 +6,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.dataset.column_kinds import Kind, joined, kind_of, typed
-from imgcrawl.dataset.record_columns import (
-    FIXED_COLUMNS,
-    OUTDATED,
-    PICTURE_COLUMNS,
-    record_values,
-    table_columns,
-)
-from imgcrawl.records.outcomes import Outcome
+from imgcrawl.dataset.record_columns import FIXED_COLUMNS, OUTDATED, PICTURE_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from imgcrawl.dataset.ledger import Ledger
+    from imgcrawl.dataset.dataset_table import DatasetTable
 
 _INTEGERS = frozenset({"bytes", "width", "height", "frames", "orientation"})
 _OURS = frozenset({*FIXED_COLUMNS, *PICTURE_COLUMNS, OUTDATED})
@@ -27,20 +20,19 @@ BATCH = 1000  # rows in memory at once
 
 
 class TypedTable:
-    """The stored records of an OUT, in the order of their ids.
+    """The stored records of an OUT, in the order of its table.
 
     kinds: of each column, in the order of metadata.csv; learnt from all records
     """
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        columns = [*FIXED_COLUMNS, *table_columns(ledger)]
+    def __init__(self, table: DatasetTable) -> None:
+        self._table = table
+        columns = table.columns
         self.kinds = dict.fromkeys(columns, Kind.TEXT) | dict.fromkeys(
             (name for name in columns if name in _INTEGERS), Kind.INTEGER
         )
         own = dict.fromkeys((name for name in columns if name not in _OURS), Kind.NONE)
-        for entry in ledger.entries([Outcome.STORED]):
-            values = record_values(entry)
+        for values in table.rows():
             for name, kind in own.items():
                 if kind is not Kind.TEXT and (value := values.get(name)) is not None:
                     own[name] = joined(kind, kind_of(value))
@@ -49,8 +41,7 @@ class TypedTable:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the rows: a value of its type, or None, for each column."""
-        for entry in self._ledger.entries([Outcome.STORED]):
-            values = record_values(entry)
+        for values in self._table.rows():
             yield {name: typed(values.get(name), kind) for name, kind in self.kinds.items()}
 
     def schema(self) -> Any:

@@ -33,6 +33,11 @@ OLD_LOG = "crawl.log.1"
 SUMS = "SHA256SUMS"
 SPLITS = ("train", "validation", "test")  # the folders of a contest, each with a table of its own
 SPLIT_TABLE = "metadata.parquet"
+SPLITS_TABLE = "splits.csv"
+SPLITS_REPORT = "splits.json"
+DATASET_LOCK = "dataset.lock.json"
+DIFF = "diff.csv"
+REPORT = "report.html"
 LOCK = ".lock"
 PARTIAL = ".partial"
 PARTS = ".parts"
@@ -45,7 +50,8 @@ _IN_PLACE = (
 _FOLDERS = frozenset({PARTIAL, PARTS, ARCHIVES})
 _FILES = {METADATA, FAILURES, LEDGER, SUMMARY, ATTRIBUTION, CHANGES, CLASSES, DUPLICATES, LINKROT}
 _FILES |= {WELLS}
-OWN_FILES = frozenset(_FILES | {VERIFY, SUMS, LOG, OLD_LOG})
+_MADE_OF_IT = {SPLITS_TABLE, SPLITS_REPORT, DATASET_LOCK, DIFF, REPORT}
+OWN_FILES = frozenset(_FILES | _MADE_OF_IT | {VERIFY, SUMS, LOG, OLD_LOG})
 
 
 def is_own(name: str) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from imgcrawl.records.errors import OutputError
 from imgcrawl.storage.address import BucketAddress, is_address, scratch_of
-from imgcrawl.storage.directory import LEDGER, OutputDirectory
+from imgcrawl.storage.directory import LEDGER, METADATA, OutputDirectory
 from imgcrawl.storage.local import LocalStorage
 
 if TYPE_CHECKING:
@@ -20,16 +20,20 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_output(place: str, settings: Settings) -> Iterator[tuple[OutputDirectory, Storage]]:
+def open_output(
+    place: str, settings: Settings, *, merged: bool = False
+) -> Iterator[tuple[OutputDirectory, Storage]]:
     """Yield an OUT that has a ledger, and where its files lie: in that folder, or in a store.
 
     Of a store the folder is the scratch folder of its address.
+    merged: a folder with the tables of several OUTs, and no ledger, will do
 
     Files that change in it are put into the store at the end.
     Raises OutputError if it is in use or holds no dataset, and ArgumentError.
     """
     if not is_address(place):
-        if not (Path(place) / LEDGER).is_file():
+        tables = (LEDGER, METADATA) if merged else (LEDGER,)
+        if not any((Path(place) / name).is_file() for name in tables):
             raise _no_dataset(place)
         out = OutputDirectory(Path(place))
         try:
@@ -58,4 +62,7 @@ def open_output(place: str, settings: Settings) -> Iterator[tuple[OutputDirector
 
 
 def _no_dataset(place: str) -> OutputError:
-    return OutputError(f"{place} holds no {LEDGER}: it is no dataset of imgcrawl's")
+    return OutputError(
+        f"{place} holds no {LEDGER}: it is no dataset of imgcrawl's. Type the folder that a crawl "
+        "wrote: `scrapy status` lists those below data/."
+    )

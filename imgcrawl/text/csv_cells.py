@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import re
 
+LONGEST_CELL = 1 << 30  # bytes; the csv module's own limit is 128 KiB, and a caption may be longer
+
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 # What a spreadsheet may pass over before it looks for a formula: blanks, and marks without width.
 _PASSED_OVER = r"[\s\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]*"
@@ -42,3 +44,10 @@ def safe_cell(value: object) -> str:
     if _FORMULA.match(text) and not _NUMBER.fullmatch(text):
         return f"'{text}"
     return text
+
+
+def unescaped(cell: str) -> str:
+    """Return a cell without the apostrophe that keeps it from being a formula."""
+    if cell.startswith("'") and safe_cell(cell[1:]) == cell:
+        return cell[1:]
+    return cell

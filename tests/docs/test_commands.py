@@ -59,6 +59,10 @@ WITHOUT_CAP = {"-a ids_file=", "-a wnids=ilsvrc2012"}
 
 # What a command needs to be there.
 BEFORE = {
+    **{
+        f"scrapy {command}": "scrapy crawl isic -a num_images=40"
+        for command in ("split data/isic --group patient_id,lesion_id --stratify diagnosis_1",)
+    },
     "scrapy rebuild data/isic": "scrapy crawl isic",
     **{
         f"scrapy verify data/isic{option}": "scrapy crawl isic"

@@ -1,0 +1,72 @@
+"""The stored records of an OUT as rows, whether it has a ledger or the tables of several others.
+
+A plan and merged shards have a metadata.csv over all their OUTs, and no ledger of their own.
+"""
+
+from __future__ import annotations
+
+import csv
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from imgcrawl.dataset.ledger import Ledger
+from imgcrawl.dataset.record_columns import FIXED_COLUMNS, record_values, table_columns
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.storage.directory import LEDGER, METADATA
+from imgcrawl.text.csv_cells import LONGEST_CELL, unescaped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from imgcrawl.storage.directory import OutputDirectory
+
+
+class DatasetTable(Protocol):
+    """The stored records of a dataset. columns: their names, the fixed ones first."""
+
+    columns: list[str]
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the values of each record by column, None or absent where there is none."""
+
+
+class LedgerTable:
+    """The records of a ledger, in the order of their ids."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.columns = [*FIXED_COLUMNS, *table_columns(ledger)]
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the values of each record by column."""
+        return map(record_values, self._ledger.entries([Outcome.STORED]))
+
+
+class CsvTable:
+    """The rows of a metadata.csv, all of them texts, in the order of the file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with path.open(encoding="utf-8", errors="replace", newline="") as file:
+            self.columns = next(csv.reader(file), [])
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the cells of each row, as they were before they were made safe."""
+        csv.field_size_limit(LONGEST_CELL)
+        with self._path.open(encoding="utf-8", errors="replace", newline="") as file:
+            rows = csv.reader(file)
+            next(rows, None)
+            for row in rows:
+                if row:
+                    yield dict(zip(self.columns, map(unescaped, row), strict=False))
+
+
+@contextmanager
+def open_table(out: OutputDirectory) -> Iterator[DatasetTable]:
+    """Yield the records of an OUT. Raises OutputError if its ledger cannot be read."""
+    if (out.root / LEDGER).is_file():
+        with closing(Ledger(out.root / LEDGER)) as ledger:
+            yield LedgerTable(ledger)
+    else:
+        yield CsvTable(out.root / METADATA)

@@ -1,0 +1,1 @@
+"""What is made of a dataset: splits, exports, locks, reports."""
