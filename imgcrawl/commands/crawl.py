@@ -85,7 +85,8 @@ class Command(BaseRunSpiderCommand):
             ) from error
 
     def _print_error(self, error: Exception | str) -> None:
-        sys.stderr.write(f"scrapy crawl: {plain_text(str(error))}\n")
+        command = type(self).__module__.rpartition(".")[2]
+        sys.stderr.write(f"scrapy {command}: {plain_text(str(error))}\n")
         assert self.settings is not None
         if self.settings["LOG_FILE"]:  # a job's: nobody reads its standard error
             if get_scrapy_root_handler() is None:

@@ -84,6 +84,10 @@ class Missing:
 Result: TypeAlias = Stored | Missing
 
 
+class LockedDigests(dict[str, str]):
+    """What the bytes of a record came to when its dataset was locked: others are `changed`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """A small text beside the images: an image's description, a licence. `path` is below OUT."""

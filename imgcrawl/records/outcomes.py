@@ -31,6 +31,7 @@ class Outcome(StrEnum):
     EMPTY = "empty"
     NOT_IMAGE = "not_image"  # HTML, XML, text
     CORRUPT = "corrupt"  # does not decode
+    CHANGED = "changed"  # other bytes than the lock of the dataset names
     PLACEHOLDER = "placeholder"  # "photo unavailable"
     DUPLICATE = "duplicate"  # the same bytes as another of its class, where a number is wanted
     ROBOTS = "robots"
@@ -90,6 +91,7 @@ GONE = frozenset(
         Outcome.REDIRECTS,
         Outcome.NOT_IMAGE,
         Outcome.CORRUPT,
+        Outcome.CHANGED,
         Outcome.PLACEHOLDER,
     }
 )

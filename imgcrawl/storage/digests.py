@@ -9,6 +9,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from imgcrawl.records.errors import RecordMissing
+from imgcrawl.records.items import LockedDigests
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
 def check_digests(source: bytes | Path, expected: dict[str, str]) -> None:
     """Raise RecordMissing (corrupt) unless the bytes are those that the source promised.
 
-    expected: by algorithm of hashlib, in hexadecimal
+    expected: by algorithm of hashlib, in hexadecimal; if a lock promises them, others are changed
     """
+    is_locked = isinstance(expected, LockedDigests)
+    outcome, who = (Outcome.CHANGED, "lock") if is_locked else (Outcome.CORRUPT, "source")
     for algorithm, wanted in expected.items():
         found, _ = digest(source, algorithm)
         if found != wanted.lower():
-            words = f"its {algorithm} is {found}, and the source says {wanted}"
-            raise RecordMissing(Outcome.CORRUPT, words)
+            words = f"its {algorithm} is {found}, and the {who} says {wanted}"
+            raise RecordMissing(outcome, words)
 
 
 def digest(source: bytes | Path, algorithm: str = "sha256") -> tuple[str, int]:

@@ -61,8 +61,17 @@ WITHOUT_CAP = {"-a ids_file=", "-a wnids=ilsvrc2012"}
 BEFORE = {
     **{
         f"scrapy {command}": "scrapy crawl isic -a num_images=40"
-        for command in ("split data/isic --group patient_id,lesion_id --stratify diagnosis_1",)
+        for command in (
+            "split data/isic --group patient_id,lesion_id --stratify diagnosis_1",
+            "lock data/isic",
+        )
     },
+    "scrapy restore data/isic/dataset.lock.json -a out=data/again": (
+        "scrapy crawl isic -a num_images=4 && scrapy lock data/isic"
+    ),
+    "scrapy diff data/isic data/again": (
+        "scrapy crawl isic -a num_images=4 && scrapy crawl isic -a num_images=3 -a out=data/again"
+    ),
     "scrapy rebuild data/isic": "scrapy crawl isic",
     **{
         f"scrapy verify data/isic{option}": "scrapy crawl isic"
