@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from imgcrawl.microscopy.facts import FileFacts
     from imgcrawl.storage.base import Storage
 
+# Columns of which a file that was described has one.
+_DESCRIBED = {"checked", "conflicts"}
+
 
 class FilesPipeline(ScrapyFilesPipeline):
     """The pipeline of `FileItem`: byte for byte, under its own name, from where it had stopped."""
@@ -69,7 +72,10 @@ class FilesPipeline(ScrapyFilesPipeline):
             return item
         if item.urls and item.result is None:
             item.result = await self._result(item)
-        elif item.unchanged and "conflicts" in (known := self._run.in_flight.known_metadata(item)):
+        elif (
+            item.unchanged
+            and _DESCRIBED & (known := self._run.in_flight.known_metadata(item)).keys()
+        ):
             item.metadata = item.metadata | known  # what it says was read once, and kept
         return item
 
@@ -125,19 +131,18 @@ class FilesPipeline(ScrapyFilesPipeline):
         return self._described(item, origin.stored(item.path, sha256, size, file.tries), facts)
 
     @staticmethod
-    def _described(item: FileItem, stored: Stored, facts: FileFacts | None) -> Stored:
+    def _described(item: FileItem, stored: Stored, facts: FileFacts) -> Stored:
         """Add what the file says of itself to its result, and to the item's columns."""
-        if facts is None:
-            return stored
-        from imgcrawl.microscopy.merge import merge_record, misnamed  # noqa: PLC0415 - as below
+        from imgcrawl.microscopy.merge import file_columns, misnamed  # noqa: PLC0415 - as below
 
-        item.metadata = merge_record(facts, item.metadata)
+        item.metadata = file_columns(facts, item.metadata)
+        remarks = (misnamed(item.path, facts), facts.proof.suspect)
         return replace(
             stored,
-            format=facts.format,
+            format=facts.format or None,
             width=facts.size_x,
             height=facts.size_y,
-            suspect=misnamed(item.path, facts),
+            suspect="; ".join(filter(None, remarks)) or None,
         )
 
     async def _keep(self, file: Path, item: FileItem, origin: Origin, sha256: str) -> None:
@@ -163,8 +168,8 @@ class FilesPipeline(ScrapyFilesPipeline):
         return self._described(item, origin.stored(item.path, sha256, size, tries=1), facts)
 
 
-def _checked(file: Path, item: FileItem) -> FileFacts | None:
-    """Return what a complete file says of itself, if it is of a kind that is read here. Blocks.
+def _checked(file: Path, item: FileItem) -> FileFacts:
+    """Return what a complete file says of itself, and how far that was proved. Blocks.
 
     Raises RecordMissing (status 200) for a file that is not what its source or its name promises.
     """

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _MAX_HOSTS = 1000  # in summary.json; those with most failures
 _MAX_CLASSES = 100_000  # likewise
+# How far a file was proved (imgcrawl/microscopy/proof.py).
+_CHECKED_WORDS = ("whole", "header", "unchecked")
 
 
 def exit_status_of(run: Run, reason: str, signum: int | None) -> int:
@@ -105,6 +107,8 @@ def summarize(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict
             "why": dict(this_run.not_followed.most_common()),
             "first": [without_secrets(url) for url in this_run.first_not_followed],
         }
+    if checked := _checked(run):
+        summary["checked"] = checked
     if classes:
         n_candidates = counts.total() - promised.total()
         summary["classes"] = _classes(classes, n_candidates)
@@ -119,6 +123,14 @@ def as_stats(summary: dict[str, Any]) -> dict[str, Any]:
     for outcome, n in summary["this_run"]["outcomes"].items():
         stats[f"imgcrawl/this_run/{outcome}"] = n
     return stats | {f"imgcrawl/{name}": summary[name] for name in ("bytes", "exit_status")}
+
+
+def _checked(run: Run) -> dict[str, int]:
+    """Return how many stored files were proved how far; empty for a crawl of pictures."""
+    if "checked" not in run.ledger.columns():
+        return {}
+    found = run.ledger.count_values("checked")
+    return {word: found[word] for word in _CHECKED_WORDS if word in found}
 
 
 def _classes(classes: list[ClassCount], n_candidates: int) -> dict[str, Any]:
@@ -181,6 +193,11 @@ def format_summary(summary: dict[str, Any], out: str) -> str:
         lines.append(
             f"{absent:,} are fill value for the most part: their source does not have the chunks "
             f"(column mostly_absent of {METADATA}). Type -a allow_empty=1 if so it is."
+        )
+    if unchecked := summary.get("checked", {}).get("unchecked"):
+        lines.append(
+            f"{unchecked:,} are of no format that is known here: stored as they came "
+            f"(column checked of {METADATA})."
         )
     lines += [
         f"  {n:,} {reason}{_hint(reason)}" for reason, n in summary["missing_by_reason"].items()

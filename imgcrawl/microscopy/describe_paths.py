@@ -42,12 +42,17 @@ class DescribedFile:
 
     def columns(self) -> list[str]:
         """Return the names of the columns of the table."""
-        return ["file_name", "bytes", *FileFacts("").columns(), "more", "problem"]
+        own = (*FileFacts("").columns(), "checked", "suspect", "more", "problem")
+        return ["file_name", "bytes", *own]
 
     def cells(self) -> dict[str, object]:
         """Return the cells of this row by column."""
         facts = self.facts
-        own = facts.columns() | {"more": facts.extra or None} if facts else {}
+        own: dict[str, object] = {}
+        if facts is not None:
+            proof = facts.proof
+            own = facts.columns() | {"checked": proof.checked.value, "suspect": proof.suspect}
+            own["more"] = facts.extra or None
         return own | {"file_name": self.name, "bytes": self.size, "problem": self.problem}
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from imgcrawl.microscopy.dm import LazyTag, Tags, Value, layout, read_tags
 from imgcrawl.microscopy.facts import Extra, FileFacts, VoxelSizes
 from imgcrawl.microscopy.format import FileFormat
+from imgcrawl.microscopy.proof import Checked, Proof
 from imgcrawl.microscopy.units import c_time, filetime, iso_date, nanometres, number, positive
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
@@ -97,6 +98,7 @@ def describe_dm(ranges: ByteRanges, *, private: bool = False) -> FileFacts:
         or _word(_at(info, "DataBar", "Signal Name")),
         compression="none",
         extra=_extra(info, sides, private=private),
+        proof=Proof(Checked.WHOLE),  # the tree of tags ends behind the pixels, and was read
     )
 
 

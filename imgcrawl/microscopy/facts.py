@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from imgcrawl.microscopy.proof import Proof
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +31,7 @@ class FileFacts:
     pages:        of a TIFF
     levels:       of a pyramid
     extra:        a few more: instrument, working_distance_mm, dwell_us, ...
+    proof:        how far the file was proved to be whole
     """
 
     format: str
@@ -50,6 +53,7 @@ class FileFacts:
     pages: int | None = None
     levels: int | None = None
     extra: Extra = field(default_factory=dict)
+    proof: Proof = field(default_factory=Proof)
 
     def columns(self) -> dict[str, object]:
         """Return the columns of a table, always the same ones; `extra` is left to the caller."""
@@ -88,6 +92,11 @@ class VoxelSizes:
     def get(self, axis: str) -> float | None:
         """Return the voxel size along an axis in nanometres, or None."""
         return self.sizes.get(axis)
+
+    def facts(self) -> dict[str, Any]:
+        """Return them as arguments of FileFacts."""
+        sizes = {f"voxel_{axis}_nm": self.get(axis) for axis in AXES}
+        return {**sizes, "voxel_source": self.source}
 
 
 def merge_sources(

@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from imgcrawl.microscopy.describe import FORMATS, describe
+from imgcrawl.microscopy.describe import describe, unknown_file
 from imgcrawl.microscopy.facts import FileFacts, merge_sources
+from imgcrawl.microscopy.proof import Checked, Proof
 from imgcrawl.microscopy.ranges import FileRanges
+from imgcrawl.microscopy.registry import SHARED, extension_of, promised
 from imgcrawl.records.errors import RecordMissing
+from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from imgcrawl.records.items import Metadata
 
-# A file with such an extension must be readable: it is refused otherwise.
-READABLE = {extension for each in FORMATS for extension in each.extensions}
-READABLE |= {".gif", ".bmp", ".webp"}
 
+def describe_file(file: Path, name: str) -> FileFacts:
+    """Return what a file says of itself, and how far it was proved. Blocks.
 
-def describe_file(file: Path, name: str) -> FileFacts | None:
-    """Return what a file says of itself, or None if no format here is its. Blocks.
-
-    name: what the file is to be called
-    Raises RecordMissing for a file with an extension of READABLE that cannot be read.
+    name: what the file is to be called: its extension promises a format, and is held to it
+    Raises RecordMissing for a file that is not what its name promises, or not all of it.
     """
-    try:
-        with FileRanges(file) as ranges:
+    with FileRanges(file) as ranges:
+        try:
             return describe(ranges, name=name)
-    except RecordMissing:
-        if PurePosixPath(name).suffix.lower() in READABLE:
-            raise
-        return None
+        except RecordMissing as bad:
+            is_named = bool(promised(name))
+            if (is_named and extension_of(name) not in SHARED) or bad.outcome is Outcome.EMPTY:
+                raise
+            return _kept(unknown_file(ranges, name), bad, is_named=is_named)
+
+
+def _kept(facts: FileFacts, bad: RecordMissing, *, is_named: bool) -> FileFacts:
+    """Add to a file that is kept unchecked what is wrong with it as what it looks like."""
+    if facts.proof.suspect or (bad.outcome is Outcome.NOT_IMAGE and not is_named):
+        return facts
+    return replace(facts, proof=Proof(Checked.UNCHECKED, bad.message))
 
 
 def merge_record(facts: FileFacts, record: Metadata) -> Metadata:
@@ -46,10 +53,19 @@ def merge_record(facts: FileFacts, record: Metadata) -> Metadata:
     return record | found | {"conflicts": conflicts}
 
 
+def file_columns(facts: FileFacts, record: Metadata) -> Metadata:
+    """Return the columns of a record with those of its stored file, and how far that was proved.
+
+    A column `checked` of the source's own is kept as `checked_`.
+    """
+    own = {"checked_": record["checked"]} if "checked" in record else {}
+    columns = merge_record(facts, record) if facts.format else record
+    return columns | own | {"checked": facts.proof.checked.value}
+
+
 def misnamed(name: str, facts: FileFacts) -> str | None:
     """Return a remark on a file whose extension is another format's, or None."""
-    extension = PurePosixPath(name).suffix.lower()
-    wanted = next((each.name for each in FORMATS if extension in each.extensions), None)
-    if wanted is None or wanted in facts.format:
+    wanted = promised(name)
+    if not wanted or not facts.format or any(each.name in facts.format for each in wanted):
         return None
-    return f"named {extension}, and is {facts.format}"
+    return f"named {extension_of(name)}, and is {facts.format}"

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from imgcrawl.microscopy.facts import FileFacts
 from imgcrawl.microscopy.format import FileFormat
+from imgcrawl.microscopy.proof import Checked, Proof
 from imgcrawl.pictures import jpeg, pillow
+from imgcrawl.pictures.check import CheckLevel, PixelLimits, check_image
 from imgcrawl.pictures.endings import has_end
 from imgcrawl.pictures.sniff import sniff
 from imgcrawl.records.errors import RecordMissing
@@ -20,31 +22,59 @@ _WHOLE = 16 << 20
 _MAX_SIDE = 1 << 31
 # Their decoders need the whole file for its size.
 _NEED_ALL = frozenset({"AVIF", "WEBP"})
+# Their structure tells where they end.
+_HAVE_END = frozenset({"PNG", "JPEG", "WEBP", "AVIF", "GIF"})
 _DTYPES = {"1": "bool", "I": "int32", "F": "float32"}
 _BANDS = {"LA": 2, "PA": 2, "RGB": 3, "YCbCr": 3, "LAB": 3, "HSV": 3}
 _BANDS |= {"RGBA": 4, "RGBX": 4, "RGBa": 4, "CMYK": 4}
 
 
-def describe_picture(format_: str, cached: CachedRanges) -> FileFacts:
-    """Return the facts of a picture that `sniff` calls `format_`, from its first bytes.
+def describe_picture(format_: str, cached: CachedRanges, *, walk: bool) -> FileFacts:
+    """Return the facts of a picture that `sniff` calls `format_`.
 
+    walk: look for its end too, in a file on disk; else only at its first bytes
     What it may say of its resolution is for printers, and left out. Raises RecordMissing
     (`truncated`, `corrupt`, `too_large`).
     """
+    path = getattr(cached.ranges, "path", None)
+    if walk and path is not None:
+        found = check_image(path, CheckLevel.HEADER, PixelLimits(max_pixels=_MAX_SIDE**2))
+        width, height, mode = found.width, found.height, found.mode
+        proof = Proof(
+            Checked.WHOLE if format_ in _HAVE_END else Checked.HEADER, found.suspect or ""
+        )
+    else:
+        width, height, mode, proof = _from_prefix(format_, cached)
+    if not (0 < (width or 0) < _MAX_SIDE and 0 < (height or 0) < _MAX_SIDE):
+        raise RecordMissing(Outcome.CORRUPT, f"a {format_} of {width} x {height} pixels")
+    mode = mode or ""
+    return FileFacts(
+        format=format_,
+        size_y=height,
+        size_x=width,
+        size_c=_BANDS.get(mode),
+        dtype="uint16" if mode.startswith("I;16") else _DTYPES.get(mode, "uint8"),
+        proof=proof,
+    )
+
+
+def _from_prefix(format_: str, cached: CachedRanges) -> tuple[int, int, str, Proof]:
+    """Return width, height and mode from the first bytes; if these are all, its end is there."""
     size = cached.size
     length = _WHOLE if format_ in _NEED_ALL else _PREFIX
     data = cached.read(0, length)
+    is_all = len(data) == size
     try:
         if format_ == "JPEG":
             header = jpeg.read_header(data)
-            if len(data) == size:
+            if is_all:
                 jpeg.check_end(data, header)
             width, height, mode = header.width, header.height, header.mode
         else:
             with pillow.opened(format_, data) as image:
                 width, height = pillow.stored_size(image)
                 mode = image.mode
-            if len(data) == size and has_end(format_, data) is False:
+            if is_all and has_end(format_, data) is False:
                 raise RecordMissing(Outcome.TRUNCATED, f"the {format_} stops before its end")
     except RecordMissing as bad:
         # The fault may be that of the cut made here, and then nothing is known of the file.
@@ -52,15 +82,8 @@ def describe_picture(format_: str, cached: CachedRanges) -> FileFacts:
             words = f"its first {length:,} bytes do not tell: {bad.message}"
             raise RecordMissing(Outcome.TOO_LARGE, words) from bad
         raise
-    if not (0 < width < _MAX_SIDE and 0 < height < _MAX_SIDE):
-        raise RecordMissing(Outcome.CORRUPT, f"a {format_} of {width} x {height} pixels")
-    return FileFacts(
-        format=format_,
-        size_y=height,
-        size_x=width,
-        size_c=_BANDS.get(mode),
-        dtype="uint16" if mode.startswith("I;16") else _DTYPES.get(mode, "uint8"),
-    )
+    is_whole = is_all and format_ in _HAVE_END
+    return width, height, mode, Proof(Checked.WHOLE if is_whole else Checked.HEADER)
 
 
 def _format(name: str, *extensions: str) -> FileFormat:
@@ -68,13 +91,16 @@ def _format(name: str, *extensions: str) -> FileFormat:
         name,
         extensions,
         recognizes=lambda head: sniff(head).format == name,
-        describe=lambda ranges, _: describe_picture(name, ranges),
+        describe=lambda ranges, options: describe_picture(name, ranges, walk=options.walk),
     )
 
 
-# Formats without an extension here may go by any name without a remark.
 PICTURES = (
     _format("PNG", ".png"),
     _format("JPEG", ".jpg", ".jpeg"),
-    *(_format(name) for name in ("GIF", "BMP", "WEBP", "AVIF", "JPEG2000", "PPM")),
+    _format("GIF", ".gif"),
+    _format("BMP", ".bmp"),
+    _format("WEBP", ".webp"),
+    _format("AVIF", ".avif"),
+    _format("PPM", ".pbm", ".pgm", ".ppm", ".pnm"),
 )

@@ -62,7 +62,8 @@ class FileRanges:
     """A file on disk, kept open: a context manager."""
 
     def __init__(self, path: Path | str) -> None:
-        self._file = Path(path).open("rb")  # noqa: SIM115 - closed by `close`
+        self.path = Path(path)
+        self._file = self.path.open("rb")
         self.size: int | None = os.fstat(self._file.fileno()).st_size
 
     def read(self, offset: int, length: int) -> bytes:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
-from imgcrawl.pictures import gif, jpeg, pillow, tiff
+from imgcrawl.pictures import gif, jpeg, pillow, tiff_pages
 from imgcrawl.pictures.decode_memory import DecodeMemory, bytes_of_pixel
 from imgcrawl.pictures.endings import has_end
 from imgcrawl.pictures.sniff import HEAD_BYTES, FileKind, excerpt, sniff
@@ -220,8 +220,8 @@ def _outline(picture: _Picture, limits: PixelLimits) -> _Outline:
             )
         return outline
     if picture.format == "TIFF":
-        chain = tiff.pages(picture.data)
-        return _Outline(chain.count, chain.complete)
+        chain = tiff_pages.pages(picture.data)
+        return _Outline(chain.count, chain.complete, chain.suspect or None)
     return _Outline(None, has_end(picture.format, picture.data))
 
 

@@ -23,19 +23,22 @@ class FileKind:
     format:    Pillow's name (JPEG, PNG, TIFF, ...), None for anything else
     extension: with its dot (".jpg"), empty for anything else
     what:      its name with an article: "a JPEG picture", "an HTML page"
+    is_answer: no file, but a server's words in place of one: a page, an error, a pointer
     """
 
     format: str | None
     extension: str
     what: str
+    is_answer: bool = False
+    is_known: bool = True
 
 
 def _picture(format_: str, extension: str, name: str | None = None) -> FileKind:
     return FileKind(format_, extension, f"a {name or format_} picture")
 
 
-def _other(what: str) -> FileKind:
-    return FileKind(None, "", what)
+def _other(what: str, *, is_answer: bool = False) -> FileKind:
+    return FileKind(None, "", what, is_answer)
 
 
 _JPEG = _picture("JPEG", ".jpg")
@@ -104,6 +107,7 @@ _MESSAGE = re.compile(r"<Message>(.{1,400}?)</Message>", re.DOTALL)
 _TITLE = re.compile(r"<title[^>]{0,200}>(.{1,400}?)</title", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"<[^>]{0,500}>")
 _UTF_16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+_LFS = "version https://git-lfs.github.com/spec/"
 _BINARY = re.compile(r"[\0-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 # Every extension that a picture is stored with.
@@ -128,7 +132,7 @@ def sniff(head: bytes) -> FileKind:
         return _other("empty")
     if not head.strip(b"\0"):
         return _other("nothing but zero bytes")
-    return _other(f"unknown bytes {head[:8].hex(' ')}")
+    return FileKind(None, "", f"unknown bytes {head[:8].hex(' ')}", is_known=False)
 
 
 def excerpt(body: bytes) -> str:
@@ -186,19 +190,23 @@ def _text(head: bytes) -> FileKind | None:
         return None
     text = text.lstrip()
     if _MARKUP.match(text):
-        return _other(_markup(text))
+        return _markup(text)
+    if text.startswith(_LFS):
+        return _other("a git-LFS pointer, whose file is elsewhere", is_answer=True)
     return _other("JSON" if _JSON.match(text) else "plain text")
 
 
-def _markup(text: str) -> str:
+def _markup(text: str) -> FileKind:
     svg = _SVG.search(text)
     page = _HTML.search(text) or _HTML_PIECE.match(text)
     if svg and not (page and page.start() < svg.start()):
-        return "an SVG drawing"
+        return _other("an SVG drawing")
     if page:
-        return "an HTML page"
+        return _other("an HTML page", is_answer=True)
     code = _CODE.search(text)
-    return f"an XML document ({code[1]})" if code else "an XML document"
+    is_error = code is not None and "<Error>" in text[: code.start()]
+    what = f"an XML document ({code[1]})" if code else "an XML document"
+    return _other(what, is_answer=is_error)
 
 
 def _decoded(body: bytes) -> str | None:

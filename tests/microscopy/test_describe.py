@@ -125,7 +125,7 @@ def test_what_is_no_picture() -> None:
         (bytes(1000), Outcome.NOT_IMAGE),
         (b"PK\3\4" + bytes(100), Outcome.NOT_IMAGE),
     ):
-        bad = verdict(data)
+        bad = verdict(data, "a.tif" if data else "")
         assert bad is not None
         assert bad.outcome is outcome
 

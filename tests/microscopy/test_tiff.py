@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from imgcrawl.microscopy.proof import Checked, Proof
 from imgcrawl.microscopy.ranges import CachedRanges, CallableRanges, FileRanges, bytes_ranges
 from imgcrawl.microscopy.tiff_facts import describe_tiff
 from imgcrawl.records.errors import RecordMissing
@@ -217,3 +218,151 @@ def test_a_failing_read_is_no_verdict_on_the_file() -> None:
     ranges = CallableRanges(fetch, 10**9)
     with pytest.raises(ConnectionResetError):
         describe_tiff(CachedRanges(ranges, block=16))
+
+
+def test_units_of_imagej_for_each_axis() -> None:
+    text = "ImageJ=1.54f\nimages=3\nslices=3\nunit=micron\nyunit=nm\nzunit=nm\nspacing=50\n"
+    how: dict[str, Any] = {"resolution": (125, 0.125), "resolutionunit": 1, "metadata": None}
+    how["photometric"] = "minisblack"
+    facts = described(written((3, 4, 6), description=text, **how))
+    assert voxels(facts) == (50.0, 8.0, 8.0)
+    for unit, spacing, sizes in (
+        ("cm", "0.00001", (100.0, 80000.0, 80000.0)),
+        ("inch", "0.0001", (None, None, None)),  # 125 dots to an inch: a printer's
+    ):
+        text = f"ImageJ=1.54f\nimages=3\nslices=3\nunit={unit}\nspacing={spacing}\n"
+        how["resolution"] = (125, 125)
+        assert voxels(described(written((3, 4, 6), description=text, **how))) == sizes
+
+
+# Whole is whole
+
+
+def raw_pages(n: int, *, link: int = 0, more: int = 0, compression: int = 1) -> bytes:
+    """Pages of 6 x 4 bytes, each directory before its pixels.
+
+    link: of the last page; more: bytes that each says it has more
+    """
+    body = b"II*\0" + struct.pack("<I", 8)
+    for index in range(n):
+        start = 8 + index * (2 + 6 * 12 + 4 + 24)
+        pixels = start + 2 + 6 * 12 + 4
+        entries = (
+            (256, 6),
+            (257, 4),
+            (258, 8),
+            (259, compression),
+            (273, pixels),
+            (279, 24 + more),
+        )
+        body += struct.pack("<H", 6) + b"".join(
+            struct.pack("<HHII", t, 4, 1, n) for t, n in entries
+        )
+        body += struct.pack("<I", pixels + 24 if index < n - 1 else link)
+        body += bytes(range(24))
+    return body
+
+
+def test_every_page_has_its_pixels() -> None:
+    data = raw_pages(5)
+    facts = described(data)
+    assert (facts.pages, facts.proof) == (5, Proof(Checked.WHOLE))
+    # Directories in front, pixels of the last two pages cut off.
+    front = written((5, 40, 60), metadata=None)
+    assert described(front).pages == 5
+    for end in (len(data) - 1, len(data) - 24, len(data) - 60, len(data) // 2):
+        assert refused(data[:end]).outcome is Outcome.TRUNCATED
+
+
+def test_pages_in_front_of_all_pixels() -> None:
+    size = 2 + 6 * 12 + 4
+    body = b"II*\0" + struct.pack("<I", 8)
+    for index in range(5):
+        pixels = 8 + 5 * size + 24 * index
+        entries = ((256, 6), (257, 4), (258, 8), (259, 1), (273, pixels), (279, 24))
+        body += struct.pack("<H", 6) + b"".join(
+            struct.pack("<HHII", t, 4, 1, n) for t, n in entries
+        )
+        body += struct.pack("<I", 8 + (index + 1) * size if index < 4 else 0)
+    assert described(body + bytes(5 * 24)).pages == 5
+    bad = refused(body + bytes(2 * 24))
+    assert bad.outcome is Outcome.TRUNCATED
+    assert bad.message == "page 2 reaches to byte 470 of 446"
+
+
+@pytest.mark.parametrize("images", [2, 100])
+def test_imagej_images_behind_one_directory(images: int) -> None:
+    data = written((images, 32, 32), imagej=True, metadata={"axes": "ZYX"})
+    page = tifffile.TiffFile(io.BytesIO(data)).pages.first
+    assert isinstance(page, tifffile.TiffPage)
+    # ImageJ itself writes no directories behind the first.
+    link, end = page.offset + 2 + 12 * len(page.tags), page.dataoffsets[0] + 1024 * images
+    data = data[:link] + bytes(4) + data[link + 4 : end]
+    facts = described(data)
+    assert (facts.size_z, facts.pages, facts.proof) == (images, images, Proof(Checked.WHOLE))
+    bad = refused(data[:-1])
+    assert bad.outcome is Outcome.TRUNCATED
+    assert bad.message.startswith(f"the {images} images reach to byte")
+
+
+def test_imagej_speaks_of_images_that_are_not_there() -> None:
+    text = "ImageJ=1.53t\nimages=100\nslices=100\nunit=nm\nspacing=40\n"
+    data = raw_pages(3)
+    mine = written((4, 6), description=text, metadata=None, compression="zlib")
+    facts = described(mine)
+    assert (facts.size_z, facts.pages) == (None, 1)
+    assert facts.proof.suspect == "ImageJ speaks of 100 images, and 1 are there"
+    assert described(data).pages == 3
+
+
+@pytest.mark.parametrize(
+    ("data", "suspect"),
+    [
+        (raw_pages(2, link=1 << 20), "page 2 lies behind the end, at byte 1,048,576 of 212"),
+        (
+            raw_pages(1, more=6),
+            "page 0: its pixels are said to reach to byte 116 of 110, and do not",
+        ),
+        (
+            raw_pages(1, more=0xFFFFFC00 - 24),
+            "page 0: its pixels are said to reach to byte 4,294,966,358 of 110, and do not",
+        ),
+    ],
+)
+def test_what_every_reader_opens_is_suspect_and_kept(data: bytes, suspect: str) -> None:
+    facts = described(data)
+    assert (facts.proof.checked, facts.proof.suspect) == (Checked.WHOLE, suspect)
+    for page in tifffile.TiffFile(io.BytesIO(data)).pages:
+        assert np.array_equal(page.asarray().ravel(), np.arange(24))
+    # A pixel less, and it is what it looks like.
+    assert refused(data[:-1]).outcome is Outcome.TRUNCATED
+
+
+def test_deflated_pixels_have_an_end_of_their_own() -> None:
+    data = bytearray(written((40, 60), compression="zlib", metadata=None))
+    (page,) = tifffile.TiffFile(io.BytesIO(bytes(data))).pages
+    assert isinstance(page, tifffile.TiffPage)
+    place = page.tags["StripByteCounts"].valueoffset
+    data[place : place + 4] = struct.pack("<I", 100_000)
+    assert page.dataoffsets[0] + page.databytecounts[0] == len(data)
+    assert "and do not" in described(bytes(data)).proof.suspect
+    assert refused(bytes(data[:-9])).outcome is Outcome.TRUNCATED
+
+
+def test_a_page_that_was_cut_off_is_no_rubbish_link() -> None:
+    # Pixels before their directory, as libtiff writes them: what the last link leads to is gone.
+    first = b"II*\0" + struct.pack("<I", 32) + bytes(24)
+    entries = ((256, 6), (257, 4), (258, 8), (259, 1), (273, 8), (279, 24))
+    first += struct.pack("<H", 6) + b"".join(struct.pack("<HHII", t, 4, 1, n) for t, n in entries)
+    first += struct.pack("<I", 32 + 78 + 24)
+    assert refused(first + bytes(20)).outcome is Outcome.TRUNCATED
+
+
+def test_smaller_levels_are_there_too() -> None:
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as tiff:
+        tiff.write(np.ones((64, 64), "uint8"), subifds=1, metadata=None)
+        tiff.write(np.ones((32, 32), "uint8"), subfiletype=1, metadata=None)
+    data = file.getvalue()
+    assert described(data).proof.checked is Checked.WHOLE
+    assert refused(data[:-1]).outcome is Outcome.TRUNCATED

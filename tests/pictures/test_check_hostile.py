@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from imgcrawl.pictures import tiff
+from imgcrawl.pictures import tiff_pages
 from imgcrawl.pictures.check import CheckLevel, PixelLimits, check_image
 from imgcrawl.pictures.sniff import EXTENSIONS
 from imgcrawl.records.errors import RecordMissing
@@ -152,11 +152,11 @@ def test_directories_in_a_loop() -> None:
     assert check_image(loop, CheckLevel.DECODE).frames == 1
     # Two directories that point at each other, and a chain of a great many.
     pair = struct.pack("<2sHI", b"II", 42, 8) + struct.pack("<HIHI", 0, 14, 0, 8)
-    assert tiff.pages(pair) == tiff.TiffPages(2, complete=True)
+    assert tiff_pages.pages(pair) == tiff_pages.TiffPages(2)
     links = b"".join(struct.pack("<HI", 0, 8 + 6 * (i + 1)) for i in range(200_000))
     chain = struct.pack("<2sHI", b"II", 42, 8) + links
-    assert tiff.pages(chain).count == tiff.MAX_PAGES
-    assert not tiff.pages(chain[:600]).complete
+    assert tiff_pages.pages(chain).count == tiff_pages.MAX_PAGES
+    assert not tiff_pages.pages(chain[:600]).complete
     refusal(chain)
 
 
@@ -164,7 +164,7 @@ def test_pages_are_counted_to_the_last() -> None:
     rest = [Image.new("L", (2, 2), shade) for shade in range(200)]
     data = saved("TIFF", Image.new("L", (2, 2)), save_all=True, append_images=rest)
     assert check_image(data, limits=LIMITS).frames == 201
-    assert tiff.pages(data) == tiff.TiffPages(201, complete=True)
+    assert tiff_pages.pages(data) == tiff_pages.TiffPages(201)
 
 
 def test_pixels_of_a_tiff_beyond_its_end() -> None:

@@ -1,0 +1,87 @@
+"""Archives other than ZIP: TAR, whose members follow each other, and 7z, which ends with its index.
+
+Sources: POSIX 1003.1 (pax), the documentation of 7z in the LZMA SDK.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+from imgcrawl.microscopy.facts import FileFacts
+from imgcrawl.microscopy.format import DescribeOptions, FileFormat
+from imgcrawl.microscopy.proof import Checked, Proof, corrupt, read_exactly, require, unpack, whole
+
+if TYPE_CHECKING:
+    from imgcrawl.microscopy.ranges import CachedRanges
+
+_BLOCK = 512
+_MAX_MEMBERS = 1_000_000
+_MAX_INDEX = 8 << 20
+
+
+def _checksum(block: bytes) -> bool:
+    """Return whether a block is the header of a member: it holds the sum of its bytes."""
+    digits = block[148:156].strip(b" \0")
+    try:
+        wanted = int(digits, 8)
+    except ValueError:
+        return False
+    return wanted == sum(block) - sum(block[148:156]) + 8 * 32
+
+
+def _is_tar(head: bytes) -> bool:
+    return len(head) >= _BLOCK and _checksum(head[:_BLOCK])
+
+
+def _tar(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
+    """Describe a TAR: each header says where the next is; two blocks of zeros end it."""
+    at = members = 0
+    ended = False
+    limit = _MAX_MEMBERS if options.walk else 1
+    while members < limit:
+        block = ranges.read(at, _BLOCK)
+        if not block or not block.strip(b"\0"):
+            ended = bool(block)
+            break
+        read_exactly(ranges, at, _BLOCK, f"the header of member {members:,}")
+        if not _checksum(block):
+            raise corrupt(f"at byte {at:,}, behind {members:,} members, is no header of a member")
+        at += _BLOCK + -(-_size(block, at) // _BLOCK) * _BLOCK
+        require(ranges, at, f"member {members:,}")
+        members += 1
+    extra = {"members": members}
+    if not options.walk or members == limit:
+        return FileFacts("TAR")
+    remark = "" if ended else "it has no end mark: members may be missing"
+    proof = Proof(Checked.WHOLE if ended else Checked.HEADER, remark)
+    return FileFacts("TAR", proof=proof, extra=dict(extra))
+
+
+def _size(block: bytes, at: int) -> int:
+    field = block[124:136]
+    if field[0] & 0x80:  # GNU's notation for what eleven octal digits do not hold
+        return int.from_bytes(field, "big") & ((1 << 95) - 1)
+    try:
+        return int(field.strip(b" \0") or b"0", 8)
+    except ValueError as error:
+        raise corrupt(f"at byte {at:,}, a member without a length") from error
+
+
+def _seven_zip(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
+    """Describe a 7z: its head says where its index lies, and the CRC of that."""
+    crc, offset, length, index_crc = unpack(ranges, 8, "<IQQI", "the 7z header")
+    if zlib.crc32(read_exactly(ranges, 12, 20, "the 7z header")) != crc:
+        raise corrupt("the 7z header is damaged")
+    proof = whole(ranges, 32 + offset + length, "the 7z archive")
+    if options.walk and 0 < length <= _MAX_INDEX:
+        index = read_exactly(ranges, 32 + offset, length, "the 7z index")
+        if zlib.crc32(index) != index_crc:
+            raise corrupt("the 7z index is damaged")
+    return FileFacts("7z", proof=proof)
+
+
+TAR = FileFormat("TAR", (".tar",), _is_tar, _tar, archive=True)
+SEVEN_ZIP = FileFormat(
+    "7z", (".7z",), lambda head: head.startswith(b"7z\xbc\xaf\x27\x1c"), _seven_zip, archive=True
+)

@@ -1,0 +1,55 @@
+"""CZI of Zeiss: segments that follow one another, each with its length.
+
+Source: the description of the format by Zeiss (DS_ZISRAW-FileFormat); czifile reads it so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imgcrawl.microscopy.facts import FileFacts
+from imgcrawl.microscopy.format import DescribeOptions, FileFormat
+from imgcrawl.microscopy.proof import Checked, Proof, corrupt, require, unpack
+
+if TYPE_CHECKING:
+    from imgcrawl.microscopy.ranges import CachedRanges
+
+_MAGIC = b"ZISRAWFILE"
+_SEGMENT = "<16s2q"
+_HEADER_BYTES = 32
+_MAX_SEGMENTS = 1_000_000
+
+
+def _describe(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
+    directory, metadata, pending = unpack(ranges, 84, "<2qi", "the CZI header")
+    for place, what in ((directory, "directory"), (metadata, "metadata")):
+        if place < 0:
+            raise corrupt(f"a CZI whose {what} lies at byte {place:,}")
+        require(ranges, place + _HEADER_BYTES, f"the {what} of the CZI")
+        name = unpack(ranges, place, _SEGMENT, f"the {what} of the CZI")[0].rstrip(b"\0")
+        if place and name != f"ZISRAW{what.upper()}".encode():
+            raise corrupt(f"the {what} of the CZI is not where its header says")
+    remark = "its writer did not finish it" if pending or not directory else ""
+    checked = Checked.HEADER
+    if options.walk and ranges.size is not None:
+        checked, remark = _walk(ranges, ranges.size, remark)
+    return FileFacts("CZI", proof=Proof(checked, remark))
+
+
+def _walk(ranges: CachedRanges, size: int, remark: str) -> tuple[Checked, str]:
+    """Follow the segments to the end of the file. Raises RecordMissing (`truncated`)."""
+    at = 0
+    for index in range(_MAX_SEGMENTS):
+        if at >= size:
+            return Checked.WHOLE, remark
+        name, allocated, _ = unpack(ranges.ranges, at, _SEGMENT, f"segment {index:,} of the CZI")
+        if not name.startswith((b"ZISRAW", b"DELETED")):
+            return Checked.WHOLE, remark or f"bytes that are no segment follow byte {at:,}"
+        if allocated < 0:
+            raise corrupt(f"segment {index:,} of the CZI has {allocated:,} bytes")
+        at += _HEADER_BYTES + allocated
+        require(ranges, at, f"segment {index:,} of the CZI")
+    return Checked.HEADER, remark or f"not read behind its segment {_MAX_SEGMENTS:,}"
+
+
+CZI = FileFormat("CZI", (".czi",), lambda head: head.startswith(_MAGIC), _describe)

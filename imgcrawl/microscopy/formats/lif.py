@@ -1,0 +1,70 @@
+"""LIF and LOF of Leica: a description in XML, and blocks of pixels with their lengths.
+
+Source: the description of the format by Leica Microsystems; liffile reads it so.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from imgcrawl.microscopy.facts import FileFacts
+from imgcrawl.microscopy.format import DescribeOptions, FileFormat
+from imgcrawl.microscopy.proof import Checked, Proof, corrupt, read_exactly, require, unpack, whole
+
+if TYPE_CHECKING:
+    from imgcrawl.microscopy.ranges import CachedRanges
+
+_BLOCK, _TEST = 0x70, 0x2A
+_MAX_XML = 16 << 20
+_MAX_BLOCKS = 1_000_000
+_LOF = "LMS_Object_File"
+_VERSION = re.compile(r"<LMSDataContainerHeader\s[^>]{0,200}?Version=[\"'](\d)")
+
+
+def _is_lif(head: bytes) -> bool:
+    return head[:4] == b"\x70\0\0\0" and head[8:9] == b"\x2a"
+
+
+def _describe(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
+    text, end = read_text(ranges, 0)
+    if text == _LOF:
+        return _lof(ranges, end)
+    version = _VERSION.search(text)
+    if version is None:
+        raise corrupt("a LIF without its XML")
+    if not options.walk:
+        return FileFacts("LIF")
+    layout = "<IIBQBI" if version[1] == "2" else "<IIBIBI"
+    length = 22 if version[1] == "2" else 18
+    for index in range(_MAX_BLOCKS):
+        if ranges.size is None or end >= ranges.size:
+            break
+        mark, _, first, size, second, letters = unpack(
+            ranges.ranges, end, layout, f"block {index:,} of the LIF"
+        )
+        if mark != _BLOCK or first != _TEST or second != _TEST:
+            raise corrupt(f"at byte {end:,} is no block of the LIF")
+        end += length + 2 * letters + size
+        require(ranges, end, f"block {index:,} of the LIF")
+    return FileFacts("LIF", proof=Proof(Checked.WHOLE if ranges.size else Checked.HEADER))
+
+
+def _lof(ranges: CachedRanges, at: int) -> FileFacts:
+    """Describe a LOF: the pixels come before their description."""
+    (size,) = unpack(ranges, at + 11, "<Q", "the pixels of the LOF")
+    require(ranges, at + 19 + size, "the pixels of the LOF")
+    _, end = read_text(ranges, at + 19 + size)
+    return FileFacts("LOF", proof=Proof(whole(ranges, end, "the XML of the LOF").checked))
+
+
+def read_text(ranges: CachedRanges, at: int) -> tuple[str, int]:
+    """Return the text of a block, and the byte behind it. Raises RecordMissing."""
+    mark, _, test, letters = unpack(ranges, at, "<IIBI", "the text of the file")
+    if mark != _BLOCK or test != _TEST or 2 * letters > _MAX_XML:
+        raise corrupt(f"at byte {at:,} is no text of a Leica file")
+    data = read_exactly(ranges, at + 13, 2 * letters, "the XML of the file")
+    return data.decode("utf-16-le", "replace"), at + 13 + 2 * letters
+
+
+LIF = FileFormat("LIF", (".lif", ".lof"), _is_lif, _describe)

@@ -1,0 +1,141 @@
+"""Text beside the pictures: MDOC, STAR, CSV, JSON, XML and their like.
+
+Text has no magic. A file is refused where it is no text at all, or a page, an error or a pointer in
+its place; where its kind has a form (an MDOC's sections, a STAR's blocks), that is looked for.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, NoReturn
+from xml.parsers import expat
+
+from imgcrawl.microscopy.facts import FileFacts
+from imgcrawl.microscopy.format import DescribeOptions, FileFormat, by_name_only
+from imgcrawl.microscopy.proof import Checked, Proof, corrupt
+from imgcrawl.pictures.sniff import sniff
+from imgcrawl.records.errors import RecordMissing
+from imgcrawl.records.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imgcrawl.microscopy.ranges import CachedRanges
+
+_PIECE = 256 << 10
+_MAX_JSON = 32 << 20
+_PLAIN = {"plain text", "JSON", "an XML document"}
+_MDOC = re.compile(rb"(?:^|\n)[ \t]*(?:\[(?:ZValue|FrameSet|MontSection|Item)|[A-Za-z]\w* = )")
+_STAR = re.compile(rb"(?:^|[\r\n])[ \t]*data_", re.IGNORECASE)
+_DESCRIPTION = re.compile(
+    rb"\A\s*(?:\xff\xfe\[|\xfe\xff\0\[|\[|ENVI|!INTERFILE|#\?RADIANCE|\w+ *[:=])"
+)
+
+
+def _is_text(head: bytes, kinds: set[str]) -> bool:
+    return sniff(head).what in kinds
+
+
+def _is_plain(head: bytes) -> bool:
+    return _is_text(head, _PLAIN)
+
+
+def _plain(name: str, form: re.Pattern[bytes] | None = None) -> Callable[..., FileFacts]:
+    def describe(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
+        at, zeros = 0, 0
+        while options.walk and (piece := ranges.ranges.read(at, _PIECE)):
+            zeros += piece.count(0)
+            at += len(piece)
+        # UTF-16 has a zero in each ASCII letter; an end never written has only these.
+        if zeros and ranges.read(0, 2) not in {b"\xff\xfe", b"\xfe\xff"}:
+            raise corrupt(f"a text with {zeros:,} zero bytes in it")
+        if form is not None and not form.search(ranges.read(0, 1 << 16)):
+            raise RecordMissing(Outcome.NOT_IMAGE, f"a text that is no {name}")
+        return FileFacts(name)
+
+    return describe
+
+
+def _json(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
+    """Describe a JSON file: it must parse; one that is very long must end as it begins."""
+    if not options.walk or ranges.size is None:
+        return FileFacts("JSON")
+    if ranges.size > _MAX_JSON:
+        tail = ranges.ranges.read(ranges.size - 64, 64).rstrip()
+        if not tail.endswith((b"}", b"]")):
+            raise RecordMissing(Outcome.TRUNCATED, "the JSON stops before its end")
+        return FileFacts("JSON")
+    data = ranges.ranges.read(0, ranges.size)
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError) as error:
+        # A line for each record is a usual form, and each has to be JSON by itself.
+        if not _are_json_lines(data):
+            outcome = Outcome.TRUNCATED if _is_cut(error, data) else Outcome.CORRUPT
+            raise RecordMissing(outcome, f"JSON that cannot be read: {error}") from error
+    return FileFacts("JSON", proof=Proof(Checked.WHOLE))
+
+
+def _are_json_lines(data: bytes) -> bool:
+    try:
+        return all(isinstance(json.loads(line), dict | list) for line in data.splitlines() if line)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _is_cut(error: Exception, data: bytes) -> bool:
+    place = getattr(error, "pos", 0)
+    return place >= len(data.rstrip()) - 1 or "Unterminated" in str(error)
+
+
+def _refuse_entities(*_: object) -> NoReturn:
+    raise corrupt("an XML file that declares entities")
+
+
+def _xml(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
+    """Describe an XML file: it must parse to the end of its root."""
+    if not options.walk:
+        return FileFacts("XML")
+    parser = expat.ParserCreate()
+    # Entities are how a small file becomes a large one; a companion file has no use for them.
+    parser.EntityDeclHandler = _refuse_entities
+    at = 0
+    try:
+        while piece := ranges.ranges.read(at, _PIECE):
+            parser.Parse(piece, False)
+            at += len(piece)
+        parser.Parse(b"", True)
+    except expat.ExpatError as error:
+        cut = error.code in {3, 5} and parser.CurrentByteIndex >= at - 4096
+        outcome = Outcome.TRUNCATED if cut else Outcome.CORRUPT
+        raise RecordMissing(outcome, f"XML that cannot be read: {error}") from error
+    return FileFacts("XML", proof=Proof(Checked.WHOLE))
+
+
+def _format(
+    name: str,
+    extensions: tuple[str, ...],
+    describe: Callable[[CachedRanges, DescribeOptions], FileFacts],
+    plausible: Callable[[bytes], bool] = _is_plain,
+) -> FileFormat:
+    return FileFormat(name, extensions, by_name_only, describe, plausible, archive=True)
+
+
+TEXTS = (
+    _format("MDOC", (".mdoc", ".idoc"), _plain("MDOC", _MDOC)),
+    _format("STAR", (".star", ".cif"), _plain("STAR", _STAR)),
+    _format(
+        "text",
+        (".csv", ".tsv", ".txt", ".log", ".md", ".yaml", ".yml", ".ini", ".tlt", ".rawtlt", ".xf"),
+        _plain("text"),
+    ),
+    _format("OIF", (".oif", ".pty", ".ics", ".mhd"), _plain("text", _DESCRIPTION)),
+    _format("JSON", (".json", ".geojson", ".ipynb"), _json, lambda head: _is_text(head, {"JSON"})),
+    _format(
+        "XML",
+        (".xml", ".xlif", ".xlef", ".xlcf", ".companion.ome"),
+        _xml,
+        lambda head: _is_text(head, {"an XML document"}),
+    ),
+)

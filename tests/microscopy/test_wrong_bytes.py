@@ -1,0 +1,168 @@
+"""A name is a promise: what is not what it promises is no record, whatever else it may be."""
+
+from __future__ import annotations
+
+import gzip
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from imgcrawl.microscopy.merge import describe_file, misnamed
+from imgcrawl.microscopy.proof import Checked
+from imgcrawl.records.errors import RecordMissing
+from imgcrawl.records.outcomes import Outcome
+from tests.microscopy.files import PIXELS, whole_files, zip_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imgcrawl.microscopy.facts import FileFacts
+
+_POINTER = (
+    b"version https://git-lfs.github.com/spec/v1\n"
+    b"oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"
+)
+_S3 = (
+    b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code>'
+    b"<Message>Access Denied</Message></Error>"
+)
+WRONG = {
+    "page": b"<!DOCTYPE html><html><head><title>Sign in</title></head></html>",
+    "s3": _S3,
+    "json": b'{"message":"Rate limit exceeded","status":429}',
+    "text": b"Proxy error: too many connections\n",
+    "lfs": _POINTER,
+    "zeros": bytes(10_000),
+    "noise": random.Random(1).randbytes(10_000),
+    "byte": b"\x01",
+    "pdf": b"%PDF-1.7\n" + PIXELS,
+    "program": b"\x7fELF\2\1\1" + bytes(9) + PIXELS,
+    "zip": zip_of(("a.txt", b"nothing")),
+    "gzip": gzip.compress(b"an error, compressed"),
+    "nothing": b"",
+}
+_TEXTS = {".json", ".csv", ".xml", ".star", ".mdoc", ".oif"}
+_PLAIN = {".csv"}  # of no form of its own: any text is one
+_KEPT_UNCHECKED = {".vol", ".img", ".pic"}
+_TRAILERS = {".cbf", ".tar", ".oib", ".zvi", ".ipw"}  # behind what they hold
+
+
+def described(folder: Path, name: str, data: bytes) -> FileFacts | RecordMissing:
+    file = folder / "part"
+    file.write_bytes(data)
+    try:
+        return describe_file(file, name)
+    except RecordMissing as bad:
+        return bad
+
+
+@pytest.mark.parametrize("extension", whole_files())
+def test_a_whole_file_is_kept(tmp_path: Path, extension: str) -> None:
+    facts = described(tmp_path, f"a{extension}", whole_files()[extension])
+    assert not isinstance(facts, RecordMissing), facts.message
+    is_text = extension in _TEXTS - {".json", ".xml"}
+    assert facts.proof.checked is (Checked.HEADER if is_text else Checked.WHOLE)
+    assert facts.proof.suspect == ""
+
+
+@pytest.mark.parametrize("extension", [*whole_files(), ".oir", ".ets", ".nhdr", ".rar"])
+def test_wrong_bytes_are_never_good(tmp_path: Path, extension: str) -> None:
+    stored = set()
+    for kind, data in WRONG.items():
+        facts = described(tmp_path, f"a{extension}", data)
+        if isinstance(facts, RecordMissing):
+            assert facts.message
+        elif facts.proof.checked is Checked.UNCHECKED:
+            assert extension in _KEPT_UNCHECKED
+        else:
+            stored.add(kind)
+    allowed = {".json": {"json"}, ".csv": {"json", "text"}, ".zip": {"zip"}, ".gz": {"gzip"}}
+    # An NPZ is a ZIP of any members.
+    assert stored <= allowed.get(extension, {"zip"} if extension == ".npz" else set())
+
+
+@pytest.mark.parametrize("extension", sorted(set(whole_files()) - _TEXTS))
+def test_half_a_file_is_never_whole(tmp_path: Path, extension: str) -> None:
+    data = whole_files()[extension]
+    for end in (len(data) // 2, len(data) - 13):
+        bad = described(tmp_path, f"a{extension}", data[:end])
+        if not isinstance(bad, RecordMissing):
+            if end > len(data) // 2 and (extension in _TRAILERS or bad.proof.suspect):
+                continue
+            assert extension in _KEPT_UNCHECKED
+            assert bad.proof.checked is Checked.UNCHECKED
+            assert bad.proof.suspect
+            continue
+        assert bad.outcome in {Outcome.TRUNCATED, Outcome.CORRUPT, Outcome.NOT_IMAGE}
+
+
+def test_a_file_of_no_known_name_is_kept_and_said_to_be_unchecked(tmp_path: Path) -> None:
+    for data, suspect in (
+        (PIXELS, ""),
+        (b"some words\n", ""),
+        (bytes(2000), "it begins with 1,024 zero bytes"),
+        (whole_files()[".mrc"][:3000], "an MRC of 64 x 48 x 2 int8 reaches to byte 7,168 of 3,000"),
+    ):
+        facts = described(tmp_path, "a.unheard", data)
+        assert not isinstance(facts, RecordMissing)
+        assert (facts.proof.checked, facts.proof.suspect) == (Checked.UNCHECKED, suspect)
+    known = described(tmp_path, "a.unheard", whole_files()[".mrc"])
+    assert not isinstance(known, RecordMissing)
+    assert (known.format, known.proof.checked) == ("MRC", Checked.WHOLE)
+    for kind in ("page", "s3", "lfs"):
+        bad = described(tmp_path, "a.unheard", WRONG[kind])
+        assert isinstance(bad, RecordMissing)
+        assert bad.outcome is Outcome.NOT_IMAGE
+
+
+def test_what_a_wrong_answer_was_is_said(tmp_path: Path) -> None:
+    for kind, words in {
+        "s3": "named .czi, but an XML document (AccessDenied): AccessDenied: Access Denied",
+        "lfs": "named .czi, but a git-LFS pointer, whose file is elsewhere: version https://git-lfs",
+        "zeros": "named .czi, but nothing but zero bytes",
+        "json": 'named .czi, but JSON: {"message":"Rate limit exceeded","status":429}',
+    }.items():
+        bad = described(tmp_path, "a.czi", WRONG[kind])
+        assert isinstance(bad, RecordMissing)
+        assert bad.outcome is Outcome.NOT_IMAGE
+        assert bad.message.startswith(words)
+
+
+def test_a_picture_by_the_name_of_another_format_is_kept(tmp_path: Path) -> None:
+    facts = described(tmp_path, "a.mrc", whole_files()[".tif"])
+    assert not isinstance(facts, RecordMissing)
+    assert misnamed("a.mrc", facts) == "named .mrc, and is TIFF"
+
+
+def test_a_compressed_file_holds_what_its_name_says(tmp_path: Path) -> None:
+    mrc = whole_files()[".mrc"]
+    facts = described(tmp_path, "a.mrc.gz", gzip.compress(mrc))
+    assert not isinstance(facts, RecordMissing)
+    assert (facts.format, facts.size_x, facts.compression) == ("MRC, gzip", 64, "gzip")
+    assert facts.proof.checked is Checked.WHOLE
+    assert misnamed("a.mrc.gz", facts) is None
+    for data, outcome in (
+        (b'{"message": "no"}', Outcome.NOT_IMAGE),
+        (mrc[:-1], Outcome.TRUNCATED),
+    ):
+        bad = described(tmp_path, "a.mrc.gz", gzip.compress(data))
+        assert isinstance(bad, RecordMissing)
+        assert bad.outcome is outcome
+        assert bad.message.startswith("what it holds is ")
+
+
+def test_each_damaged_byte_of_what_has_a_checksum_is_seen(tmp_path: Path) -> None:
+    for extension in (".zip", ".gz", ".bz2", ".xz", ".tgz"):
+        data = bytearray(whole_files()[extension])
+        data[len(data) // 2] ^= 1
+        bad = described(tmp_path, f"a{extension}", bytes(data))
+        assert isinstance(bad, RecordMissing), extension
+        assert bad.outcome in {Outcome.CORRUPT, Outcome.TRUNCATED}
+
+
+def test_a_bomb_is_left_alone(tmp_path: Path) -> None:
+    facts = described(tmp_path, "a.gz", gzip.compress(bytes(80 << 20), 9))
+    assert not isinstance(facts, RecordMissing)
+    assert facts.proof.checked is Checked.HEADER
+    assert facts.proof.suspect.startswith("not read to its end: it expands beyond")
