@@ -1,11 +1,18 @@
-"""The spider of docs/add-a-source.md is crawled as it stands."""
+"""The spider and the format of docs/add-a-source.md work as they stand."""
 
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from imgcrawl.microscopy import describe as describing
+from imgcrawl.microscopy.proof import Checked
+from imgcrawl.microscopy.ranges import bytes_ranges
+from imgcrawl.records.errors import RecordMissing
 from tests.conftest import ROOT
 from tests.docs.blocks import blocks
 
@@ -38,7 +45,9 @@ def test_the_spider_of_the_documentation(
     (code,) = [
         block.body
         for block in blocks()
-        if block.page == "docs/add-a-source.md" and block.language == "python"
+        if block.page == "docs/add-a-source.md"
+        and block.language == "python"
+        and "Spider(" in block.body
     ]
     package = tmp_path / "documented"
     package.mkdir()
@@ -73,3 +82,15 @@ def test_the_spider_of_the_documentation(
     assert rows["B1"]["url"].startswith("https://mirror.example/")
     assert rows["B5"]["species"] == "Vanessa 5"
     assert out.failures() == {"B2": "not_found"}
+
+
+def test_the_format_of_the_documentation(monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = [block.body for block in blocks() if "XYZ = FileFormat" in block.body]
+    names: dict[str, Any] = {}
+    exec(code, names)
+    monkeypatch.setattr(describing, "FORMATS", (names["XYZ"],))
+    data = b"XYZ1" + struct.pack("<2Id", 6, 4, 0.5) + bytes(12 + 48)
+    facts = describing.describe(bytes_ranges(data))
+    assert (facts.size_x, facts.voxel_x_nm, facts.proof.checked) == (6, 500.0, Checked.WHOLE)
+    with pytest.raises(RecordMissing, match="reaches to byte 80 of 79"):
+        describing.describe(bytes_ranges(data[:-1]))
