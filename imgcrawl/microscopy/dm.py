@@ -73,6 +73,20 @@ class DmLayout:
         return 8 + self.long.size
 
 
+def group(tags: Tags, name: str) -> Tags:
+    """Return the group of this name, empty if there is none."""
+    found = tags.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def at(tags: Tags, *path: str) -> Value | None:
+    """Return what lies at a path of names, or None."""
+    found: Value | None = tags
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
+
+
 def layout(head: bytes) -> DmLayout | None:
     """Return how a file that begins with `head` is written, or None if it is not DM3 or DM4."""
     if len(head) < HEADER_BYTES:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from imgcrawl.microscopy.dm import LazyTag, Tags, Value, layout, read_tags
-from imgcrawl.microscopy.facts import Extra, FileFacts, VoxelSizes
+from imgcrawl.microscopy.dm import LazyTag, Tags, Value, at, group, layout, read_tags
+from imgcrawl.microscopy.dm_axes import axis_roles
+from imgcrawl.microscopy.facts import AXES, Extra, FileFacts, VoxelSizes
 from imgcrawl.microscopy.format import FileFormat
 from imgcrawl.microscopy.proof import Checked, Proof
 from imgcrawl.microscopy.units import c_time, filetime, iso_date, nanometres, number, positive
@@ -15,6 +16,8 @@ from imgcrawl.records.outcomes import Outcome
 from imgcrawl.text.redact import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from imgcrawl.microscopy.ranges import ByteRanges
 
 # Code of DataType: numpy's name, samples of a colour, bytes of a pixel (None: packed).
@@ -38,7 +41,6 @@ _TYPES: dict[int, tuple[str, int, int | None]] = {
     39: ("int64", 1, 8),
     40: ("uint64", 1, 8),
 }
-_TIME = frozenset({"s", "ms", "sec", "min"})
 _MAX_SIDE = 1 << 40
 
 # Of a picture's tags: column of `extra`, and where it is. All are numbers.
@@ -72,13 +74,14 @@ def describe_dm(ranges: ByteRanges, *, private: bool = False) -> FileFacts:
     """
     written, tags = read_tags(ranges)
     image = _picture(tags)
-    data = _group(image, "ImageData")
-    info = _group(image, "ImageTags")
+    data = group(image, "ImageData")
+    info = group(image, "ImageTags")
     sides = _sides(data)
     dtype, samples, depth = _TYPES.get(_int(data.get("DataType")), (None, 1, None))
     _check_pixels(data.get("Data"), sides, depth)
-    axes = _axes(data, sides)
-    voxels = _voxels(data, info, axes)
+    roles = axis_roles(data, info, sides)
+    axes = dict(zip(reversed(roles), reversed(sides), strict=True))
+    voxels = _voxels(data, info, roles)
     return FileFacts(
         format=f"DM{written.version}",
         size_x=sides[0],
@@ -92,12 +95,12 @@ def describe_dm(ranges: ByteRanges, *, private: bool = False) -> FileFacts:
         voxel_x_nm=voxels.get("x"),
         voxel_source=voxels.source,
         acquired=_acquired(info),
-        magnification=positive(_at(info, "Microscope Info", "Indicated Magnification")),
-        voltage_v=positive(_at(info, "Microscope Info", "Voltage")),
-        detector=_word(_at(info, "Session Info", "Detector"))
-        or _word(_at(info, "DataBar", "Signal Name")),
+        magnification=positive(at(info, "Microscope Info", "Indicated Magnification")),
+        voltage_v=positive(at(info, "Microscope Info", "Voltage")),
+        detector=_word(at(info, "Session Info", "Detector"))
+        or _word(at(info, "DataBar", "Signal Name")),
         compression="none",
-        extra=_extra(info, sides, private=private),
+        extra=_extra(info, sides, private=private) | _scan(data, sides, roles),
         proof=Proof(Checked.WHOLE),  # the tree of tags ends behind the pixels, and was read
     )
 
@@ -106,14 +109,14 @@ def _picture(tags: Tags) -> Tags:
     """Return the largest image that is not a thumbnail."""
     images = {
         name: image
-        for name, image in _group(tags, "ImageList").items()
-        if isinstance(image, dict) and _group(image, "ImageData")
+        for name, image in group(tags, "ImageList").items()
+        if isinstance(image, dict) and group(image, "ImageData")
     }
     if not images:
         raise RecordMissing(Outcome.CORRUPT, "the DM file holds no image")
     thumbnails = {
-        str(_int(_at(thumbnail, "ImageIndex")))
-        for thumbnail in _group(tags, "Thumbnails").values()
+        str(_int(at(thumbnail, "ImageIndex")))
+        for thumbnail in group(tags, "Thumbnails").values()
         if isinstance(thumbnail, dict)
     }
     rest = [image for name, image in images.items() if name not in thumbnails]
@@ -121,11 +124,11 @@ def _picture(tags: Tags) -> Tags:
 
 
 def _pixels(image: Tags) -> int:
-    return math.prod(_dimensions(_group(image, "ImageData")))
+    return math.prod(_dimensions(group(image, "ImageData")))
 
 
 def _dimensions(data: Tags) -> list[int]:
-    return [_int(side) for side in _group(data, "Dimensions").values()]
+    return [_int(side) for side in group(data, "Dimensions").values()]
 
 
 def _sides(data: Tags) -> list[int]:
@@ -150,65 +153,56 @@ def _check_pixels(pixels: Value | None, sides: list[int], depth: int | None) -> 
         raise RecordMissing(Outcome.CORRUPT, f"{len(pixels):,} pixels where {count:,} are needed")
 
 
-def _axes(data: Tags, sides: list[int]) -> dict[str, int]:
-    """Return the sizes of the axes after x and y; their units tell which axes they are."""
-    found: dict[str, int] = {}
-    for index, side in enumerate(sides[2:], 2):
-        unit = str(_at(data, "Calibrations", "Dimension", str(index), "Units") or "").strip()
-        axis = "t" if unit.lower() in _TIME else "c" if unit.lower().endswith("ev") else "z"
-        found.setdefault(axis, side)
-    return found
-
-
-def _voxels(data: Tags, info: Tags, axes: dict[str, int]) -> VoxelSizes:
+def _voxels(data: Tags, info: Tags, roles: Sequence[str]) -> VoxelSizes:
     voxels = VoxelSizes()
-    for index, axis in enumerate("xyz" if "z" in axes else "xy"):
-        voxels.add(axis, _scale(data, "Calibrations", "Dimension", str(index)), "DM calibration")
+    for index, role in enumerate(roles):
+        if role in AXES:
+            size = _scale(data, "Calibrations", "Dimension", str(index))
+            voxels.add(role, size, "DM calibration")
     # A microscope that cuts slices knows how thick; each file is one of them.
-    thickness = nanometres(_at(info, "SBFSEM", "Record", "Slice thickness"), "nm")
+    thickness = nanometres(at(info, "SBFSEM", "Record", "Slice thickness"), "nm")
     voxels.add("z", thickness, "SBFSEM slice thickness")
-    voxels.add("z", _scale(info, "Meta Data", "Dimension info", "2"), "DM dimension info")
+    if len(roles) < 3 or roles[2] == "z":
+        voxels.add("z", _scale(info, "Meta Data", "Dimension info", "2"), "DM dimension info")
     voxels.source = {axis: f"file: {words}" for axis, words in voxels.source.items()}
     return voxels
 
 
 def _scale(tags: Tags, *path: str) -> float | None:
-    return nanometres(_at(tags, *path, "Scale"), _at(tags, *path, "Units"))
+    return nanometres(at(tags, *path, "Scale"), at(tags, *path, "Units"))
 
 
 def _acquired(info: Tags) -> str | None:
     """Return the time of acquisition, never from a date in local notation, as 11.06.2018."""
     return (
-        filetime(_at(info, "DataBar", "Acquisition Time (OS)"))
-        or c_time(_at(info, "DigiScan", "TimeStamp"))
-        or iso_date(_at(info, "DataBar", "Acquisition Date"))
+        filetime(at(info, "DataBar", "Acquisition Time (OS)"))
+        or c_time(at(info, "DigiScan", "TimeStamp"))
+        or iso_date(at(info, "DataBar", "Acquisition Date"))
     )
 
 
 def _extra(info: Tags, sides: list[int], *, private: bool) -> Extra:
     extra: Extra = {}
     for column, path in _NUMBERS:
-        found = _at(info, *path)
+        found = at(info, *path)
         if (value := number(found)) is not None:
             extra[column] = int(value) if isinstance(found, int) else value
     for column, path in (*_WORDS, *(_PRIVATE if private else ())):
-        if words := _word(_at(info, *path)):
+        if words := _word(at(info, *path)):
             extra[column] = words
     if len(sides) > 3:
         extra["dimensions"] = " x ".join(map(str, sides))
     return extra
 
 
-def _group(tags: Tags, name: str) -> Tags:
-    found = tags.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def _at(tags: Tags, *path: str) -> Value | None:
-    found: Value | None = tags
-    for name in path:
-        found = found.get(name) if isinstance(found, dict) else None
-    return found
+def _scan(data: Tags, sides: list[int], roles: Sequence[str]) -> Extra:
+    """Return at how many places a beam stood, slowest axis first, and the step between them."""
+    places = [index for index, role in enumerate(roles) if role == "scan"]
+    if not places:
+        return {}
+    step = _scale(data, "Calibrations", "Dimension", str(places[0]))
+    shape = " x ".join(str(sides[index]) for index in reversed(places))
+    return {"scan": shape, **({"scan_step_nm": step} if step else {})}
 
 
 def _int(value: Value | None) -> int:

@@ -34,18 +34,21 @@ if TYPE_CHECKING:
     from imgcrawl.microscopy.ranges import ByteRanges
 
 
-def describe_tiff(ranges: ByteRanges, *, walk: bool = True, private: bool = False) -> FileFacts:
+def describe_tiff(
+    ranges: ByteRanges, *, walk: bool = True, private: bool = False, name: str = ""
+) -> FileFacts:
     """Return what a TIFF or BigTIFF says of its picture.
 
     walk:    count the pages, a read for each; if False, only what the first page says
     private: names of persons too
+    name:    of the file, by which a description of a set may call it
     Raises RecordMissing (`not_image`, `truncated`, `corrupt`, `too_large`).
     """
     cached = ranges if isinstance(ranges, CachedRanges) else CachedRanges(ranges)
     page = read_head(cached)
     chain = _chain(cached) if walk else None
     pages = chain.count if chain is not None and chain.counted else None
-    facts = _of_kind(page, pages, cached.size, private=private)
+    facts = _of_kind(page, pages, cached.size, name=name, private=private)
     if chain is None:
         return facts
     checked = Checked.WHOLE if chain.counted and cached.size is not None else Checked.HEADER
@@ -61,9 +64,11 @@ def _chain(cached: CachedRanges) -> TiffPages:
     return chain
 
 
-def _of_kind(page: TiffHead, pages: int | None, size: int | None, *, private: bool) -> FileFacts:
+def _of_kind(
+    page: TiffHead, pages: int | None, size: int | None, *, name: str, private: bool
+) -> FileFacts:
     if page.description.rstrip().endswith("OME>"):
-        return _ome(page, pages)
+        return _ome(page, pages, name)
     if is_imagej(page.description):
         return describe_imagej(page, pages, size)
     for tag in FEI:
@@ -72,8 +77,9 @@ def _of_kind(page: TiffHead, pages: int | None, size: int | None, *, private: bo
     return _plain(page, pages)
 
 
-def _ome(page: TiffHead, pages: int | None) -> FileFacts:
-    ome = ome_xml.parse_ome_xml(page.description)
+def _ome(page: TiffHead, pages: int | None, name: str) -> FileFacts:
+    """Describe the image that this file of a set holds."""
+    ome = ome_xml.parse_ome_xml(page.description, name)
     voxels = VoxelSizes()
     for axis, size in ome.voxels.items():
         voxels.add(axis, size, "OME-XML")
@@ -84,10 +90,11 @@ def _ome(page: TiffHead, pages: int | None) -> FileFacts:
         pages=pages,
         size_z=ome.sizes.get("z"),
         size_t=ome.sizes.get("t"),
-        size_c=ome.sizes.get("c"),
+        size_c=ome.sizes.get("c") or (page.samples if page.samples > 1 else None),
         acquired=ome.acquired,
         magnification=ome.magnification,
         detector=ome.detector,
+        extra=ome.extra | ({"images": ome.images} if ome.images > 1 else {}),
     )
 
 
@@ -108,6 +115,6 @@ TIFF = FileFormat(
     ),
     recognizes=lambda head: sniff(head).format == "TIFF",
     describe=lambda ranges, options: describe_tiff(
-        ranges, walk=options.walk, private=options.private
+        ranges, walk=options.walk, private=options.private, name=options.name
     ),
 )

@@ -10,6 +10,7 @@ _NM = {
     "pm": 1e-3,
     "picometer": 1e-3,
     "angstrom": 0.1,
+    "a": 0.1,  # DigitalMicrograph's
     "\u00e5": 0.1,  # what lower() makes of both signs of the angstrom
     "nm": 1.0,
     "nanometer": 1.0,
@@ -26,6 +27,8 @@ _NM = {
     "inch": 2.54e7,
     "in": 2.54e7,
 }
+_SECONDS = {"ns": 1e-9, "\u00b5s": 1e-6, "us": 1e-6, "ms": 1e-3, "s": 1.0, "sec": 1.0}
+_SECONDS |= {"min": 60.0, "h": 3600.0, "d": 86400.0}
 # A tenth of a picometre to a metre: beyond, it is not a size of a voxel.
 _LEAST, _MOST = 1e-4, 1e9
 # The date ends a word, and a time has seconds; an offset may follow.
@@ -62,6 +65,13 @@ def nanometres(value: object, unit: object) -> float | None:
     # Twelve digits: 0.02 um are 20 nm, not 20.000000000000004.
     found = float(f"{length * factor:.12g}")
     return found if _LEAST <= found <= _MOST else None
+
+
+def seconds(value: object, unit: object) -> float | None:
+    """Return a duration in seconds, or None without a positive value and a unit of time."""
+    length = positive(value)
+    factor = _SECONDS.get(unit.strip().lower().rstrip(".")) if isinstance(unit, str) else None
+    return None if length is None or factor is None else float(f"{length * factor:.12g}")
 
 
 def _factor(unit: object) -> float | None:

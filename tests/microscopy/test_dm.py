@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -183,6 +184,53 @@ def test_the_third_dimension(unit: str, axis: str) -> None:
     assert getattr(facts, axis) == 4
     assert sum(s is not None for s in (facts.size_z, facts.size_t, facts.size_c)) == 1
     assert facts.voxel_z_nm == (2.0 if unit == "nm" else None)
+
+
+def measured(
+    sides: tuple[int, ...], units: tuple[str, ...], **meta: str
+) -> tuple[FileFacts, tuple[float | None, ...]]:
+    scales = {str(i): {"Scale": Typed(6, 2.0), "Units": unit} for i, unit in enumerate(units)}
+    tags = small(
+        Data=Blob(4, bytes(2 * math.prod(sides))),
+        Dimensions={str(i): side for i, side in enumerate(sides)},
+        Calibrations={"Dimension": scales},
+    )
+    tags["ImageList"]["0"]["ImageTags"] = {"Meta Data": meta}
+    facts = described(write_dm(tags, 4))
+    return facts, (facts.voxel_z_nm, facts.voxel_y_nm, facts.voxel_x_nm)
+
+
+def test_a_wavelength_is_no_length() -> None:
+    spectrum = {"Format": "Spectrum image", "Signal": "CL"}
+    cube, voxels = measured((3, 2, 70), ("nm", "nm", "nm"), **spectrum)
+    assert (cube.size_z, cube.size_c, voxels) == (None, 70, (None, 2.0, 2.0))
+    line, voxels = measured((70, 3), ("nm", "nm"), **spectrum)
+    assert (line.size_c, voxels) == (70, (None, 2.0, None))
+    for format_ in ("Spectrum", "Spectrum image"):
+        one, voxels = measured((70,), ("nm",), Format=format_, Signal="CL")
+        assert (one.size_c, voxels) == (70, (None, None, None))
+    series, voxels = measured((70, 9), ("nm", "s"), Signal="CL")
+    assert (series.size_c, series.size_t, voxels) == (70, 9, (None, None, None))
+    # A picture at one wavelength is a picture, a profile without such a tag is one in space.
+    assert measured((3, 2), ("nm", "nm"), Signal="CL")[1] == (None, 2.0, 2.0)
+    assert measured((70,), ("nm",))[1] == (None, None, 2.0)
+    energies, voxels = measured((3, 2, 70), ("nm", "nm", "eV"), Format="Spectrum image")
+    assert (energies.size_c, voxels) == (70, (None, 2.0, 2.0))
+
+
+@pytest.mark.parametrize("unit", ["1/nm", "mrad", "nm"])
+def test_a_scan_of_patterns_has_no_depth(unit: str) -> None:
+    units = (unit, unit, "nm", "nm")
+    facts, voxels = measured((4, 4, 5, 7), units, Format="Diffraction image")
+    assert (facts.size_z, facts.size_y, facts.size_x, voxels) == (None, 4, 4, (None, None, None))
+    assert (facts.extra["scan"], facts.extra["scan_step_nm"]) == ("7 x 5", 2.0)
+    if unit != "nm":
+        assert measured((4, 4, 5, 7), units)[0].extra["scan"] == "7 x 5"
+
+
+def test_units_as_digital_micrograph_writes_them() -> None:
+    film, voxels = measured((4, 4, 9), ("nm", "A", "sec."))
+    assert (film.size_t, film.size_z, voxels) == (9, None, (None, 0.2, 2.0))
 
 
 def test_a_reciprocal_unit_is_no_length() -> None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from imgcrawl.microscopy.ranges import CachedRanges
 
 _LONG = {b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UN", b"UC", b"UR", b"UT", b"SV", b"UV"}
-_IMPLICIT, _BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
+_MARK = b"DICM"
+_BIG = "1.2.840.10008.1.2.2"
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = (0xFFFE, 0xE000), (0xFFFE, 0xE00D), (0xFFFE, 0xE0DD)
@@ -53,14 +54,16 @@ class _Elements:
         self.found: dict[str, Any] = {}
         self.pixel_bytes: int | None = None  # None: no pixels yet; _UNDEFINED: in fragments
         self.remark = ""
-        self._order, self._implicit = "<", False
+        self._order = "<"
+        self._implicit: bool | None = None  # whether elements do not say of which kind they are
 
     def walk(self, *, to_end: bool) -> bool:
         """Read to the pixels, or to the end of the file; return whether that was reached.
 
         Raises RecordMissing (`truncated`, `corrupt`).
         """
-        at, depth = 132, 0
+        at = 132 if self._ranges.read(128, 4) == _MARK else 0
+        depth, in_pixels = 0, False
         for _ in range(_MAX_ELEMENTS):
             if at == self._ranges.size or not self._ranges.read(at, 1):
                 require(self._ranges, at + (8 if depth else 0), "a sequence of the DICOM file")
@@ -74,16 +77,18 @@ class _Elements:
                 return True
             if tag in {_ITEM_END, _SEQUENCE_END}:
                 depth = max(0, depth - (tag == _SEQUENCE_END))
+                in_pixels = in_pixels and tag != _SEQUENCE_END
                 continue
             if tag == _ITEM:
                 # An item of pixels has a length; one of data is read as what it holds.
-                at += length if length != _UNDEFINED and self.pixel_bytes is not None else 0
+                at += length if length != _UNDEFINED and in_pixels else 0
                 require(self._ranges, at, "a fragment of the DICOM file's pixels")
                 continue
             if not depth and tag in _PIXELS:
                 self.pixel_bytes = length
             if length == _UNDEFINED:
                 depth += 1
+                in_pixels = tag in _PIXELS
                 if depth > _MAX_DEPTH:
                     raise corrupt("a DICOM file of sequences in sequences")
             else:
@@ -103,12 +108,11 @@ class _Elements:
 
     def _head(self, at: int, *, nested: bool) -> tuple[tuple[int, int], int, int]:
         """Return an element's tag and length, and where its value begins."""
-        order, implicit = self._order, self._implicit
-        if self._ranges.read(at, 2) == b"\x02\0":  # which are written in one way in every file
-            order, implicit = "<", False
-        elif self.syntax:
-            implicit = self._implicit = self.syntax == _IMPLICIT
-            order = self._order = ">" if self.syntax == _BIG else "<"
+        order, implicit = "<", False
+        if self._ranges.read(at, 2) != b"\x02\0":  # the elements that are alike in every file
+            if self._implicit is None:
+                self._begin(at)
+            order, implicit = self._order, bool(self._implicit)
         group, element = unpack(self._ranges, at, order + "2H", "an element of the DICOM file")
         place, code = at + 4, "I"
         if group != _ITEM[0] and not implicit:
@@ -121,6 +125,12 @@ class _Elements:
                 raise corrupt(f"at byte {at:,} is no element of a DICOM file")
         (length,) = unpack(self._ranges, place, order + code, "an element of the DICOM file")
         return (group, element), length, place + struct.calcsize(code)
+
+    def _begin(self, at: int) -> None:
+        """Look at the first element of the data: some files are not written as they say."""
+        first = self._ranges.read(at, 6)
+        self._order = ">" if self.syntax == _BIG or first[:1] == b"\0" else "<"
+        self._implicit = not (first[4:].isalpha() and first[4:].isupper())
 
     def _note(self, tag: tuple[int, int], at: int, length: int) -> None:
         data = read_exactly(self._ranges, at, length, "an element of the DICOM file")
@@ -161,6 +171,8 @@ def _describe(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
 def _proof(ranges: CachedRanges, elements: _Elements, *, ended: bool) -> Proof:
     found, there = elements.found, elements.pixel_bytes
     remark = elements.remark
+    if ranges.read(128, 4) != _MARK:
+        remark = remark or "it has no preamble"
     if found.get("rows") and there is None and ended:
         remark = "it has no pixels"
     elif there is not None and there != _UNDEFINED:
@@ -171,4 +183,15 @@ def _proof(ranges: CachedRanges, elements: _Elements, *, ended: bool) -> Proof:
     return Proof(Checked.WHOLE if ended and ranges.size is not None else Checked.HEADER, remark)
 
 
-DICOM = FileFormat("DICOM", (".dcm", ".dicom"), lambda head: head[128:132] == b"DICM", _describe)
+def _is_bare(head: bytes) -> bool:
+    """Return whether a file begins with an element of group 8: it has no preamble, as of old."""
+    return head[:2] in {b"\x08\0", b"\0\x08"} and len(head) > 8
+
+
+DICOM = FileFormat(
+    "DICOM",
+    (".dcm", ".dicom"),
+    recognizes=lambda head: head[128:132] == _MARK,
+    plausible=lambda head: head[128:132] == _MARK or _is_bare(head),
+    describe=_describe,
+)

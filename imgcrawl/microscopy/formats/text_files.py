@@ -89,8 +89,12 @@ def _is_cut(error: Exception, data: bytes) -> bool:
     return place >= len(data.rstrip()) - 1 or "Unterminated" in str(error)
 
 
+class _EntitiesError(Exception):
+    """An XML file that declares entities."""
+
+
 def _refuse_entities(*_: object) -> NoReturn:
-    raise corrupt("an XML file that declares entities")
+    raise _EntitiesError
 
 
 def _xml(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
@@ -106,6 +110,9 @@ def _xml(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
             parser.Parse(piece, False)
             at += len(piece)
         parser.Parse(b"", True)
+    except _EntitiesError:
+        remark = "not read to its end: it declares entities"
+        return FileFacts("XML", proof=Proof(Checked.HEADER, remark))
     except expat.ExpatError as error:
         cut = error.code in {3, 5} and parser.CurrentByteIndex >= at - 4096
         outcome = Outcome.TRUNCATED if cut else Outcome.CORRUPT
@@ -122,6 +129,10 @@ def _format(
     return FileFormat(name, extensions, by_name_only, describe, plausible, archive=True)
 
 
+def _is_page(head: bytes) -> bool:
+    return _is_text(head, {"an HTML page", "an SVG drawing", "plain text", "an XML document"})
+
+
 TEXTS = (
     _format("MDOC", (".mdoc", ".idoc"), _plain("MDOC", _MDOC)),
     _format("STAR", (".star", ".cif"), _plain("STAR", _STAR)),
@@ -131,6 +142,7 @@ TEXTS = (
         _plain("text"),
     ),
     _format("OIF", (".oif", ".pty", ".ics", ".mhd"), _plain("text", _DESCRIPTION)),
+    _format("HTML", (".html", ".htm", ".xhtml", ".svg"), _plain("HTML"), _is_page),
     _format("JSON", (".json", ".geojson", ".ipynb"), _json, lambda head: _is_text(head, {"JSON"})),
     _format(
         "XML",
