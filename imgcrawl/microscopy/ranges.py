@@ -124,27 +124,39 @@ class CachedRanges:
             raise _too_much(self.budget)
         pieces = []
         end = offset + length
-        for index in range(offset // self._block, (end - 1) // self._block + 1):
+        last = (end - 1) // self._block
+        for index in range(offset // self._block, last + 1):
             start = index * self._block
-            block = self._get(index)
+            block = self._get(index, last)
             pieces.append(block[max(offset - start, 0) : end - start])
             if len(block) < self._block:
                 break
         return b"".join(pieces)
 
-    def _get(self, index: int) -> bytes:
+    def _get(self, index: int, last: int) -> bytes:
+        """Return a block; the following ones up to `last`, if they are not here, come with it."""
         if index in self._blocks:
             self._blocks.move_to_end(index)
             return self._blocks[index]
-        if self.fetched + self._block > self.budget:
+        count = 1
+        while index + count <= last and count < self._max_blocks:
+            if index + count in self._blocks:
+                break
+            count += 1
+        if self.fetched + count * self._block > self.budget:
             raise _too_much(self.budget)
-        block = self.ranges.read(index * self._block, self._block)
+        data = self.ranges.read(index * self._block, count * self._block)
         self.requests += 1
-        self.fetched += len(block)
-        self._blocks[index] = block
-        if len(self._blocks) > self._max_blocks:
+        self.fetched += len(data)
+        for number in range(count):
+            block = data[number * self._block : (number + 1) * self._block]
+            self._blocks[index + number] = block
+            if len(block) < self._block:
+                break
+        first = self._blocks[index]
+        while len(self._blocks) > self._max_blocks:
             self._blocks.popitem(last=False)
-        return block
+        return first
 
 
 class RangesFile(io.RawIOBase):

@@ -16,12 +16,14 @@ from imgcrawl.microscopy.proof import Checked, Proof
 from imgcrawl.microscopy.ranges import CachedRanges
 from imgcrawl.microscopy.tiff_fei import describe_fei
 from imgcrawl.microscopy.tiff_imagej import describe_imagej, is_imagej
+from imgcrawl.microscopy.tiff_makers import TAGS, Made, made_by
 from imgcrawl.microscopy.tiff_page import (
     FEI,
     PAGE_NUMBER,
     TiffHead,
     count,
     read_head,
+    require_planes,
     resolution,
     tiff_facts,
 )
@@ -45,7 +47,7 @@ def describe_tiff(
     Raises RecordMissing (`not_image`, `truncated`, `corrupt`, `too_large`).
     """
     cached = ranges if isinstance(ranges, CachedRanges) else CachedRanges(ranges)
-    page = read_head(cached)
+    page = read_head(cached, TAGS)
     chain = _chain(cached) if walk else None
     pages = chain.count if chain is not None and chain.counted else None
     facts = _of_kind(page, pages, cached.size, name=name, private=private)
@@ -74,7 +76,15 @@ def _of_kind(
     for tag in FEI:
         if isinstance(page.tags.get(tag), dict):
             return describe_fei(page, pages, page.tags[tag], private=private)
-    return _plain(page, pages)
+    made = made_by(page)
+    return _plain(page, pages) if made is None else _of_maker(page, pages, size, made)
+
+
+def _of_maker(page: TiffHead, pages: int | None, size: int | None, made: Made) -> FileFacts:
+    if made.planes > 1 and pages == 1 and page.compression == "none":
+        require_planes(page, made.planes, size)
+        pages = made.planes
+    return tiff_facts(page, made.kind, made.voxels, pages=pages, extra=made.extra, **made.facts)
 
 
 def _ome(page: TiffHead, pages: int | None, name: str) -> FileFacts:

@@ -19,12 +19,11 @@ from imgcrawl.microscopy.tiff_page import (
     TiffHead,
     count,
     ratio,
+    require_planes,
     resolution,
     tiff_facts,
 )
 from imgcrawl.microscopy.units import nanometres
-from imgcrawl.records.errors import RecordMissing
-from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +52,7 @@ def describe_imagej(page: TiffHead, pages: int | None, size: int | None) -> File
         sizes["z"] = images
     remark, total = "", max(pages or 0, images)
     if pages == 1 and images > 1 and page.compression == "none":
-        _require_pixels(page, images, size)
+        require_planes(page, images, size)
     elif pages is not None and pages < math.prod(n or 1 for n in sizes.values()):
         remark = f"ImageJ speaks of {images:,} images, and {pages:,} are there"
         sizes, total = dict.fromkeys(sizes), pages
@@ -66,14 +65,6 @@ def describe_imagej(page: TiffHead, pages: int | None, size: int | None) -> File
         proof=Proof(suspect=remark),
         **{f"size_{axis}": side for axis, side in sizes.items()},
     )
-
-
-def _require_pixels(page: TiffHead, images: int, size: int | None) -> None:
-    """Raise RecordMissing if the images that follow the first are not all there."""
-    end = page.start + images * page.nbytes
-    if size is not None and end > size:
-        words = f"the {images:,} images reach to byte {end:,} of {size:,}"
-        raise RecordMissing(Outcome.TRUNCATED, words)
 
 
 def _voxels(page: TiffHead, lines: Mapping[str, str]) -> VoxelSizes:

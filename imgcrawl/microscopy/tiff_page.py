@@ -15,10 +15,11 @@ from imgcrawl.records.outcomes import Outcome
 from imgcrawl.text.redact import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from tifffile import TiffPage
 
+_STK_PLANES = 33629
 MAX_SIDE = 1 << 31
 SOFTWARE, DATETIME, PAGE_NUMBER = 305, 306, 297
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
@@ -46,7 +47,7 @@ class TiffHead:
     nbytes: int  # of the pixels, not compressed
 
 
-def read_head(cached: CachedRanges) -> TiffHead:
+def read_head(cached: CachedRanges, codes: Iterable[int] = ()) -> TiffHead:
     """Read the first page.
 
     Whatever tifffile raises becomes RecordMissing; a failed read is raised as it was.
@@ -61,7 +62,7 @@ def read_head(cached: CachedRanges) -> TiffHead:
         # The makers' kinds would have it walk all pages at once, or look for other files.
         makers: dict[str, Any] = dict.fromkeys(("is_lsm", "is_scanimage", "is_ndpi"), False)
         tiff = tifffile.TiffFile(cast("IO[bytes]", file), name="", _multifile=False, **makers)
-        page = _read_page(tiff.pages.first)
+        page = _read_page(tiff.pages.first, (*_WANTED, *codes))
     except Exception as error:
         if file.failure is not None:
             raise file.failure from error
@@ -79,8 +80,8 @@ def read_head(cached: CachedRanges) -> TiffHead:
     return page
 
 
-def _read_page(page: TiffPage) -> TiffHead:
-    tags = {code: page.tags.valueof(code) for code in _WANTED if code in page.tags}
+def _read_page(page: TiffPage, codes: Iterable[int]) -> TiffHead:
+    tags = {code: _value(page, code) for code in codes if code in page.tags}
     compression = getattr(page.compression, "name", str(page.compression))
     return TiffHead(
         width=int(page.imagewidth),
@@ -95,6 +96,19 @@ def _read_page(page: TiffPage) -> TiffHead:
         start=_first_offset(page),
         nbytes=int(page.nbytes),
     )
+
+
+def _value(page: TiffPage, code: int) -> Any:
+    """Return the value of a tag, None if it cannot be read; of MetaMorph's planes, their number."""
+    if code == _STK_PLANES:
+        return {"NumberPlanes": page.tags[code].count}
+    try:
+        return page.tags.valueof(code)
+    except RecordMissing:  # of the budget, or of the reads
+        raise
+    # A maker's tag is a structure of its own, and what is wrong in it is no fault of the picture.
+    except Exception:
+        return None
 
 
 def _first_offset(page: TiffPage) -> int:
@@ -112,6 +126,14 @@ def _check(page: TiffHead, raw: TiffPage) -> None:
     places: tuple[object, ...] = (*raw.dataoffsets, *raw.databytecounts)
     if not all(isinstance(place, int) for place in places):  # a tag may be of any type, text too
         raise RecordMissing(Outcome.CORRUPT, "a TIFF page that does not say where its pixels are")
+
+
+def require_planes(page: TiffHead, planes: int, size: int | None) -> None:
+    """Raise RecordMissing if the images that follow the first are not all there."""
+    end = page.start + planes * page.nbytes
+    if size is not None and end > size:
+        words = f"the {planes:,} images reach to byte {end:,} of {size:,}"
+        raise RecordMissing(Outcome.TRUNCATED, words)
 
 
 def tiff_facts(page: TiffHead, kind: str, voxels: VoxelSizes, **more: Any) -> FileFacts:

@@ -159,7 +159,7 @@ def walk_pages(read: Read, size: int, most: int = MAX_PAGES) -> TiffPages:
             remarks.append(words)
             break
         directory = _directory(read, size, layout, offset)
-        below = _below(read, size, layout, directory)
+        below = _below(read, size, layout, directory) if most > 1 else []
         for each in (directory, *below):
             reach, odd = _reach(read, size, each)
             if max(reach, each.end) > size:
