@@ -7,12 +7,12 @@ which planes of it. Source: the OME model of 2016-06.
 
 from __future__ import annotations
 
-import html
 import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from imgcrawl.microscopy.markup import attributes
 from imgcrawl.microscopy.units import iso_date, nanometres, positive, seconds
 from imgcrawl.text.redact import printable
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from imgcrawl.microscopy.facts import Extra
 
 _TAG = re.compile(r"<(/?)(?:\w{1,20}:)?(\w{1,40})((?:\s[^<>]{0,4000})?)>([^<]{0,300})")
-_ATTRIBUTE = re.compile(r"\b(\w{1,64})\s?=\s?[\"']([^\"'<]{0,200})[\"']")
 _MICROMETRE = "\u00b5m"  # what the schema has where no unit is given
 _MAX_SIZE = 1 << 31
 _MAX_TAGS = 2_000_000
@@ -118,22 +117,22 @@ def _read(text: str) -> _Document:
             continue
         match element:
             case "OME":
-                found.uuid = _attributes(inner).get("UUID", "")
+                found.uuid = attributes(inner).get("UUID", "")
             case "Objective":
-                attributes = _attributes(inner)
-                magnification = attributes.get("NominalMagnification", "")
-                found.objectives[attributes.get("ID", "")] = magnification
+                own = attributes(inner)
+                magnification = own.get("NominalMagnification", "")
+                found.objectives[own.get("ID", "")] = magnification
             case "Detector":
-                attributes = _attributes(inner)
-                model = attributes.get("Model") or attributes.get("Type") or ""
-                found.detectors[attributes.get("ID", "")] = model
+                own = attributes(inner)
+                model = own.get("Model") or own.get("Type") or ""
+                found.detectors[own.get("ID", "")] = model
             case "Image":
                 image = _Image()
                 found.images.append(image)
             case "Pixels" if image is None:  # a fragment
                 image = _Image()
                 found.images.append(image)
-                image.pixels = _attributes(inner)
+                image.pixels = attributes(inner)
             case _ if image is not None:
                 _note(image, element, inner, content)
             case "AcquisitionDate" if not found.images:
@@ -153,20 +152,20 @@ def _joined(document: _Document) -> _Document:
 def _note(image: _Image, element: str, inner: str, content: str) -> None:
     match element:
         case "Pixels" if not image.pixels:
-            image.pixels = _attributes(inner)
+            image.pixels = attributes(inner)
         case "TiffData" if len(image.planes) < _MAX_PLANES:
-            image.planes.append(_Planes(_attributes(inner)))
+            image.planes.append(_Planes(attributes(inner)))
         case "UUID" if image.planes:
             image.planes[-1].uuid = content.strip()
-            image.planes[-1].file_name = _attributes(inner).get("FileName", "")
+            image.planes[-1].file_name = attributes(inner).get("FileName", "")
         case "Channel" if len(image.channels) < _MAX_CHANNELS:
-            image.channels.append(_attributes(inner).get("Name", ""))
+            image.channels.append(attributes(inner).get("Name", ""))
         case "AcquisitionDate":
             image.acquired = image.acquired or content
         case "ObjectiveSettings" | "ObjectiveRef":
-            image.objective = image.objective or _attributes(inner).get("ID", "")
+            image.objective = image.objective or attributes(inner).get("ID", "")
         case "DetectorSettings" | "DetectorRef" if len(image.detectors) < _MAX_CHANNELS:
-            image.detectors.append(_attributes(inner).get("ID", ""))
+            image.detectors.append(attributes(inner).get("ID", ""))
 
 
 def _own_planes(image: _Image, uuid: str, name: str) -> list[_Planes]:
@@ -236,7 +235,3 @@ def _extra(image: _Image) -> Extra:
     if step is not None:
         extra["time_step_s"] = step
     return extra
-
-
-def _attributes(inner: str) -> dict[str, str]:
-    return {name: html.unescape(value) for name, value in _ATTRIBUTE.findall(inner)}

@@ -1,6 +1,6 @@
 """The descriptions of TIFFs that makers of microscopes and cameras write, each in tags of its own.
 
-What is not said there is read from the plain tags. Sources: tifffile, which parses most of the tags;
+What is not said there is read from the plain tags. Sources: tifffile, which parses most of them;
 Aperio's, Hamamatsu's, Leica's and Ventana's descriptions as openslide documents them; the tags of
 DigitalMicrograph and of JEOL as rosettasciio was found to read them.
 """

@@ -56,6 +56,11 @@ def positive(value: object) -> float | None:
     return found if found is not None and found > 0 else None
 
 
+def single(value: float) -> float:
+    """Return a number of single precision with the digits that it has: 0.1, not 0.10000000149."""
+    return float(f"{value:.7g}")
+
+
 def nanometres(value: object, unit: object) -> float | None:
     """Return a length in nanometres, or None without a positive value and a unit of length."""
     length = positive(value)

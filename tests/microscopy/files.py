@@ -196,6 +196,37 @@ def nd2(chunks: dict[bytes, bytes] | None = None) -> bytes:
     return data + _chunk(b"ND2 FILEMAP SIGNATURE NAME 0001!", entries + end)
 
 
+def level(name: str, *items: bytes) -> bytes:
+    """A level of a tree as ND2 has it: items, and a table of eight bytes each."""
+    head = bytes([11, len(name) + 1]) + f"{name}\0".encode("utf-16-le")
+    body = b"".join(items)
+    length = len(head) + 12 + len(body)
+    return head + struct.pack("<IQ", len(items), length) + body + bytes(8 * len(items))
+
+
+def leaf(name: str, value: float | str) -> bytes:
+    is_whole = not isinstance(value, str) and value == int(value)
+    kind = 8 if isinstance(value, str) else 3 if is_whole else 6
+    head = bytes([kind, len(name) + 1]) + f"{name}\0".encode("utf-16-le")
+    if isinstance(value, str):
+        return head + f"{value}\0".encode("utf-16-le")
+    return head + (struct.pack("<I", int(value)) if is_whole else struct.pack("<d", value))
+
+
+def nd2_chunks() -> dict[bytes, bytes]:
+    """The metadata of a series of 5 times and 3 slices, 64 x 48 pixels of 16 bits, 2 channels."""
+    sizes = [("uiWidth", 64), ("uiHeight", 48), ("uiBpcInMemory", 16), ("uiComp", 2)]
+    z = level("uLoopPars", leaf("uiCount", 3), leaf("dZStep", 0.3))
+    inner = level("ppNextLevelEx", level("", leaf("eType", 4), z))
+    t = level("uLoopPars", leaf("uiCount", 5), leaf("dPeriod", 2000.0))
+    picture = [leaf("sName", "a"), leaf("dCalibration", 0.1), leaf("dObjectiveMag", 60.0)]
+    return {
+        b"ImageAttributesLV!": level("SLxImageAttributes", *(leaf(*size) for size in sizes)),
+        b"ImageMetadataLV!": level("SLxExperiment", leaf("eType", 1), t, inner),
+        b"ImageMetadataSeqLV|0!": level("SLxPictureMetadata", *picture),
+    }
+
+
 LIF_XML = (
     '<LMSDataContainerHeader Version="2"><Element Name="a"><Data><Image><ImageDescription>'
     '<Channels><ChannelDescription DataType="0" Resolution="8" BytesInc="0"/></Channels>'

@@ -79,7 +79,7 @@ def test_jeol() -> None:
 
 def test_eer() -> None:
     xml = (
-        b'<metadata><item name="exposureTime" unit="s">5.6</item><item name="totalDose" unit="e/A^2">'
+        b'<metadata><item name="exposureTime" unit="s">5.6</item><item name="totalDose" unit="e">'
         b'40.5</item><item name="numberOfFrames">1200</item><item name="commercialName">Falcon 4i'
         b'</item><item name="sensorPixelSize.width" unit="m">7.4e-11</item></metadata>'
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from imgcrawl.microscopy.facts import FileFacts, VoxelSizes
 from imgcrawl.microscopy.format import DescribeOptions, FileFormat
 from imgcrawl.microscopy.proof import corrupt, unpack, whole
-from imgcrawl.microscopy.units import nanometres
+from imgcrawl.microscopy.units import nanometres, single
 
 if TYPE_CHECKING:
     from imgcrawl.microscopy.ranges import CachedRanges
@@ -51,7 +51,7 @@ def _describe(ranges: CachedRanges, _: DescribeOptions) -> FileFacts:
     each = times * channels
     voxels = VoxelSizes()
     for axis, step in zip("xyz", steps, strict=True):
-        voxels.add(axis, nanometres(step, "um"), "file: DeltaVision header")
+        voxels.add(axis, nanometres(single(step), "um"), "file: DeltaVision header")
     return FileFacts(
         format="DeltaVision",
         size_x=columns,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from imgcrawl.microscopy.facts import FileFacts
 from imgcrawl.microscopy.format import DescribeOptions, FileFormat
+from imgcrawl.microscopy.formats.lif_xml import read_lif_xml
 from imgcrawl.microscopy.proof import Checked, Proof, corrupt, read_exactly, require, unpack, whole
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ def _describe(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
     version = _VERSION.search(text)
     if version is None:
         raise corrupt("a LIF without its XML")
+    facts = read_lif_xml(text)
     if not options.walk:
-        return FileFacts("LIF")
+        return FileFacts("LIF", **facts)
     layout = "<IIBQBI" if version[1] == "2" else "<IIBIBI"
     length = 22 if version[1] == "2" else 18
     for index in range(_MAX_BLOCKS):
@@ -47,15 +49,17 @@ def _describe(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
             raise corrupt(f"at byte {end:,} is no block of the LIF")
         end += length + 2 * letters + size
         require(ranges, end, f"block {index:,} of the LIF")
-    return FileFacts("LIF", proof=Proof(Checked.WHOLE if ranges.size else Checked.HEADER))
+    return FileFacts("LIF", **facts, proof=Proof(Checked.WHOLE if ranges.size else Checked.HEADER))
 
 
 def _lof(ranges: CachedRanges, at: int) -> FileFacts:
     """Describe a LOF: the pixels come before their description."""
     (size,) = unpack(ranges, at + 11, "<Q", "the pixels of the LOF")
     require(ranges, at + 19 + size, "the pixels of the LOF")
-    _, end = read_text(ranges, at + 19 + size)
-    return FileFacts("LOF", proof=Proof(whole(ranges, end, "the XML of the LOF").checked))
+    text, end = read_text(ranges, at + 19 + size)
+    return FileFacts(
+        "LOF", **read_lif_xml(text), proof=Proof(whole(ranges, end, "the XML of the LOF").checked)
+    )
 
 
 def read_text(ranges: CachedRanges, at: int) -> tuple[str, int]:

@@ -15,7 +15,7 @@ from imgcrawl.microscopy.facts import FileFacts, VoxelSizes
 from imgcrawl.microscopy.format import DescribeOptions, FileFormat
 from imgcrawl.microscopy.formats.mrc_sections import read_sections
 from imgcrawl.microscopy.proof import corrupt, read_exactly, whole
-from imgcrawl.microscopy.units import nanometres
+from imgcrawl.microscopy.units import nanometres, single
 
 if TYPE_CHECKING:
     from imgcrawl.microscopy.ranges import CachedRanges
@@ -155,7 +155,7 @@ def _voxels(header: MrcHeader, pixel_nm: float | None, *, is_series: bool) -> Vo
         if axis == "z" and (is_series or (header.space_group == 0 and header.imod is None)):
             continue
         if count > 0:
-            voxels.add(axis, nanometres(length / count, "angstrom"), "file: MRC cell")
+            voxels.add(axis, nanometres(single(length / count), "angstrom"), "file: MRC cell")
     for axis in "xy":
         voxels.add(axis, pixel_nm, "file: MRC extended header")
     return voxels

@@ -5,22 +5,28 @@ Source: the package nd2 (BSD), which reads it without Nikon's library.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from imgcrawl.microscopy.facts import FileFacts
+from imgcrawl.microscopy.facts import Extra, FileFacts, VoxelSizes
 from imgcrawl.microscopy.format import DescribeOptions, FileFormat
+from imgcrawl.microscopy.formats.nd2_tree import Leaf, leaves
 from imgcrawl.microscopy.proof import Checked, Proof, corrupt, read_exactly, require, unpack
+from imgcrawl.microscopy.units import nanometres, positive, seconds
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from imgcrawl.microscopy.ranges import CachedRanges
 
 _CHUNK = b"\xda\xce\xbe\x0a"
 _FIRST_NAME = b"ND2 FILE SIGNATURE CHUNK NAME01!"
 _END_NAME = b"ND2 CHUNK MAP SIGNATURE 0000001!"
 _MAP_NAME = b"ND2 FILEMAP SIGNATURE NAME 0001!"
-_MAX_MAP = 64 << 20
+_MAX_MAP = 16 << 20
+_MAX_TREE = 4 << 20
+_LOOPS = {1: "t", 2: "positions", 4: "z", 8: "t"}  # by eType
 _ENTRY = 16  # offset and length of a chunk, behind its name
 
 
@@ -32,7 +38,63 @@ def _describe(ranges: CachedRanges, _: DescribeOptions) -> FileFacts:
     chunks = chunk_map(ranges, ranges.size)
     for name, (place, length) in chunks.items():
         require(ranges, place + 16 + length, f"chunk {name.decode('latin-1')} of the ND2")
-    return FileFacts("ND2", proof=Proof(Checked.WHOLE))
+    return FileFacts("ND2", **_facts(ranges, chunks), proof=Proof(Checked.WHOLE))
+
+
+def _facts(ranges: CachedRanges, chunks: Mapping[bytes, tuple[int, int]]) -> dict[str, Any]:
+    """Return the arguments of FileFacts that the chunks of metadata give."""
+    attributes = dict(_tree(ranges, chunks, b"ImageAttributes"))
+    picture = dict(
+        reversed([*_tree(ranges, chunks, b"ImageMetadataSeq", b"|0")])
+    )  # the first of each
+    bits, samples = positive(attributes.get("uiBpcInMemory")), positive(attributes.get("uiComp"))
+    width, height = positive(attributes.get("uiWidth")), positive(attributes.get("uiHeight"))
+    voxels = VoxelSizes()
+    for axis in "xy":
+        voxels.add(axis, nanometres(picture.get("dCalibration"), "um"), "file: ND2 calibration")
+    sizes, extra = _loops(_tree(ranges, chunks, b"ImageMetadata"), voxels)
+    return {
+        "size_x": width and int(width),
+        "size_y": height and int(height),
+        "size_c": samples and int(samples),
+        **sizes,
+        "dtype": {8: "uint8", 16: "uint16", 32: "float32"}.get(int(bits or 0)),
+        "magnification": positive(picture.get("dObjectiveMag")),
+        "extra": extra,
+        **voxels.facts(),
+    }
+
+
+def _tree(
+    ranges: CachedRanges, chunks: Mapping[bytes, tuple[int, int]], name: bytes, end: bytes = b""
+) -> Iterable[tuple[str, Leaf]]:
+    """Return the leaves of a chunk of metadata, of the newer or the older kind."""
+    for kind in (b"LV", b""):
+        if (chunk := chunks.get(name + kind + end + b"!")) is not None:
+            _, letters, length = unpack(ranges, chunk[0], "<4sIQ", "a chunk of the ND2")
+            if length <= _MAX_TREE and letters < 1 << 16:
+                return leaves(ranges.read(chunk[0] + 16 + letters, length))
+    return ()
+
+
+def _loops(tree: Iterable[tuple[str, Leaf]], voxels: VoxelSizes) -> tuple[dict[str, int], Extra]:
+    """Return the sizes of the loops of an experiment; each tells its kind, then its length."""
+    sizes: dict[str, int] = {}
+    extra: Extra = {}
+    axis = ""
+    for name, value in tree:
+        if name == "eType":
+            axis = _LOOPS.get(int(positive(value) or 0), "")
+        elif name == "uiCount" and axis and (count := positive(value)):
+            if axis == "positions":
+                extra["positions"] = int(count)
+            else:
+                sizes.setdefault(f"size_{axis}", int(count))
+        elif name == "dZStep" and axis == "z":
+            voxels.add("z", nanometres(value, "um"), "file: ND2 Z step")
+        elif name == "dPeriod" and axis == "t" and (step := seconds(value, "ms")):
+            extra["time_step_s"] = step
+    return sizes, extra
 
 
 def chunk_map(ranges: CachedRanges, size: int) -> dict[bytes, tuple[int, int]]:

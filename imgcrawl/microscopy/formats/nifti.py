@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from imgcrawl.microscopy.facts import FileFacts, VoxelSizes
 from imgcrawl.microscopy.format import DescribeOptions, FileFormat
 from imgcrawl.microscopy.proof import Checked, Proof, corrupt, read_exactly, whole
-from imgcrawl.microscopy.units import nanometres
+from imgcrawl.microscopy.units import nanometres, single
 
 if TYPE_CHECKING:
     from imgcrawl.microscopy.ranges import CachedRanges
@@ -87,7 +87,9 @@ def _describe(ranges: CachedRanges, _: DescribeOptions) -> FileFacts:
     voxels = VoxelSizes()
     for axis, step in zip("xyz", steps[1:4], strict=True):
         if axis in sides_of:
-            voxels.add(axis, nanometres(abs(step), _UNITS.get(units & 7)), "file: NIfTI header")
+            voxels.add(
+                axis, nanometres(single(abs(step)), _UNITS.get(units & 7)), "file: NIfTI header"
+            )
     return FileFacts(
         format="NIfTI" if _is_nifti(ranges.read(0, 1024)) else "NIfTI (Analyze)",
         **{f"size_{axis}": side for axis, side in sides_of.items()},

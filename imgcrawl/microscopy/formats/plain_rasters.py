@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from imgcrawl.microscopy.facts import FileFacts, VoxelSizes
 from imgcrawl.microscopy.format import DescribeOptions, FileFormat, by_name_only
 from imgcrawl.microscopy.proof import Checked, Proof, corrupt, read_exactly, unpack, whole
-from imgcrawl.microscopy.units import nanometres, positive
+from imgcrawl.microscopy.units import nanometres, positive, single
 
 if TYPE_CHECKING:
     from imgcrawl.microscopy.ranges import CachedRanges
@@ -80,7 +80,7 @@ def _klb(ranges: CachedRanges, _: DescribeOptions) -> FileFacts:
     (last,) = unpack(ranges, 319 + 8 * (count - 1), "<Q", "the KLB's table of blocks")
     voxels = VoxelSizes()
     for axis, step in zip("xyz", numbers[6:9], strict=True):
-        voxels.add(axis, nanometres(step, "um"), "file: KLB header")
+        voxels.add(axis, nanometres(single(step), "um"), "file: KLB header")
     return FileFacts(
         format="KLB",
         **{f"size_{axis}": side for axis, side in zip("xyzct", sides, strict=True)},  # type: ignore[arg-type]

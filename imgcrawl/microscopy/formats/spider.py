@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from imgcrawl.microscopy.facts import FileFacts, VoxelSizes
 from imgcrawl.microscopy.format import DescribeOptions, FileFormat, by_name_only
 from imgcrawl.microscopy.proof import corrupt, read_exactly, whole
-from imgcrawl.microscopy.units import nanometres
+from imgcrawl.microscopy.units import nanometres, single
 
 if TYPE_CHECKING:
     from imgcrawl.microscopy.ranges import CachedRanges
@@ -58,7 +58,7 @@ def _describe(ranges: CachedRanges, _: DescribeOptions) -> FileFacts:
     end = header + pictures * (header + pixels) if is_stack else header + pixels
     voxels = VoxelSizes()
     for axis in "xyz" if slices > 1 else "xy":
-        voxels.add(axis, nanometres(found[_PIXEL_SIZE], "angstrom"), "file: SPIDER header")
+        voxels.add(axis, nanometres(single(found[_PIXEL_SIZE]), "angstrom"), "file: SPIDER header")
     return FileFacts(
         format="SPIDER",
         size_x=columns,

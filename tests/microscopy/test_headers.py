@@ -1,0 +1,163 @@
+"""What each format's own header says of a picture, and that a few bytes are enough to read it."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from imgcrawl.microscopy.describe import describe
+from imgcrawl.microscopy.formats.mrc import parse_header
+from imgcrawl.microscopy.proof import Checked
+from imgcrawl.microscopy.ranges import CachedRanges, bytes_ranges
+from imgcrawl.records.errors import RecordMissing
+from tests.microscopy.files import PIXELS, mrc, nd2, nd2_chunks, nifti, nrrd, whole_files
+
+if TYPE_CHECKING:
+    from imgcrawl.microscopy.facts import FileFacts
+
+ND2 = nd2(nd2_chunks())
+# Sizes (z, y, x, c, t), dtype, voxel sizes (z, y, x) in nanometres.
+SAID: dict[str, tuple[Any, ...]] = {
+    ".mrc": ((2, 48, 64, None, None), "int8", (0.3, 0.2, 0.2)),
+    ".dv": ((1, 48, 64, 2, 1), "uint8", (300.0, 100.0, 100.0)),
+    ".em": ((2, 48, 64, None, None), "int8", (None, None, None)),
+    ".spi": ((1, 24, 64, None, None), "float32", (None, None, None)),
+    ".hed": ((3, 48, 64, None, None), "float32", (None, None, None)),
+    ".ser": ((None, 48, 64, None, 2), "uint8", (None, 1.0, 1.0)),
+    ".blo": ((None, 16, 16, None, None), "uint8", (None, None, None)),
+    ".klb": ((2, 48, 64, 1, 1), "uint8", (2000.0, 500.0, 500.0)),
+    ".nii": ((2, 48, 64, None, None), "uint8", (2e6, 5e5, 5e5)),
+    ".nrrd": ((2, 48, 64, None, None), "uint8", (2000.0, 500.0, 500.0)),
+    ".npy": ((2, 48, 64, None, None), "uint16", (None, None, None)),
+    ".img": ((None, 48, 64, None, None), "uint16", (None, None, None)),
+    ".fits": ((None, 96, 64, None, None), None, (None, None, None)),
+    ".pic": ((2, 48, 64, None, None), "uint8", (None, None, None)),
+    ".czi": ((2, 48, 64, 1, None), "uint8", (500.0, 100.0, 100.0)),
+    ".lif": ((2, 48, 64, 1, None), "uint8", (500.0, 100.0, 100.0)),
+    ".dcm": ((2, 48, 64, None, None), "uint8", (None, 1000.0, 2000.0)),
+    ".jp2": ((None, 96, 64, None, None), "uint8", (None, None, None)),
+    ".nd2": ((3, 48, 64, 2, 5), "uint16", (300.0, 100.0, 100.0)),
+}
+
+
+def described(data: bytes, name: str = "", *, walk: bool = True) -> FileFacts:
+    return describe(bytes_ranges(data), name=name, walk=walk)
+
+
+@pytest.mark.parametrize("extension", SAID)
+@pytest.mark.parametrize("walk", [False, True])
+def test_what_a_header_says(extension: str, walk: bool) -> None:
+    data = ND2 if extension == ".nd2" else whole_files()[extension]
+    cached = CachedRanges(bytes_ranges(data), block=1024)
+    facts = describe(cached, name=f"a{extension}", walk=walk)
+    sizes = tuple(getattr(facts, f"size_{axis}") for axis in "zyxct")
+    voxels = tuple(getattr(facts, f"voxel_{axis}_nm") for axis in "zyx")
+    assert (sizes, facts.dtype, voxels) == SAID[extension]
+    assert set(facts.voxel_source) == {a for a, size in zip("zyx", voxels, strict=True) if size}
+    assert walk or cached.requests <= 7
+
+
+def test_mrc_bytes_are_signed_unless_imod_says_otherwise() -> None:
+    data = bytearray(mrc())
+    assert described(bytes(data)).dtype == "int8"
+    for flags, dtype in ((1, "int8"), (0, "uint8"), (2, "uint8"), (3, "int8")):
+        struct.pack_into("<2i", data, 152, 1146047817, flags)
+        assert described(bytes(data)).dtype == dtype
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_mrc_of_either_byte_order_and_without_a_mark(order: str) -> None:
+    data = bytearray(mrc(6, order=order))
+    assert described(bytes(data)).dtype == "uint16"
+    data[208:216] = bytes(8)  # as it was before 2000
+    assert described(bytes(data), "a.st").size_x == 64
+    with pytest.raises(RecordMissing):
+        described(bytes(data), "a.unheard")
+
+
+def test_mrc_axes_are_permuted() -> None:
+    data = bytearray(mrc())
+    struct.pack_into("<3i", data, 64, 3, 1, 2)  # columns are z
+    facts = described(bytes(data))
+    # The cell's sides count along x, y, z: 64 columns of 6 angstrom in all.
+    assert facts.voxel_x_nm == pytest.approx(6 / 2 / 10)
+
+
+@pytest.mark.parametrize(("mode", "bits"), [(1, 16), (2, 32), (4, 64), (12, 16), (101, 4)])
+def test_the_length_of_an_mrc_follows_from_its_mode(mode: int, bits: int) -> None:
+    head = bytearray(mrc()[:1024])
+    struct.pack_into("<4i", head, 0, 7, 3, 2, mode)
+    length = (7 * bits + 7) // 8 * 6
+    assert described(bytes(head) + bytes(length)).proof.suspect == ""
+    with pytest.raises(RecordMissing, match=f"reaches to byte {1024 + length:,} of"):
+        described(bytes(head) + bytes(length - 1))
+    longer = described(bytes(head) + bytes(length + 5)).proof
+    assert (longer.checked, longer.suspect) == (Checked.WHOLE, "5 bytes follow its end")
+
+
+def fei(angle: float) -> bytes:
+    block = bytearray(768)
+    struct.pack_into("<2i", block, 0, 768, 0)
+    block[20:27] = b"Krios-1"
+    block[435:441] = b"Falcon"
+    for place, value in ((84, 3e5), (92, 1.5e20), (100, angle), (156, 1e-10), (289, 1e5)):
+        struct.pack_into("<d", block, place, value)
+    struct.pack_into("<2d", block, 220, -2e-6, 0)
+    return bytes(block)
+
+
+def test_mrc_with_the_header_of_a_microscope() -> None:
+    data = mrc(extended=fei(-60.0) + fei(-57.0), kind=b"FEI1")
+    facts = described(data)
+    assert (facts.voltage_v, facts.magnification, facts.detector) == (
+        300_000.0,
+        100_000.0,
+        "Falcon",
+    )
+    assert facts.extra == {
+        "tilt_angles": "-60 -57",
+        "dose": 1.5,
+        "defocus_um": -2.0,
+        "instrument": "Krios-1",
+    }
+    assert facts.voxel_z_nm is None  # of a series of pictures
+
+
+def test_mrc_with_the_header_of_serialem() -> None:
+    sections = b"".join(struct.pack("<4h", angle, 1, 2, 3) for angle in (-6000, -5700))
+    data = bytearray(mrc(extended=sections, kind=b"SERI"))
+    struct.pack_into("<2h", data, 128, 8, 1 | 2)
+    assert described(bytes(data)).extra == {"tilt_angles": "-60 -57"}
+
+
+def test_units_and_encodings() -> None:
+    assert described(nifti(unit=3)).voxel_x_nm == 500.0
+    assert described(nifti(unit=0)).voxel_x_nm is None
+    packed = described(nrrd("gzip"))
+    assert (packed.compression, packed.proof.checked) == ("gzip", Checked.WHOLE)
+    with pytest.raises(RecordMissing):
+        described(nrrd("gzip")[:-4])
+
+
+def test_a_channel_and_an_objective_of_many() -> None:
+    xml = (
+        "<Information><Image><ObjectiveSettings><ObjectiveRef Id='O:2'/></ObjectiveSettings>"
+        "<Channels><Channel Id='C:0' Name='DAPI'/><Channel Id='C:1' Name='GFP'/></Channels></Image>"
+        "<Objectives>"
+        "<Objective Id='O:1'><NominalMagnification>10</NominalMagnification></Objective>"
+        "<Objective Id='O:2'><NominalMagnification>40</NominalMagnification></Objective>"
+        "</Objectives>"
+        "</Information>"
+    )
+    segment = bytes(32) + struct.pack("<2i248x", len(xml), 0) + xml.encode()
+    from imgcrawl.microscopy.formats.czi_xml import read_czi_xml
+
+    facts = read_czi_xml(bytes_ranges(bytes(64) + segment), 64)
+    assert (facts["magnification"], facts["extra"]) == (40.0, {"channels": "DAPI, GFP"})
+
+
+def test_noise_is_no_mrc() -> None:
+    assert parse_header(PIXELS[:1024]) is None
+    assert parse_header(bytes(1024)) is None
