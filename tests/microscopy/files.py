@@ -259,6 +259,41 @@ def ole() -> bytes:
     return bytes(head) + table + bytes(512) + PIXELS[: 11 * 512]
 
 
+def ole_of(streams: dict[str, bytes]) -> bytes:
+    """A file of these streams, each below 4096 bytes: they lie in sectors of 64 within another."""
+    mini = b""
+    links: list[int] = []
+    entries: list[tuple[str, int, int, int]] = []
+    for name, data in streams.items():
+        first, count = len(links), -(-len(data) // 64)
+        links += [*range(first + 1, first + count), 0xFFFFFFFE]
+        mini += data.ljust(count * 64, b"\0")
+        entries.append((name, 2, first, len(data)))
+    entries.insert(0, ("Root Entry", 5, 2, len(mini)))
+    directory = b"".join(
+        name.encode("utf-16-le").ljust(64, b"\0")
+        + struct.pack("<HB", 2 * len(name) + 2, kind)
+        + bytes(49)
+        + struct.pack("<IQ", start, size)
+        for name, kind, start, size in entries
+    )
+    assert len(directory) <= 512
+    sectors = -(-len(mini) // 512)
+    mini_table = 2 + sectors
+    chain = [0xFFFFFFFD, 0xFFFFFFFE, *range(3, 2 + sectors), 0xFFFFFFFE, 0xFFFFFFFE]
+    head = bytearray(ole()[:512])
+    struct.pack_into("<I", head, 60, mini_table)
+    table = struct.pack("<128I", *chain, *[0xFFFFFFFF] * (128 - len(chain)))
+    numbers = struct.pack("<128I", *links, *[0xFFFFFFFF] * (128 - len(links)))
+    return (
+        bytes(head)
+        + table
+        + directory.ljust(512, b"\0")
+        + mini.ljust(sectors * 512, b"\0")
+        + numbers
+    )
+
+
 def dicom() -> bytes:
     def element(group: int, tag: int, kind: bytes, value: bytes) -> bytes:
         if kind == b"OW":

@@ -9,10 +9,19 @@ import pytest
 
 from imgcrawl.microscopy.describe import describe
 from imgcrawl.microscopy.formats.mrc import parse_header
-from imgcrawl.microscopy.proof import Checked
+from imgcrawl.microscopy.proof import Checked, Proof
 from imgcrawl.microscopy.ranges import CachedRanges, bytes_ranges
 from imgcrawl.records.errors import RecordMissing
-from tests.microscopy.files import PIXELS, mrc, nd2, nd2_chunks, nifti, nrrd, whole_files
+from tests.microscopy.files import (
+    PIXELS,
+    mrc,
+    nd2,
+    nd2_chunks,
+    nifti,
+    nrrd,
+    ole_of,
+    whole_files,
+)
 
 if TYPE_CHECKING:
     from imgcrawl.microscopy.facts import FileFacts
@@ -161,3 +170,74 @@ def test_a_channel_and_an_objective_of_many() -> None:
 def test_noise_is_no_mrc() -> None:
     assert parse_header(PIXELS[:1024]) is None
     assert parse_header(bytes(1024)) is None
+
+
+MDOC = (
+    "PixelSpacing = 1.7\nVoltage = 300\nImageFile = C:\\\\data\\\\a.st\nImageSize = 4096 3072\n"
+    "DataMode = 1\n\n[ZValue = 0]\nTiltAngle = -60.01\nExposureDose = 2.5\nExposureTime = 1.2\n"
+    "Magnification = 42000\n\n[ZValue = 1]\nTiltAngle = -57\nExposureDose = 2.5\n"
+)
+
+
+def test_mdoc() -> None:
+    facts = described(MDOC.encode(), "a.mrc.mdoc")
+    assert (facts.size_z, facts.size_y, facts.size_x, facts.dtype) == (2, 3072, 4096, "int16")
+    assert (facts.voxel_x_nm, facts.voltage_v, facts.magnification) == (0.17, 300_000.0, 42_000.0)
+    assert facts.extra == {
+        "tilt_angles": "-60.01 -57",
+        "dose": 5.0,
+        "exposure": 1.2,
+        "image_file": "a.st",
+    }
+
+
+OIF = (
+    '[Acquisition Parameters Common]\r\nAcquisition Device="FV1000"\r\n'
+    "ImageCaputreDate='2012-07-26 15:13:35'\r\n"
+    '[Axis 0 Parameters Common]\r\nAxisCode="X"\r\nMaxSize=256\r\nUnitName="um"\r\n'
+    '[Axis 3 Parameters Common]\r\nAxisCode="Z"\r\nMaxSize=3\r\nInterval=840\r\nUnitName="nm"\r\n'
+    "StartPosition=0.0\r\nEndPosition=-1680.0\r\n"
+    '[Axis 4 Parameters Common]\r\nAxisCode="T"\r\nMaxSize=5\r\nUnitName="ms"\r\n'
+    "StartPosition=0.0\r\nEndPosition=2000.0\r\n"
+    '[Reference Image Parameter]\r\nImageDepth=2\r\nWidthConvertValue=0.177\r\nWidthUnit="um"\r\n'
+)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8"])
+def test_oif(encoding: str) -> None:
+    facts = described(OIF.encode(encoding), "a.oif")
+    assert (facts.size_x, facts.size_z, facts.size_t, facts.dtype) == (256, 3, 5, "uint16")
+    assert (facts.voxel_x_nm, facts.voxel_z_nm) == (177.0, 840.0)
+    assert (facts.acquired, facts.extra["time_step_s"]) == ("2012-07-26T15:13:35", 0.5)
+
+
+def test_oib_is_an_oif_within_an_ole_file() -> None:
+    """The layout of a real one: the text of the main stream is named in another."""
+    info = "[OibSaveInfo]\r\nMainFileName=Stream00013\r\n".encode("utf-16")
+    facts = described(ole_of({"OibInfo.txt": info, "Stream00013": OIF.encode("utf-16")}), "a.oib")
+    assert (facts.format, facts.size_z, facts.voxel_x_nm) == ("OLE (OIB)", 3, 177.0)
+    assert facts.proof == Proof(Checked.WHOLE)
+
+
+def test_a_companion_of_ome_tiffs() -> None:
+    xml = (
+        '<?xml version="1.0"?><OME xmlns="a"><Image><Pixels SizeX="8" SizeZ="30"'
+        ' PhysicalSizeX="0.1"><TiffData><UUID FileName="b.ome.tif">urn:uuid:1</UUID></TiffData>'
+        "</Pixels></Image></OME>"
+    )
+    facts = described(xml.encode(), "a.companion.ome")
+    assert (facts.format, facts.size_z, facts.voxel_x_nm) == ("OME-XML", 30, 100.0)
+    with pytest.raises(RecordMissing):
+        described(xml[:-9].encode(), "a.companion.ome")
+
+
+def test_text_in_old_encodings_is_text() -> None:
+    for data in (
+        "Gr\u00f6\u00dfe;Wert\n".encode("latin-1") * 9,
+        "\u986f\u5fae\u93e1,1\n".encode("shift-jis") * 9,
+        b"N\x08NA\x08AM\x08ME\x08E\n" * 20,  # bold, on a terminal
+        "a,b\n".encode("utf-16"),
+    ):
+        assert described(data, "a.csv").format == "text"
+    assert described(b'<p align="center">Readme</p>\n', "README.md").format == "Markdown"
+    assert described(b"<!doctype html><html>", "a.html").format == "HTML"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from imgcrawl.microscopy.ranges import CachedRanges
 
 _BLOCK = 512
-_MAX_MEMBERS = 1_000_000
+_MAX_MEMBERS = 200_000
 _MAX_INDEX = 8 << 20
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _MAGIC = b"ZISRAWFILE"
 _SEGMENT = "<16s2q"
 _HEADER_BYTES = 32
-_MAX_SEGMENTS = 1_000_000
+_MAX_SEGMENTS = 300_000
 
 
 def _describe(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:

@@ -26,7 +26,7 @@ _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = (0xFFFE, 0xE000), (0xFFFE, 0xE00D), (0xFFFE, 0xE0DD)
 _PIXELS = {(0x7FE0, 0x0008), (0x7FE0, 0x0009), (0x7FE0, 0x0010)}
 _SYNTAX = (0x0002, 0x0010)
-_MAX_ELEMENTS, _MAX_DEPTH, _MAX_VALUE = 200_000, 32, 256
+_MAX_ELEMENTS, _MAX_DEPTH, _MAX_VALUE = 50_000, 32, 256
 _COMPRESSIONS = {"1.2.840.10008.1.2.4.": "jpeg", "1.2.840.10008.1.2.5": "rle"}
 _SUBSAMPLED = {"YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420"}
 _SHORTS = {
@@ -101,7 +101,8 @@ class _Elements:
                 return False
             if self.pixel_bytes is not None and not to_end:
                 return at == self._ranges.size
-        raise corrupt(f"a DICOM file of more than {_MAX_ELEMENTS:,} elements")
+        self.remark = f"not read behind {_MAX_ELEMENTS:,} elements"
+        return False
 
     def _behind_meta(self, at: int) -> bool:
         return self._ranges.read(at, 2) != b"\x02\0"

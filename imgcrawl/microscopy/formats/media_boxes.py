@@ -17,7 +17,7 @@ from imgcrawl.records.outcomes import Outcome
 if TYPE_CHECKING:
     from imgcrawl.microscopy.ranges import CachedRanges
 
-_MAX_BOXES = 100_000
+_MAX_BOXES = 20_000
 _CODESTREAM, _CODESTREAM_END = b"\xff\x4f\xff\x51", b"\xff\xd9"
 _SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
 _JXL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")

@@ -7,10 +7,12 @@ file must be. Source: [MS-CFB], sections 2.2 to 2.3.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imgcrawl.microscopy.facts import FileFacts
 from imgcrawl.microscopy.format import DescribeOptions, FileFormat
+from imgcrawl.microscopy.formats.oif import decoded, main_stream, read_oif
+from imgcrawl.microscopy.formats.ole_streams import OleStreams
 from imgcrawl.microscopy.proof import Checked, Proof, corrupt, read_exactly, require
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ _MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _FREE = 0xFFFFFFFF
 _LAST_SECTOR = 0xFFFFFFF9
 _HEADER_BYTES = 512
+_MAX_TEXT = 1 << 20
 _SHIFTS = {9, 12}
 
 
@@ -52,7 +55,16 @@ def _describe(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
     is_whole = ranges.size is not None and (options.walk or not n_more)
     is_short = ranges.size is not None and ranges.size < (last + 2) * size
     remark = "its last sector is incomplete" if is_short else ""
-    return FileFacts("OLE", proof=Proof(Checked.WHOLE if is_whole else Checked.HEADER, remark))
+    facts = _olympus(OleStreams(ranges, size, places, *struct.unpack_from("<I8xI", head, 48)))
+    proof = Proof(Checked.WHOLE if is_whole else Checked.HEADER, remark)
+    return FileFacts("OLE (OIB)" if facts else "OLE", **facts, proof=proof)
+
+
+def _olympus(streams: OleStreams) -> dict[str, Any]:
+    """Return what an OIB says; nothing of other files."""
+    info = streams.read("OibInfo.txt", _MAX_TEXT)
+    name = main_stream(decoded(info))
+    return read_oif(decoded(streams.read(name, _MAX_TEXT))) if name else {}
 
 
 OLE = FileFormat(

@@ -25,9 +25,11 @@ _KLB_TYPES = (
     *("float32", "float64"),
 )
 _KLB_CODECS = ("none", "bzip2", "zlib")
+_MAX_PACKETS = 200_000  # of a few kilobytes each
 _MAX_BLOCKS = 1 << 24
 _NPY_VERSIONS = {1: "<H", 2: "<I", 3: "<I"}
 _NPY_TYPE = re.compile(r"[<>|=]?([?biufcSUMmV])(\d{0,6})")
+_LONG = re.compile(r"\b(\d+)L\b")  # as Python 2 wrote integers
 _NPY_NAMES = {"b": "int", "i": "int", "u": "uint", "f": "float", "c": "complex"}
 _MAX_NPY_HEADER = 64 << 10
 
@@ -94,7 +96,7 @@ def _klb(ranges: CachedRanges, _: DescribeOptions) -> FileFacts:
 def _tpx3(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
     """Describe the packets of a Timepix3 detector: each has 8 bytes, and says how many follow."""
     at, packets = 0, 0
-    limit = 10_000_000 if options.walk else 1
+    limit = _MAX_PACKETS if options.walk else 1
     while packets < limit and (ranges.size is None or at < ranges.size):
         head = ranges.read(at, 8)
         if not head:
@@ -105,7 +107,8 @@ def _tpx3(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
         packets += 1
     proof = whole(ranges, at, f"packet {packets - 1:,} of the TPX3 file")
     is_whole = ranges.size is not None and at == ranges.size
-    return FileFacts("TPX3", proof=proof if is_whole else Proof(Checked.HEADER))
+    remark = "not read to its end: too many packets" if packets == _MAX_PACKETS else ""
+    return FileFacts("TPX3", proof=proof if is_whole else Proof(Checked.HEADER, remark))
 
 
 def _npy(ranges: CachedRanges, _: DescribeOptions) -> FileFacts:
@@ -120,7 +123,7 @@ def _npy(ranges: CachedRanges, _: DescribeOptions) -> FileFacts:
         raise corrupt(f"an NPY header of {length:,} bytes")
     text = read_exactly(ranges, start, length, "the NPY header").decode("latin-1")
     try:
-        header = ast.literal_eval(text.strip())
+        header = ast.literal_eval(_LONG.sub(r"\1", text.strip()))
         shape = tuple(int(side) for side in header["shape"])
         descr = header["descr"]
     except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError) as error:

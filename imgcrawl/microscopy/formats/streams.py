@@ -30,7 +30,7 @@ _XZ_MEMORY = 128 << 20
 _SMALL, _MANY = 256, 10_000
 _SKIPPABLE = range(0x184D2A50, 0x184D2A60)
 _ZSTD = 0xFD2FB528
-_MAX_BLOCKS = 5_000_000
+_MAX_BLOCKS = 200_000  # of 128 KB at most
 
 
 @dataclass(slots=True)

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from xml.parsers import expat
 
-from imgcrawl.microscopy.facts import FileFacts
+from imgcrawl.microscopy.facts import FileFacts, VoxelSizes
 from imgcrawl.microscopy.format import DescribeOptions, FileFormat, by_name_only
+from imgcrawl.microscopy.formats.mdoc import read_mdoc
+from imgcrawl.microscopy.formats.oif import decoded, read_oif
+from imgcrawl.microscopy.ome_xml import parse_ome_xml
 from imgcrawl.microscopy.proof import Checked, Proof, corrupt
 from imgcrawl.pictures.sniff import sniff
 from imgcrawl.records.errors import RecordMissing
@@ -24,10 +27,14 @@ if TYPE_CHECKING:
     from imgcrawl.microscopy.ranges import CachedRanges
 
 _PIECE = 256 << 10
+_MAX_TEXT = 1 << 20  # of which the description is read
+_MAX_OME = 8 << 20
 _MAX_JSON = 32 << 20
 _PLAIN = {"plain text", "JSON", "an XML document"}
 _MDOC = re.compile(rb"(?:^|\n)[ \t]*(?:\[(?:ZValue|FrameSet|MontSection|Item)|[A-Za-z]\w* = )")
 _STAR = re.compile(rb"(?:^|[\r\n])[ \t]*data_", re.IGNORECASE)
+_CONTROLS = re.compile(rb"[\0-\x07\x0b\x0e-\x1a\x1c-\x1f]")
+_PAGE = re.compile(rb"<!doctype|<html", re.IGNORECASE)
 _DESCRIPTION = re.compile(
     rb"\A\s*(?:\xff\xfe\[|\xfe\xff\0\[|\[|ENVI|!INTERFILE|#\?RADIANCE|\w+ *[:=])"
 )
@@ -38,21 +45,41 @@ def _is_text(head: bytes, kinds: set[str]) -> bool:
 
 
 def _is_plain(head: bytes) -> bool:
-    return _is_text(head, _PLAIN)
+    """Return whether a file may be text in any encoding, old ones and terminals' among them."""
+    if _is_text(head, _PLAIN):
+        return True
+    controls = len(_CONTROLS.findall(head))
+    return not sniff(head).is_known and b"\0" not in head and controls * 50 <= len(head) - 1
 
 
-def _plain(name: str, form: re.Pattern[bytes] | None = None) -> Callable[..., FileFacts]:
+def _is_readme(head: bytes) -> bool:
+    """Return whether a file may be Markdown, which may begin with a piece of HTML."""
+    return _is_plain(head) or (_is_text(head, {"an HTML page"}) and not _PAGE.search(head))
+
+
+def _text(
+    name: str,
+    form: re.Pattern[bytes] | None = None,
+    read: Callable[[str], dict[str, Any]] | None = None,
+) -> Callable[[CachedRanges, DescribeOptions], FileFacts]:
+    """Return what describes a text: it has a form, and `read` returns arguments of FileFacts."""
+
     def describe(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
         at, zeros = 0, 0
         while options.walk and (piece := ranges.ranges.read(at, _PIECE)):
             zeros += piece.count(0)
             at += len(piece)
         # UTF-16 has a zero in each ASCII letter; an end never written has only these.
-        if zeros and ranges.read(0, 2) not in {b"\xff\xfe", b"\xfe\xff"}:
+        if ranges.read(0, 2) in {b"\xff\xfe", b"\xfe\xff"}:
+            zeros = 0
+        if zeros * 100 > at:
             raise corrupt(f"a text with {zeros:,} zero bytes in it")
-        if form is not None and not form.search(ranges.read(0, 1 << 16)):
+        head = ranges.read(0, _MAX_TEXT)
+        if form is not None and not form.search(head):
             raise RecordMissing(Outcome.NOT_IMAGE, f"a text that is no {name}")
-        return FileFacts(name)
+        remark = f"{zeros:,} zero bytes in a text" if zeros else ""
+        facts = read(decoded(head)) if read else {}
+        return FileFacts(name, **facts, proof=Proof(Checked.HEADER, remark))
 
     return describe
 
@@ -100,7 +127,7 @@ def _refuse_entities(*_: object) -> NoReturn:
 def _xml(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
     """Describe an XML file: it must parse to the end of its root."""
     if not options.walk:
-        return FileFacts("XML")
+        return _of_xml(ranges, Proof())
     parser = expat.ParserCreate()
     # Entities are how a small file becomes a large one; a companion file has no use for them.
     parser.EntityDeclHandler = _refuse_entities
@@ -117,7 +144,27 @@ def _xml(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
         cut = error.code in {3, 5} and parser.CurrentByteIndex >= at - 4096
         outcome = Outcome.TRUNCATED if cut else Outcome.CORRUPT
         raise RecordMissing(outcome, f"XML that cannot be read: {error}") from error
-    return FileFacts("XML", proof=Proof(Checked.WHOLE))
+    return _of_xml(ranges, Proof(Checked.WHOLE))
+
+
+def _of_xml(ranges: CachedRanges, proof: Proof) -> FileFacts:
+    """Describe what an XML is of: a companion of OME-TIFFs says how large its images are."""
+    if b"<OME" not in ranges.read(0, 4096) and b":OME" not in ranges.read(0, 4096):
+        return FileFacts("XML", proof=proof)
+    ome = parse_ome_xml(decoded(ranges.read(0, min(ranges.size or _MAX_OME, _MAX_OME))))
+    voxels = VoxelSizes()
+    for axis, size in ome.voxels.items():
+        voxels.add(axis, size, "file: OME-XML")
+    return FileFacts(
+        "OME-XML",
+        **{f"size_{axis}": size for axis, size in ome.sizes.items()},  # type: ignore[arg-type]
+        acquired=ome.acquired,
+        magnification=ome.magnification,
+        detector=ome.detector,
+        extra=ome.extra,
+        proof=proof,
+        **voxels.facts(),
+    )
 
 
 def _format(
@@ -134,19 +181,20 @@ def _is_page(head: bytes) -> bool:
 
 
 TEXTS = (
-    _format("MDOC", (".mdoc", ".idoc"), _plain("MDOC", _MDOC)),
-    _format("STAR", (".star", ".cif"), _plain("STAR", _STAR)),
+    _format("MDOC", (".mdoc", ".idoc"), _text("MDOC", _MDOC, read_mdoc)),
+    _format("STAR", (".star", ".cif"), _text("STAR", _STAR)),
     _format(
         "text",
-        (".csv", ".tsv", ".txt", ".log", ".md", ".yaml", ".yml", ".ini", ".tlt", ".rawtlt", ".xf"),
-        _plain("text"),
+        (".csv", ".tsv", ".txt", ".log", ".yaml", ".yml", ".ini", ".tlt", ".rawtlt", ".xf"),
+        _text("text"),
     ),
-    _format("OIF", (".oif", ".pty", ".ics", ".mhd"), _plain("text", _DESCRIPTION)),
-    _format("HTML", (".html", ".htm", ".xhtml", ".svg"), _plain("HTML"), _is_page),
+    _format("Markdown", (".md", ".rst"), _text("Markdown"), _is_readme),
+    _format("OIF", (".oif", ".pty", ".ics", ".mhd"), _text("OIF", _DESCRIPTION, read_oif)),
+    _format("HTML", (".html", ".htm", ".xhtml", ".svg"), _text("HTML"), _is_page),
     _format("JSON", (".json", ".geojson", ".ipynb"), _json, lambda head: _is_text(head, {"JSON"})),
     _format(
         "XML",
-        (".xml", ".xlif", ".xlef", ".xlcf", ".companion.ome"),
+        (".xml", ".xlif", ".xlef", ".xlcf", ".ome"),
         _xml,
         lambda head: _is_text(head, {"an XML document"}),
     ),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from imgcrawl.microscopy.ranges import CachedRanges
 
 _PIECE = 256 << 10
-_MAX_MEMBERS = 1_000_000
+_MAX_MEMBERS = 300_000
 _MAX_DIRECTORY = 64 << 20
 _FREE, _RATIO = 64 << 20, 100  # members may expand so far, or so many times
 _STORED_OR_DEFLATED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
