@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from imgcrawl.microscopy.ranges import ByteRanges
 
 
+_BEGINNING = 8 << 10  # bytes by which formats are recognized
+
+
 def describe(
     ranges: ByteRanges, *, name: str = "", walk: bool = True, private: bool = False
 ) -> FileFacts:
@@ -37,7 +40,7 @@ def describe(
     where bytes cannot be read.
     """
     cached = ranges if isinstance(ranges, CachedRanges) else CachedRanges(ranges)
-    head = cached.read(0, HEAD_BYTES)
+    head = cached.read(0, _BEGINNING)
     if not head:
         raise RecordMissing(Outcome.EMPTY, "no bytes at all")
     expected = promised(name)
@@ -65,7 +68,7 @@ def _format_of(head: bytes, expected: Sequence[FileFormat]) -> FileFormat | None
 
 
 def _refused(cached: CachedRanges, head: bytes, name: str) -> RecordMissing:
-    kind, suffix = sniff(head), printable(extension_of(name), 16)
+    kind, suffix = sniff(head[:HEAD_BYTES]), printable(extension_of(name), 16)
     what = f"named {suffix}, but {kind.what}" if suffix else kind.what
     words = excerpt(cached.read(0, 16 * HEAD_BYTES))
     return RecordMissing(Outcome.NOT_IMAGE, f"{what}: {words}" if words else what)

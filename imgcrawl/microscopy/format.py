@@ -43,7 +43,7 @@ class FileFormat:
 
     name:       a part of `FileFacts.format` of each of its files: "TIFF" of "OME-TIFF"
     extensions: with their dot, in lower case: a file so named is of this format, or is misnamed
-    recognizes: whether a file that begins with these bytes (`HEAD_BYTES` of them) is of the format
+    recognizes: whether a file that begins with these bytes (some thousand) is of the format
     describe:   check a file, and return its facts with how far it was proved (`FileFacts.proof`).
                 Raises RecordMissing, and OSError where bytes cannot be read
     plausible:  the same of a file that has one of the extensions, where the first bytes alone are

@@ -17,11 +17,11 @@ from imgcrawl.records.outcomes import Outcome
 if TYPE_CHECKING:
     from imgcrawl.microscopy.ranges import CachedRanges
 
-_PREFIX = 1 << 20
-_WHOLE = 16 << 20
+# Bytes from the first on: notes of megabytes may stand before a size.
+_PREFIXES = (64 << 10, 1 << 20, 16 << 20)
 _MAX_SIDE = 1 << 31
 # Their decoders need the whole file for its size.
-_NEED_ALL = frozenset({"AVIF", "WEBP"})
+_NEED_ALL = {"AVIF": _PREFIXES[-1:], "WEBP": _PREFIXES[-1:]}
 # Their structure tells where they end.
 _HAVE_END = frozenset({"PNG", "JPEG", "WEBP", "AVIF", "GIF"})
 _DTYPES = {"1": "bool", "I": "int32", "F": "float32"}
@@ -59,29 +59,36 @@ def describe_picture(format_: str, cached: CachedRanges, *, walk: bool) -> FileF
 
 
 def _from_prefix(format_: str, cached: CachedRanges) -> tuple[int, int, str, Proof]:
-    """Return width, height and mode from the first bytes; if these are all, its end is there."""
-    size = cached.size
-    length = _WHOLE if format_ in _NEED_ALL else _PREFIX
-    data = cached.read(0, length)
-    is_all = len(data) == size
-    try:
-        if format_ == "JPEG":
-            header = jpeg.read_header(data)
+    """Return width, height and mode from as many of the first bytes as it takes.
+
+    If these are all bytes, its end is there. Raises RecordMissing.
+    """
+    for length in _NEED_ALL.get(format_, _PREFIXES):
+        data = cached.read(0, length)
+        is_all = len(data) < length or len(data) == cached.size
+        try:
+            return _from_bytes(format_, data, is_all=is_all)
+        except RecordMissing as bad:
             if is_all:
-                jpeg.check_end(data, header)
-            width, height, mode = header.width, header.height, header.mode
-        else:
-            with pillow.opened(format_, data) as image:
-                width, height = pillow.stored_size(image)
-                mode = image.mode
-            if is_all and has_end(format_, data) is False:
-                raise RecordMissing(Outcome.TRUNCATED, f"the {format_} stops before its end")
-    except RecordMissing as bad:
-        # The fault may be that of the cut made here, and then nothing is known of the file.
-        if len(data) == length and size != length:
+                raise
+            # The fault may be that of the cut made here: then nothing is known of the file.
             words = f"its first {length:,} bytes do not tell: {bad.message}"
-            raise RecordMissing(Outcome.TOO_LARGE, words) from bad
-        raise
+            problem = RecordMissing(Outcome.TOO_LARGE, words)
+    raise problem
+
+
+def _from_bytes(format_: str, data: bytes, *, is_all: bool) -> tuple[int, int, str, Proof]:
+    if format_ == "JPEG":
+        header = jpeg.read_header(data)
+        if is_all:
+            jpeg.check_end(data, header)
+        width, height, mode = header.width, header.height, header.mode
+    else:
+        with pillow.opened(format_, data) as image:
+            width, height = pillow.stored_size(image)
+            mode = image.mode
+        if is_all and has_end(format_, data) is False:
+            raise RecordMissing(Outcome.TRUNCATED, f"the {format_} stops before its end")
     is_whole = is_all and format_ in _HAVE_END
     return width, height, mode, Proof(Checked.WHOLE if is_whole else Checked.HEADER)
 

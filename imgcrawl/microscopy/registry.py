@@ -44,7 +44,7 @@ FORMATS: tuple[FileFormat, ...] = (
 
 # Extensions that programs also use for binary files of their own: what is none of the formats of
 # the extension is kept there as it came, unchecked. Text is refused under them.
-SHARED = frozenset({".vol", ".pic", ".hdr", ".img", ".raw", ".ids", ".bin"})
+SHARED = frozenset({".vol", ".pic", ".hdr", ".img", ".raw", ".ids", ".bin", ".emi"})
 
 _promised: dict[str, list[FileFormat]] = defaultdict(list)
 for _format in FORMATS:

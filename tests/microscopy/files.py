@@ -170,8 +170,8 @@ CZI_XML = (
 )
 
 
-def czi() -> bytes:
-    pixels = _segment(b"ZISRAWSUBBLOCK", PIXELS)
+def czi(body: bytes = PIXELS) -> bytes:
+    pixels = _segment(b"ZISRAWSUBBLOCK", body)
     xml = CZI_XML.encode()
     metadata = _segment(b"ZISRAWMETADATA", struct.pack("<2i248x", len(xml), 0) + xml)
     directory = _segment(b"ZISRAWDIRECTORY", struct.pack("<i124x", 0))
@@ -186,10 +186,10 @@ def _chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack("<4sIQ", b"\xda\xce\xbe\x0a", len(name), len(data)) + name + data
 
 
-def nd2(chunks: dict[bytes, bytes] | None = None) -> bytes:
+def nd2(chunks: dict[bytes, bytes] | None = None, body: bytes = PIXELS) -> bytes:
     data = _chunk(b"ND2 FILE SIGNATURE CHUNK NAME01!", b"Ver3.0".ljust(64, b"\0"))
     entries = b""
-    for name, content in {**(chunks or {}), b"ImageDataSeq|0!": PIXELS}.items():
+    for name, content in {**(chunks or {}), b"ImageDataSeq|0!": body}.items():
         entries += name + struct.pack("<2Q", len(data), len(content))
         data += _chunk(name, content)
     end = b"ND2 CHUNK MAP SIGNATURE 0000001!" + struct.pack("<Q", len(data))
@@ -239,11 +239,11 @@ LIF_XML = (
 )
 
 
-def lif() -> bytes:
+def lif(body: bytes = PIXELS) -> bytes:
     xml, name = LIF_XML.encode("utf-16-le"), "M1".encode("utf-16-le")
     head = struct.pack("<IIBI", 0x70, len(xml) + 5, 0x2A, len(xml) // 2) + xml
-    block = struct.pack("<IIBQBI", 0x70, 14 + len(name), 0x2A, len(PIXELS), 0x2A, len(name) // 2)
-    return head + block + name + PIXELS
+    block = struct.pack("<IIBQBI", 0x70, 14 + len(name), 0x2A, len(body), 0x2A, len(name) // 2)
+    return head + block + name + body
 
 
 def ole() -> bytes:

@@ -6,18 +6,23 @@ as far as its first bytes and its length tell.
 
 from __future__ import annotations
 
+import bz2
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from imgcrawl.microscopy.facts import FileFacts
 from imgcrawl.microscopy.format import DescribeOptions, FileFormat
 from imgcrawl.microscopy.formats.streams import (
     HEAD,
+    Gzip,
     Stream,
+    peek,
     read_bzip2,
     read_gzip,
     read_xz,
     walk_zstd,
+    xz_decoder,
 )
 from imgcrawl.microscopy.proof import Proof
 from imgcrawl.microscopy.ranges import CachedRanges, CallableRanges
@@ -31,17 +36,24 @@ if TYPE_CHECKING:
 _TARS = frozenset({".tgz", ".tbz2", ".tbz", ".txz", ".tzst"})
 
 
+_SMALL_BLOCK = 256
+
+
 class _NotKeptError(Exception):
     """A read behind the beginning of a stream: the rest was counted and thrown away."""
 
 
 def _format(
-    name: str, suffixes: tuple[str, ...], magic: bytes, read: Callable[[ByteRanges], Stream]
+    name: str,
+    suffixes: tuple[str, ...],
+    magic: bytes,
+    read: Callable[[ByteRanges], Stream],
+    begin: Callable[[ByteRanges], Stream],
 ) -> FileFormat:
+    """Return a format; read: a stream to its end, begin: only its beginning."""
+
     def describe(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
-        if not options.walk:
-            return FileFacts(name, compression=name, proof=Proof())
-        stream = read(ranges.ranges)
+        stream = read(ranges.ranges) if options.walk else begin(ranges)
         held = _held(stream, options)
         label = f"{held.format}, {name}" if held.format else name
         suspect = "; ".join(filter(None, (stream.remark, held.proof.suspect)))
@@ -59,13 +71,14 @@ def _held(stream: Stream, options: DescribeOptions) -> FileFacts:
         return FileFacts("")
 
     def fetch(offset: int, length: int) -> bytes:
-        if offset >= HEAD:
+        if offset + length > len(stream.head) and not (stream.is_whole and offset < HEAD):
             raise _NotKeptError
         return stream.head[offset : offset + length]
 
     ranges = CallableRanges(fetch, stream.length if stream.is_whole else None)
+    block = HEAD if stream.is_whole else _SMALL_BLOCK  # the last of which is not all there
     try:
-        return options.inner(CachedRanges(ranges, block=HEAD), name) or FileFacts("")
+        return options.inner(CachedRanges(ranges, block=block), name) or FileFacts("")
     except _NotKeptError:
         return FileFacts("")
     except RecordMissing as bad:
@@ -73,8 +86,14 @@ def _held(stream: Stream, options: DescribeOptions) -> FileFacts:
 
 
 COMPRESSED = (
-    _format("gzip", (".gz", ".tgz"), b"\x1f\x8b", read_gzip),
-    _format("bzip2", (".bz2", ".tbz2", ".tbz"), b"BZh", read_bzip2),
-    _format("xz", (".xz", ".txz"), b"\xfd7zXZ\0", read_xz),
-    _format("zstd", (".zst", ".tzst"), b"\x28\xb5\x2f\xfd", walk_zstd),
+    _format("gzip", (".gz", ".tgz"), b"\x1f\x8b", read_gzip, partial(peek, make=Gzip)),
+    _format(
+        "bzip2",
+        (".bz2", ".tbz2", ".tbz"),
+        b"BZh",
+        read_bzip2,
+        partial(peek, make=bz2.BZ2Decompressor),
+    ),
+    _format("xz", (".xz", ".txz"), b"\xfd7zXZ\0", read_xz, partial(peek, make=xz_decoder)),
+    _format("zstd", (".zst", ".tzst"), b"\x28\xb5\x2f\xfd", walk_zstd, lambda _: Stream()),
 )

@@ -33,7 +33,7 @@ _CBF = b"###CBF: VERSION"
 _CBF_END = b"--CIF-BINARY-FORMAT-SECTION----"
 _CBF_MARK = b"\x0c\x1a\x04\xd5"
 _CBF_FIELD = re.compile(rb"X-Binary-([A-Za-z-]+):\s*(\d{1,15})")
-_MAX_CBF_HEADER = 1 << 20
+_USUAL_CBF_HEADER, _MAX_CBF_HEADER = 64 << 10, 1 << 20
 _CARD, _BLOCK = 80, 2880
 _MAX_BLOCKS, _MAX_UNITS = 1000, 10_000
 
@@ -55,8 +55,10 @@ def _smv(ranges: CachedRanges, _: DescribeOptions) -> FileFacts:
 
 def _cbf(ranges: CachedRanges, _: DescribeOptions) -> FileFacts:
     """Describe a CBF by the first of its binary sections."""
-    head = ranges.read(0, _MAX_CBF_HEADER if (ranges.size or 0) > 1 << 16 else 1 << 16)
-    start = head.find(_CBF_MARK)
+    head = ranges.read(0, _USUAL_CBF_HEADER)
+    if (start := head.find(_CBF_MARK)) < 0 and len(head) == _USUAL_CBF_HEADER:
+        head = ranges.read(0, _MAX_CBF_HEADER)
+        start = head.find(_CBF_MARK)
     if start < 0:
         raise RecordMissing(Outcome.TRUNCATED, "the CBF stops before its pixels")
     fields = {name.lower(): int(value) for name, value in _CBF_FIELD.findall(head[:start])}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 _SIZES = {2: "H", 4: "I", 8: "Q"}
-_STARTS = (0, 512)  # a block of the user's, 512 bytes or a multiple, may come first
+_STARTS = (0, 512, 1024, 2048, 4096)  # a block of the user's may come first
 _END_ADDRESS = {0: 24, 1: 28, 2: 12, 3: 12}  # version: bytes before the base address
 
 
@@ -45,7 +45,7 @@ HDF5 = FileFormat(
     "HDF5",
     (
         *(".h5", ".hdf5", ".hdf", ".he5", ".ims", ".emd", ".nxs", ".h5oina", ".cxi", ".hspy"),
-        *(".ilp", ".h5ad", ".loom"),
+        *(".ilp", ".h5ad", ".loom", ".mat"),
     ),
     recognizes=_is_hdf5,
     describe=_describe,

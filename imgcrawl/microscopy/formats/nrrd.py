@@ -19,7 +19,7 @@ from imgcrawl.text.redact import printable
 if TYPE_CHECKING:
     from imgcrawl.microscopy.ranges import CachedRanges
 
-_MAX_HEADER = 1 << 20
+_USUAL_HEADER, _MAX_HEADER = 64 << 10, 1 << 20
 _END = re.compile(rb"\r?\n\r?\n")
 _FIELD = re.compile(r"([^:#\r\n]{1,80}):=?[ \t]*([^\r\n]{0,4000})")
 _TYPES = {
@@ -62,8 +62,10 @@ _GZIP = {"gzip", "gz"}
 
 
 def _describe(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
-    raw = ranges.read(0, _MAX_HEADER if (ranges.size or 0) > 1 << 16 else 1 << 16)
-    end = _END.search(raw)
+    raw = ranges.read(0, _USUAL_HEADER)
+    if (end := _END.search(raw)) is None and len(raw) == _USUAL_HEADER:
+        raw = ranges.read(0, _MAX_HEADER)
+        end = _END.search(raw)
     text = raw[: end.start() if end else len(raw)].decode("utf-8", "replace")
     fields = {name.strip().lower(): value.strip() for name, value in _FIELD.findall(text)}
     sides = [int(word) for word in fields.get("sizes", "").split() if word.isdigit()]

@@ -69,7 +69,7 @@ def _olympus(streams: OleStreams) -> dict[str, Any]:
 
 OLE = FileFormat(
     "OLE",
-    (".oib", ".zvi", ".ipw", ".doc", ".xls", ".ppt"),
+    (".oib", ".zvi", ".ipw"),
     recognizes=lambda head: head.startswith(_MAGIC),
     describe=_describe,
 )

@@ -11,29 +11,33 @@ from imgcrawl.microscopy.proof import require
 if TYPE_CHECKING:
     from imgcrawl.microscopy.ranges import CachedRanges
 
-_LEAST = 512  # bytes: shorter than the header of any of them
+_LEAST = 64  # bytes: shorter than the header of any of them
 
 
 def _format(
-    name: str, extensions: tuple[str, ...], *magics: bytes, archive: bool = False
+    name: str, extensions: tuple[str, ...], *magics: bytes, at: int = 0, archive: bool = False
 ) -> FileFormat:
+    """Return a format; at: by how many bytes its signature may be behind the beginning."""
+
+    def recognizes(head: bytes) -> bool:
+        return any(magic in head[: at + len(magic)] for magic in magics)
+
     def describe(ranges: CachedRanges, _: DescribeOptions) -> FileFacts:
         require(ranges, _LEAST, f"the header of the {name} file")
         return FileFacts(name)
 
-    return FileFormat(
-        name, extensions, lambda head: head.startswith(magics), describe, archive=archive
-    )
+    return FileFormat(name, extensions, recognizes, describe, archive=archive)
 
 
 SIGNATURES = (
-    _format("OIR", (".oir", ".poir"), b"OLYMPUSRAWFORMAT"),
+    _format("OIR", (".oir",), b"OLYMPUSRAWFORMAT"),
     _format("ETS", (".ets",), b"SIS\0"),  # the pixels of a VSI, in the folder beside it
-    _format("EMI", (".emi",), b"JK\0\2", b"JK\2\0"),
-    _format("OBF", (".obf", ".msr"), b"OMAS_BF_\n\xff\xff"),
+    _format("OBF", (".obf", ".msr"), b"OMAS_BF_\n\xff\xff", b"CDataStack", at=64),
     _format("SIF", (".sif",), b"Andor Technology Multi-Channel File"),
-    _format("MIB", (".mib",), b"MQ1,", b"HDR,"),
+    _format("MIB", (".mib",), b"MQ1,"),
     _format("BCF", (".bcf",), b"AAMVHFSS"),
+    _format("ICS", (".ics",), b"ics_version\t", at=16),
+    _format("SER (Lucam)", (".ser",), b"LUCAM-RECORDER"),
     _format("MATLAB", (".mat",), b"MATLAB 5.0 MAT-file"),
     _format("RAR", (".rar",), b"Rar!\x1a\7", archive=True),
     _format("PDF", (".pdf",), b"%PDF-", archive=True),

@@ -28,6 +28,7 @@ _FREE, _RATIO = 64 << 20, 100  # a stream may expand so far, or so many times
 _XZ_MEMORY = 128 << 20
 # Members shorter than this are an attack, or nothing that is worth the time.
 _SMALL, _MANY = 256, 10_000
+_FAULTS = (zlib.error, OSError, lzma.LZMAError, EOFError)
 _SKIPPABLE = range(0x184D2A50, 0x184D2A60)
 _ZSTD = 0xFD2FB528
 _MAX_BLOCKS = 200_000  # of 128 KB at most
@@ -53,17 +54,26 @@ class Stream:
         return Proof(Checked.WHOLE if self.is_whole else Checked.HEADER, self.remark)
 
 
-class _Decoder(Protocol):
+class Decoder(Protocol):
+    """What bz2 and lzma have in common."""
+
     @property
-    def eof(self) -> bool: ...
+    def eof(self) -> bool:
+        """Whether the stream was read to its end."""
+
     @property
-    def needs_input(self) -> bool: ...
+    def needs_input(self) -> bool:
+        """Whether all that was given is expanded."""
+
     @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int = -1, /) -> bytes: ...
+    def unused_data(self) -> bytes:
+        """What was given and lies behind the end of the stream."""
+
+    def decompress(self, data: bytes, max_length: int = -1, /) -> bytes:
+        """Expand the next bytes; no more than `max_length` come out at a time."""
 
 
-class _Gzip:
+class Gzip:
     """A decoder of one member, with the interface of bz2's and lzma's."""
 
     def __init__(self) -> None:
@@ -71,23 +81,27 @@ class _Gzip:
 
     @property
     def eof(self) -> bool:
+        """Whether the member was read to its end."""
         return self._zlib.eof
 
     @property
     def needs_input(self) -> bool:
+        """Whether all that was given is expanded."""
         return not self._zlib.unconsumed_tail
 
     @property
     def unused_data(self) -> bytes:
+        """What was given and lies behind the end of the member."""
         return self._zlib.unused_data
 
     def decompress(self, data: bytes, max_length: int = 0, /) -> bytes:
+        """Expand the next bytes; no more than `max_length` come out at a time."""
         return self._zlib.decompress(self._zlib.unconsumed_tail or data, max_length)
 
 
 def read_gzip(ranges: ByteRanges, start: int = 0) -> Stream:
     """Read a gzip file of one or more members; their lengths and CRCs are checked."""
-    return _read(ranges, start, "gzip", b"\x1f\x8b", _Gzip)
+    return _read(ranges, start, "gzip", b"\x1f\x8b", Gzip)
 
 
 def read_bzip2(ranges: ByteRanges) -> Stream:
@@ -97,11 +111,16 @@ def read_bzip2(ranges: ByteRanges) -> Stream:
 
 def read_xz(ranges: ByteRanges) -> Stream:
     """Read an xz file of one or more streams; their checks are checked."""
-    return _read(ranges, 0, "xz", b"\xfd7zXZ\0", lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY))
+    return _read(ranges, 0, "xz", b"\xfd7zXZ\0", xz_decoder)
+
+
+def xz_decoder() -> lzma.LZMADecompressor:
+    """Return a decoder that a hostile stream cannot have take much memory."""
+    return lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
 
 
 def _read(
-    ranges: ByteRanges, at: int, what: str, magic: bytes, make: Callable[[], _Decoder]
+    ranges: ByteRanges, at: int, what: str, magic: bytes, make: Callable[[], Decoder]
 ) -> Stream:
     """Read a stream, whose members begin with `magic`, from byte `at` to its end.
 
@@ -117,7 +136,7 @@ def _read(
                 raise RecordMissing(Outcome.TRUNCATED, words)
         try:
             piece = decoder.decompress(pending, _PIECE)
-        except (zlib.error, OSError, lzma.LZMAError, EOFError) as error:
+        except _FAULTS as error:
             raise corrupt(f"the {what} does not expand: {error}") from error
         pending = b""
         stream.length += len(piece)
@@ -140,6 +159,21 @@ def _read(
             stream.remark = f"not read to its end: {members:,} members in {at:,} bytes"
             return stream
         decoder = make()
+
+
+def peek(ranges: ByteRanges, make: Callable[[], Decoder]) -> Stream:
+    """Expand the beginning of a stream alone."""
+    stream, decoder, pending = Stream(), make(), ranges.read(0, _PIECE)
+    try:
+        while len(stream.head) < HEAD and not decoder.eof:
+            piece = decoder.decompress(pending, HEAD - len(stream.head))
+            stream.head += piece
+            pending = b""
+            if not piece and decoder.needs_input:
+                break
+    except _FAULTS as error:
+        raise corrupt(f"a stream that does not expand: {error}") from error
+    return stream
 
 
 def walk_zstd(ranges: ByteRanges) -> Stream:
