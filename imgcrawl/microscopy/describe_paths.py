@@ -42,7 +42,7 @@ class DescribedFile:
 
     def columns(self) -> list[str]:
         """Return the names of the columns of the table."""
-        own = (*FileFacts("").columns(), "checked", "suspect", "more", "problem")
+        own = (*FileFacts("").columns(), "conflicts", "checked", "suspect", "more", "problem")
         return ["file_name", "bytes", *own]
 
     def cells(self) -> dict[str, object]:
@@ -51,7 +51,11 @@ class DescribedFile:
         own: dict[str, object] = {}
         if facts is not None:
             proof = facts.proof
-            own = facts.columns() | {"checked": proof.checked.value, "suspect": proof.suspect}
+            own = facts.columns() | {
+                "conflicts": facts.conflicts,
+                "checked": proof.checked.value,
+                "suspect": proof.suspect,
+            }
             own["more"] = facts.extra or None
         return own | {"file_name": self.name, "bytes": self.size, "problem": self.problem}
 

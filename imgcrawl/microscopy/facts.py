@@ -32,6 +32,7 @@ class FileFacts:
     levels:       of a pyramid
     extra:        a few more: instrument, working_distance_mm, dwell_us, ...
     proof:        how far the file was proved to be whole
+    conflicts:    where two places of the file disagree, in words
     """
 
     format: str
@@ -54,6 +55,7 @@ class FileFacts:
     levels: int | None = None
     extra: Extra = field(default_factory=dict)
     proof: Proof = field(default_factory=Proof)
+    conflicts: str = ""
 
     def columns(self) -> dict[str, object]:
         """Return the columns of a table, always the same ones; `extra` is left to the caller."""
@@ -82,12 +84,17 @@ class VoxelSizes:
 
     sizes: dict[str, float] = field(default_factory=dict)
     source: dict[str, str] = field(default_factory=dict)
+    conflicts: list[str] = field(default_factory=list)
 
     def add(self, axis: str, size: float | None, words: str) -> None:
-        """Note a size in nanometres, unless it is None or one is known already."""
-        if size is not None and axis not in self.sizes:
-            self.sizes[axis] = size
-            self.source[axis] = words
+        """Note a size in nanometres, unless it is None; if one is known already, compare them."""
+        if size is None:
+            return
+        known = self.sizes.setdefault(axis, size)
+        self.source.setdefault(axis, words)
+        if not _agree(known, size):
+            pair = f"{self.source[axis]} {_format_value(known)}, {words} {_format_value(size)}"
+            self.conflicts.append(f"voxel_{axis}_nm: {pair}")
 
     def get(self, axis: str) -> float | None:
         """Return the voxel size along an axis in nanometres, or None."""
@@ -96,7 +103,7 @@ class VoxelSizes:
     def facts(self) -> dict[str, Any]:
         """Return them as arguments of FileFacts."""
         sizes = {f"voxel_{axis}_nm": self.get(axis) for axis in AXES}
-        return {**sizes, "voxel_source": self.source}
+        return {**sizes, "voxel_source": self.source, "conflicts": "; ".join(self.conflicts)}
 
 
 def merge_sources(

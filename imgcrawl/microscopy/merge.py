@@ -50,7 +50,8 @@ def merge_record(facts: FileFacts, record: Metadata) -> Metadata:
     columns, conflicts = merge_sources([("file", own), ("record", common)])
     columns |= {name: value for name, value in facts.extra.items() if name not in record}
     found = {name: value for name, value in columns.items() if value not in (None, "")}
-    return record | found | {"conflicts": conflicts}
+    both = "; ".join(filter(None, (facts.conflicts, conflicts)))
+    return record | found | {"conflicts": both}
 
 
 def file_columns(facts: FileFacts, record: Metadata) -> Metadata:

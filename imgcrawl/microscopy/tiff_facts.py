@@ -93,6 +93,9 @@ def _ome(page: TiffHead, pages: int | None, name: str) -> FileFacts:
     voxels = VoxelSizes()
     for axis, size in ome.voxels.items():
         voxels.add(axis, size, "OME-XML")
+    for axis, size in resolution(page).sizes.items():
+        if axis in ome.voxels:
+            voxels.add(axis, size, "TIFF resolution")
     return tiff_facts(
         page,
         "OME-TIFF",
@@ -105,7 +108,20 @@ def _ome(page: TiffHead, pages: int | None, name: str) -> FileFacts:
         magnification=ome.magnification,
         detector=ome.detector,
         extra=ome.extra | ({"images": ome.images} if ome.images > 1 else {}),
+        conflicts=_ome_conflicts(page, pages, ome),
     )
+
+
+def _ome_conflicts(page: TiffHead, pages: int | None, ome: ome_xml.OmeXml) -> list[str]:
+    """Return where the description and the pages themselves disagree."""
+    sizes, found = ome.sizes, []
+    for axis, side in (("x", page.width), ("y", page.height)):
+        if sizes.get(axis, side) != side:
+            found.append(f"size_{axis}: page {side}, OME-XML {sizes[axis]}")
+    planes = sizes.get("z", 1) * sizes.get("t", 1) * max(1, sizes.get("c", 1) // page.samples)
+    if sizes and ome.images == 1 and pages is not None and pages != planes:
+        found.append(f"pages: file {pages}, OME-XML {planes}")
+    return found
 
 
 def _plain(page: TiffHead, pages: int | None) -> FileFacts:

@@ -149,7 +149,8 @@ def tiff_facts(page: TiffHead, kind: str, voxels: VoxelSizes, **more: Any) -> Fi
     for axis in "zyx":
         known[f"voxel_{axis}_nm"] = voxels.get(axis)
     source = {axis: f"file: {words}" for axis, words in voxels.source.items()}
-    return FileFacts(format=kind, voxel_source=source, **{**known, **more})
+    words = "; ".join([*(f"{each}" for each in voxels.conflicts), *more.pop("conflicts", ())])
+    return FileFacts(format=kind, voxel_source=source, conflicts=words, **{**known, **more})
 
 
 def resolution(page: TiffHead) -> VoxelSizes:
