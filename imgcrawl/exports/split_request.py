@@ -63,7 +63,7 @@ def _ratio(text: str) -> float | None:
 
 def folds(count: int) -> dict[str, float]:
     """Return the ratios of so many folds."""
-    return dict(zip((f"fold-{n}" for n in range(count)), repeat(1 / count), strict=False))
+    return dict(zip((f"fold_{n}" for n in range(count)), repeat(1 / count), strict=False))
 
 
 def require_columns(option: str, names: Iterable[str], columns: list[str]) -> None:

@@ -69,6 +69,9 @@ BEFORE = {
     "scrapy restore data/isic/dataset.lock.json -a out=data/again": (
         "scrapy crawl isic -a num_images=4 && scrapy lock data/isic"
     ),
+    "scrapy export data/isic --to webdataset --dest shards --split splits.csv": (
+        "scrapy crawl isic -a num_images=20 && scrapy split data/isic"
+    ),
     "scrapy diff data/isic data/again": (
         "scrapy crawl isic -a num_images=4 && scrapy crawl isic -a num_images=3 -a out=data/again"
     ),

@@ -1,0 +1,1 @@
+"""Formats that a dataset is exported to, one a file."""

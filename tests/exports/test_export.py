@@ -1,0 +1,290 @@
+"""``scrapy export``: each format read back as its users read it, and equal to the table."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import tarfile
+from contextlib import closing
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from imgcrawl.dataset.dataset_table import open_table
+from imgcrawl.exports.export import FORMATS, Exported, export_dataset
+from imgcrawl.exports.plan import ExportRequest
+from imgcrawl.exports.source import key_of
+from imgcrawl.records.errors import ArgumentError
+from imgcrawl.storage.directory import OutputDirectory
+from imgcrawl.storage.local import LocalStorage
+from tests.conftest import scrapy
+from tests.exports.conftest import fill, picture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HOSTILE = ["../../etc", "/abs", "test tube", "..", "a\\b", "=cmd", "nevus"]
+
+
+def records(n: int = 24) -> list[Any]:
+    made: list[Any] = []
+    for k in range(n):
+        columns = {
+            "dx": HOSTILE[k % 7],
+            "age": k if k % 3 else None,
+            "stage": "T1" if k == 5 else "",
+        }
+        kind = "PNG" if k % 4 == 0 else "JPEG"
+        name = f"images/{k:03}.{'png' if kind == 'PNG' else 'jpg'}"
+        made.append((f"id/{k}.x" if k % 5 else f"r{k}", columns, picture(k, kind), name))
+    return made
+
+
+def with_masks() -> list[Any]:
+    mask = np.zeros((8, 8), np.uint8)
+    mask[2:5, 3:7] = 255
+    body = BytesIO()
+    Image.fromarray(mask).save(body, "PNG")
+    image = BytesIO()
+    Image.new("RGB", (8, 8)).save(image, "JPEG")
+    return [
+        ("ISIC_1", {"dx": "nevus", "bbox": [1, 2, 3, 4]}, image.getvalue(), "images/1.jpg"),
+        ("ISIC_1/mask/a", {"dx": ""}, body.getvalue(), "masks/1.png"),
+        ("ISIC_2", {"dx": "bcc"}, picture(1), "images/2.jpg"),
+    ]
+
+
+def export(root: Path, to: str, dest: Path, **asked: Any) -> Exported:
+    splits = asked.pop("splits", None)
+    with closing(OutputDirectory(root)) as out, open_table(out) as table:
+        request = ExportRequest(to, **asked)
+        storage = LocalStorage(out.root)
+        return export_dataset(out, storage, table, request, dest=dest, splits=splits)
+
+
+def table_of(root: Path) -> dict[str, dict[str, str]]:
+    with (root / "metadata.csv").open(newline="") as file:
+        return {row["record_id"]: row for row in csv.DictReader(file)}
+
+
+@pytest.fixture
+def out(filled: Callable[..., Path]) -> Path:
+    root = filled(records())
+    splits = "".join(
+        f"{name},{'train' if n % 4 else 'test'}\n" for n, name in enumerate(table_of(root))
+    )
+    (root / "splits.csv").write_text("record_id,split\n" + splits)
+    return root
+
+
+def test_webdataset(out: Path, tmp_path: Path) -> None:
+    found = export(out, "webdataset", tmp_path / "w", shard_bytes=2000)
+    tars = sorted((tmp_path / "w").glob("*.tar"))
+    assert [t.name for t in tars] == [f"all-{n:06}.tar" for n in range(len(tars))]
+    assert len(tars) > 2
+    rows = table_of(out)
+    before = {t.name: t.read_bytes() for t in tars}
+    for tar in tars:
+        with tarfile.open(tar) as opened:
+            members = opened.getmembers()
+            for image, text in zip(members[::2], members[1::2], strict=True):
+                key, _, extension = image.name.partition(".")
+                assert text.name == f"{key}.json"
+                columns = json.loads(opened.extractfile(text).read())  # type: ignore[union-attr]
+                row = rows.pop(columns["record_id"])
+                body = opened.extractfile(image).read()  # type: ignore[union-attr]
+                assert hashlib.sha256(body).hexdigest() == row["sha256"]
+                assert f".{extension}" == Path(row["file_name"]).suffix
+                assert columns["age"] == (int(row["age"]) if row["age"] else None)
+    assert not rows
+    assert found.plan.records == 24
+    # Killed in the middle: what is complete stays, the rest is the same as it would have been.
+    tars[1].unlink()
+    (tmp_path / "w" / f".{tars[1].name}.partial").write_bytes(b"half")
+    again = export(out, "webdataset", tmp_path / "w", shard_bytes=2000)
+    assert again.figures.already + again.figures.records == 24
+    assert {t.name: t.read_bytes() for t in (tmp_path / "w").glob("*.tar")} == before
+    assert not list((tmp_path / "w").glob(".*.partial"))
+
+
+@pytest.mark.parametrize("to", ["parquet", "huggingface"])
+def test_parquet_as_its_loader_reads_it(out: Path, tmp_path: Path, to: str) -> None:
+    from datasets import ClassLabel, load_dataset
+
+    export(out, to, tmp_path / "hf", splits=out / "splits.csv", label="dx", shard_bytes=2000)
+    data = load_dataset(str(tmp_path / "hf"), cache_dir=str(tmp_path / "cache"))
+    assert {name: len(rows) for name, rows in data.items()} == {"train": 18, "test": 6}
+    assert len(list((tmp_path / "hf/data").glob("train-*-of-*.parquet"))) > 1
+    rows = table_of(out)
+    for loaded in data.values():
+        label = loaded.features["dx"]
+        assert isinstance(label, ClassLabel)
+        for row in loaded:
+            own = rows.pop(row["record_id"])
+            assert row["image"].size == (int(own["width"]), int(own["height"]))
+            assert label.int2str(row["dx"]).lstrip("'") == own["dx"].lstrip("'")
+            assert row["age"] == (int(own["age"]) if own["age"] else None)
+    assert not rows
+    (file, *_) = (tmp_path / "hf/data").glob("*.parquet")
+    read = pq.read_table(file).to_pylist()[0]
+    assert hashlib.sha256(read["image"]["bytes"]).hexdigest() == read["sha256"]
+
+
+def test_folders_by_class(out: Path, tmp_path: Path) -> None:
+    from datasets import load_dataset
+
+    dest = tmp_path / "folders"
+    found = export(out, "imagefolder", dest, splits=out / "splits.csv", label="dx")
+    rows = table_of(out)
+    files = [p for p in dest.rglob("*") if p.suffix in {".jpg", ".png"}]
+    assert len(files) == 24
+    assert {p.relative_to(dest).parts[0] for p in files} == {"train", "test"}
+    assert {len(p.relative_to(dest).parts) for p in files} == {3}
+    assert not list((tmp_path).glob("etc*"))
+    sums = {row["sha256"] for row in rows.values()}
+    assert {hashlib.sha256(p.read_bytes()).hexdigest() for p in files} == sums
+    assert files[0].stat().st_nlink == 2
+    assert any("stage" in note for note in found.figures.notes)
+    data = load_dataset("imagefolder", data_dir=str(dest), cache_dir=str(tmp_path / "cache"))
+    assert {name: len(loaded) for name, loaded in data.items()} == {"train": 18, "test": 6}
+    for loaded in data.values():
+        for row in loaded:
+            own = rows.pop(row["record_id"])
+            assert row["image"].size == (int(own["width"]), int(own["height"]))
+            assert row["dx"] == own["dx"]
+
+
+def test_boxes_and_masks_in_coco(filled: Callable[..., Path], tmp_path: Path) -> None:
+    out = filled(with_masks())
+    export(out, "coco", tmp_path / "coco", label="dx")
+    found = json.loads((tmp_path / "coco/annotations.json").read_text())
+    assert [(i["file_name"], i["record_id"]) for i in found["images"]] == [
+        ("ISIC_1.jpg", "ISIC_1"),
+        ("ISIC_2.jpg", "ISIC_2"),
+    ]
+    names = {c["id"]: c["name"] for c in found["categories"]}
+    box, mask = found["annotations"]
+    assert (box["bbox"], box["area"], names[box["category_id"]]) == ([1, 2, 3, 4], 12, "nevus")
+    assert (mask["bbox"], mask["area"], mask["image_id"]) == ([3, 2, 4, 3], 12, 1)
+    flat = np.concatenate([np.full(n, k % 2) for k, n in enumerate(mask["segmentation"]["counts"])])
+    assert (flat.reshape(8, 8, order="F")[2:5, 3:7] == 1).all()
+    assert flat.sum() == 12
+    assert {i["file_name"] for i in found["images"]} == {
+        p.name for p in (tmp_path / "coco/images").iterdir()
+    }
+
+
+def test_masks_go_with_their_pictures(filled: Callable[..., Path], tmp_path: Path) -> None:
+    out = filled(with_masks())
+    found = export(out, "webdataset", tmp_path / "w")
+    with tarfile.open(tmp_path / "w/all-000000.tar") as tar:
+        assert tar.getnames() == [
+            *("ISIC_1.jpg", "ISIC_1.mask.png", "ISIC_1.json"),
+            *("ISIC_2.jpg", "ISIC_2.json"),
+        ]
+    assert found.plan.records == 2
+    export(out, "parquet", tmp_path / "p")
+    (file,) = (tmp_path / "p/data").iterdir()
+    assert [len(row["masks"]) for row in pq.read_table(file).to_pylist()] == [1, 0]
+    export(out, "imagefolder", tmp_path / "i", label="dx")
+    with (tmp_path / "i/all/metadata.csv").open(newline="") as file_:
+        rows = list(csv.DictReader(file_))
+    assert (tmp_path / "i/all" / rows[0]["mask"]).is_file()
+    assert rows[1]["mask"] == ""
+
+
+def test_croissant_says_where_each_column_is(out: Path, tmp_path: Path) -> None:
+    export(out, "croissant", tmp_path / "c", label="dx")
+    found = json.loads((tmp_path / "c/croissant.json").read_text())
+    (file,) = found["distribution"]
+    data = tmp_path / "c" / file["contentUrl"]
+    assert hashlib.sha256(data.read_bytes()).hexdigest() == file["sha256"]
+    (records,) = found["recordSet"]
+    columns = pq.read_table(data).column_names
+    assert [f["source"]["extract"]["column"] for f in records["field"]] == columns
+    assert {f["source"]["fileObject"]["@id"] for f in records["field"]} == {file["@id"]}
+    assert found["conformsTo"].endswith("croissant/1.0")
+
+
+def test_files_that_annotation_tools_import(out: Path, tmp_path: Path) -> None:
+    for to in ("labelstudio", "cvat", "fiftyone"):
+        export(out, to, tmp_path / to, label="dx")
+    tasks = json.loads((tmp_path / "labelstudio/tasks.json").read_text())
+    assert len(tasks) == 24
+    names = {Path(t["data"]["image"]).name for t in tasks}
+    assert names == {p.name for p in (tmp_path / "labelstudio/images").iterdir()}
+    images = ET.parse(tmp_path / "cvat/annotations.xml").getroot().findall("image")
+    assert [i.get("name") for i in images] == [Path(t["data"]["image"]).name for t in tasks]
+    labels = json.loads((tmp_path / "fiftyone/labels.json").read_text())
+    assert {f"{n}" for n in labels["labels"]} == {
+        p.stem for p in (tmp_path / "fiftyone/data").iterdir()
+    }
+    assert sorted(labels["classes"]) == labels["classes"]
+
+
+def test_smaller_pictures_and_files_that_changed(out: Path, tmp_path: Path) -> None:
+    rotten = next(iter(table_of(out).values()))["file_name"]
+    (out / rotten).write_bytes(b"x" * (out / rotten).stat().st_size)
+    found = export(out, "webdataset", tmp_path / "w", size=4)
+    assert found.figures.records == 23
+    assert "not as they were stored" in found.plan.left_out.lines()[0]
+    with tarfile.open(tmp_path / "w/all-000000.tar") as tar:
+        for member in tar.getmembers()[::2]:
+            body = tar.extractfile(member)
+            assert body is not None
+            assert max(Image.open(BytesIO(body.read())).size) == 4
+
+
+def test_the_command_says_what_it_wrote_and_what_to_type(out: Path, tmp_path: Path) -> None:
+    dest = tmp_path / "x"
+    good = ("--to", "webdataset", "--dest", dest, "--split", "splits.csv")
+    ended = scrapy("export", out, *good)
+    assert ended.returncode == 0, ended.stderr
+    assert "24 records" in ended.stdout
+    assert {p.name for p in dest.glob("*.tar")} == {"train-000000.tar", "test-000000.tar"}
+    refused = [
+        (("--to", "webdatset", "--dest", dest), "did you mean 'webdataset'?"),
+        (("--to", "coco"), "--dest DIR"),
+        (("--to", "coco", "--dest", dest), "remove it, or type another folder"),
+        (("--to", "coco", "--dest", out / "e"), "lies in the dataset"),
+        (("--to", "coco", "--dest", tmp_path / "y", "--label", "dxx"), "did you mean 'dx'?"),
+        (("--to", "coco", "--dest", tmp_path / "y", "--split", "no.csv"), "cannot be read"),
+        (("--to", "coco", "--dest", tmp_path / "y", "--size", "0"), "longest side"),
+    ]
+    for words, says in refused:
+        ended = scrapy("export", out, *words)
+        assert (ended.returncode, says in ended.stderr) == (2, True), ended.stderr
+    assert not (tmp_path / "y").exists()
+
+
+def test_records_that_are_new_since_the_split_are_told(out: Path, tmp_path: Path) -> None:
+    fill(out, [("new", {"dx": "nevus"}, picture(99), "images/new.jpg")])
+    found = export(out, "webdataset", tmp_path / "w", splits=out / "splits.csv")
+    assert found.plan.records == 24
+    assert "no split" in found.plan.left_out.lines()[0]
+    (out / "splits.csv").write_text("record_id,split\nother,train\n")
+    with pytest.raises(ArgumentError, match="no picture"):
+        export(out, "coco", tmp_path / "c", splits=out / "splits.csv")
+
+
+@given(st.lists(st.text(), unique=True))
+def test_keys_are_plain_and_as_many_as_ids(names: list[str]) -> None:
+    keys = [key_of(name) for name in names]
+    assert len(set(keys)) == len(keys)
+    assert all(set(key) <= set("-_") | {*map(chr, range(48, 123))} for key in keys)
+    assert not any("." in key or "/" in key for key in keys)
+
+
+def test_every_format_is_there() -> None:
+    assert {"webdataset", "parquet", "huggingface", "imagefolder", "coco", "croissant"} <= {
+        *FORMATS
+    }
