@@ -35,6 +35,8 @@ from imgcrawl.records.outcomes import Outcome
 if TYPE_CHECKING:
     from imgcrawl.microscopy.ranges import ByteRanges
 
+_DAMAGE = frozenset({Outcome.TRUNCATED, Outcome.CORRUPT})
+
 
 def describe_tiff(
     ranges: ByteRanges, *, walk: bool = True, private: bool = False, name: str = ""
@@ -47,13 +49,31 @@ def describe_tiff(
     Raises RecordMissing (`not_image`, `truncated`, `corrupt`, `too_large`).
     """
     cached = ranges if isinstance(ranges, CachedRanges) else CachedRanges(ranges)
+    try:
+        return _describe(cached, walk=walk, private=private, name=name)
+    except RecordMissing as bad:
+        # NDPI and LSM of more than 4 GB are written all the same, each with tricks of its own.
+        if not _is_overgrown(cached) or bad.outcome not in _DAMAGE:
+            raise
+        words = f"not read to its end: offsets of 32 bits in {cached.size:,} bytes: {bad.message}"
+        return FileFacts("TIFF", proof=Proof(Checked.HEADER, words))
+
+
+def _is_overgrown(cached: CachedRanges) -> bool:
+    """Return whether a TIFF is longer than its offsets reach; BigTIFF's are longer."""
+    return (cached.size or 0) > 1 << 32 and b"*" in cached.read(2, 2)
+
+
+def _describe(cached: CachedRanges, *, walk: bool, private: bool, name: str) -> FileFacts:
     page = read_head(cached, TAGS)
     chain = _chain(cached) if walk else None
     pages = chain.count if chain is not None and chain.counted else None
     facts = _of_kind(page, pages, cached.size, name=name, private=private)
     if chain is None:
         return facts
-    checked = Checked.WHOLE if chain.counted and cached.size is not None else Checked.HEADER
+    is_sure = chain.counted and cached.size is not None
+    is_sure = is_sure and not (chain.suspect and _is_overgrown(cached))
+    checked = Checked.WHOLE if is_sure else Checked.HEADER
     return replace(facts, proof=Proof(checked, facts.proof.suspect or chain.suspect))
 
 

@@ -32,10 +32,10 @@ _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES = 256, 257, 258, 259, 277
 _ROWS, _PLANAR, _TILE_WIDTH, _TILE_LENGTH, _DEPTH = 278, 284, 322, 323, 32997
 _STRIPS, _TILES = (273, 279), (324, 325)  # where they lie, how long they are
 _TABLES = 347  # of JPEG
-_BELOW = 330
+_BELOW, _LSM = 330, 34412
 _NEEDED = frozenset({*_STRIPS, *_TILES, _TABLES})
 _WANTED = _NEEDED | {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _ROWS, _PLANAR}
-_WANTED |= {_TILE_WIDTH, _TILE_LENGTH, _DEPTH, _BELOW}
+_WANTED |= {_TILE_WIDTH, _TILE_LENGTH, _DEPTH, _BELOW, _LSM}
 _CODES = {1: "B", 3: "H", 4: "I", 7: "B", 13: "I", 16: "Q"}  # by type, for struct
 _LENGTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _LENGTHS |= {16: 8, 17: 8, 18: 8}
@@ -146,6 +146,7 @@ def walk_pages(read: Read, size: int, most: int = MAX_PAGES) -> TiffPages:
     seen: set[int] = set()
     remarks: list[str] = []
     used = work = 0
+    is_lsm = False
     # Directories that share their bytes could be read without end: together they are no longer
     # than the file, or the chain is a trap and what was counted is enough.
     while offset and offset not in seen and work <= size:
@@ -161,10 +162,13 @@ def walk_pages(read: Read, size: int, most: int = MAX_PAGES) -> TiffPages:
         directory = _directory(read, size, layout, offset)
         below = _below(read, size, layout, directory) if most > 1 else []
         for each in (directory, *below):
-            reach, odd = _reach(read, size, each)
+            is_lsm = is_lsm or _LSM in each.arrays
+            reach, odd = _reach(read, size, each, trusts_counts=not is_lsm)
             if max(reach, each.end) > size:
                 words = f"{name} reaches to byte {max(reach, each.end):,} of {size:,}"
                 return TiffPages(len(seen), words)
+            if each is directory and not any(tags[0] in each.arrays for tags in (_STRIPS, _TILES)):
+                odd = "it has no pixels"
             if (odd := odd or each.remark) and len(remarks) < _MAX_REMARKS:
                 remarks.append(f"{name}: {odd}")
             used = max(used, reach, each.used)
@@ -225,10 +229,11 @@ def _below(read: Read, size: int, layout: _Layout, directory: _Directory) -> lis
     ]
 
 
-def _reach(read: Read, size: int, directory: _Directory) -> tuple[int, str]:
+def _reach(read: Read, size: int, directory: _Directory, *, trusts_counts: bool) -> tuple[int, str]:
     """Return how far the pixels of a directory reach, and what is odd about where they are said to.
 
     The numbers of bytes may be too large, though every pixel is there: then the picture tells.
+    trusts_counts: whether what cannot be told from the pixels is believed; LSM has too large ones
     """
     reach = needed = 0
     for tags in (_STRIPS, _TILES):
@@ -240,7 +245,10 @@ def _reach(read: Read, size: int, directory: _Directory) -> tuple[int, str]:
         said = max(map(sum, _pairs(read, starts, lengths)), default=0)
         reach = max(reach, said)
         if said > size or lengths is None:
-            needed = max(needed, _needed(read, size, directory, starts, lengths))
+            found = _needed(read, size, directory, starts, lengths)
+            begins = max((start for start, _ in _pairs(read, starts, None)), default=0)
+            found = size if found > size and not trusts_counts and begins < size else found
+            needed = max(needed, found)
     if reach > size >= needed > 0:
         return needed, f"its pixels are said to reach to byte {reach:,} of {size:,}, and do not"
     return max(reach, needed), ""

@@ -366,3 +366,33 @@ def test_smaller_levels_are_there_too() -> None:
     data = file.getvalue()
     assert described(data).proof.checked is Checked.WHOLE
     assert refused(data[:-1]).outcome is Outcome.TRUNCATED
+
+
+def test_an_lsm_has_byte_counts_that_are_too_large() -> None:
+    pixels = bytes(range(24))
+    entries = ((256, 4, 6), (257, 4, 4), (258, 4, 8), (259, 4, 5), (273, 4, 8), (279, 4, 900))
+
+    def lzw(*more: tuple[int, int, int]) -> bytes:
+        tags = sorted((*entries, *more))
+        head = b"II*\0" + struct.pack("<I", 32) + pixels + struct.pack("<H", len(tags))
+        return head + b"".join(struct.pack("<HHII", t, k, 1, n) for t, k, n in tags) + bytes(4)
+
+    assert refused(lzw()).outcome is Outcome.TRUNCATED
+    assert "and do not" in described(lzw((34412, 1, 1))).proof.suspect
+
+
+def test_a_plain_tiff_of_more_than_four_gigabytes_is_kept() -> None:
+    data = raw_pages(2, link=3)  # which leads to nowhere that 32 bits can tell
+
+    def fetch(offset: int, length: int) -> bytes:
+        return data[offset : offset + length].ljust(length, b"\xff")
+
+    facts = describe_tiff(CallableRanges(fetch, 5 << 30))
+    assert facts.proof.checked is Checked.HEADER
+    assert "page 2" in facts.proof.suspect
+    odd = CallableRanges(
+        lambda at, n: (b"II*\0" + bytes(4))[at : at + n].ljust(n, b"\xff"), 5 << 30
+    )
+    assert "offsets of 32 bits in 5,368,709,120 bytes" in describe_tiff(odd).proof.suspect
+    with pytest.raises(RecordMissing):
+        describe_tiff(CallableRanges(odd.fetch, 3 << 30))
