@@ -160,7 +160,7 @@ HTTPCACHE_DIR = "httpcache"  # below .scrapy/
 HTTPCACHE_POLICY = "imgcrawl.download.cache_policy.PagesOnlyPolicy"
 HTTPCACHE_STORAGE = "imgcrawl.download.cache_storage.SQLiteCacheStorage"
 HTTPCACHE_MAX_BYTES = 512 << 20  # the oldest pages go first
-HTTPCACHE_EXPIRATION_SECS = 3600  # long enough for a resumed run, short enough for a nightly one
+HTTPCACHE_EXPIRATION_SECS = 3600  # for a run of the same OUT that is resumed; never lists of an API
 
 # --- The browser: of the spider dynamic_page only ------------------------------------------------
 BROWSER_PATH = None  # a Chromium; by default Playwright's, or the one on PATH

@@ -82,6 +82,8 @@ class ResumePipeline(RunPipeline):
             case _:
                 done = await self._stays_missing(item, entry)
         if done or (item.changed and self._stays_outdated(item, entry)):
+            if isinstance(item.result, Missing) and isinstance(result, Stored):
+                item.metadata = entry.metadata  # of a file that is there the source is silent today
             item.unchanged, item.result, item.path = True, result, entry.path
         return item.unchanged
 

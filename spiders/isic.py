@@ -13,10 +13,10 @@ from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_
 from imgcrawl.arguments import AnyCase, ImageArguments, ReadsStdin, Words
 from imgcrawl.lists.ids import read_ids
 from imgcrawl.records.errors import ArgumentError
-from imgcrawl.records.items import Unreadable
 from imgcrawl.sources.isic.api import IsicApi
 from imgcrawl.sources.isic.image_items import IsicImageItems
 from imgcrawl.sources.isic.list_sync import IsicListSync
+from imgcrawl.sources.isic.listing import IsicListing
 from imgcrawl.sources.isic.masks import SegLevel
 from imgcrawl.sources.isic.query import (
     Filter,
@@ -56,7 +56,11 @@ class IsicArguments(ImageArguments):
     offset: NonNegativeInt = Field(
         0, description="leave out the first so many matches, oldest first (they are paged through)"
     )
-    since: date | None = Field(None, description="published on or after this day (YYYY-MM-DD)")
+    since: date | None = Field(
+        None,
+        description="taken in by the archive on or after this day (YYYY-MM-DD, UTC), whenever they "
+        "were published",
+    )
     sync: Annotated[Literal["auto", "full"], AnyCase] = Field(
         "auto",
         description="auto: read what is new, and all of a list if its count, bytes or labels are "
@@ -135,10 +139,10 @@ class IsicArguments(ImageArguments):
         given = [*self.ids, *(read_ids(self.ids_file, parse_id) if self.ids_file else ())]
         return list(dict.fromkeys(given))[: self.num_images]
 
-    def search(self) -> str:
-        """Return the query that filter, query and license come to."""
+    def search(self, query: str) -> str:
+        """Return the query that filter, license and a checked `query` come to."""
         return combine(
-            check_query(self.query).text,
+            query,
             filter_query(self.filter) if self.filter else "",
             license_query(self.license) if self.license else "",
         )
@@ -157,8 +161,10 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
     example = "scrapy crawl isic -a filter=benign -a num_images=100"
 
     _sync: IsicListSync
+    _params: dict[str, str]
     _promised: int | None = None
     _is_promised = False
+    _broken: dict[str, str]
 
     @cached_property
     def _items(self) -> IsicImageItems:
@@ -170,18 +176,21 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
     async def records(self) -> AsyncIterator[SpiderOutput]:
         """Yield images in the order they were taken in, each followed by its masks."""
         args = self.args
-        for correction in check_query(args.query).corrections:
+        checked = await self._items.api.check(args.query)
+        for correction in checked.corrections:
             self.logger.warning("query corrected: %s", correction)
         if args.segmentation:
             await self._items.with_masks(self, args.seg_level)
-        ids = args.all_ids()
-        async for output in self._items.of_ids(ids, args.search()) if ids else self._list():
+        ids, search = args.all_ids(), args.search(checked.text)
+        self._params = await self._items.api.parameters(search, args.collections)
+        async for output in self._items.of_ids(ids, search) if ids else self._list():
             yield output
 
     async def _list(self) -> AsyncIterator[SpiderOutput]:
         """Yield what a list has behind its bookmark; all of it, where it is not what it was."""
         wanted = await self.first_page()
         days = self.settings.getfloat("ISIC_SYNC_DAYS")
+        self._broken = {}
         self._sync = IsicListSync(self._items.api, wanted.key, self.bookmarks, days)
         start = None if self.args.sync == "full" else self.saved(wanted)
         if start is None:
@@ -189,10 +198,14 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
         async for output in self.read(wanted, start):
             yield output
         if self._sync.today.count == 0:
-            asked = self._params.get("query") or f"collections {self._params['collections']}"
-            yield Unreadable(f"query {asked}", f"No image of the archive matches {asked}")
+            yield await self._items.api.no_match(self._params)
+        for output in self._items.broken(self._broken):
+            yield output
         if not wanted.is_whole:
             return
+        async for record in self._sync.mended():
+            async for output in self.records_of(record):
+                yield output
         if why := self._sync.doubt():
             self.logger.info("The list is read from its beginning: %s", why)
             self._sync.start_over()
@@ -204,19 +217,20 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
 
     async def first_page(self) -> CursorList:
         """Return the list of the images that match."""
-        api, args = self._items.api, self.args
-        params = self._params = await api.parameters(args.search(), args.collections)
+        args, params = self.args, self._params
         key = f"isic {urlencode(params)} since={args.since} offset={args.offset}"
-        return CursorList(key, api.list_url(params, args.since), args.offset, args.num_images)
+        url = self._items.api.list_url(params, args.since)
+        return CursorList(key, url, args.offset, args.num_images)
 
     async def pages(
         self, wanted: CursorList, start: CursorPosition | None
     ) -> AsyncIterator[CursorPage]:
         """Yield the pages of a list, without the images that this run has seen already."""
-        position = start.position if start else 0
-        async for page in super().pages(wanted, start):
-            yield (taken := self._sync.take(page, position))
-            position = taken.resume.position
+        listing = IsicListing(self, self._items.api, self._params)
+        async for page in listing.pages(wanted.url, start):
+            yield self._sync.take(page)
+        self._broken |= listing.broken
+        self._sync.lose(listing.broken)
 
     async def expects(self, wanted: CursorList, page: CursorPage) -> Expects | None:
         """Return how much is promised; the archive says it once, and only nearly."""

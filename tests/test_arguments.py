@@ -45,7 +45,7 @@ def test_words_are_understood_as_people_type_them() -> None:
         "IMAGES_THUMBS": {"256": (256, 256), "512": (512, 512)},
         "SHARD": (2, 4),
     }
-    assert args.search() == "diagnosis_1:Benign AND copyright_license:CC-0"
+    assert args.search("") == "diagnosis_1:Benign AND copyright_license:CC-0"
 
 
 @pytest.mark.parametrize(

@@ -184,6 +184,8 @@ class RunRecords:
         column = WITHDRAWN if gone.metadata is None else UNMATCHED
         if entry is None or column in entry.metadata:
             return
+        if gone.by_id and isinstance(entry.result, Missing):
+            return
         self.counts.withdrawn += 1
         if isinstance(entry.result, Missing):
             self._writer.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import logging
 import sqlite3
+from hashlib import sha256
 from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING
@@ -56,6 +57,7 @@ _DROP_TO = 0.9  # of the room, so that it is not done for each answer
 class SQLiteCacheStorage:
     """HTTPCACHE_STORAGE: ``cache.sqlite`` below HTTPCACHE_DIR, which several processes may share.
 
+    An answer is kept for one OUT: another one asks the source itself.
     HTTPCACHE_EXPIRATION_SECS and HTTPCACHE_GZIP are obeyed; HTTPCACHE_MAX_BYTES bounds the room,
     at the cost of the oldest answers. A cache that cannot be read or written is done without.
     """
@@ -66,6 +68,9 @@ class SQLiteCacheStorage:
         self._zips = settings.getbool("HTTPCACHE_GZIP")
         self._max_bytes = settings.getint("HTTPCACHE_MAX_BYTES", MAX_BYTES)
         self._bytes = 0.0
+        self._out = str(Path(settings["OUT"] or "").expanduser().absolute())
+        self._hits = 0
+        self._oldest = time()
         self._db: sqlite3.Connection | None = None
 
     def open_spider(self, spider: Spider) -> None:
@@ -83,7 +88,15 @@ class SQLiteCacheStorage:
             self._do_without(error)
 
     def close_spider(self, spider: Spider) -> None:
-        """Close the file."""
+        """Close the file, and tell how much came from it."""
+        if self._hits:
+            minutes = (time() - self._oldest) / 60
+            logger.info(
+                "%s pages came from the cache of this OUT, the oldest of them %.0f minutes old: "
+                "-s HTTPCACHE_ENABLED=0 asks for all of them.",
+                f"{self._hits:,}",
+                minutes,
+            )
         if self._db is not None:
             self._db.close()
             self._db = None
@@ -94,7 +107,7 @@ class SQLiteCacheStorage:
             return None
         query = "SELECT stored_at, url, status, headers, body, zipped FROM answers WHERE key = ?"
         try:
-            row = self._db.execute(query, (_key(request),)).fetchone()
+            row = self._db.execute(query, (self._key(request),)).fetchone()
         except sqlite3.Error as error:
             self._do_without(error)
             return None
@@ -104,6 +117,8 @@ class SQLiteCacheStorage:
         body = gzip.decompress(body) if zipped else body
         headers = Headers(headers_raw_to_dict(raw))
         request.meta["cache_timestamp"] = stored_at
+        self._hits += 1
+        self._oldest = min(self._oldest, stored_at)
         kind = responsetypes.from_args(headers=headers, url=url, body=body)
         return kind(url=url, status=status, headers=headers, body=body)
 
@@ -115,7 +130,7 @@ class SQLiteCacheStorage:
         if self._db is None or size > self._max_bytes:
             return
         row = (
-            _key(request),
+            self._key(request),
             time(),
             size,
             response.url,
@@ -151,6 +166,11 @@ class SQLiteCacheStorage:
             raise
         return db
 
+    def _key(self, request: Request) -> bytes:
+        """Return the key of a request: answers for one user, or one OUT, are none for another."""
+        asked = fingerprint(request, include_headers=["Authorization"])
+        return sha256(asked + self._out.encode("utf-8", "replace")).digest()
+
     def _do_without(self, error: Exception) -> None:
         logger.warning("The HTTP cache %s is done without (%s)", self._path, error)
         if self._db is not None:
@@ -171,8 +191,3 @@ def _folder(name: str) -> Path:
 def _bytes(db: sqlite3.Connection) -> float:
     size: float = db.execute("SELECT total(size) FROM answers").fetchone()[0]
     return size
-
-
-def _key(request: Request) -> bytes:
-    """Return the key of a request: answers for one user are none for another."""
-    return fingerprint(request, include_headers=["Authorization"])

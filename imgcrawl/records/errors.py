@@ -57,6 +57,17 @@ class NoAnswerError(SourceError):
         self.reason = reason
 
 
+class WrongAnswerError(SourceError):
+    """A source that answers, but not with what was asked for.
+
+    status: the HTTP status
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class OutputError(ImgcrawlError):
     """An output directory that cannot be used: locked, not writable, too small, not ours."""
 

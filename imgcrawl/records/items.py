@@ -194,10 +194,12 @@ class Withdrawn:
     promised any more.
 
     metadata: its columns today, if the source still has it, though not in the list
+    by_id:    it is asked for by its id: one that is missing stays promised
     """
 
     record_id: str
     metadata: Metadata | None = None
+    by_id: bool = False
 
 
 @dataclass(slots=True)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 MAX_EMPTY_PAGES = 100  # in a row
 
 
+class CircleError(SourceError):
+    """A source whose pages lead back to one that was read."""
+
+
 @dataclass(frozen=True, slots=True)
 class CursorPosition:
     """The beginning of a page in a list.
@@ -63,9 +67,9 @@ async def read_pages(
     first: the URL of the first page
     start: where an earlier run left off
 
-    Raises SourceError in place of a loop: for a `next` that was followed before or leads to
-    another host, for a page whose records the page before had, and for too many empty pages in a
-    row. An empty page with a `next` is gone through.
+    Raises SourceError in place of a loop: CircleError for a `next` that was followed before and for
+    a page whose records the page before had, another for a `next` that leads to another host and
+    for too many empty pages in a row. An empty page with a `next` is gone through.
     """
     start = start or CursorPosition(first)
     url: str | None = start.url
@@ -74,7 +78,7 @@ async def read_pages(
     empty, before = 0, None
     while url is not None:
         if hash(url) in seen:
-            raise SourceError(f"{url} came a second time: the source pages in a circle.")
+            raise CircleError(f"{url} came a second time: the source pages in a circle.")
         seen.add(hash(url))
         answer = await fetcher.fetch_json(url, dont_cache=True)
         records = page_records(answer, url)
@@ -82,7 +86,7 @@ async def read_pages(
         if empty > MAX_EMPTY_PAGES:
             raise SourceError(f"{url} is the {empty}th empty page in a row.")
         if records and records == before:
-            raise SourceError(f"{url} repeats the page before it: the source goes in a circle.")
+            raise CircleError(f"{url} repeats the page before it: the source goes in a circle.")
         before = records
         following = _text_or_none(answer.get("next"))
         if following and urlsplit(following).hostname != urlsplit(first).hostname:

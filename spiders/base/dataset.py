@@ -12,7 +12,7 @@ from scrapy.http.request import NO_CALLBACK
 
 from imgcrawl.arguments import SpiderArguments, arguments_of_settings, parse_arguments
 from imgcrawl.pictures.sniff import excerpt, sniff
-from imgcrawl.records.errors import NoAnswerError, RecordMissing, SourceError
+from imgcrawl.records.errors import NoAnswerError, RecordMissing, SourceError, WrongAnswerError
 from imgcrawl.records.extras import require_extra
 from imgcrawl.storage.address import settings_of_out
 from imgcrawl.storage.directory import OutputDirectory
@@ -115,7 +115,7 @@ class DatasetSpider(Spider, Generic[A]):
         """Return the JSON that a URL answers with.
 
         An error page in its place, often there for a moment only, is asked again `tries` times.
-        Raises SourceError with what came instead.
+        Raises WrongAnswerError with what came instead.
         """
         for _ in range(tries):
             response = await self.fetch(url, cache="json", **meta)
@@ -127,4 +127,4 @@ class DatasetSpider(Spider, Generic[A]):
             break
         what = f"HTTP {response.status}" if response.status != 200 else "no JSON"
         kind, words = sniff(response.body[:4096]).what, excerpt(response.body[:65536])
-        raise SourceError(f"{url} answered {what} but {kind}: {words}")
+        raise WrongAnswerError(f"{url} answered {what} but {kind}: {words}", response.status)

@@ -92,6 +92,15 @@ def storage(folder: Path, **settings: Any) -> SQLiteCacheStorage:
     return opened
 
 
+def test_an_answer_is_kept_for_one_out(tmp_path: Path) -> None:
+    cache = storage(tmp_path, OUT="data/a")
+    keep(cache, 1, b"a's")
+    assert kept(cache, 1) == b"a's"
+    cache.close_spider(SPIDER)
+    assert kept(storage(tmp_path, OUT="data/b"), 1) is None
+    assert kept(storage(tmp_path, OUT="./data/a"), 1) == b"a's"
+
+
 def kept(cache: SQLiteCacheStorage, n: int, **headers: str) -> bytes | None:
     found = cache.retrieve_response(SPIDER, Request(f"http://a/{n}", headers=headers))
     return None if found is None else found.body

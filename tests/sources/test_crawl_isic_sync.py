@@ -114,3 +114,93 @@ def test_what_became_part_of_a_list_behind_the_bookmark_is_found(
     again = crawl("isic", out="all", images="none", sync="full")
     assert labels(quiet) == labels(again)
     assert "277 already there" in again.log
+
+
+def test_what_the_archive_cannot_serve_is_stepped_over_and_named(
+    crawl: Crawler, archive: ReplicaProcess
+) -> None:
+    """A record that spoils its page, and more images of one moment than an offset reaches."""
+    broken = isic_ids(130, 280)
+    archive.isic(broken=broken, ties=[[4, 10], [20, 230]])
+    first = crawl("isic", images="none")
+    assert first.status == 3, first.log
+    assert {row["record_id"] for row in first.out.rows()} == {*isic_ids(*range(RECORDS))} - {
+        *broken
+    }
+    assert first.out.failures() == dict.fromkeys(broken, "server_error")
+    assert first.out.summary()["records"] == {"stored": 285, "missing": 2, "expected": 287}
+    assert "The rest of the list is read by ids" in first.log
+
+    # Repaired, it is fetched; one that is stored and cannot be served today keeps its row.
+    archive.isic(broken=isic_ids(280, 5))
+    again = crawl("isic", images="none", sync="full")
+    assert again.out.failures() == {"ISIC_0000280": "server_error"}
+    rows = {row["record_id"]: row for row in again.out.rows()}
+    assert len(rows) == 286
+    assert rows["ISIC_0000005"]["anatom_site_1"]
+    assert not again.out.summary()["withdrawn"]
+    archive.isic()
+    mended = crawl("isic", images="none")
+    assert mended.status == 0, mended.log
+    assert len(mended.out.rows()) == RECORDS
+
+    archive.isic(broken=isic_ids(7), private=isic_ids(8))
+    listed = crawl("isic", ids=",".join(isic_ids(5, 6, 7, 8)), images="none", out="listed")
+    assert listed.status == 3, listed.log
+    assert len(listed.out.rows()) == 2
+    assert listed.out.failures() == {"ISIC_0000007": "server_error", "ISIC_0000008": "not_found"}
+
+
+def test_an_image_that_is_asked_for_by_its_id_and_withdrawn_keeps_its_row(
+    crawl: Crawler, archive: ReplicaProcess
+) -> None:
+    first = crawl("isic", ids="ISIC_0000003,ISIC_0000004")
+    before = {row["record_id"]: row for row in first.out.rows()}
+    archive.isic(private=["ISIC_0000003"])
+    again = crawl("isic", ids="ISIC_0000003,ISIC_0000004")
+    after = {row["record_id"]: row for row in again.out.rows()}
+    assert after["ISIC_0000003"].pop("withdrawn_at")
+    assert after["ISIC_0000003"] == before["ISIC_0000003"]
+    again.out.verify()
+
+
+def test_collections_of_one_name_are_refused_before_any_search(
+    crawl: Crawler, archive: ReplicaProcess
+) -> None:
+    archive.isic(
+        collections=[
+            {"id": 2, "name": "My set", "images": isic_ids(*range(29))},
+            {"id": 3, "name": "My Set", "images": isic_ids(40, 41), "doi": "10.34970/1"},
+            {"id": 4, "name": "My set", "images": isic_ids(50), "pinned": True},
+            *({"id": 500 + n, "name": f"Set {n}"} for n in range(110)),
+        ]
+    )
+    refused = crawl("isic", collections="My set", images="none")
+    assert refused.status == 2, refused.log
+    for words in ("2: 29 images, not pinned, no DOI", "4: 1 images, pinned"):
+        assert words in refused.log
+    assert "3: 2 images" not in refused.log
+    assert all("search" not in path or n <= 2 for path, n in archive.log()["paths"].items())
+    taken = crawl("isic", collections="My Set,set 7", images="none", out="b")
+    assert taken.status == 0, taken.log
+    assert {row["isic_id"] for row in taken.out.rows()} == {*isic_ids(40, 41)}
+    assert crawl("isic", collections="my set", images="none", out="c").status == 2
+
+
+def test_since_has_the_midnight_of_its_day(crawl: Crawler, archive: ReplicaProcess) -> None:
+    archive.isic()
+    ended = crawl("isic", since="2014-10-13", images="none", num_images=3)
+    assert min(row["isic_id"] for row in ended.out.rows()) == "ISIC_0000004"
+
+
+def test_a_query_that_matches_nothing_says_what_there_is(
+    crawl: Crawler, archive: ReplicaProcess
+) -> None:
+    """One crawl for two questions: what is mended by the archive's names, and what cannot be."""
+    archive.isic(labels={n: {"diagnosis_5": "Nevus, of an odd Kind"} for n in isic_ids(3, 4)})
+    query = 'diagnosis_5:"nevus of an ODD kind" AND sex:unknown'
+    ended = crawl("isic", query=query, images="none")
+    assert ended.status == 3, ended.log
+    assert 'diagnosis_5:"Nevus, of an odd Kind"' in ended.log
+    (row,) = ended.out.rows("failures.csv")
+    assert "Type -sex:* for images without sex" in row["message"]

@@ -20,6 +20,7 @@ from imgcrawl.sources.isic.query import (
     parse_id,
 )
 from imgcrawl.sources.isic.query_fields import FIELDS, FieldKind
+from imgcrawl.sources.isic.query_hints import no_match
 
 # What the server's own parser (ImageMarkup/isic, isic/core/dsl.py) says of a query: the first
 # table it accepts, the second it refuses. The second word of a line is what is sent here: "="
@@ -75,8 +76,8 @@ ACCEPTED: list[tuple[str, str | None]] = [
     ("color_tint:blue", None),  # parsed, but the database has no such column
     ("hairy:true", None),
     ('diagnosis_2:"Malignant melanocytic proliferations (Melanoma)"', "="),
-    ("diagnosis_1:*lign*", "="),
-    ("diagnosis_1:Ma*nant", "="),
+    ("diagnosis_1:*lign*", None),  # parsed, but the second star, or one inside, is taken for a star
+    ("diagnosis_1:Ma*nant", None),
 ]
 REFUSED: list[tuple[str, str | None]] = [
     ("NOT diagnosis_1:Benign", "-diagnosis_1:Benign"),
@@ -108,7 +109,7 @@ VECTORS = [(query, sent, True) for query, sent in ACCEPTED] + [
 
 TERM, GROUP = "\ue000", "\ue001"
 WORD_VALUE = r'(?:[A-Za-z0-9*_-]+|"[^"\n]*")'
-NUMBER_VALUE = r"(?:[+-]?\d*\.?\d+|[+-]?\d+\.|\*)"
+NUMBER_VALUE = r"(?:[+-]?(?:\d*\.?\d+|\d+\.)(?:[eE][+-]?\d+)?|\*)"
 VALUES = {
     FieldKind.WORD: WORD_VALUE,
     FieldKind.FLAG: r"(?:true|false|\*)",
@@ -176,7 +177,12 @@ def test_all_verdicts_of_the_server_are_here() -> None:
         ("sex:male\u00a0AND\npublic:true", "sex:male AND public:true"),
         ("SEX:male", "sex:male"),
         ("sex:'male'", 'sex:"male"'),
-        ("diagnosis_3:\u201cMelanoma NOS\u201d", 'diagnosis_3:"Melanoma NOS"'),
+        ("diagnosis_3:\u201cMelanoma Naevus\u201d", 'diagnosis_3:"Melanoma Naevus"'),
+        ("diagnosis_3:nevus", "diagnosis_3:Nevus"),
+        ('diagnosis_3:"melanoma invasive"', 'diagnosis_3:"Melanoma Invasive"'),
+        ("diagnosis_3:Melanoma,NOS", 'diagnosis_3:"Melanoma, NOS"'),
+        ('anatom_site_1:"head AND neck"', 'anatom_site_1:"Head and neck"'),
+        ("fitzpatrick_skin_type:3", "fitzpatrick_skin_type:III"),
         ("age_approx:>=20", "age_approx:[20 TO *]"),
         ("age_approx:< 20", "age_approx:{* TO 20}"),
         ("age_approx:<=20", "age_approx:[* TO 20]"),
@@ -220,8 +226,16 @@ def test_correction_reads_as_promised() -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        "diagnosis_3:nevus",
-        'anatom_site_1:"head AND neck"',
+        "diagnosis_3:Nevus",
+        "diagnosis_3:unheard",
+        'anatom_site_1:"wrist AND hand"',
+        "diagnosis_1:Benign AND -sex:male",
+        "diagnosis_1:AND",
+        "sex:OR OR sex:male",
+        "age_approx:1e1",
+        "mel_thick_mm:[1e-1 TO 2.5E+0]",
+        "diagnosis_3:*oma OR isic_id:*5",
+        "(" * 20 + "sex:male" + ")" * 20,
         "anatom_site_special:Fingernail",
         "rcm_case_id:abc",
         "lesion_id:my-lesion",
@@ -291,7 +305,19 @@ def test_what_is_not_known_to_be_wrong_is_left_alone(query: str) -> None:
         ("diagnosis_3:Melanoma Invasive", 'type diagnosis_3:"Melanoma Invasive"', "Invasive"),
         ("image_type:TBP tile: close-up", "double quotes", "tile"),
         ("image_type:RCM: tile", "double quotes", ":"),
-        ("diagnosis_3:Melanoma,NOS", "(diagnosis_3:Melanoma OR", "Melanoma,NOS"),
+        ("diagnosis_3:Melanoma,Scar", "(diagnosis_3:Melanoma OR", "Melanoma,Scar"),
+        ("diagnosis_1:-Benign", "type -diagnosis_1:Benign to leave it out", "-Benign"),
+        ("sex:-male", "-sex:male", "-male"),
+        ('diagnosis_3:"-Melanoma Invasive"', '-diagnosis_3:"Melanoma Invasive"', None),
+        ("image_type:-dermoscopic", "-image_type:dermoscopic", "-dermoscopic"),
+        ("copyright_license:-CC-BY", "-copyright_license:CC-BY", "-CC-BY"),
+        ("fitzpatrick_skin_type:--I", "-fitzpatrick_skin_type:I", "--I"),
+        ("lesion_id:-IL_1234567", "-lesion_id:IL_1234567", "-IL_1234567"),
+        ("sex:_male", "type sex:male for the value", "_male"),
+        ("diagnosis_3:*anoma*", "type diagnosis_3:anoma* or diagnosis_3:*anoma", "*anoma*"),
+        ("isic_id:ISIC_00*5", "one * only, at one end", "ISIC_00*5"),
+        ("sex:**", "one * only", "**"),
+        ('diagnosis_3:"Mel*in situ"', '"in situ*"', None),
         ("diagnosis_1:Bénign", 'type diagnosis_1:"Benign"', "Bénign"),
         ("melanoma", "diagnosis_3:Melanoma*", "melanoma"),
         ("malignant", "diagnosis_1:Malignant", "malignant"),
@@ -301,18 +327,69 @@ def test_what_is_not_known_to_be_wrong_is_left_alone(query: str) -> None:
         ("isic_id:5436e3abbae478396759f0cf", "old API", "5436e3abbae478396759f0cf"),
         ("isic_id:ISIC_12", "seven digits", "ISIC_12"),
         ("-diagnosis_3:*oma", "misreads", "*oma"),
-        ("(" * 13 + "sex:male" + ")" * 13, "at most 12", "("),
+        ("(" * 21 + "sex:male" + ")" * 21, "at most 20", "("),
     ],
 )
-def test_refusal_says_why_and_points_there(query: str, hint: str, caret: str) -> None:
+def test_refusal_says_why_and_points_there(query: str, hint: str, caret: str | None) -> None:
     with pytest.raises(QueryError) as caught:
         check_query(query)
     words, excerpt, carets = str(caught.value).split("\n")
     assert hint in words
+    if caret is None:
+        return
     start = carets.index("^")
     assert excerpt[start : start + carets.count("^")].replace("\N{REPLACEMENT CHARACTER}", " ") == (
         caret
     )
+
+
+@pytest.mark.parametrize("field", ["diagnosis_1", "sex", "image_type", "diagnosis_3", "lesion_id"])
+@pytest.mark.parametrize("sign", ["-", "_", "--", "-_"])
+@pytest.mark.parametrize("value", ["Benign", '"male"', "dermoscopic", "*", "Nevus*"])
+def test_a_sign_before_a_value_is_never_dropped(field: str, sign: str, value: str) -> None:
+    typed = f'"{sign}{value[1:]}' if value[0] == '"' else f"{sign}{value}"
+    with pytest.raises(QueryError, match=r"no value begins with|one \* only"):
+        check_query(f"{field}:{typed}")
+
+
+def test_a_hyphen_behind_an_operator_negates_as_it_does_for_the_server() -> None:
+    assert check_query("diagnosis_1:Benign AND-sex:male").text == (
+        "diagnosis_1:Benign AND -sex:male"
+    )
+    assert check_query("sex:male OR-melanocytic:true").text == "sex:male OR -melanocytic:true"
+
+
+def test_names_that_the_archive_has_correct_those_that_are_typed() -> None:
+    names = {"diagnosis_4": ["Melanoma in situ, lentigo maligna type", "Nevus, Spilus"]}
+    typed = 'diagnosis_4:"melanoma in situ lentigo maligna type"'
+    assert check_query(typed) == CheckedQuery(typed)
+    sent = 'diagnosis_4:"Melanoma in situ, lentigo maligna type"'
+    assert check_query(typed, names).text == sent
+    assert check_query(sent, names) == CheckedQuery(sent)
+
+
+@pytest.mark.parametrize(
+    ("query", "hint"),
+    [
+        ("sex:unknown", "Type -sex:* for images without sex"),
+        ("image_type:dermoscopy", "type image_type:dermoscopic (9,000 images)"),
+        ("diagnosis_3:melanoma", 'type diagnosis_3:"Melanoma in situ" (30 images), '),
+        ("fitzpatrick_skin_type:7", "type fitzpatrick_skin_type:I, "),
+        ("diagnosis_1:Benign", ""),  # it is there: something else of the query is not
+        ("diagnosis_3:Mela*", ""),
+    ],
+)
+def test_what_matches_nothing_is_told_with_what_is_there(query: str, hint: str) -> None:
+    facets = {
+        "sex": {"male": 4, "female": 5},
+        "image_type": {"dermoscopic": 9000, "TBP tile: close-up": 1},
+        "diagnosis_1": {"Benign": 1},
+        "diagnosis_3": {"Nevus": 50, "Melanoma in situ": 30, "Melanoma Invasive": 20},
+    }
+    told = no_match(query, check_query(query).words, facets)
+    assert told.startswith(f"No image of the archive matches {query}.")
+    assert hint in told
+    assert hint or told.endswith(f"{query}.")
 
 
 def test_caret_points_into_a_long_query() -> None:
@@ -462,7 +539,7 @@ def test_license_query() -> None:
     assert both == "copyright_license:CC-BY OR copyright_license:CC-0"
     assert check_query(both) == CheckedQuery(both)
     assert license_query([]) == ""
-    for wrong in ("CC-BY-SA", "", "all\x1b[2J"):
+    for wrong in ("CC-BY-SA", "", "all\x1b[2J", "-CC-BY", "_CC-0"):
         with pytest.raises(QueryError, match="CC-0, CC-BY, CC-BY-NC") as caught:
             license_query(["CC-0", wrong])
         assert str(caught.value).isprintable()

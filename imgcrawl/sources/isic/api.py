@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from imgcrawl.records.errors import SourceError
-from imgcrawl.records.items import Document, Missing
+from imgcrawl.records.errors import ArgumentError, SourceError, WrongAnswerError
+from imgcrawl.records.items import Document, Missing, Unreadable
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.sources.cursor_pages import page_records, read_pages
+from imgcrawl.sources.isic.collection import IsicCollection
 from imgcrawl.sources.isic.list_sums import ListSums
-from imgcrawl.sources.isic.query import combine, id_query, is_legacy_id
+from imgcrawl.sources.isic.query import check_query, combine, id_query, is_legacy_id
+from imgcrawl.sources.isic.query_fields import FIELDS
+from imgcrawl.sources.isic.query_hints import no_match
 from imgcrawl.sources.isic.records import urls_of
 from imgcrawl.text.suggest import did_you_mean
 
@@ -23,7 +27,9 @@ if TYPE_CHECKING:
 
     from imgcrawl.records.items import Item
     from imgcrawl.sources.fetcher import Fetcher
+    from imgcrawl.sources.isic.query import CheckedQuery
 
+NOBODY = "ISIC_9999999"  # the last id that there can be, of no image for a long time
 BATCH = 100  # ids a request; the server takes a request line of 8,192 bytes
 
 
@@ -47,6 +53,29 @@ class IsicApi:
         self._url = str(fetcher.settings["ISIC_API_URL"])
         self._licenses: set[str] = set()
 
+    # --- queries ---
+
+    async def facets(self) -> dict[str, dict[str, int]]:
+        """Return how many images of the archive have each value, by field; empty if it is gone."""
+        return ListSums.of(None, None, await self._ask(f"{self._url}images/facets/")).facets
+
+    async def check(self, query: str) -> CheckedQuery:
+        """Return the query to send, its values in the spelling that the archive has by now.
+
+        The archive is asked only for fields of which not all values are known here.
+        """
+        checked = check_query(query)
+        if all(value in FIELDS[field].values or "*" in value for field, value in checked.words):
+            return checked
+        return check_query(query, await self.facets())
+
+    async def no_match(self, params: dict[str, str]) -> Unreadable:
+        """Return that a list is empty, with what may have been meant."""
+        query = params.get("query", "")
+        asked = query or f"collections {params.get('collections', '')}"
+        words = check_query(query).words
+        return Unreadable(f"query {asked}", no_match(asked, words, await self.facets()))
+
     # --- lists ---
 
     async def parameters(self, query: str, collections: Sequence[str]) -> dict[str, str]:
@@ -64,19 +93,38 @@ class IsicApi:
         return f"{url}?{urlencode(first)}" if first else url
 
     async def _collection(self, name: str) -> int:
-        """Return the id of a collection; the API has no error for one it lacks."""
+        """Return the id of a collection; the API has no error for one it lacks.
+
+        Raises ArgumentError for a name that several have: only those that are pinned are unique.
+        """
         if name.isdigit():
             response = await self._fetcher.fetch(f"{self._url}collections/{name}/")
             if response.status == 404:
                 raise SourceError(f"There is no collection {name}, or you may not see it.")
             return int(name)
-        known: dict[str, int] = {}
-        async for page in read_pages(self._fetcher, f"{self._url}collections/"):
-            known |= {str(c.get("name")): int(c.get("id", 0)) for c in page.records}
-        for title, number in known.items():
-            if title.casefold() == name.casefold():
-                return number
-        raise SourceError(f"There is no collection {name!r}{did_you_mean(name, known)}")
+        known = await self.collections()
+        found = [each for each in known if each.is_called(name)]
+        exact = [each for each in found if each.name == name] or found
+        if not exact:
+            near = did_you_mean(name, [each.name for each in known])
+            raise SourceError(f"There is no collection {name!r}{near}")
+        if len(exact) > 1:
+            described = [
+                each.describe(await self.count({"collections": str(each.number)})) for each in exact
+            ]
+            raise ArgumentError(
+                f"collections={name}: {len(exact)} collections have this name; type the id of one, "
+                f"as in -a collections={exact[0].number}:\n  " + "\n  ".join(described)
+            )
+        return exact[0].number
+
+    async def collections(self) -> list[IsicCollection]:
+        """Return the collections that may be seen."""
+        return [
+            IsicCollection.of(record)
+            async for page in read_pages(self._fetcher, f"{self._url}collections/")
+            for record in page.records
+        ]
 
     # --- sums ---
 
@@ -116,6 +164,11 @@ class IsicApi:
         record = await self._fetcher.fetch_json(url, dont_cache=True)
         return urls_of(record, images) or item.urls
 
+    async def answers(self) -> bool:
+        """Return whether the archive answers a search that finds nothing."""
+        query = urlencode({"query": f"isic_id:{NOBODY}"})
+        return "results" in await self._ask(f"{self._url}images/search/?{query}")
+
     async def find(self, ids: Sequence[str], query: str) -> AsyncIterator[IdBatch]:
         """Yield the records of a list of ids, in batches; `query` leaves out some of them.
 
@@ -125,21 +178,46 @@ class IsicApi:
         why += f", or none that matches {query}" if query else ""
         for start in range(0, len(ids), BATCH):
             asked = {i: await self._modern_id(i) for i in ids[start : start + BATCH]}
-            records = await self._of_ids(sorted({new for new in asked.values() if new}), query)
+            broken: dict[str, str] = {}
+            wanted = sorted({new for new in asked.values() if new})
+            records = await self._of_ids(wanted, query, broken)
             found = {record.get("isic_id") for record in records}
             missing = {
-                given: Missing(Outcome.NOT_FOUND, why, f"{self._url}images/{given}/", tries=1)
+                given: self.broken(isic_id, broken[isic_id])
+                if isic_id in broken
+                else Missing(Outcome.NOT_FOUND, why, f"{self._url}images/{given}/", tries=1)
                 for given, isic_id in asked.items()
                 if isic_id not in found
             }
             yield IdBatch(records, missing, len(asked))
 
-    async def _of_ids(self, ids: list[str], query: str) -> list[dict[str, Any]]:
-        """Return the records of a batch of ids, as many as the archive has and the query admits."""
+    def broken(self, isic_id: str | None, why: str) -> Missing:
+        """Return that the archive cannot serve a record. why: what it answers instead"""
+        url = f"{self._url}images/{isic_id}/"
+        return Missing(Outcome.SERVER_ERROR, f"the archive cannot serve this record: {why}", url)
+
+    async def _of_ids(
+        self, ids: list[str], query: str, broken: dict[str, str]
+    ) -> list[dict[str, Any]]:
+        """Return the records of a batch of ids, as many as the archive has and the query admits.
+
+        broken: gets those that it cannot serve, which spoil the answer for all others
+        """
         if not ids:
             return []
         params = urlencode({"query": combine(query, id_query(ids))})
-        answer = await self._fetcher.fetch_json(f"{self._url}images/search/?{params}")
+        url = f"{self._url}images/search/?{params}"
+        try:
+            answer = await self._fetcher.fetch_json(url, dont_cache=True)
+        except WrongAnswerError as error:
+            if error.status < 500 or not await self.answers():
+                raise
+            if len(ids) == 1:
+                broken[ids[0]] = str(error)
+                return []
+            half = len(ids) // 2
+            first = await self._of_ids(ids[:half], query, broken)
+            return first + await self._of_ids(ids[half:], query, broken)
         return page_records(answer, "the answer to a list of ids")
 
     async def _modern_id(self, given: str) -> str | None:
@@ -168,5 +246,9 @@ class IsicApi:
 
 
 def _cursor(since: date) -> str:
-    """Return the archive's cursor for a day: base64 of ``p=<created>``, as its own cursors are."""
-    return b64encode(f"p={since.isoformat()}".encode()).decode("ascii")
+    """Return the archive's cursor for a day: base64 of ``p=<created>``, as its own cursors are.
+
+    What was taken in later than `p` follows, so that it stands a moment before the day (UTC).
+    """
+    moment = datetime.combine(since, time.min, UTC) - timedelta(microseconds=1)
+    return b64encode(urlencode({"p": str(moment)}).encode()).decode("ascii")

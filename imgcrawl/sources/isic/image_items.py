@@ -5,13 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.records.items import ImageItem
+from imgcrawl.records.items import ImageItem, Withdrawn
+from imgcrawl.records.outcomes import Outcome
 from imgcrawl.sources.isic.masks import SegLevel, mask_items, published_masks
-from imgcrawl.sources.isic.records import description_of, expects_of_ids, flatten, image_item
+from imgcrawl.sources.isic.records import (
+    description_of,
+    expects_of_ids,
+    flatten,
+    image_item,
+    record_id_of,
+)
 from imgcrawl.text.filenames import format_layout
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     from imgcrawl.records.items import SpiderOutput
     from imgcrawl.sources.fetcher import Fetcher
@@ -62,6 +69,13 @@ class IsicImageItems:
         if text := await self.api.license_text(str(metadata.get("copyright_license") or "")):
             yield text
 
+    def broken(self, why: Mapping[str, str]) -> Iterator[ImageItem]:
+        """Yield the images that the archive cannot serve. why: what it answers, by their ids"""
+        for isic_id, answer in why.items():
+            record_id = record_id_of(isic_id, self.images)
+            result = self.api.broken(isic_id, answer)
+            yield ImageItem(record_id, [], f"{self.images_dir}/{isic_id}", result=result)
+
     async def of_ids(self, ids: Sequence[str], query: str) -> AsyncIterator[SpiderOutput]:
         """Yield the images of a list of ids; those that the archive does not know are missing."""
         is_first = True
@@ -75,4 +89,6 @@ class IsicImageItems:
                 async for output in self.of_record(record):
                     yield output
             for given, why in batch.missing.items():
+                if why.outcome is Outcome.NOT_FOUND and not query:
+                    yield Withdrawn(record_id_of(given, self.images), by_id=True)
                 yield ImageItem(given, [], f"{self.images_dir}/{given}", result=why)

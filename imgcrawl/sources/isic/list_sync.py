@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imgcrawl.records.items import Bookmark, Expects, Withdrawn
 from imgcrawl.records.outcomes import Outcome
@@ -13,7 +13,7 @@ from imgcrawl.sources.isic.list_sums import ListSums
 from imgcrawl.sources.isic.records import flatten, record_id_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Collection, Mapping
 
     from imgcrawl.records.items import SpiderOutput
     from imgcrawl.sources.cursor_pages import CursorPage
@@ -35,29 +35,37 @@ class IsicListSync:
         saved = bookmarks.get(self._key)
         self._before = ListState.from_json(saved) if saved else None
         self._state = self._before.copy() if self._before else ListState.new()
-        self._reading = IdSet()
         self._given = IdSet()
         self._is_whole = False
         self.today = ListSums()
 
     def start_over(self) -> None:
         """Begin to read the list from its beginning."""
-        self._state, self._reading, self._is_whole = ListState.new(), IdSet(), True
+        self._state, self._is_whole = ListState.new(), True
 
-    def take(self, page: CursorPage, position: int) -> CursorPage:
-        """Return a page without the records that this run has given out already.
-
-        position: how many images of this reading are before it
-        """
-        listed = [r for r in page.records if self._reading.add(r.get("isic_id"))]
-        for record in listed:
+    def take(self, page: CursorPage) -> CursorPage:
+        """Return a page without the records that this run has given out already."""
+        for record in page.records:
             if self._state.ids.add(record.get("isic_id")):
                 self._state.sums.add(record)
-        fresh = [record for record in listed if self._given.add(record.get("isic_id"))]
-        goes_on = page.resume.position > page.position
-        after = position + (len(listed) if goes_on else 0)
-        resume = replace(page.resume, position=after)
-        return replace(page, records=fresh, position=position, resume=resume)
+        fresh = [record for record in page.records if self._given.add(record.get("isic_id"))]
+        return replace(page, records=fresh)
+
+    def lose(self, broken: Collection[str]) -> None:
+        """Note records that the archive cannot serve: they are in the list all the same."""
+        self._state.broken = {*self._state.broken, *broken}
+        for isic_id in broken:
+            self._state.ids.add(isic_id)
+
+    async def mended(self) -> AsyncIterator[dict[str, Any]]:
+        """Yield the records that the archive could not serve to an earlier run, and can by now."""
+        if self._is_whole or self._before is None:
+            return
+        async for batch in self._api.find(sorted(self._before.broken), ""):
+            for record in batch.records:
+                self._state.broken = {*self._state.broken} - {record.get("isic_id", "")}
+                if self._given.add(record.get("isic_id")):
+                    yield record
 
     def doubt(self) -> str:
         """Return why what was read from a bookmark on is not enough; nothing if it is."""

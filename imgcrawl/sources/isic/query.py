@@ -6,7 +6,7 @@ the wrong case with nothing found. Here both are reported, or corrected, at once
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +21,7 @@ from imgcrawl.sources.isic.query_values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 __all__ = [
     "CheckedQuery",
@@ -41,10 +41,14 @@ MAX_IDS: Final = 100  # a page of results
 
 @dataclass(frozen=True, slots=True)
 class CheckedQuery:
-    """A query that the server accepts, and a sentence for each change that made it one."""
+    """A query that the server accepts, and a sentence for each change that made it one.
+
+    words: the fields of words in it, each with the value that is asked for
+    """
 
     text: str
     corrections: tuple[str, ...] = ()
+    words: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
 
 class Filter(StrEnum):
@@ -62,15 +66,17 @@ class Filter(StrEnum):
         return next((member for member in cls if member.value == word), None)
 
 
-def check_query(text: str) -> CheckedQuery:
+def check_query(text: str, names: Mapping[str, Collection[str]] | None = None) -> CheckedQuery:
     """Return the query to send for ``text``, with a sentence for each correction.
+
+    names: values that the archive has, by field; those of open lists are known in part only
 
     Raises QueryError, with a caret under the offending word and what to type instead, for what
     the server would refuse or misread and no correction is certain for. A query without a
     correction keeps its meaning and, but for spaces, its spelling; an empty one asks for all.
     """
-    parsed = parse(text)
-    return CheckedQuery(parsed.text, parsed.corrections)
+    parsed = parse(text, names)
+    return CheckedQuery(parsed.text, parsed.corrections, parsed.words)
 
 
 def combine(*parts: str) -> str:

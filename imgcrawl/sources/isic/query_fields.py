@@ -28,13 +28,18 @@ class FieldKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class QueryField:
-    """A field that can be searched; ``values`` is empty where the list of values is open."""
+    """A field that can be searched.
+
+    values:  those that are known, for their spelling
+    is_open: whether it may have others; the archive's facets name them
+    """
 
     kind: FieldKind
     values: tuple[str, ...] = ()
+    is_open: bool = False
 
 
-_OPEN = QueryField(FieldKind.WORD)
+_ANY = QueryField(FieldKind.WORD)
 _NUMBER = QueryField(FieldKind.NUMBER)
 _FLAG = QueryField(FieldKind.FLAG)
 
@@ -43,17 +48,65 @@ def _closed(*values: str) -> QueryField:
     return QueryField(FieldKind.WORD, values)
 
 
+def _open(*values: str) -> QueryField:
+    return QueryField(FieldKind.WORD, values, is_open=True)
+
+
+# The words of the old flat `diagnosis` that stand, capitalised, on the third of today's levels.
+_SAME_NAME = (
+    "Angiokeratoma",
+    "Atypical Spitz tumor",
+    "Basal cell carcinoma",
+    "Clear cell acanthoma",
+    "Dermatofibroma",
+    "Ephelis",
+    "Epidermal nevus",
+    "Lentigo NOS",
+    "Lentigo simplex",
+    "Melanoma metastasis",
+    "Merkel cell carcinoma",
+    "Neurofibroma",
+    "Nevus",
+    "Pigmented benign keratosis",
+    "Pyogenic granuloma",
+    "Scar",
+    "Sebaceous adenoma",
+    "Sebaceous hyperplasia",
+    "Seborrheic keratosis",
+    "Solar lentigo",
+    "Verruca",
+)
+
+
 FIELDS: Mapping[str, QueryField] = {
-    "isic_id": _OPEN,
-    "lesion_id": _OPEN,
-    "patient_id": _OPEN,
-    "rcm_case_id": _OPEN,
+    "isic_id": _ANY,
+    "lesion_id": _ANY,
+    "patient_id": _ANY,
+    "rcm_case_id": _ANY,
     "public": _FLAG,
     "copyright_license": _closed("CC-0", "CC-BY", "CC-BY-NC"),
     "diagnosis_1": _closed("Benign", "Malignant", "Indeterminate"),
-    **{f"diagnosis_{level}": _OPEN for level in range(2, 6)},
-    **{f"anatom_site_{level}": _OPEN for level in range(1, 6)},
-    "anatom_site_special": _OPEN,
+    "diagnosis_2": _open(
+        "Benign melanocytic proliferations",
+        "Benign soft tissue proliferations - Vascular",
+        "Malignant melanocytic proliferations (Melanoma)",
+    ),
+    "diagnosis_3": _open(
+        *_SAME_NAME,
+        "Atypical intraepithelial melanocytic proliferation",
+        "Cafe au lait macule or patch",
+        "Lichen planus like keratosis",
+        "Melanoma Invasive",
+        "Melanoma in situ",
+        "Melanoma, NOS",
+        "Solar or actinic keratosis",
+    ),
+    "diagnosis_4": _open("Nevus, Atypical, Dysplastic, or Clark", "Nevus, Spilus"),
+    "diagnosis_5": _open("Nevus, Dysplastic"),
+    "anatom_site_1": _open("Head and neck", "Lower extremity", "Trunk", "Upper extremity"),
+    "anatom_site_2": _open("Anterior trunk", "Lateral trunk", "Posterior trunk"),
+    **{f"anatom_site_{level}": _open() for level in range(3, 6)},
+    "anatom_site_special": _open("acral palms or soles", "oral or genital"),
     "age_approx": _NUMBER,
     "sex": _closed("male", "female"),
     "diagnosis_confirm_type": _closed(
@@ -112,31 +165,6 @@ _UNSEARCHABLE: Mapping[str, str] = {
 
 # Columns of every image that the search does not know.
 _ONLY_COLUMNS = ("acquisition_day", "attribution", "pixels_x", "pixels_y")
-
-# The words of the old flat `diagnosis` that stand, capitalised, on the third of today's levels.
-_SAME_NAME = (
-    "Angiokeratoma",
-    "Atypical Spitz tumor",
-    "Basal cell carcinoma",
-    "Clear cell acanthoma",
-    "Dermatofibroma",
-    "Ephelis",
-    "Epidermal nevus",
-    "Lentigo NOS",
-    "Lentigo simplex",
-    "Melanoma metastasis",
-    "Merkel cell carcinoma",
-    "Neurofibroma",
-    "Nevus",
-    "Pigmented benign keratosis",
-    "Pyogenic granuloma",
-    "Scar",
-    "Sebaceous adenoma",
-    "Sebaceous hyperplasia",
-    "Seborrheic keratosis",
-    "Solar lentigo",
-    "Verruca",
-)
 
 _DIAGNOSES: Mapping[str, str] = {
     **{
@@ -215,5 +243,5 @@ def guess(word: str) -> str | None:
     for name, field in FIELDS.items():
         for value in field.values:
             if value.lower() == word.lower():
-                return f"{name}:{value}"
+                return f'{name}:"{value}"' if " " in value else f"{name}:{value}"
     return _DIAGNOSES.get(word.lower())

@@ -18,16 +18,23 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from imgcrawl.sources.isic.query_fields import FIELDS, LEGACY_LABEL, LEGACY_LABELS, guess, refusal
+from imgcrawl.sources.isic.query_fields import (
+    FIELDS,
+    LEGACY_LABEL,
+    LEGACY_LABELS,
+    FieldKind,
+    guess,
+    refusal,
+)
 from imgcrawl.sources.isic.query_tokens import FORMS, QueryToken, TokenKind, pointing, tokens
 from imgcrawl.sources.isic.query_values import QueryError, Value, Written, excerpt, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
 MAX_LENGTH: Final = 4_000  # characters
 MAX_ENCODED: Final = 7_500  # bytes; the server reads request lines of 8,192
-MAX_NESTING: Final = 12  # the server's parser runs out of stack soon after 20
+MAX_NESTING: Final = 20  # the server's parser runs out of stack soon after
 
 _OPERATORS: Final = {"AND": "AND", "&": "AND", "&&": "AND", "OR": "OR", "|": "OR", "||": "OR"}
 
@@ -39,34 +46,51 @@ class ParsedQuery:
     text: str
     corrections: tuple[str, ...]
     terms: int
+    words: tuple[tuple[str, str], ...] = ()  # the fields of words, each with the value asked for
 
 
-def parse(text: str) -> ParsedQuery:
-    """Read a query. Raises QueryError, with a caret, for what cannot be sent."""
+def parse(text: str, names: Mapping[str, Collection[str]] | None = None) -> ParsedQuery:
+    """Read a query. names: values that the archive has, by field.
+
+    Raises QueryError, with a caret, for what cannot be sent.
+    """
     if len(text) > MAX_LENGTH:
         raise QueryError(f"the query has {len(text)} characters: type at most {MAX_LENGTH}")
-    parser = _QueryParser(text)
+    parser = _QueryParser(text, names or {})
     parser.query()
     sent = parser.sent
     # A correction can lengthen a query, and what is sent must pass here again.
     if len(sent) > MAX_LENGTH or len(quote(sent, safe="")) > MAX_ENCODED:
         raise QueryError(f"the query is too long for a request: type {excerpt(text)} in parts")
-    return ParsedQuery(sent, tuple(dict.fromkeys(parser.corrections)), parser.terms)
+    corrections = tuple(dict.fromkeys(parser.corrections))
+    return ParsedQuery(sent, corrections, parser.terms, tuple(parser.words))
 
 
 class _QueryParser:
     """Recursive descent over the tokens of one query."""
 
-    __slots__ = ("_at", "_depth", "_pieces", "_text", "_tokens", "corrections", "terms")
+    __slots__ = (
+        "_at",
+        "_depth",
+        "_names",
+        "_pieces",
+        "_text",
+        "_tokens",
+        "corrections",
+        "terms",
+        "words",
+    )
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, names: Mapping[str, Collection[str]]) -> None:
         self._text = text
+        self._names = names
         self._tokens = list(tokens(text))
         self._at = 0
         self._depth = 0
         self._pieces: list[str] = []
         self.corrections: list[str] = []
         self.terms = 0
+        self.words: list[tuple[str, str]] = []
 
     @property
     def sent(self) -> str:
@@ -152,8 +176,9 @@ class _QueryParser:
         name = self._take()
         if name.kind is not TokenKind.WORD or self._next.kind is not TokenKind.COLON:
             raise self._lone(name)
-        self._take()
-        if self._next.kind not in FORMS or self._operator():
+        colon = self._take()
+        # Right behind the colon, AND and OR are values to the server.
+        if self._next.kind not in FORMS or (self._operator() and self._next.start != colon.end):
             words = "the value is missing here: type one word or one quoted text after the colon"
             raise self._fault(f"{words}, and each value with its field (a:x OR a:y)", self._next)
         value = self._take()
@@ -165,6 +190,8 @@ class _QueryParser:
             self.corrections.append(f"{typed} → {sent} ({'; '.join(reasons)})")
         self._pieces.append(sent)
         self.terms += 1
+        if FIELDS[field].kind is FieldKind.WORD and not field.endswith("_id"):
+            self.words.append((field, written.text.strip('"')))
 
     def _negation(self) -> tuple[str, tuple[str, ...]]:
         """Return the minus sign or nothing, and why it differs from what was typed."""
@@ -202,7 +229,7 @@ class _QueryParser:
             words = "the server misreads a negated value that begins with *: type the values"
             raise self._fault(f"{words}, or their beginning, as in -{field}:abc*", token)
         try:
-            return write(field, value)
+            return write(field, value, self._names.get(field, ()))
         except QueryError as error:
             raise self._fault(str(error), token) from None
 

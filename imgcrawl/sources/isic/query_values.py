@@ -11,10 +11,10 @@ from difflib import get_close_matches
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-from imgcrawl.sources.isic.query_fields import FIELDS, FieldKind
+from imgcrawl.sources.isic.query_fields import FIELDS, FieldKind, QueryField
 
 if TYPE_CHECKING:
-    from imgcrawl.sources.isic.query_fields import QueryField
+    from collections.abc import Collection
 
 _ISIC_ID = re.compile(
     r"(?P<prefix>ISIC_)?(?P<digits>[0-9]{7})(?:\.[A-Z]{3,4})?", re.IGNORECASE | re.ASCII
@@ -23,7 +23,7 @@ _LETTERED_ID = re.compile(r"(?:ISIC|IL|IP)_[0-9]*\*?", re.IGNORECASE | re.ASCII)
 _LEGACY_ID = re.compile(r"[0-9a-f]{24}", re.IGNORECASE)
 
 # Digits are counted because a longer number overflows in the server.
-_N = r"[+-]?(?:[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})"
+_N = r"[+-]?(?:[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})(?:[eE][+-]?[0-9])?"
 _NUMBER = re.compile(_N)
 _BETWEEN = re.compile(rf"({_N})(?:[-\u2013]|\.\.)({_N})")
 _RANGE = re.compile(
@@ -33,6 +33,7 @@ _COMPARISON = re.compile(rf"([<>]=?|[≤≥])\s*({_N})")
 _BARE = re.compile(r"[A-Za-z0-9*_-]+")
 
 # The server itself takes these two older names of image types in this sense.
+_ROMAN: Final = dict(zip("123456", ("I", "II", "III", "IV", "V", "VI"), strict=True))
 _OLD_IMAGE_TYPES: Final = {"clinical": "clinical: close-up", "overview": "clinical: overview"}
 
 
@@ -98,12 +99,17 @@ def excerpt(text: str, most: int = 60) -> str:
 
 
 def folded(text: str) -> str:
-    """Return ``text`` without the case, spaces and hyphens in which people's spellings differ."""
-    return re.sub(r"[\s_:-]", "", text).lower()
+    """Return ``text`` without the case, spaces and signs in which people's spellings differ.
+
+    A hyphen or underscore at its beginning stays: that may be meant to negate it.
+    """
+    return re.sub(r"[\s,:]|(?<=\w)[_-]", "", text.strip()).lower()
 
 
-def write(name: str, value: Value) -> Written:
+def write(name: str, value: Value, names: Collection[str] = ()) -> Written:
     """Return ``value`` as it is sent for the field ``name`` of ``FIELDS``.
+
+    names: values of the field, besides those that are known here
 
     Raises QueryError, without a caret, if no value of that field can have been meant.
     """
@@ -114,7 +120,8 @@ def write(name: str, value: Value) -> Written:
         case FieldKind.FLAG:
             return _flag(name, value)
         case FieldKind.WORD:
-            return _word(name, field, value)
+            known = QueryField(field.kind, tuple(dict.fromkeys((*field.values, *names))))
+            return _word(name, known, value)
 
 
 def _number(name: str, value: Value) -> Written:
@@ -180,6 +187,7 @@ def _word(name: str, field: QueryField, value: Value) -> Written:
             f"{excerpt(text)!r} holds a character that no value has (a double quote, a line break "
             f"or an invisible one): type the value without it, or {name}:* for any"
         )
+    _check_ends(name, text.strip())
     sent, reasons = _spelled(name, field, text)
     if value.form is not Form.QUOTED and not _BARE.fullmatch(text) and sent == text:
         if text not in field.values:
@@ -190,6 +198,30 @@ def _word(name: str, field: QueryField, value: Value) -> Written:
     if value.quote or not _BARE.fullmatch(sent):
         return Written(f'"{sent}"', tuple(reasons))
     return Written(sent, tuple(reasons))
+
+
+def _check_ends(name: str, text: str) -> None:
+    """Raise QueryError for a value that the server can never find by its first or last sign."""
+    if text[0] in "-_" and (rest := text.lstrip("-_ ")):
+        negated = f"-{name}:{quoted(rest)} to leave it out, " if text[0] == "-" else ""
+        raise QueryError(
+            f"no value begins with {text[0]}, so that {excerpt(text)!r} finds nothing: type "
+            f"{negated}{'or ' if negated else ''}{name}:{quoted(rest)} for the value itself"
+        )
+    inner = text[1:] if text[0] == "*" else text.removesuffix("*")
+    if "*" in inner:
+        parts = sorted((part for part in text.split("*") if part), key=len)
+        known = excerpt(parts[-1]) if parts else "abc"
+        raise QueryError(
+            f"the server takes one * only, at one end, and looks for any other as a star: type "
+            f"{name}:{quoted(known + '*')} or {name}:{quoted('*' + known)}"
+        )
+
+
+def quoted(value: str) -> str:
+    """Return a value for a message, in double quotes if it needs them."""
+    shown = excerpt(value)
+    return shown if _BARE.fullmatch(shown) else f'"{shown}"'
 
 
 def _unquoted(name: str, field: QueryField, text: str) -> str:
@@ -215,6 +247,8 @@ def _spelled(name: str, field: QueryField, text: str) -> tuple[str, list[str]]:
         return text.upper(), ["ids are upper case"] if text.upper() != text else []
     if name == "image_type" and text.lower() in _OLD_IMAGE_TYPES:
         return _OLD_IMAGE_TYPES[text.lower()], ["today's name of that image type"]
+    if name == "fitzpatrick_skin_type" and text in _ROMAN:
+        return _ROMAN[text], ["the types are I to VI"]
     sent = _known(field.values, text)
     if sent == text:
         return sent, []
