@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from replicas import pictures
+from replicas.isic_challenges import IsicChallengeTables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,10 +41,13 @@ class IsicMasks:
 
     def __init__(self, archive: IsicArchive) -> None:
         self._archive = archive
+        self._tables = IsicChallengeTables(archive)
         self._zip = lru_cache(maxsize=16)(self._make_zip)
 
     async def challenge(self, request: web.Request, name: str) -> web.Response:
-        """Answer with a ground-truth archive."""
+        """Answer with a ground-truth archive, or a table of labels."""
+        if (table := self._tables.file(name)) is not None:
+            return web.Response(body=table, content_type="binary/octet-stream")
         if name not in CHALLENGES:
             return web.Response(status=404, text="<Error><Code>NoSuchKey</Code></Error>")
         return web.Response(body=self._zip(name), content_type="application/zip")

@@ -2,150 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
-from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
 
-from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
-
-from imgcrawl.arguments import AnyCase, ImageArguments, ReadsStdin, Words
-from imgcrawl.lists.ids import read_ids
-from imgcrawl.records.errors import ArgumentError
 from imgcrawl.sources.isic.api import IsicApi
-from imgcrawl.sources.isic.image_items import IsicImageItems
+from imgcrawl.sources.isic.arguments import IsicArguments
+from imgcrawl.sources.isic.challenge_set import ChallengeSet
+from imgcrawl.sources.isic.challenges import CHALLENGES, Challenge
+from imgcrawl.sources.isic.image_items import IsicImageItems, ListedImage
 from imgcrawl.sources.isic.list_sync import IsicListSync
 from imgcrawl.sources.isic.listing import IsicListing
 from imgcrawl.sources.isic.masks import SegLevel
-from imgcrawl.sources.isic.query import (
-    Filter,
-    check_query,
-    combine,
-    filter_query,
-    license_query,
-    parse_id,
-)
-from imgcrawl.sources.isic.query_fields import check_column
-from imgcrawl.storage.places import plain_folder
-from imgcrawl.text.filenames import layout_fields
 from spiders.base.cursor_api import CursorApiSpider, CursorList
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from imgcrawl.records.items import Expects, Item, SpiderOutput
     from imgcrawl.sources.cursor_pages import CursorPage, CursorPosition
-
-
-class IsicArguments(ImageArguments):
-    """What the ISIC Archive can be asked for."""
-
-    filter: Annotated[Filter | None, AnyCase] = Field(None, description="by diagnosis, any case")
-    query: str = Field(
-        "",
-        description="in the archive's own language; checked before any request",
-        examples=["age_approx:[20 TO 40] AND sex:female"],
-    )
-    collections: Words = Field([], description="ids or names", examples=["212", "HAM10000"])
-    ids: Words = Field([], description="ISIC ids, or the 24 hex digits of the old archive")
-    ids_file: Annotated[str | None, ReadsStdin()] = Field(
-        None, description="a file of ids, one a line; - is standard input"
-    )
-    num_images: PositiveInt | None = Field(None, description="stop after so many images")
-    offset: NonNegativeInt = Field(
-        0, description="leave out the first so many matches, oldest first (they are paged through)"
-    )
-    since: date | None = Field(
-        None,
-        description="taken in by the archive on or after this day (YYYY-MM-DD, UTC), whenever they "
-        "were published",
-    )
-    sync: Annotated[Literal["auto", "full"], AnyCase] = Field(
-        "auto",
-        description="auto: read what is new, and all of a list if its count, bytes or labels are "
-        "other ones than those known, or after a week; full: all of it in any case",
-    )
-    license: Words = Field([], description="CC-0, CC-BY, CC-BY-NC")
-    images: Annotated[Literal["full", "thumbnail", "none"], AnyCase] = Field(
-        "full", description="which picture; none: only the metadata"
-    )
-    descriptions: bool = Field(False, description="each image's JSON beside it, one file each")
-    images_dir: str = Field("images", description="below out")
-    descs_dir: str = Field("descriptions", description="below out")
-    seg_dir: str = Field("segmentations", description="below out")
-    segmentation: bool = Field(
-        False, description="masks too, from the IMA++ release and the challenges' ground truth"
-    )
-    seg_level: Annotated[SegLevel, AnyCase] = Field(
-        SegLevel.ANY, description="whose masks; any: the best one of each image"
-    )
-    layout: str = Field(
-        "{isic_id}",
-        description="names below images_dir, made of columns",
-        examples=["{diagnosis_1}/{isic_id}"],
-    )
-
-    @field_validator("layout")
-    @classmethod
-    def _has_id(cls, layout: str) -> str:
-        if "isic_id" not in layout_fields(layout):
-            raise ValueError("two images would share a name; put {isic_id} in it")
-        for name in layout_fields(layout):
-            check_column(name)
-        return layout
-
-    @field_validator("images_dir", "descs_dir", "seg_dir")
-    @classmethod
-    def _is_folder(cls, folder: str) -> str:
-        return plain_folder(folder)
-
-    @field_validator("query")
-    @classmethod
-    def _is_query(cls, query: str) -> str:
-        check_query(query)
-        return query
-
-    @field_validator("license")
-    @classmethod
-    def _are_licenses(cls, names: list[str]) -> list[str]:
-        license_query(names)
-        return names
-
-    @field_validator("ids")
-    @classmethod
-    def _are_ids(cls, ids: list[str]) -> list[str]:
-        return list(dict.fromkeys(map(parse_id, ids)))
-
-    @model_validator(mode="after")
-    def _fits(self) -> IsicArguments:
-        if "seg_level" in self.model_fields_set and not self.segmentation:
-            raise ValueError(
-                f"seg_level={self.seg_level} is about masks: type -a segmentation=1 as well"
-            )
-        if (self.ids or self.ids_file) and (self.offset or self.since or self.collections):
-            raise ValueError(
-                "ids name the images; offset, since and collections do not go with them"
-            )
-        if self.ids_file and self.ids_file != "-":
-            try:
-                read_ids(self.ids_file, parse_id)
-            except ArgumentError as error:
-                raise ValueError(str(error)) from error
-        return self
-
-    def all_ids(self) -> list[str]:
-        """Return the ids that are asked for, each once; empty for all images that match."""
-        given = [*self.ids, *(read_ids(self.ids_file, parse_id) if self.ids_file else ())]
-        return list(dict.fromkeys(given))[: self.num_images]
-
-    def search(self, query: str) -> str:
-        """Return the query that filter, license and a checked `query` come to."""
-        return combine(
-            query,
-            filter_query(self.filter) if self.filter else "",
-            license_query(self.license) if self.license else "",
-        )
 
 
 class IsicSpider(CursorApiSpider[IsicArguments]):
@@ -181,10 +59,33 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
             self.logger.warning("query corrected: %s", correction)
         if args.segmentation:
             await self._items.with_masks(self, args.seg_level)
-        ids, search = args.all_ids(), args.search(checked.text)
-        self._params = await self._items.api.parameters(search, args.collections)
-        async for output in self._items.of_ids(ids, search) if ids else self._list():
+        search = args.search(checked.text)
+        named = CHALLENGES[args.challenge] if args.challenge else Challenge()
+        collections = [named.collection] if named.collection else args.collections
+        self._params = await self._items.api.parameters(search, collections)
+        listed, total = await self._challenge() if named.tables else self._named()
+        outputs = self._items.of_ids(listed, total, search) if total else self._list()
+        async for output in outputs:
             yield output
+
+    def _named(self) -> tuple[Iterable[ListedImage], int]:
+        """Return the images that are named by their ids, and how many; none for a list."""
+        ids, smaller = self.args.all_ids()
+        if smaller:
+            words = (
+                "%s ids are of smaller copies (_downsampled): the archive has the whole pictures"
+            )
+            self.logger.warning(words, f"{smaller:,}")
+        return map(ListedImage, ids), len(ids)
+
+    async def _challenge(self) -> tuple[Iterable[ListedImage], int]:
+        """Return the images of a challenge, and how many."""
+        args, base = self.args, self.settings["ISIC_CHALLENGES_URL"]
+        found = await ChallengeSet.of(str(args.challenge), args.tables, base, self.fetch_file)
+        total, unlabelled = await asyncio.to_thread(found.count)
+        if unlabelled:
+            self.logger.warning("%s of %s images have no label", f"{unlabelled:,}", f"{total:,}")
+        return islice(found, args.num_images), min(total, args.num_images or total)
 
     async def _list(self) -> AsyncIterator[SpiderOutput]:
         """Yield what a list has behind its bookmark; all of it, where it is not what it was."""

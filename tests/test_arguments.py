@@ -9,7 +9,8 @@ from imgcrawl.commands.spiders import as_markdown, as_text
 from imgcrawl.records.errors import ArgumentError
 from imgcrawl.records.outcomes import Outcome, of_status
 from imgcrawl.records.retry import retry_outcomes
-from spiders.isic import IsicArguments, IsicSpider
+from imgcrawl.sources.isic.arguments import IsicArguments
+from spiders.isic import IsicSpider
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.records.items import ImageItem, Withdrawn
 from imgcrawl.records.outcomes import Outcome
+from imgcrawl.sources.isic.api import BATCH
 from imgcrawl.sources.isic.masks import SegLevel, mask_items, published_masks
 from imgcrawl.sources.isic.records import (
     description_of,
@@ -18,12 +20,20 @@ from imgcrawl.sources.isic.records import (
 from imgcrawl.text.filenames import format_layout
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 
-    from imgcrawl.records.items import SpiderOutput
+    from imgcrawl.records.items import Metadata, SpiderOutput
     from imgcrawl.sources.fetcher import Fetcher
     from imgcrawl.sources.isic.api import IsicApi
     from imgcrawl.sources.isic.masks import Mask
+
+
+@dataclass(frozen=True, slots=True)
+class ListedImage:
+    """An image that a list names. columns: what the list says of it"""
+
+    isic_id: str
+    columns: Metadata = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -54,9 +64,11 @@ class IsicImageItems:
         self._masks = await published_masks(fetcher, level)
         self._level = level
 
-    async def of_record(self, record: dict[str, Any]) -> AsyncIterator[SpiderOutput]:
-        """Yield an image, its masks, and the text of its licence."""
-        metadata = flatten(record)
+    async def of_record(
+        self, record: dict[str, Any], columns: Metadata | None = None
+    ) -> AsyncIterator[SpiderOutput]:
+        """Yield an image, its masks, and the text of its licence. columns: its own, besides"""
+        metadata = flatten(record) | (columns or {})
         isic_id = str(metadata.get("isic_id") or "")
         path = f"{self.images_dir}/{format_layout(self.layout, metadata)}"
         item = image_item(record, metadata, self.images, path)
@@ -76,19 +88,27 @@ class IsicImageItems:
             result = self.api.broken(isic_id, answer)
             yield ImageItem(record_id, [], f"{self.images_dir}/{isic_id}", result=result)
 
-    async def of_ids(self, ids: Sequence[str], query: str) -> AsyncIterator[SpiderOutput]:
-        """Yield the images of a list of ids; those that the archive does not know are missing."""
-        is_first = True
-        async for batch in self.api.find(ids, query):
-            if is_first:
-                is_first = False
-                promised = expects_of_ids(batch.records, self.images, len(ids), batch.size)
-                # An id that the archive does not know has no masks either.
-                yield promised if self._level is None else replace(promised, records=None)
-            for record in batch.records:
-                async for output in self.of_record(record):
-                    yield output
-            for given, why in batch.missing.items():
-                if why.outcome is Outcome.NOT_FOUND and not query:
-                    yield Withdrawn(record_id_of(given, self.images), by_id=True)
-                yield ImageItem(given, [], f"{self.images_dir}/{given}", result=why)
+    async def of_ids(
+        self, listed: Iterable[ListedImage], total: int, query: str
+    ) -> AsyncIterator[SpiderOutput]:
+        """Yield the images of a list of ids; those that the archive does not know are missing.
+
+        total: how many there are
+        """
+        ids, is_first = iter(listed), True
+        while chunk := {image.isic_id: image.columns for image in islice(ids, BATCH)}:
+            async for batch in self.api.find([*chunk], query):
+                if is_first:
+                    is_first = False
+                    promised = expects_of_ids(batch.records, self.images, total, batch.size)
+                    # An id that the archive does not know has no masks either.
+                    yield promised if self._level is None else replace(promised, records=None)
+                for record in batch.records:
+                    columns = chunk.get(str(record.get("isic_id")))
+                    async for output in self.of_record(record, columns):
+                        yield output
+                for given, why in batch.missing.items():
+                    if why.outcome is Outcome.NOT_FOUND and not query:
+                        yield Withdrawn(record_id_of(given, self.images), by_id=True)
+                    path = f"{self.images_dir}/{given}"
+                    yield ImageItem(given, [], path, {**chunk[given]}, result=why)

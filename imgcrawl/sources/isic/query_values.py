@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 _ISIC_ID = re.compile(
-    r"(?P<prefix>ISIC_)?(?P<digits>[0-9]{7})(?:\.[A-Z]{3,4})?", re.IGNORECASE | re.ASCII
+    r"(?P<prefix>ISIC_)?(?P<digits>[0-9]{7})(?:_downsampled)?(?:\.[A-Z]{3,4})?",
+    re.IGNORECASE | re.ASCII,
 )
 _LETTERED_ID = re.compile(r"(?:ISIC|IL|IP)_[0-9]*\*?", re.IGNORECASE | re.ASCII)
 _LEGACY_ID = re.compile(r"[0-9a-f]{24}", re.IGNORECASE)
@@ -70,7 +71,8 @@ class Written:
 def parse_id(text: str) -> str:
     """Return an image's id from the forms in which people keep it.
 
-    ``ISIC_0000000`` in any case, its digits alone, its file name or a URL that ends in it give
+    ``ISIC_0000000`` in any case, its digits alone, its file name, that of its smaller copy in the
+    challenge of 2019 (``ISIC_0000000_downsampled``) and a URL that ends in one give
     ``ISIC_0000000``; the 24 hexadecimal digits of the archive's first API are lower-cased.
     Raises QueryError for anything else.
     """

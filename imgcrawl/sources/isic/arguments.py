@@ -1,0 +1,155 @@
+"""What the ISIC Archive can be asked for."""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
+
+from imgcrawl.arguments import AnyCase, ImageArguments, ReadsStdin, Words
+from imgcrawl.records.errors import ArgumentError
+from imgcrawl.sources.isic.id_table import read_id_table
+from imgcrawl.sources.isic.masks import SegLevel
+from imgcrawl.sources.isic.query import (
+    Filter,
+    check_query,
+    combine,
+    filter_query,
+    license_query,
+    parse_id,
+)
+from imgcrawl.sources.isic.query_fields import check_column
+from imgcrawl.storage.places import plain_folder
+from imgcrawl.text.filenames import layout_fields
+
+ChallengeName = Literal["2016", "2017", "2018", "2019", "2020", "2024", "ham10000", "bcn20000"]
+
+
+class IsicArguments(ImageArguments):
+    """What the ISIC Archive can be asked for."""
+
+    filter: Annotated[Filter | None, AnyCase] = Field(None, description="by diagnosis, any case")
+    query: str = Field(
+        "",
+        description="in the archive's own language; checked before any request",
+        examples=["age_approx:[20 TO 40] AND sex:female"],
+    )
+    collections: Words = Field([], description="ids or names", examples=["212", "HAM10000"])
+    ids: Words = Field([], description="ISIC ids, or the 24 hex digits of the old archive")
+    ids_file: Annotated[str | None, ReadsStdin()] = Field(
+        None,
+        description="a list or table of ids (CSV, TSV, JSON, Parquet; the column is found); - is "
+        "standard input",
+    )
+    challenge: Annotated[ChallengeName | None, AnyCase] = Field(
+        None, description="a set that people mean by name, from its official tables: label, split"
+    )
+    tables: str | None = Field(
+        None, description="a folder of yours with the official tables of the challenge"
+    )
+    num_images: PositiveInt | None = Field(None, description="stop after so many images")
+    offset: NonNegativeInt = Field(
+        0, description="leave out the first so many matches, oldest first (they are paged through)"
+    )
+    since: date | None = Field(
+        None,
+        description="taken in by the archive on or after this day (YYYY-MM-DD, UTC), whenever they "
+        "were published",
+    )
+    sync: Annotated[Literal["auto", "full"], AnyCase] = Field(
+        "auto",
+        description="auto: read what is new, and all of a list if its count, bytes or labels are "
+        "other ones than those known, or after a week; full: all of it in any case",
+    )
+    license: Words = Field([], description="CC-0, CC-BY, CC-BY-NC")
+    images: Annotated[Literal["full", "thumbnail", "none"], AnyCase] = Field(
+        "full", description="which picture; none: only the metadata"
+    )
+    descriptions: bool = Field(False, description="each image's JSON beside it, one file each")
+    images_dir: str = Field("images", description="below out")
+    descs_dir: str = Field("descriptions", description="below out")
+    seg_dir: str = Field("segmentations", description="below out")
+    segmentation: bool = Field(
+        False, description="masks too, from the IMA++ release and the challenges' ground truth"
+    )
+    seg_level: Annotated[SegLevel, AnyCase] = Field(
+        SegLevel.ANY, description="whose masks; any: the best one of each image"
+    )
+    layout: str = Field(
+        "{isic_id}",
+        description="names below images_dir, made of columns",
+        examples=["{diagnosis_1}/{isic_id}"],
+    )
+
+    @field_validator("layout")
+    @classmethod
+    def _has_id(cls, layout: str) -> str:
+        if "isic_id" not in layout_fields(layout):
+            raise ValueError("two images would share a name; put {isic_id} in it")
+        for name in layout_fields(layout):
+            check_column(name)
+        return layout
+
+    @field_validator("images_dir", "descs_dir", "seg_dir")
+    @classmethod
+    def _is_folder(cls, folder: str) -> str:
+        return plain_folder(folder)
+
+    @field_validator("query")
+    @classmethod
+    def _is_query(cls, query: str) -> str:
+        check_query(query)
+        return query
+
+    @field_validator("license")
+    @classmethod
+    def _are_licenses(cls, names: list[str]) -> list[str]:
+        license_query(names)
+        return names
+
+    @field_validator("ids")
+    @classmethod
+    def _are_ids(cls, ids: list[str]) -> list[str]:
+        return list(dict.fromkeys(map(parse_id, ids)))
+
+    @model_validator(mode="after")
+    def _fits(self) -> IsicArguments:
+        if "seg_level" in self.model_fields_set and not self.segmentation:
+            raise ValueError(
+                f"seg_level={self.seg_level} is about masks: type -a segmentation=1 as well"
+            )
+        named = self.ids or self.ids_file or self.challenge
+        if named and (self.offset or self.since or self.collections):
+            raise ValueError(
+                "ids and challenge name the images; offset, since and collections do not go with "
+                "them"
+            )
+        if self.challenge and (self.ids or self.ids_file):
+            raise ValueError("challenge names the images: leave out ids and ids_file")
+        if self.tables and not self.challenge:
+            raise ValueError("tables are those of a challenge: type -a challenge=2019, say")
+        if self.ids_file and self.ids_file != "-":
+            try:
+                deque(read_id_table(self.ids_file), maxlen=0)
+            except ArgumentError as error:
+                raise ValueError(str(error)) from error
+        return self
+
+    def all_ids(self) -> tuple[list[str], int]:
+        """Return the ids that are asked for, each once, and how many of them are of smaller copies.
+
+        None for all images that match.
+        """
+        listed = [*read_id_table(self.ids_file)] if self.ids_file else []
+        given = dict.fromkeys([*self.ids, *(each.isic_id for each in listed)])
+        return [*given][: self.num_images], sum(each.is_smaller for each in listed)
+
+    def search(self, query: str) -> str:
+        """Return the query that filter, license and a checked `query` come to."""
+        return combine(
+            query,
+            filter_query(self.filter) if self.filter else "",
+            license_query(self.license) if self.license else "",
+        )

@@ -1,0 +1,97 @@
+"""ChallengeSet: the images of a challenge, read from its official tables, each with its label."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imgcrawl.records.errors import ArgumentError
+from imgcrawl.sources.isic.challenges import CHALLENGES, label_of
+from imgcrawl.sources.isic.id_set import IdSet
+from imgcrawl.sources.isic.id_table import read_id_table
+from imgcrawl.sources.isic.image_items import ListedImage
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from imgcrawl.sources.isic.challenges import ChallengeTable
+
+
+class ChallengeSet:
+    """Iterable over the images, in the order of the tables, each once; reads them anew each time.
+
+    tables:     the path and split of each
+    duplicates: the path of a table of pairs of the same picture; empty if there is none
+    """
+
+    def __init__(self, tables: list[tuple[ChallengeTable, str]], duplicates: str) -> None:
+        self._tables = tables
+        self._same_as = dict(_pairs(duplicates)) if duplicates else {}
+
+    @classmethod
+    async def of(
+        cls, name: str, folder: str | None, base: str, fetch_file: Callable[[str], Awaitable[str]]
+    ) -> ChallengeSet:
+        """Return the set of a name in `CHALLENGES`.
+
+        folder:     the user's, whose files are taken where they have the official names
+        base:       the address below which the others are
+        fetch_file: downloads a file and returns its path
+        """
+        challenge = CHALLENGES[name]
+        paths = {}
+        for table in (*challenge.tables, challenge.duplicates):
+            if table is not None:
+                found = _in_folder(table, folder)
+                url = table.file if "://" in table.file else f"{base}{table.file}"
+                paths[table] = found or await fetch_file(url)
+        duplicates = paths.get(challenge.duplicates) if challenge.duplicates else None
+        return cls([(table, paths[table]) for table in challenge.tables], duplicates or "")
+
+    def __iter__(self) -> Iterator[ListedImage]:
+        seen = IdSet()
+        for table, path in self._tables:
+            for row in read_id_table(path, _member(table, path)):
+                if seen.add(row.isic_id):
+                    columns = {
+                        "label": label_of(row.fields) or None,
+                        "split": table.split or None,
+                        "duplicate_of": self._same_as.get(row.isic_id),
+                    }
+                    known = {name: value for name, value in columns.items() if value}
+                    yield ListedImage(row.isic_id, known)
+
+    def count(self) -> tuple[int, int]:
+        """Return the number of images, and of those without a label."""
+        images = unlabelled = 0
+        for image in self:
+            images += 1
+            unlabelled += "label" not in image.columns
+        return images, unlabelled
+
+
+def _pairs(path: str) -> Iterator[tuple[str, str]]:
+    """Yield (image, the image that it is the same as) of a table of duplicates."""
+    for row in read_id_table(path):
+        first, *others = (str(value).strip() for value in row.fields.values() if value)
+        if others:
+            yield others[0], first
+
+
+def _in_folder(table: ChallengeTable, folder: str | None) -> str:
+    """Return the path of the user's copy of a table, unpacked or not; empty if there is none."""
+    if folder is None:
+        return ""
+    root = Path(folder).expanduser()
+    if not root.is_dir():
+        raise ArgumentError(f"tables={folder} is no folder.")
+    stem = table.name.partition(".")[0]
+    names = (table.name, f"{stem}.csv", f"{stem}.tab", f"{stem}/{stem}.csv", stem)
+    return next((str(root / name) for name in names if (root / name).is_file()), "")
+
+
+def _member(table: ChallengeTable, path: str) -> str:
+    """Return the member of a zip that is the table."""
+    with Path(path).open("rb") as file:
+        is_zip = file.read(4) == b"PK\x03\x04"
+    return f"{table.name.removesuffix('.zip')}.csv" if is_zip else ""
