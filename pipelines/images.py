@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from scrapy.http import Response
     from scrapy.pipelines.media import MediaPipeline
 
+    from imgcrawl.download.meta import Meta
+
 # A body that is cut, or empty, may be whole the next time although its transfer seemed to end well.
 BODY_TRIES = 3
 # What says nothing of another record with the same URL.
@@ -103,10 +105,15 @@ class ImagesPipeline(ScrapyImagesPipeline):
             if what := known_address(url):
                 raise RecordMissing(Outcome.PLACEHOLDER, f"the address of a placeholder ({what})")
             spool = f"{self._partial}/{next(self._numbers)}.body"
-            meta = {"media": True, "spool": spool, "dont_cache": True, "digests": item.digests}
-            meta["allow_offsite"] = True  # pictures lie on servers of their own
+            meta: Meta = {
+                "media": True,
+                "spool": spool,
+                "dont_cache": True,
+                "digests": item.digests,
+                "allow_offsite": True,  # pictures lie on servers of their own
+            }
             headers = {"Accept": PICTURES, "Accept-Encoding": "identity"}
-            requests.append(Request(url, headers=headers, meta=meta, callback=NO_CALLBACK))
+            requests.append(Request(url, headers=headers, meta=dict(meta), callback=NO_CALLBACK))
         return requests
 
     def file_path(

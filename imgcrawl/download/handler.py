@@ -49,16 +49,7 @@ OPEN_FILES = 8192  # idle connections to many hosts outnumber the usual 1,024
 class HttpHandler(BaseDownloadHandler):
     """Fetches a URL as Scrapy has it. Raises RecordMissing for everything that is no answer.
 
-    Request meta: download_timeout, download_deadline, download_maxsize, spool_threshold (see
-    `TransferLimits`), proxy, and
-
-    spool:     a path; a body longer than the threshold is written there, the response has an
-               empty body and the flag ``spooled``. Its bytes are as sent, whatever their encoding
-    page_only: a file, by its headers, is not read: its response is empty and has the flag ``file``
-    sink:      a `BodySink`, which takes the body of a 2xx answer as it comes; a stop ends that too
-    media:     a plain Response will do, of which nobody asks the encoding
-    stoppable: a stop of the run ends the transfer half-way
-
+    What it is told by the meta of a request stands in `imgcrawl.download.meta`, and ``proxy``.
     Bodies are not decompressed, redirects not followed, cookies not kept, TLS always verified.
     The body of an answer other than 2xx may be cut: its status is what counts.
 

@@ -9,7 +9,7 @@ import shutil
 from collections import deque
 from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from scrapy.crawler import Crawler
     from scrapy.http import Response
+
+    from imgcrawl.download.meta import Meta
 
 logger = logging.getLogger(__name__)
 
@@ -129,14 +131,14 @@ class LargeFile:
         sink = PieceSink(part, start, end, self._tell)
         self._sinks.add(sink)
         # Its deadline is that of a piece; an answer without ranges is bounded by its least speed.
-        meta: dict[str, Any] = {
+        meta: Meta = {
             "media": True,
             "dont_cache": True,
             "sink": sink,
             "download_maxsize": 0,
+            "download_deadline": 0,
         }
-        meta["download_deadline"] = 0
-        request = Request(part.url, headers=headers, meta=meta, callback=NO_CALLBACK)
+        request = Request(part.url, headers=headers, meta=dict(meta), callback=NO_CALLBACK)
         try:
             response: Response = await self._crawler.engine.download_async(request)
         except RecordMissing as error:

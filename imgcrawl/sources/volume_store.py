@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from imgcrawl.microscopy.zarr_documents import MAX_DOCUMENT
 from imgcrawl.records.errors import SourceError
@@ -17,6 +17,7 @@ from imgcrawl.volumes.metadata.multiscale import read_multiscale
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from imgcrawl.download.meta import Meta
     from imgcrawl.records.volume import Multiscale, VolumeAddress
     from imgcrawl.sources.fetcher import Fetcher
     from imgcrawl.volumes.metadata.documents import Get
@@ -104,14 +105,15 @@ class VolumeStore:
 
         return get
 
-    async def _document(self, url: str, **meta: Any) -> tuple[bytes | None, str]:
+    async def _document(self, url: str, **meta: Unpack[Meta]) -> tuple[bytes | None, str]:
         """Return a document, or None if there is none, and the URL that it came from."""
         if url.startswith("file:"):
             try:
                 return await asyncio.to_thread(read_document, url), url
             except OSError as error:
                 raise SourceError(f"{url} cannot be read: {error}.") from error
-        response = await self._fetcher.fetch(url, download_maxsize=MAX_DOCUMENT, **meta)
+        asked: Meta = {"download_maxsize": MAX_DOCUMENT, **meta}
+        response = await self._fetcher.fetch(url, **asked)
         if response.status in _ABSENT:
             return None, url
         if response.status != 200:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack, cast
 
 from scrapy import Request, Spider
 from scrapy.http.request import NO_CALLBACK
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
     from scrapy.http import Response
 
+    from imgcrawl.download.meta import Meta
     from imgcrawl.records.items import SpiderOutput
 
 MAX_PAGE = 256 << 20  # bytes of one answer, unpacked; the index of a million files has as many
@@ -79,13 +80,13 @@ class DatasetSpider(Spider, Generic[A]):
         """Yield the dataset. Raises SourceError if the source does not answer as it must."""
         raise NotImplementedError
 
-    async def fetch(self, url: str, *, method: str = "GET", **meta: Any) -> Response:
+    async def fetch(self, url: str, *, method: str = "GET", **meta: Unpack[Meta]) -> Response:
         """Return a page of the source, through all that Scrapy does for a request.
 
         Any HTTP status is handed back. Raises NoAnswerError if no answer came.
         """
-        meta = {"download_maxsize": MAX_PAGE} | meta
-        request = Request(url, method=method, callback=NO_CALLBACK, meta=meta)
+        meta = {"download_maxsize": MAX_PAGE, **meta}
+        request = Request(url, method=method, callback=NO_CALLBACK, meta=dict(meta))
         try:
             return await self.crawler.engine.download_async(request)
         except RecordMissing as error:
@@ -95,7 +96,7 @@ class DatasetSpider(Spider, Generic[A]):
         """Return the path of a file of the source, of any size, downloaded for this run."""
         name = hashlib.sha256(url.encode("utf-8", "replace")).hexdigest()[:16]
         path = OutputDirectory.partial_of(self.settings["OUT"]) / f"{name}.list"
-        meta: dict[str, Any] = {
+        meta: Meta = {
             "spool": str(path),
             "spool_threshold": 0,
             "download_maxsize": self.settings.getint("ARCHIVE_MAXSIZE"),
@@ -111,14 +112,15 @@ class DatasetSpider(Spider, Generic[A]):
             await asyncio.to_thread(path.write_bytes, response.body)
         return str(path)
 
-    async def fetch_json(self, url: str, *, tries: int = 3, **meta: Any) -> Any:
+    async def fetch_json(self, url: str, *, tries: int = 3, **meta: Unpack[Meta]) -> Any:
         """Return the JSON that a URL answers with.
 
         An error page in its place, often there for a moment only, is asked again `tries` times.
         Raises WrongAnswerError with what came instead.
         """
+        asked: Meta = {"cache": "json", **meta}
         for _ in range(tries):
-            response = await self.fetch(url, cache="json", **meta)
+            response = await self.fetch(url, **asked)
             if response.status == 200:
                 try:
                     return json.loads(response.body)

@@ -7,7 +7,7 @@ import hashlib
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
     from scrapy.http import Headers, Response
 
+    from imgcrawl.download.meta import Meta
     from imgcrawl.storage.directory import OutputDirectory
     from imgcrawl.volumes.copy.listing import ListedObject
 
@@ -76,10 +77,10 @@ class ObjectFetcher:
         self._workers = crawler.settings.getint("FILE_CONNECTIONS")
         self._has_md5s = True  # until an ETag proves to be none
 
-    async def request(self, url: str, **meta: Any) -> Response:
+    async def request(self, url: str, **meta: Unpack[Meta]) -> Response:
         """Return the response to a URL, whatever its status. Raises RecordMissing without one."""
-        about = {"media": True, "dont_cache": True, "download_maxsize": MAX_LISTING, **meta}
-        request = Request(url, headers=_PLAIN, meta=about, callback=NO_CALLBACK)
+        about: Meta = {"media": True, "dont_cache": True, "download_maxsize": MAX_LISTING, **meta}
+        request = Request(url, headers=_PLAIN, meta=dict(about), callback=NO_CALLBACK)
         response: Response = await self._crawler.engine.download_async(request)
         return response
 
