@@ -201,12 +201,12 @@ def test_a_dataset_that_is_there_is_not_overwritten(plans: Plans) -> None:
 
 
 def test_killed_it_leaves_no_crawl_and_goes_on(plans: Plans, replica: ReplicaProcess) -> None:
-    many = {**ISIC, "num_images": 200}
+    many = {**ISIC, "num_images": 120}
     undisturbed = plans.run(plans.write(many, FISH, EPFL, out="undisturbed"))
     assert undisturbed.status == 0, undisturbed.log
     replica.faults([{"match": f"{IMAGES}|dm3|tif", "kind": "latency", "ms": 300}])
     plan = plans.write(many, FISH, EPFL)
-    for wanted in (0, 1, 40):  # the first time before the crawls have come to themselves
+    for wanted in (0, 1, 25):  # the first time before the crawls have come to themselves
         running = plans.begin(plan)
         until(plans.crawls)
         until(lambda wanted=wanted: rows(plans.out().root / "isic") >= wanted)
@@ -214,7 +214,7 @@ def test_killed_it_leaves_no_crawl_and_goes_on(plans: Plans, replica: ReplicaPro
         running.kill()
         running.communicate(timeout=10)
         until(lambda: not plans.crawls())
-    assert rows(plans.out().root / "isic") < 200
+    assert rows(plans.out().root / "isic") < 120
     replica.faults([])
     ended = plans.run(plan)
     assert ended.status == 0, ended.log

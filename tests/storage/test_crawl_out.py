@@ -96,13 +96,13 @@ def test_folders_arrive_whole_and_another_machine_knows_them(
 
 
 def test_a_run_and_the_next_ones(crawl: Crawler, replica: ReplicaProcess, store: Store) -> None:
-    asked: dict[str, Any] = {"num_images": 60, "sizes": "16", "descriptions": 1}
+    asked: dict[str, Any] = {"num_images": 24, "sizes": "16", "descriptions": 1}
     ended = crawl("isic", **asked, **options(crawl, store))
     assert ended.status == 0, ended.log
     assert f"Files and metadata.csv are in {address(store).rstrip('/')}\n" in ended.log
     out = mirrored(crawl, store)
     out.verify()
-    assert len(out.rows()) == 60
+    assert len(out.rows()) == 24
     assert not out.failures()
     assert out.summary()["exit_status"] == 0
     objects = store.objects(PREFIX)
@@ -122,23 +122,23 @@ def test_a_run_and_the_next_ones(crawl: Crawler, replica: ReplicaProcess, store:
     for machine in ("a", "b"):
         replica.reset()
         store.requests.clear()
-        ended = crawl("isic", num_images=60, descriptions=1, **options(crawl, store, machine))
+        ended = crawl("isic", num_images=24, descriptions=1, **options(crawl, store, machine))
         assert ended.status == 0, ended.log
         assert not pictures_asked(replica)
-        assert len(store.requests) < 30  # of 180 objects
-        assert len(mirrored(crawl, store).rows()) == 60
+        assert len(store.requests) < 30  # of 72 objects
+        assert len(mirrored(crawl, store).rows()) == 24
 
     replica.reset()
-    ended = crawl("isic", num_images=60, sizes="16,32", **options(crawl, store))
+    ended = crawl("isic", num_images=24, sizes="16,32", **options(crawl, store))
     assert ended.status == 0, ended.log
     assert not pictures_asked(replica)  # the copies are made of what the store has
-    assert sum(key.startswith("sizes/32/") for key in store.objects(PREFIX)) == 60
+    assert sum(key.startswith("sizes/32/") for key in store.objects(PREFIX)) == 24
     assert not [*(crawl.tmp_path / "a").rglob("*.jpg")]
 
     name = out.rows()[7]["file_name"]
     store.delete(f"{PREFIX}{name}")
     replica.reset()
-    ended = crawl("isic", num_images=60, **options(crawl, store))
+    ended = crawl("isic", num_images=24, **options(crawl, store))
     assert ended.status == 0, ended.log
     assert len(pictures_asked(replica)) == 1
     mirrored(crawl, store).verify()
@@ -150,29 +150,29 @@ def test_killed_and_resumed(
     machine: str, checkpoint: str, crawl: Crawler, replica: ReplicaProcess, store: Store
 ) -> None:
     kwargs = options(crawl, store, STORE_CHECKPOINT=checkpoint)
-    process = crawl.start("isic", num_images=120, **kwargs)
+    process = crawl.start("isic", num_images=72, **kwargs)
     until(lambda: store.keys(f"{PREFIX}images/"))
-    replica.until_asked("/isic-s3/images/", 50)
+    replica.until_asked("/isic-s3/images/", 30)
     process.send_signal(signal.SIGKILL)
     log = process.communicate()[0]
     assert process.returncode == -signal.SIGKILL, log
     there = {key for key in store.objects(PREFIX) if key.startswith("images/")}
     assert there
     if machine == "b":
-        ended = crawl("isic", num_images=120, **options(crawl, store, machine))
+        ended = crawl("isic", num_images=72, **options(crawl, store, machine))
         assert ended.status == 1
         assert "is in use by another run" in ended.log
         time.sleep(1.5)
     replica.reset()
     kwargs = options(crawl, store, machine, STORE_LOCK_STALE="1" if machine == "b" else "180")
-    ended = crawl("isic", num_images=120, **kwargs)
+    ended = crawl("isic", num_images=72, **kwargs)
     assert ended.status == 0, ended.log
     out = mirrored(crawl, store)
     out.verify()
     rows = out.rows()
-    assert len({row["record_id"] for row in rows}) == len(rows) == 120
+    assert len({row["record_id"] for row in rows}) == len(rows) == 72
     # Nothing that was in the store has been asked of its source again.
-    assert len(pictures_asked(replica)) <= 120 - len(there)
+    assert len(pictures_asked(replica)) <= 72 - len(there)
 
 
 def test_suspended_and_woken_after_another_has_finished(
@@ -180,13 +180,13 @@ def test_suspended_and_woken_after_another_has_finished(
 ) -> None:
     replica.faults([{"match": "^/isic-s3/images/", "kind": "latency", "ms": 100}])
     kwargs = options(crawl, s3, STORE_CHECKPOINT="0.5", STORE_LOCK_STALE="3")
-    suspended = crawl.start("isic", num_images=160, **kwargs)
+    suspended = crawl.start("isic", num_images=96, **kwargs)
     until(lambda: s3.keys(f"{PREFIX}ledger.sqlite"))
-    replica.until_asked("/isic-s3/images/", 40)
+    replica.until_asked("/isic-s3/images/", 24)
     suspended.send_signal(signal.SIGSTOP)
     replica.faults([])
     time.sleep(3.1)
-    ended = crawl("isic", num_images=160, **options(crawl, s3, "b", STORE_LOCK_STALE="3"))
+    ended = crawl("isic", num_images=96, **options(crawl, s3, "b", STORE_LOCK_STALE="3"))
     assert ended.status == 0, ended.log
     held = {key: found.data for key, found in s3.objects(PREFIX).items()}
     suspended.send_signal(signal.SIGCONT)
@@ -196,7 +196,7 @@ def test_suspended_and_woken_after_another_has_finished(
     assert {key: found.data for key, found in s3.objects(PREFIX).items()} == held
     out = mirrored(crawl, s3)
     out.verify()
-    assert len(out.rows()) == 160
+    assert len(out.rows()) == 96
 
 
 def test_files_of_any_size_and_name(crawl: Crawler, replica: ReplicaProcess, store: Store) -> None:
@@ -263,17 +263,17 @@ def test_tables_that_are_refused_stay_here_and_go_next_time(
 def test_stopped_politely_another_machine_goes_on(
     crawl: Crawler, replica: ReplicaProcess, s3: S3
 ) -> None:
-    process = crawl.start("isic", num_images=300, **options(crawl, s3))
+    process = crawl.start("isic", num_images=140, **options(crawl, s3))
     replica.until_asked("/isic-s3/images/", 50)
     process.send_signal(signal.SIGTERM)
     log = process.communicate(timeout=60)[0]
     assert process.returncode == 128 + signal.SIGTERM, log
     stored = len(mirrored(crawl, s3).rows())
-    assert 0 < stored < 300
+    assert 0 < stored < 140
     replica.reset()
-    ended = crawl("isic", num_images=300, **options(crawl, s3, "b"))
+    ended = crawl("isic", num_images=140, **options(crawl, s3, "b"))
     assert ended.status == 0, ended.log
-    assert len(pictures_asked(replica)) == 300 - stored
+    assert len(pictures_asked(replica)) == 140 - stored
     mirrored(crawl, s3).verify()
 
 
