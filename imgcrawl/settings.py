@@ -182,6 +182,8 @@ EMPIAR_FILES_URL = "https://ftp.ebi.ac.uk/empiar/world_availability/"
 S3_URL = "https://{bucket}.s3.amazonaws.com/"  # what s3://bucket/ stands for, without an account
 GCS_URL = "https://storage.googleapis.com/{bucket}/"  # likewise gs://
 
+DOI_URL = "https://doi.org/api/handles/"  # resolves DOIs, as JSON
+
 IDR_URL = "https://idr.openmicroscopy.org/"
 IDR_FILES_URL = "https://ftp.ebi.ac.uk/pub/databases/IDR/"
 

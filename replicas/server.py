@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from replicas import faults as faults_
-from replicas import imagenet, large, mirror, neuroglancer, omero, pages_js
+from replicas import imagenet, large, mirror, neuroglancer, omero, pages_js, repositories
 from replicas.files import files
 from replicas.indexes import indexes
 from replicas.isic import IsicSite
@@ -114,6 +114,7 @@ class Replica:
             "gcs": BucketSite("gcs").site,
             "wayback": self.wayback.site,
             "web/https/www.epfl.ch": _epfl_at_home,
+            **{f"web/https/{host}": site for host, site in repositories.HOSTS.items()},
             "web": self.web.site,
             "js": pages_js.site,
             "indexes": indexes,
@@ -234,6 +235,7 @@ def _examples(isic_id: str) -> list[tuple[str, str]]:
         ("EMPIAR's files", "/ebi/empiar/world_availability/11759/data/"),
         ("One folder as each web server shows it", "/indexes/"),
         ("Galleries of many pages", "/paged/"),
+        ("Repositories: a record of Zenodo", "/web/https/zenodo.org/api/records/100001"),
         ("EPFL's page", "/epfl/labs/cvlab/data/data-em/"),
         (
             "The Wayback Machine",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, PositiveInt
 
+from imgcrawl.sources.repositories.find import is_record
 from spiders.base.page import GivenPageSpider, PageArguments
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ class StaticPageSpider(GivenPageSpider[StaticPageArguments]):
     async def records(self) -> AsyncIterator[SpiderOutput]:
         """Yield the files of the page that is asked for."""
         self.max_pages = self.args.max_pages
+        if is_record(self.args.url):
+            words = (
+                "This is a record of a repository. Its API has more: scrapy crawl record -a url=%s"
+            )
+            self.logger.warning(words, self.args.url)
         async for output in super().records():
             yield output
 

@@ -91,7 +91,7 @@ class DryRun:
             self._bytes += size
         elif url and is_file and len(self._unknown) < ASKED:
             self._unknown.append(url)
-        name = (urlsplit(url).path if is_file else item.path).rpartition("/")[2]
+        name = (item.path if item.named else urlsplit(url).path).rpartition("/")[2]
         self._formats[name.rpartition(".")[2].lower() if "." in name else "?"] += 1
         shown = f"{size:>14,}" if isinstance(size, int) else f"{'?':>14}"
         _print(f"{shown}  {item.path}  {url}")

@@ -37,6 +37,9 @@ STAND_INS = {
     "https://example.org/stack.tif": "{replica}/js/files/more_00.tif",
     "https://example.org/volume.zarr": f"{{replica}}/s3/{FIBSEM}",
     "-a dataset=5 -a server=https://omero.example.org/": "-a dataset=71 -a server={replica}/omero/",
+    "10.5281/zenodo.1234567": "10.5281/zenodo.100001",
+    "https://zenodo.org/records/1234567": "https://zenodo.org/records/100001",
+    "https://osf.io/abcde/": "https://osf.io/smal1/",
     "https://idr.openmicroscopy.org/webclient/": "{replica}/idr/webclient/",
     "box=0:1um,2um:4um,2um:4um": "box=0:50nm,0.1um:0.2um,0.1um:0.2um",  # its volumes are small
     "https://tinyurl.com/hemibrain-ng": "{replica}/ng/short",
@@ -49,6 +52,7 @@ CAPS = {
     ("crawl", "isic"): "-a num_images=4",
     ("crawl", "imagenet"): "-a n=1",
     ("crawl", "static_page"): "-a max_files=2",
+    ("crawl", "record"): "-a max_files=1",
     ("crawl", "dynamic_page"): "-a max_files=2",
     ("crawl", "empiar"): "-a max_files=2",
     ("crawl", "neuroglancer"): "-a size=16",

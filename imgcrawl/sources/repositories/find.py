@@ -1,0 +1,68 @@
+"""Which repository a DOI or a link leads to."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from imgcrawl.records.errors import SourceError
+from imgcrawl.sources.repositories.biostudies import BioStudies
+from imgcrawl.sources.repositories.dataverse import Dataverse
+from imgcrawl.sources.repositories.dryad import Dryad
+from imgcrawl.sources.repositories.figshare import Figshare
+from imgcrawl.sources.repositories.inveniordm import InvenioRdm
+from imgcrawl.sources.repositories.osf import Osf
+from imgcrawl.sources.repositories.record import ask, listed, text
+
+if TYPE_CHECKING:
+    from imgcrawl.sources.fetcher import Fetcher
+    from imgcrawl.sources.repositories.record import RepositoryClient
+
+# Those with hosts of their own first: InvenioRDM and Dataverse run anywhere.
+_CLIENTS: tuple[Any, ...] = (Figshare, Osf, Dryad, BioStudies, Dataverse, InvenioRdm)
+_DOI = re.compile(r"(?:doi:|https?://(?:dx\.)?doi\.org/)?(10\.\d{4,9}/\S+)", re.IGNORECASE)
+
+
+def parse_doi(words: str) -> str | None:
+    """Return the DOI in ``10.5281/zenodo.1``, ``doi:...`` or a link to doi.org; None for none."""
+    match = _DOI.fullmatch(words.strip())
+    return match[1] if match else None
+
+
+async def resolve(fetcher: Fetcher, doi: str) -> str:
+    """Return the address that a DOI leads to, by the handle system's own API.
+
+    https://www.doi.org/the-identifier/resources/factsheets/doi-resolution-documentation
+    """
+    answer = await ask(fetcher, f"{fetcher.settings['DOI_URL']}{quote(doi, safe='/')}")
+    for value in listed(answer, "values"):
+        if text(value, "type") == "URL" and (url := text(value, "data", "value")):
+            return url
+    raise SourceError(f"The DOI {doi} leads to no address.")
+
+
+def is_record(url: str) -> bool:
+    """Return whether a link is that of a record at a repository with a host of its own."""
+    host = urlsplit(url).hostname or ""
+    known = ("zenodo.org", "osf.io", "datadryad.org", "dataverse.harvard.edu")
+    if not host.endswith((*known, ".figshare.com")) and host != "figshare.com":
+        return False
+    return any(repository.of(None, url) is not None for repository in _CLIENTS)
+
+
+def find_client(fetcher: Fetcher, url: str) -> RepositoryClient | None:
+    """Return the client of the record that a link leads to; None if no repository is known.
+
+    Raises SourceError for one that has a spider of its own, with what to type.
+    """
+    parts = urlsplit(url)
+    if match := re.search(r"EMPIAR-(\d{4,6})", url):
+        raise SourceError(f"{url} is an entry of EMPIAR: scrapy crawl empiar -a entry={match[1]}")
+    if (parts.hostname or "").endswith("idr.openmicroscopy.org"):
+        raise SourceError(f"{url} is of the Image Data Resource: scrapy crawl omero -a link={url}")
+    for repository in _CLIENTS:
+        client: RepositoryClient | None = repository.of(fetcher, url)
+        if client is not None:
+            return client
+    return None

@@ -1,0 +1,68 @@
+"""The records that all replicas of repositories have, and the answers that they share.
+
+Each has the same four: ``small`` (folders, a restricted file, one whose digest is another file's),
+``newer`` (its next version), ``large`` (2,500 files) and ``closed``. Pages are short.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from aiohttp import web
+
+from replicas import pictures
+
+PAGE = 200  # entries a page, whatever is asked for
+_A = pictures.any_kind("tiff", 11, (64, 48)) or b""
+_B = pictures.any_kind("tiff", 12, (64, 48)) or b""
+SMALL = {
+    "read me.txt": b"Two stacks\n",
+    "plate 1/a #1.tif": _A,
+    "plate 1/deep/b.tif": _B,
+    "secret.tif": _A,
+    "liar.tif": _B,
+}
+RECORDS = {
+    "small": SMALL,
+    "newer": {**SMALL, "plate 1/a #1.tif": _B, "added.txt": b"new\n"},
+    "large": {f"many/{n:04}.txt": f"{n}\n".encode() for n in range(2500)},
+    "closed": {"secret.tif": _A},
+}
+# A record's number at each repository: 100001 is the small one, at Zenodo and at Figshare.
+NUMBERS = {"small": 100001, "newer": 100002, "large": 100003, "closed": 100004}
+OF_NUMBER = {str(number): name for name, number in NUMBERS.items()}
+GUIDS = {"small": "smal1", "newer": "newe2", "large": "larg3", "closed": "clos4"}
+AUTHORS = ("Replica, Ada", "Replica, Bo")
+TITLE = 'Stacks of a "replica": one'
+
+
+def digest_of(name: str, path: str, algorithm: str = "md5") -> str:
+    """Return the digest that a repository has of a file; that of liar.tif is another file's."""
+    body = b"another file" if path == "liar.tif" else RECORDS[name][path]
+    return hashlib.new(algorithm, body, usedforsecurity=False).hexdigest()
+
+
+def number_of(path: str) -> int:
+    """Return the number that a file has: Figshare, Dataverse and Dryad name files so."""
+    return int(hashlib.md5(path.encode(), usedforsecurity=False).hexdigest()[:7], 16)
+
+
+def opened(name: str, path: str) -> web.Response:
+    """Answer with a file of a record, or with 403 for a restricted one."""
+    if path == "secret.tif" or name == "closed":
+        return web.Response(status=403, text="restricted")
+    body = RECORDS.get(name, {}).get(path)
+    if body is None:
+        return web.Response(status=404)
+    return web.Response(body=body, content_type="application/octet-stream")
+
+
+def by_number(name: str, number: str) -> web.Response:
+    """Answer with the file that has a number."""
+    found = (path for path in RECORDS[name] if str(number_of(path)) == number)
+    return opened(name, next(found, ""))
+
+
+def missing() -> web.Response:
+    """Answer 404, as all of them do."""
+    return web.json_response({"status": 404, "message": "Not found"}, status=404)

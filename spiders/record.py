@@ -1,0 +1,138 @@
+"""Records of research data repositories: Zenodo, Figshare, Dryad, Dataverse, OSF, BioStudies."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import quote
+
+from pydantic import Field, field_validator, model_validator
+
+from imgcrawl.arguments import FileArguments
+from imgcrawl.records.errors import SourceError
+from imgcrawl.records.items import (
+    Bookmark,
+    Document,
+    Expects,
+    FileItem,
+    Missing,
+    NotFollowed,
+    Unreadable,
+)
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.sources.repositories.find import find_client, parse_doi, resolve
+from imgcrawl.sources.repositories.record import LOGIN
+from imgcrawl.sources.web.page_link import LinkKind, PageLink
+from imgcrawl.sources.web.wanted_files import WantedFiles
+from spiders.base.dataset import DatasetSpider
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from imgcrawl.records.items import SpiderOutput
+    from imgcrawl.sources.repositories.record import RepositoryFile, RepositoryRecord
+
+
+class RecordArguments(FileArguments):
+    """A record, by its DOI or a link to it, and which of its files are wanted."""
+
+    doi: str | None = Field(None, description="its DOI", examples=["10.5281/zenodo.1234567"])
+    url: str | None = Field(
+        None, description="a link to it", examples=["https://zenodo.org/records/1234567"]
+    )
+
+    @field_validator("doi")
+    @classmethod
+    def _is_doi(cls, doi: str | None) -> str | None:
+        if doi is not None and parse_doi(doi) is None:
+            raise ValueError("type a DOI, such as 10.5281/zenodo.1234567")
+        return doi
+
+    @field_validator("url")
+    @classmethod
+    def _is_url(cls, url: str | None) -> str | None:
+        if url is not None and not re.match(r"https?://[^/\s]", url):
+            raise ValueError("type an address beginning with https://")
+        return url
+
+    @model_validator(mode="after")
+    def _is_one(self) -> RecordArguments:
+        if (self.doi is None) == (self.url is None):
+            raise ValueError("which record? Give doi or url, one of them")
+        return self
+
+    def default_out(self, spider: str) -> str:
+        """Return where the files go: each record has its own folder."""
+        words = re.sub(r"[^\w.]+", "-", (self.doi or self.url or "").partition("://")[2] or "")
+        words = words or re.sub(r"[^\w.]+", "-", self.doi or "")
+        return f"{super().default_out(spider)}-{words.strip('-.')}"
+
+
+class RecordSpider(DatasetSpider[RecordArguments]):
+    """The files of a record of a repository, each checked by the digest that the repository has.
+
+    Zenodo and every InvenioRDM, Figshare, Dryad, Dataverse, OSF, BioStudies and the BioImage
+    Archive. Folders are kept; a restricted file is `forbidden`. CITATION.cff says how to cite it.
+    """
+
+    name = "record"
+    arguments: ClassVar[type[RecordArguments]] = RecordArguments
+    example = "scrapy crawl record -a doi=10.5281/zenodo.1234567 -a match='*.tif'"
+
+    async def records(self) -> AsyncIterator[SpiderOutput]:
+        """Yield the files of the record."""
+        doi = parse_doi(self.args.doi or self.args.url or "")
+        url = await resolve(self, doi) if doi else str(self.args.url)
+        client = find_client(self, url)
+        if client is None:
+            raise SourceError(
+                f"{url} is of no repository that is known here. Its links, without digests: "
+                f"scrapy crawl static_page -a url={url}"
+            )
+        record = await client.record()
+        self._say_version(record)
+        yield Expects(record.n_files if not self.args.match else None, note=str(record))
+        yield Document("CITATION.cff", record.citation())
+        for part in record.parts:
+            yield NotFollowed(part, "a part of the record that is a record of its own")
+        wanted = WantedFiles(self.args.match)
+        listed = count = size = 0
+        async for file in client.files():
+            listed += 1
+            if not wanted.matches(PageLink(f"https://x/{quote(file.path)}", kind=LinkKind.FILE)):
+                continue
+            count, size = count + 1, size + (file.size or 0)
+            if count > (self.args.max_files or count) or size > (self.args.max_bytes or size):
+                self.logger.warning("There are more files than max_files or max_bytes allow")
+                return
+            yield self._item(record, file)
+        if listed < (record.n_files or 0):
+            words = f"the record says {record.n_files:,} files, and {listed:,} are listed"
+            yield Unreadable(record.page, words)
+        if not count:
+            raise SourceError(f"{record.page} has no files that match {self.args.match or '*'}.")
+        yield Bookmark(f"version:{record.series}", record.number)
+
+    def _say_version(self, record: RepositoryRecord) -> None:
+        before = self.bookmarks.get(f"version:{record.series}")
+        if before not in {None, record.number}:
+            words = "%s has changed: it was %s, and is %s. Files that differ are fetched anew."
+            self.logger.warning(words, record.page, before, record.number)
+        if record.newer:
+            self.logger.warning("There is a later version of this record: %s", record.newer)
+
+    @staticmethod
+    def _item(record: RepositoryRecord, file: RepositoryFile) -> FileItem:
+        size = {} if file.size is None else {"listed_size": file.size}
+        columns = record.columns() | size
+        item = FileItem(
+            f"{record.series}/{file.path}",
+            list(file.urls),
+            f"files/{file.path}",
+            columns,
+            digests=file.digests,
+        )
+        if file.closed:
+            outcome = Outcome.FORBIDDEN if file.closed == LOGIN else Outcome.NOT_FOUND
+            item.result = Missing(outcome, file.closed, file.urls[0])
+        return item

@@ -1,0 +1,150 @@
+"""Records of repositories, by their APIs: names, folders, digests, what is closed, versions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from imgcrawl.arguments import parse_arguments
+from replicas import repository_world as world
+from spiders.record import RecordSpider
+from tests.conftest import refusal
+
+if TYPE_CHECKING:
+    from replicas.process import ReplicaProcess
+    from tests.conftest import Crawler
+
+SMALL = {
+    "zenodo": {"doi": "10.5281/zenodo.100001"},
+    "figshare": {"doi": "https://doi.org/10.6084/m9.figshare.100001"},
+    "dataverse": {"doi": "doi:10.7910/DVN/small"},
+    "osf": {"doi": "10.17605/OSF.IO/SMAL1"},
+    "dryad": {"doi": "10.5061/dryad.small"},
+    "biostudies": {"doi": "10.6019/S-BIAD100001"},
+}
+LARGE = {
+    "zenodo": "https://zenodo.org/records/100003",
+    "figshare": "https://figshare.com/articles/dataset/large/100003/1",
+    "dataverse": "https://dataverse.harvard.edu/dataset.xhtml?persistentId=doi:10.7910/DVN/large",
+    "osf": "https://osf.io/larg3/",
+    "dryad": "https://datadryad.org/stash/dataset/doi:10.5061/dryad.large",
+    "biostudies": "https://www.ebi.ac.uk/biostudies/BioImages/studies/S-BIAD100003?query=x",
+}
+
+
+@pytest.mark.parametrize("repository", SMALL)
+def test_a_record_with_folders_a_closed_file_and_a_digest_that_lies(
+    repository: str, crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    ended = crawl("record", **SMALL[repository])
+    assert ended.status == 3, ended.log
+    ended.out.verify()
+    rows = {row["file_name"].removeprefix("files/"): row for row in ended.out.rows()}
+    failures = {name.rpartition("/")[2]: why for name, why in ended.out.failures().items()}
+    good = set(world.SMALL) - {"secret.tif", "liar.tif"}
+    if repository == "biostudies":  # which has no digests, and lists some folders as one entry
+        good.add("liar.tif")
+        assert failures == {"raw.zarr": "not_found"}
+    else:
+        # Dryad's API gives a file to nobody, its page does.
+        lied = "forbidden" if repository == "dryad" else "corrupt"
+        assert failures == {"secret.tif": "forbidden", "liar.tif": lied}
+        assert "the source says" in str(ended.out.rows("failures.csv"))
+    assert set(rows) == good
+    for name in good:
+        assert (ended.out.root / "files" / name).read_bytes() == world.SMALL[name]
+        assert rows[name]["listed_size"] == rows[name]["bytes"]
+    row = rows["plate 1/deep/b.tif"]
+    assert row["title"] == world.TITLE
+    assert row["authors"] == "; ".join(world.AUTHORS)
+    assert row["copyright_license"].upper().startswith("CC")
+    assert row["record_id"].endswith("/plate 1/deep/b.tif")
+    citation = (ended.out.root / "CITATION.cff").read_text()
+    assert 'title: "Stacks of a \\"replica\\": one"' in citation
+    assert '- name: "Replica, Ada"' in citation
+    assert "Replica, Ada; Replica, Bo: Stacks" in (ended.out.root / "attribution.txt").read_text()
+
+
+@pytest.mark.parametrize("repository", LARGE)
+def test_a_record_of_many_files_is_read_to_its_last_page(
+    repository: str, crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    ended = crawl("record", url=LARGE[repository], dry_run=1)
+    assert ended.status == 0, ended.log
+    assert "2,500 files: txt 2,500." in ended.log
+    assert "files/many/2499.txt" in ended.log
+
+
+def test_a_later_version_is_said_and_replaces_what_changed(
+    crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    first = crawl("record", url="https://zenodo.org/record/100001", match="*.tif")
+    assert "There is a later version of this record: https://zenodo.org/records/100002" in first.log
+    before = {row["record_id"]: row["sha256"] for row in first.out.rows()}
+    assert before.keys() == {"100000/plate 1/a #1.tif", "100000/plate 1/deep/b.tif"}
+    second = crawl("record", doi="10.5281/zenodo.100002", match="*.tif")
+    assert "has changed: it was 100001, and is 100002" in second.log
+    after = {row["record_id"]: row for row in second.out.rows()}
+    changed = {key for key in before if after[key]["sha256"] != before[key]}
+    assert changed == {"100000/plate 1/a #1.tif"}
+    assert {row["version"] for row in after.values()} == {"2.0"}
+    assert "later version" not in second.log
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://zenodo.org/records/100004",
+        "https://figshare.com/articles/dataset/closed/100004",
+        "https://dataverse.harvard.edu/dataset.xhtml?persistentId=doi:10.7910/DVN/closed",
+    ],
+)
+def test_what_only_some_may_have_is_forbidden(
+    url: str, crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    ended = crawl("record", url=url)
+    assert ended.status == 3, ended.log
+    (row,) = ended.out.rows("failures.csv")
+    assert row["reason"] == "forbidden"
+    assert "restricted" in row["message"]
+
+
+def test_parts_of_a_project_are_named(crawl: Crawler, replica: ReplicaProcess) -> None:
+    ended = crawl("record", url="https://osf.io/smal1", match="*.txt")
+    assert ended.status == 0, ended.log
+    assert ended.out.summary()["not_followed"]["first"] == ["https://osf.io/chi1d/"]
+
+
+def test_what_is_no_record_is_said_in_words(crawl: Crawler, replica: ReplicaProcess) -> None:
+    told = {
+        "https://doi.org/10.6019/EMPIAR-11759": "scrapy crawl empiar -a entry=11759",
+        "https://doi.org/10.5281/zenodo.9": "there is no such public record",
+        "https://example.org/data": "scrapy crawl static_page -a url=https://example.org/data",
+    }
+    for number, (url, words) in enumerate(told.items()):
+        ended = crawl("record", url=url, out=f"o{number}")
+        assert ended.status == 1
+        assert words in ended.log
+        assert "Traceback" not in ended.log
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({}, "Give doi or url"),
+        ({"doi": "10.5281/zenodo.1", "url": "https://zenodo.org/records/1"}, "one of them"),
+        ({"doi": "zenodo.1"}, "type a DOI"),
+        ({"url": "zenodo.org/records/1"}, "beginning with https://"),
+    ],
+)
+def test_wrong_arguments_are_told(arguments: dict[str, str], words: str) -> None:
+    assert words in refusal(RecordSpider, **arguments)
+
+
+def test_each_record_has_a_folder_of_its_own() -> None:
+    for given, out in [
+        ({"doi": "10.5281/zenodo.1"}, "data/record-10.5281-zenodo.1"),
+        ({"url": "https://osf.io/abcde/"}, "data/record-osf.io-abcde"),
+    ]:
+        assert parse_arguments(RecordSpider, given).default_out("record") == out
