@@ -36,7 +36,9 @@ _PAGES = {
     )
     + "".join(f'<a href="/odd/{path}">Download</a>' for path in _DOWNLOADS)
     + '<a href="/odd/download/abc12/" download="named.tif">x</a>'
-    + '<a href="/odd/files/get.php?file=asked.tif&sequence=1">y</a>',
+    + '<a href="/odd/files/get.php?file=asked.tif&sequence=1">y</a>'
+    + '<a href="/odd/files/view.php?title=shown.tif">a page about a file</a>'
+    + '<a href="/odd/files/download.php?id=7">z</a>',
     "dot/": '<a href="set.v1">set.v1</a> <a href="a.png">a</a>',
     "dot/set.v1/": '<a href="b.png">b</a>',
     "bare/": '<a href="IM0001">1</a><a href="IM0002">2</a><a href="info">i</a>'
@@ -85,6 +87,11 @@ def _file(path: str) -> web.Response:
     if name.endswith(".png"):
         body = pictures.any_kind("png", sum(path.encode()), (64, 48)) or b""
         return web.Response(body=body, content_type="image/png")
+    if path == "files/view.php":
+        return _html("a page about a file")
+    if path == "files/download.php":
+        headers = {"Content-Disposition": "attachment; filename*=UTF-8''by%20id.tif"}
+        return web.Response(body=TIFF, headers=headers, content_type="image/tiff")
     if path == "download/abc12/" or path.startswith("files/get.php"):
         return web.Response(body=TIFF, content_type="image/tiff")
     return web.Response(status=404, text="<h1>Not Found</h1>", content_type="text/html")

@@ -17,7 +17,7 @@ from imgcrawl.download.file_headers import file_name, is_html
 from imgcrawl.download.schemes import require_http
 from imgcrawl.records.errors import RecordMissing, SourceError
 from imgcrawl.records.items import FileItem, NotFollowed, Unreadable
-from imgcrawl.sources.web.links import drop_huge_tags, is_markup, read_links
+from imgcrawl.sources.web.links import drop_huge_tags, is_markup, next_of_header, read_links
 from imgcrawl.sources.web.page_link import LinkKind, PageLink
 from imgcrawl.sources.web.page_text import voxel_columns
 from imgcrawl.sources.web.page_walk import PageWalk
@@ -202,7 +202,9 @@ class PageSpider(DatasetSpider[P], Generic[P]):
         body = await asyncio.to_thread(drop_huge_tags, text)
         shown = " ".join(Selector(body, type="html").xpath("//body//text()").getall())
         self._page_columns[response.url] = voxel_columns(shown)
-        return response.url, read_links(body, response.url)
+        following = [PageLink(url, following=True) for url in next_of_header(response)]
+        links = await asyncio.to_thread(lambda: [*read_links(body, response.url), *following])
+        return response.url, links
 
     def item(self, found: FoundLink) -> FileItem:
         """Return the record of a file, by its path below the page's folder, or below its host."""

@@ -128,7 +128,7 @@ def test_a_record_page_of_a_repository(crawl: Crawler, replica: ReplicaProcess) 
     names = {row["file_name"].rpartition("/")[2] for row in ended.out.rows()}
     assert names == {
         *("stack.tif", "data.csv", "named.tif", "asked.tif"),
-        *("by number.tif", "figure 4.png", "dryad.tif"),
+        *("by number.tif", "figure 4.png", "dryad.tif", "by id.tif"),
     }
     failures = {name.rpartition("/")[2]: why for name, why in ended.out.failures().items()}
     assert failures["page.tif?download=1"] == "not_image"

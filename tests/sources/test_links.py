@@ -8,10 +8,12 @@ from urllib.parse import unquote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scrapy.http import Response
 
 from imgcrawl.sources.empiar import missing_names, parse_entry
-from imgcrawl.sources.web.links import clean_href, is_markup, read_links
+from imgcrawl.sources.web.links import clean_href, is_markup, next_of_header, read_links
 from imgcrawl.sources.web.page_link import LinkKind, PageLink
+from imgcrawl.sources.web.page_walk import PageWalk
 from imgcrawl.sources.web.query import Leads, canonical, leads
 from replicas.indexes import FILES, FOLDER, SERVERS, Row
 
@@ -230,6 +232,7 @@ def test_what_is_a_page(body: str, is_page: bool) -> None:
         ("stack.tif?sequence=1&isAllowed=y", "stack.tif", False),
         ("get.php?file=x/1.tif", "1.tif", False),
         ("list.php?page=2", "list.php", True),
+        ("?file=1.tif", "1.tif", False),
         ("set/", "", True),
         ("IM0001", "IM0001", True),
     ],
@@ -247,6 +250,72 @@ def test_any_page(text: str) -> None:
         for link in read_links(body, BASE):
             assert link.url.startswith(("http://", "https://", "ftp"))
             assert " " not in link.url
+
+
+def walk(first: str = BASE, depth: int = 10, max_pages: int = 100) -> PageWalk:
+    return PageWalk(first, depth, same_dir=True, max_pages=max_pages)
+
+
+def test_a_listing_that_repeats_itself_is_not_followed_for_ever() -> None:
+    pages = walk()
+    for page in pages.pages():
+        pages.begin(page, page.link.url)
+        assert pages.goes_on(PageLink(f"{BASE}?marker=a", continues=True), page) == (
+            page.link.url == BASE
+        )
+        pages.end()
+
+
+@pytest.mark.parametrize(
+    ("link", "why"),
+    [
+        ("https://a.example/data/?month=2", "nobody but its server knows"),
+        ("https://a.example/data/a/b/", "deeper than depth=0"),
+        ("https://b.example/list", "outside of the folder"),
+    ],
+)
+def test_what_is_not_followed_is_named_once(link: str, why: str) -> None:
+    pages = walk(depth=0)
+    (page,) = pages.pages()
+    pages.begin(page, BASE)
+    for _ in range(2):
+        assert pages.takes(PageLink(link, following="b.example" in link), page, BASE)
+    (left,) = pages.take_left_out()
+    assert (left.where, why in left.why) == (link, True)
+
+
+def test_links_outside_of_the_folder_are_none_to_follow() -> None:
+    pages = walk()
+    page = next(pages.pages())
+    pages.begin(page, BASE)
+    for url in ("https://a.example/", "https://a.example/other/", "https://b.example/data/x/"):
+        assert not pages.takes(PageLink(url), page, BASE)
+    assert not pages.takes(PageLink(f"{BASE}a.tif"), page, BASE)
+    assert not pages.take_left_out()
+
+
+def test_files_of_one_shape_are_asked_thrice_and_no_more() -> None:
+    pages = walk()
+    shown = pages.pages()
+    first = next(shown)
+    pages.begin(first, BASE)
+    for number in range(9):
+        assert pages.takes(PageLink(f"{BASE}IM{number:04}"), first, BASE)
+    pages.end()
+    asked = 0
+    for page in shown:
+        if not pages.is_file(page):
+            asked += 1
+            pages.was_file(page)
+    assert asked == 3
+
+
+def test_the_next_page_of_a_header() -> None:
+    links = (
+        b'<https://a.example/data/?after=a,b>; rel="prev next", <x>; rel=last, </c>; title="next"'
+    )
+    response = Response(BASE, headers={"Link": links})
+    assert list(next_of_header(response)) == ["https://a.example/data/?after=a,b"]
 
 
 def test_what_an_index_leaves_out() -> None:

@@ -15,9 +15,12 @@ from imgcrawl.sources.web.page_link import LinkKind, PageLink
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from scrapy.http import Response
+
 _EMBEDDED = "//img/@src | //source/@src | //video/@src | //embed/@src"
 _LONG_TAG = re.compile(r"<[a-zA-Z][^<>]{1000,}")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
+_LINK_HEADER = re.compile(r"<([^<>]*)>((?:\s*;\s*[^,;<>]*)*)")
 _PREVIEW = re.compile(r"/previews?/", re.IGNORECASE)
 _MAX_ATTRIBUTES = 500
 # Schemes that are no web's: such a link is a record that cannot be had, and says so.
@@ -38,6 +41,15 @@ def is_markup(body: str) -> bool:
     return is_html is not None or read_listing(body, "https://x.invalid/") is not None
 
 
+def next_of_header(response: Response) -> Iterator[str]:
+    """Yield the addresses that a Link header calls the next page (RFC 8288)."""
+    for header in response.headers.getlist("Link"):
+        for target, parameters in _LINK_HEADER.findall(header.decode("latin-1")):
+            is_next = re.search(r"rel\s*=\s*\"?[^\";]*\bnext\b", parameters, re.IGNORECASE)
+            if is_next and (url := clean_href(target, response.url)):
+                yield url
+
+
 def _of_html(body: str, url: str) -> Iterator[PageLink]:
     selector = Selector(drop_huge_tags(body), type="html")
     base = _base(selector, url)
@@ -46,12 +58,12 @@ def _of_html(body: str, url: str) -> Iterator[PageLink]:
     if rows is None:  # in an index these are icons
         shown = (clean_href(src, base) for src in selector.xpath(_EMBEDDED).getall())
         links += [PageLink(address, embedded=True) for address in shown if address]
-    names = {link.name for link in links if not _PREVIEW.search(urlsplit(link.url).path)}
+    # A page that shows a file has the file's name, and is in the place of no file.
+    previews = {link.url for link in links if _PREVIEW.search(link.url)}
+    names = {link.name for link in links if link.url not in previews} if previews else set()
     seen: set[str] = set()
     for link in links[:MAX_LINKS]:
-        # A page that shows a file has the file's name, and is in the place of no file.
-        is_preview = link.name in names and _PREVIEW.search(urlsplit(link.url).path)
-        if link.url not in seen and not is_preview:
+        if link.url not in seen and not (link.url in previews and link.name in names):
             seen.add(link.url)
             yield link
 

@@ -24,7 +24,7 @@ _DATA = frozenset(_NAMES_OF_DATA.split())
 _TYPES = MimeTypes(filenames=())
 # Where repositories hand out files by number: Dataverse, Figshare, OSF, Dryad, DSpace, EPrints.
 _DOWNLOADS = re.compile(
-    r"/(?:downloads?|ndownloader|bitstreams?|datafiles?|file_stream|files-archive)(?:/|$)",
+    r"/(?:downloads?|ndownloader|bitstreams?|datafiles?|file_stream|get_?file)(?:\.\w{2,4})?(?:/|$)",
     re.IGNORECASE,
 )
 
@@ -63,12 +63,16 @@ class PageLink:
         """The name of the file, as a person reads it; empty for a directory."""
         if self.called:
             return self.called
+        return self._asked_for or unquote(urlsplit(self.url).path.rpartition("/")[2])
+
+    @property
+    def _asked_for(self) -> str:
+        """The name of the file that a script is asked for, as in ``get.php?file=x.tif``."""
         parts = urlsplit(self.url)
-        name = unquote(parts.path.rpartition("/")[2])
-        if parts.query and _extension(name) in _PAGES:  # a script that hands out files
-            named = [value.rpartition("/")[2] for _, value in parse_qsl(parts.query)]
-            return next((value for value in named if is_data_name(value)), name)
-        return name
+        if not parts.query or _extension(parts.path) not in _PAGES:
+            return ""
+        named = (value.rpartition("/")[2] for _, value in parse_qsl(parts.query))
+        return next(filter(is_data_name, named), "")
 
     @property
     def is_page(self) -> bool:
@@ -82,14 +86,17 @@ class PageLink:
         """Whether only its server can tell a file from a folder: it has no known extension."""
         if self.kind is not LinkKind.UNTOLD or self.called or self.embedded or not self.name:
             return False
-        return not _extension(self.name) or not (self.is_page or is_data_name(self.name))
+        if self._asked_for or not _extension(self.name):
+            return True
+        return not (self.is_page or is_data_name(self.name))
 
     @property
     def is_download(self) -> bool:
         """Whether it looks like the address of a download that does not have the file's name."""
         if self.kind is not LinkKind.UNTOLD or self.called or self.embedded:
             return False
-        return self.is_page and _DOWNLOADS.search(urlsplit(self.url).path) is not None
+        is_download = _DOWNLOADS.search(urlsplit(self.url).path) is not None
+        return bool(self._asked_for) or (self.is_page and is_download)
 
     @property
     def is_data(self) -> bool:

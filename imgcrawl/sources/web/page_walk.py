@@ -104,7 +104,9 @@ class PageWalk:
         elif link.is_download and (lead is Leads.ELSEWHERE or not self._is_below(link.url)):
             self._push(WaitingPage(link, here, page.depth, asked=True))
         elif not self._is_below(link.url):
-            return False
+            if link.following:
+                self._leave(link.url, "the next page of a list, outside of the folder")
+            return link.following
         elif lead is Leads.ELSEWHERE:
             self._leave(link.url, "nobody but its server knows what its query asks for")
         elif page.depth >= self.depth:
