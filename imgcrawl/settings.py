@@ -212,6 +212,7 @@ EXTENSIONS_BASE: dict[str, int] = {
     "imgcrawl.crawl.feed.DatasetFeed": 30,
     "scrapy.extensions.spiderstate.SpiderState": 30,
 }
+REPORT = True  # report.html at the end of a crawl that somebody watches at a terminal
 PROGRESS_FD = None  # set by `scrapy crawlall` and `shards`: a socket that a crawl tells them on
 LOG_FORMATTER = "imgcrawl.crawl.log_formatter.LogFormatter"
 LOG_LEVEL = "INFO"  # default DEBUG

@@ -18,14 +18,19 @@ from imgcrawl.arguments import parse_arguments
 from imgcrawl.crawl.check_settings import check_settings
 from imgcrawl.crawl.process import CrawlProcess
 from imgcrawl.crawl.spider_loader import spider_class
+from imgcrawl.progress.display import has_terminal
 from imgcrawl.records.errors import ArgumentError, ImgcrawlError
 from imgcrawl.records.exit_status import ExitStatus
+from imgcrawl.storage.directory import REPORT
+from imgcrawl.storage.open_output import open_output
 from imgcrawl.text.redact import plain_text
 
 if TYPE_CHECKING:
     import argparse
 
 logger = logging.getLogger(__name__)
+
+_ENDED = (ExitStatus.COMPLETE, ExitStatus.SOME_MISSING)
 
 
 class Command(BaseRunSpiderCommand):
@@ -69,6 +74,23 @@ class Command(BaseRunSpiderCommand):
             self._print_error(failed)
         elif failed is not None:
             raise failed
+        elif process.out is not None and self.exitcode in _ENDED:
+            self._report(process.out)
+
+    def _report(self, out: str) -> None:
+        """Write report.html of what people watched come; a report that fails changes nothing."""
+        assert self.settings is not None
+        if not (self.settings.getbool("REPORT") and has_terminal(self.settings)):
+            return
+        from imgcrawl.exports.report import write_report  # noqa: PLC0415 - most crawls have none
+
+        try:
+            with open_output(out, self.settings) as (directory, storage):
+                write_report(directory, storage, out)
+        except Exception as error:  # of any kind: the crawl is done, and its exit status stands
+            self._print_error(f"{REPORT} could not be written ({error})")
+        else:
+            sys.stdout.write(f"To look at it: {Path(out) / REPORT}\n")
 
     @staticmethod
     def _go_to_base() -> None:

@@ -41,6 +41,7 @@ class CrawlProcess(AsyncCrawlerProcess):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._signal: int | None = None
+        self.out: str | None = None  # the folder of a crawl that left a dataset there
         if settings["LOG_LEVEL"] != "DEBUG":
             for name in _CHATTY:
                 logging.getLogger(name).setLevel(logging.WARNING)
@@ -72,6 +73,7 @@ class CrawlProcess(AsyncCrawlerProcess):
         if lifecycle.summary is not None:
             out = crawler.settings["OUT_STORE"]
             where = out or str(Path(crawler.settings["OUT"]).absolute())
+            self.out = None if out else crawler.settings["OUT"]
             _say(f"\n{format_summary(lifecycle.summary, out or crawler.settings['OUT'])}\n")
             if crawler.settings["LOG_FILE"]:  # a job's: standard output is not kept with it
                 logger.info("%s", format_summary(lifecycle.summary, where))

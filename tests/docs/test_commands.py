@@ -68,6 +68,7 @@ BEFORE = {
         for command in (
             "split data/isic --group patient_id,lesion_id --stratify diagnosis_1",
             "lock data/isic",
+            "report data/isic",
         )
     },
     "scrapy restore data/isic/dataset.lock.json -a out=data/again": (

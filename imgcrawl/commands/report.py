@@ -1,0 +1,66 @@
+"""``scrapy report OUT``: a dataset on one page, to be looked at."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from imgcrawl.dataset.out_command import OutCommand
+from imgcrawl.exports.report import ReportFigures, write_report
+from imgcrawl.progress.counter import RecordCounter
+from imgcrawl.records.exit_status import ExitStatus
+from imgcrawl.storage.directory import REPORT
+from imgcrawl.text.sizes import format_size
+
+if TYPE_CHECKING:
+    import argparse
+
+    from imgcrawl.storage.base import Storage
+    from imgcrawl.storage.directory import OutputDirectory
+
+logger = logging.getLogger(__name__)
+
+
+class Command(OutCommand[ReportFigures]):
+    """Writes report.html into OUT."""
+
+    merged = True
+    failed = ExitStatus.USAGE
+
+    def syntax(self) -> str:
+        """Return the arguments, for the usage line."""
+        return "[--seed N] OUT"
+
+    def short_desc(self) -> str:
+        """Return the description that ``scrapy`` lists."""
+        return (
+            f"Write {REPORT}: pictures, classes, sizes, licences and what is missing, on one page"
+        )
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the option."""
+        super().add_options(parser)
+        parser.add_argument("--seed", type=int, default=0, help="another one, other pictures")
+
+    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        """Write the report of the one OUT; exit status 2 where it cannot be."""
+        self._opts = opts
+        self._place = args[0].rstrip("/") if args else ""
+        super().run(args, opts)
+
+    def process(self, out: OutputDirectory, storage: Storage) -> ReportFigures:
+        """Report on one OUT."""
+        assert self.settings is not None
+        with closing(RecordCounter("report", self.settings, logger)) as progress:
+            return write_report(
+                out, storage, self._place, seed=self._opts.seed, progress=progress.show
+            )
+
+    def print_result(self, found: ReportFigures, place: str) -> None:
+        """Print where the report is."""
+        sys.stdout.write(
+            f"{place}/{REPORT}: {found.records:,} records, {found.pictures:,} pictures shown "
+            f"({format_size(found.bytes)})\n"
+        )
