@@ -219,7 +219,12 @@ def nd2_chunks() -> dict[bytes, bytes]:
     z = level("uLoopPars", leaf("uiCount", 3), leaf("dZStep", 0.3))
     inner = level("ppNextLevelEx", level("", leaf("eType", 4), z))
     t = level("uLoopPars", leaf("uiCount", 5), leaf("dPeriod", 2000.0))
-    picture = [leaf("sName", "a"), leaf("dCalibration", 0.1), leaf("dObjectiveMag", 60.0)]
+    names = [leaf("sDescription", "DAPI"), leaf("sDescription", "GFP")]
+    picture = [
+        leaf("dCalibration", 0.1),
+        leaf("dObjectiveMag", 60.0),
+        level("sPicturePlanes", *names),
+    ]
     return {
         b"ImageAttributesLV!": level("SLxImageAttributes", *(leaf(*size) for size in sizes)),
         b"ImageMetadataLV!": level("SLxExperiment", leaf("eType", 1), t, inner),

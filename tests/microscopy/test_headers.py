@@ -167,6 +167,17 @@ def test_a_channel_and_an_objective_of_many() -> None:
     assert (facts["magnification"], facts["extra"]) == (40.0, {"channels": "DAPI, GFP"})
 
 
+def test_channels_loops_and_objective_of_an_nd2() -> None:
+    facts = described(ND2, "a.nd2")
+    assert facts.magnification == 60.0
+    assert facts.extra == {"channels": "DAPI, GFP", "time_step_s": 2.0}
+    older = {
+        b"ImageAttributes!": b'<a><uiWidth runtype="lx_uint32" value="64"/>'
+        b'<uiHeight runtype="lx_uint32" value="48"/></a>'
+    }
+    assert (described(nd2(older)).size_x, described(nd2(older)).size_y) == (64, 48)
+
+
 def test_noise_is_no_mrc() -> None:
     assert parse_header(PIXELS[:1024]) is None
     assert parse_header(bytes(1024)) is None

@@ -55,6 +55,7 @@ class _Elements:
         self.pixel_bytes: int | None = None  # None: no pixels yet; _UNDEFINED: in fragments
         self.remark = ""
         self._order = "<"
+        self._depth, self._in_pixels = 0, False  # of sequences without a length
         self._implicit: bool | None = None  # whether elements do not say of which kind they are
 
     def walk(self, *, to_end: bool) -> bool:
@@ -63,40 +64,20 @@ class _Elements:
         Raises RecordMissing (`truncated`, `corrupt`).
         """
         at = 132 if self._ranges.read(128, 4) == _MARK else 0
-        depth, in_pixels = 0, False
         for _ in range(_MAX_ELEMENTS):
             if at == self._ranges.size or not self._ranges.read(at, 1):
-                require(self._ranges, at + (8 if depth else 0), "a sequence of the DICOM file")
+                require(
+                    self._ranges, at + (8 if self._depth else 0), "a sequence of the DICOM file"
+                )
                 return True
             try:
-                tag, length, at = self._head(at, nested=depth > 0)
+                tag, length, at = self._head(at)
             except RecordMissing:
-                if self.pixel_bytes is None or depth:
+                if self.pixel_bytes is None or self._depth:
                     raise
                 self.remark = f"bytes that are no DICOM follow byte {at:,}"
                 return True
-            if tag in {_ITEM_END, _SEQUENCE_END}:
-                depth = max(0, depth - (tag == _SEQUENCE_END))
-                in_pixels = in_pixels and tag != _SEQUENCE_END
-                continue
-            if tag == _ITEM:
-                # An item of pixels has a length; one of data is read as what it holds.
-                at += length if length != _UNDEFINED and in_pixels else 0
-                require(self._ranges, at, "a fragment of the DICOM file's pixels")
-                continue
-            if not depth and tag in _PIXELS:
-                self.pixel_bytes = length
-            if length == _UNDEFINED:
-                depth += 1
-                in_pixels = tag in _PIXELS
-                if depth > _MAX_DEPTH:
-                    raise corrupt("a DICOM file of sequences in sequences")
-            else:
-                words = f"element ({tag[0]:04x},{tag[1]:04x}) of the DICOM file"
-                require(self._ranges, at + length, words)
-                if not depth and length <= _MAX_VALUE:
-                    self._note(tag, at, length)
-                at += length
+            at = self._pass(tag, length, at)
             if self.syntax == _DEFLATED and self._behind_meta(at):
                 return False
             if self.pixel_bytes is not None and not to_end:
@@ -104,10 +85,35 @@ class _Elements:
         self.remark = f"not read behind {_MAX_ELEMENTS:,} elements"
         return False
 
+    def _pass(self, tag: tuple[int, int], length: int, at: int) -> int:
+        """Return where the next element begins: behind a value, or within what has no length."""
+        if tag in {_ITEM_END, _SEQUENCE_END}:
+            if tag == _SEQUENCE_END:
+                self._depth, self._in_pixels = max(0, self._depth - 1), False
+            return at
+        if tag == _ITEM:
+            # An item of pixels has a length; one of data is read as what it holds.
+            at += length if length != _UNDEFINED and self._in_pixels else 0
+            require(self._ranges, at, "a fragment of the DICOM file's pixels")
+            return at
+        if not self._depth and tag in _PIXELS:
+            self.pixel_bytes = length
+        if length == _UNDEFINED:
+            self._depth += 1
+            self._in_pixels = tag in _PIXELS
+            if self._depth > _MAX_DEPTH:
+                raise corrupt("a DICOM file of sequences in sequences")
+            return at
+        words = f"element ({tag[0]:04x},{tag[1]:04x}) of the DICOM file"
+        require(self._ranges, at + length, words)
+        if not self._depth and length <= _MAX_VALUE:
+            self._note(tag, at, length)
+        return at + length
+
     def _behind_meta(self, at: int) -> bool:
         return self._ranges.read(at, 2) != b"\x02\0"
 
-    def _head(self, at: int, *, nested: bool) -> tuple[tuple[int, int], int, int]:
+    def _head(self, at: int) -> tuple[tuple[int, int], int, int]:
         """Return an element's tag and length, and where its value begins."""
         order, implicit = "<", False
         if self._ranges.read(at, 2) != b"\x02\0":  # the elements that are alike in every file
@@ -122,7 +128,7 @@ class _Elements:
                 place = at + 8
             elif kind.isalpha() and kind.isupper():
                 place, code = at + 6, "H"
-            elif not nested:  # within a sequence of unknown kind, elements have none
+            elif not self._depth:  # within a sequence of unknown kind, elements have none
                 raise corrupt(f"at byte {at:,} is no element of a DICOM file")
         (length,) = unpack(self._ranges, place, order + code, "an element of the DICOM file")
         return (group, element), length, place + struct.calcsize(code)

@@ -14,6 +14,7 @@ from imgcrawl.microscopy.proof import Checked, Proof, corrupt, read_exactly, req
 from imgcrawl.microscopy.units import nanometres, positive, seconds
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
+from imgcrawl.text.redact import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -44,15 +45,17 @@ def _describe(ranges: CachedRanges, _: DescribeOptions) -> FileFacts:
 def _facts(ranges: CachedRanges, chunks: Mapping[bytes, tuple[int, int]]) -> dict[str, Any]:
     """Return the arguments of FileFacts that the chunks of metadata give."""
     attributes = dict(_tree(ranges, chunks, b"ImageAttributes"))
-    picture = dict(
-        reversed([*_tree(ranges, chunks, b"ImageMetadataSeq", b"|0")])
-    )  # the first of each
+    said = [*_tree(ranges, chunks, b"ImageMetadataSeq", b"|0")]
+    picture = dict(reversed(said))  # the first of each name
     bits, samples = positive(attributes.get("uiBpcInMemory")), positive(attributes.get("uiComp"))
     width, height = positive(attributes.get("uiWidth")), positive(attributes.get("uiHeight"))
     voxels = VoxelSizes()
     for axis in "xy":
         voxels.add(axis, nanometres(picture.get("dCalibration"), "um"), "file: ND2 calibration")
+    planes = dict.fromkeys(str(value) for name, value in said if name == "sDescription" and value)
     sizes, extra = _loops(_tree(ranges, chunks, b"ImageMetadata"), voxels)
+    if planes:
+        extra["channels"] = printable(", ".join(planes))
     return {
         "size_x": width and int(width),
         "size_y": height and int(height),
