@@ -76,8 +76,11 @@ class Out:
     def verify(self) -> None:
         """Every row has its file, every file its row, and the bytes are those of the row."""
         # A cell that could be a formula has an apostrophe before it.
-        rows = {row["file_name"].removeprefix("'"): row for row in self.rows() if row["file_name"]}
-        assert len(rows) == len([row for row in self.rows() if row["file_name"]])
+        named = [row for row in self.rows() if row["file_name"]]
+        if (self.root / "masks.csv").exists():
+            named += self.rows("masks.csv")
+        rows = {row["file_name"].removeprefix("'"): row for row in named}
+        assert len(rows) == len(named)
         images = {n: d for n, d in self.files().items() if n.split("/")[0] in _image_dirs(rows)}
         assert set(images) == set(rows)
         for name, digest in images.items():

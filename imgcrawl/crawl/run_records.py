@@ -153,7 +153,8 @@ class RunRecords:
             return
         if "phash" in before.metadata:
             item.metadata.setdefault("phash", before.metadata["phash"])  # made once, kept
-        if before.metadata != item.metadata or before.outdated or item.proved:
+        moved = bool(item.mask_of) and before.item != item.to_json()
+        if before.metadata != item.metadata or before.outdated or item.proved or moved:
             self._record(item, result, before, before.last_try_at)
 
     def _keeps_file(self, item: Item, result: Result, before: LedgerEntry | None) -> bool:

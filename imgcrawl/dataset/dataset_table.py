@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.dataset.record_columns import FIXED_COLUMNS, record_values, table_columns
-from imgcrawl.records.outcomes import Outcome
+from imgcrawl.dataset.samples import samples
 from imgcrawl.storage.directory import LEDGER, METADATA
 from imgcrawl.text.csv_cells import LONGEST_CELL, unescaped
 
@@ -40,7 +40,7 @@ class LedgerTable:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the values of each record by column."""
-        return map(record_values, self._ledger.entries([Outcome.STORED]))
+        return map(record_values, samples(self._ledger))
 
 
 class CsvTable:

@@ -66,6 +66,7 @@ class LedgerEntry:
 
     doubt:    why the file is to be fetched again (`scrapy verify --repair`); None if it is not
     outdated: set if the record is asked for in another way by now, and that file cannot be had
+    mask:     its best mask, where it is read for a table; never kept
     """
 
     record_id: str
@@ -77,6 +78,13 @@ class LedgerEntry:
     quota: str | None = None
     doubt: str | None = None
     outdated: Outdated | None = None
+    mask: LedgerEntry | None = None
+
+    @property
+    def mask_of(self) -> str:
+        """The id of the record that this one is a mask of; empty for any other."""
+        # In a string of JSON its quotes would have backslashes.
+        return self.to_item().mask_of if '"mask_of":"' in self.item else ""
 
     @classmethod
     def from_item(cls, item: Item, result: Result, now: str) -> LedgerEntry:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.dataset.record_columns import FIXED_COLUMNS, record_values, table_columns
+from imgcrawl.dataset.samples import samples
 from imgcrawl.dataset.tables import FAILURE_COLUMNS, failure_values, unreadable_values
-from imgcrawl.records.outcomes import MISSING, Outcome
+from imgcrawl.records.outcomes import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,7 @@ def feed_columns(ledger: Ledger) -> list[str]:
 
 def feed_rows(ledger: Ledger) -> Iterator[dict[str, Any]]:
     """Yield a row for each record, as the tables have them: without secrets, values as they are."""
-    for entry in ledger.entries([Outcome.STORED]):
+    for entry in samples(ledger):
         yield record_values(entry)
     for entry in ledger.entries(MISSING):
         yield dict(zip(FAILURE_COLUMNS, failure_values(entry), strict=True))

@@ -92,6 +92,26 @@ class Ledger:
         )
         return (tuple(row) for row in rows)
 
+    def index_masks(self) -> None:
+        """Note, for this connection, which stored records are masks, and of which records."""
+        self._db.executescript(
+            "DROP TABLE IF EXISTS temp.masks;"
+            " CREATE TEMP TABLE masks AS SELECT record_id,"
+            " json_extract(item, '$.mask_of') AS image,"
+            " coalesce(json_extract(item, '$.rank'), 0) AS rank FROM records"
+            " WHERE outcome = 'stored' AND instr(item, '\"mask_of\":\"');"
+            " CREATE INDEX temp.masks_image ON masks (image, rank);"
+        )
+
+    def best_mask(self, record_id: str) -> LedgerEntry | None:
+        """Return the best mask of a record, among those of `index_masks`, or None."""
+        row = self._db.execute(
+            "SELECT records.* FROM temp.masks JOIN records USING (record_id)"
+            " WHERE image = ? ORDER BY masks.rank, record_id LIMIT 1",
+            (record_id,),
+        ).fetchone()
+        return LedgerEntry.from_row(row) if row else None
+
     def n_with(self, column: str) -> int:
         """Return the number of stored records that have something in a dataset column."""
         return sum(1 for _ in self.values(column))

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 
 from imgcrawl.dataset.changes import CHANGES_COLUMNS
 from imgcrawl.dataset.image_table import COLUMNS as IMAGE_COLUMNS
-from imgcrawl.dataset.record_columns import FIXED_COLUMNS
+from imgcrawl.dataset.record_columns import FIXED_COLUMNS, MASK
 from imgcrawl.dataset.tables import CLASSES_COLUMNS, FAILURE_COLUMNS
 from imgcrawl.dataset.typed_rows import write_rows
-from imgcrawl.storage.directory import CHANGES, CLASSES, FAILURES, METADATA, WELLS
+from imgcrawl.storage.directory import CHANGES, CLASSES, FAILURES, MASKS, METADATA, WELLS
 from imgcrawl.text.csv_cells import LONGEST_CELL, safe_cell, unescaped
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ _TABLES = (
     _Table(FAILURES, FAILURE_COLUMNS, "record_id", always=True),
     _Table(CLASSES, CLASSES_COLUMNS, "class", always=False),
     _Table(CHANGES, CHANGES_COLUMNS, "record_id", always=False),
+    _Table(MASKS, FIXED_COLUMNS, "record_id", always=False),
     _Table(WELLS, IMAGE_COLUMNS, "record_id", always=False),
 )
 
@@ -134,14 +135,14 @@ class _Source:
         extra = [safe_cell(value) for value in self._part.columns.values()]
         place.update((name, width + n) for n, name in enumerate(self._part.columns))
         order = [place.get(name, width + len(extra)) for name in columns]
-        name_at = place.get(_FILE_NAME)
+        names_at = [place[name] for name in (_FILE_NAME, MASK) if name in place]
         with _open_rows(self.path) as rows:
             next(rows, None)
             for row in rows:
                 if len(row) != width:
                     row = [*row[:width], *[""] * (width - len(row))]
-                if name_at is not None and self._prefix and row[name_at]:
-                    row[name_at] = self._relocated(row[name_at])
+                for at in names_at if self._prefix else ():
+                    row[at] = self._relocated(row[at]) if row[at] else ""
                 full = [*row, *extra, ""]
                 yield unescaped(row[key]), [full[n] for n in order]
 

@@ -33,6 +33,9 @@ FIXED_COLUMNS = (
 # Properties of the picture itself; they stand among the dataset's own columns.
 PICTURE_COLUMNS = ("frames", "orientation", "suspect")
 OUTDATED = "outdated"  # why a record has the file of an earlier question still
+# What is told of a picture's mask in its row. The first is a loader's, and never a source's own.
+MASK = "mask_file_name"
+MASK_COLUMNS = (MASK, "mask_skill", "mask_source")
 _of_picture = attrgetter(*PICTURE_COLUMNS)
 _fixed = attrgetter(*(name for name in FIXED_COLUMNS if name != "record_id"))
 
@@ -57,7 +60,9 @@ def table_columns(ledger: Ledger) -> list[str]:
 
     Columns that an earlier version has noted under a name of the loader's have their new one.
     """
-    names = (f"{name}_" if _is_the_loaders(name) else name for name in ledger.columns())
+    names = (
+        f"{name}_" if _is_the_loaders(name) and name != MASK else name for name in ledger.columns()
+    )
     return sorted(set(names))
 
 
@@ -76,6 +81,9 @@ def record_values(entry: LedgerEntry) -> dict[str, Any]:
 def _own_values(entry: LedgerEntry, stored: Stored) -> dict[str, Any]:
     own: dict[str, Any] = {own_column(name): value for name, value in entry.metadata.items()}
     own.update(zip(PICTURE_COLUMNS, _of_picture(stored), strict=True))
+    if entry.mask is not None and isinstance(entry.mask.result, Stored):
+        own |= {name: entry.mask.metadata.get(name) for name in MASK_COLUMNS}
+        own[MASK] = entry.mask.result.file_name
     if entry.outdated:
         own[OUTDATED] = without_secrets(str(entry.outdated))
     return own

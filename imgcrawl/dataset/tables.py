@@ -15,6 +15,7 @@ from imgcrawl.dataset.changes import CHANGES_COLUMNS
 from imgcrawl.dataset.duplicates import write_duplicates
 from imgcrawl.dataset.record_columns import (
     FIXED_COLUMNS,
+    MASK_COLUMNS,
     MAX_COLUMNS,
     OUTDATED,
     PICTURE_COLUMNS,
@@ -23,6 +24,7 @@ from imgcrawl.dataset.record_columns import (
     public_url,
     table_columns,
 )
+from imgcrawl.dataset.samples import samples, write_masks
 from imgcrawl.dataset.split_tables import write_split_tables
 from imgcrawl.dataset.typed_rows import write_rows
 from imgcrawl.records.items import Missing, Stored
@@ -85,7 +87,7 @@ def write_metadata(out: OutputDirectory, ledger: Ledger) -> None:
     columns = table_columns(ledger)
 
     def rows() -> Iterator[list[str]]:
-        return (metadata_row(entry, columns) for entry in ledger.entries([Outcome.STORED]))
+        return (metadata_row(entry, columns) for entry in samples(ledger))
 
     header = [*FIXED_COLUMNS, *columns]
     out.write(METADATA, lambda file: write_rows(file, header, rows, len(FIXED_COLUMNS)))
@@ -162,6 +164,7 @@ def write_all(out: OutputDirectory, ledger: Ledger) -> None:
     write_attribution(out, ledger)
     write_classes(out, ledger)
     write_changes(out, ledger)
+    write_masks(out, ledger)
     write_duplicates(out, ledger)
 
 
@@ -182,7 +185,8 @@ class LiveTables:
             write_metadata(self._out, self._ledger)
             self._open()
         else:
-            self._metadata.writerows(metadata_row(entry, self._columns) for entry in stored)
+            rows = (metadata_row(e, self._columns) for e in stored if not e.mask_of)
+            self._metadata.writerows(rows)
         self._failures.writerows(map(failure_row, missing))
         for file in self._files:
             file.flush()
@@ -205,7 +209,10 @@ class LiveTables:
 
     def learn_columns(self, stored: list[LedgerEntry]) -> bool:
         """Add columns seen for the first time to the ledger; return True if there were any."""
-        names = {own_column(name) for entry in stored for name in entry.metadata} - self._known
+        masks = [entry for entry in stored if entry.mask_of]
+        rows = [entry for entry in stored if not entry.mask_of] if masks else stored
+        names = {own_column(name) for entry in rows for name in entry.metadata} - self._known
+        names |= set(MASK_COLUMNS if masks else ()) - self._known
         if any(isinstance(e.result, Stored) and e.result.format for e in stored):
             names |= set(PICTURE_COLUMNS) - self._known
         if any(entry.outdated for entry in stored):

@@ -217,6 +217,8 @@ class Item:
     hint:      what else is known of a picture, for the message if it is missing
     result:    what became of it; a spider may set it where it knows that a record is missing
     replaces: the id under which an earlier run noted that there is no such record
+    mask_of:   the id of the record that this one is a mask of: it has no row of its own, and its
+              file stands in the other's, the best one (the lowest `rank`) if there are several
     """
 
     kind: ClassVar[str]
@@ -233,6 +235,7 @@ class Item:
     hint: str = ""
     result: Result | None = None
     replaces: str = ""
+    mask_of: str = ""
 
     # Set on the way, never by a spider.
     unchanged: bool = False  # the result is an earlier run's: nothing was fetched
@@ -247,7 +250,7 @@ class Item:
         kept: dict[str, Any] = {"kind": self.kind, "urls": self.urls, "path": self.path}
         if self.documents:
             kept["documents"] = [[document.path, document.text] for document in self.documents]
-        for name in ("quota", "rank", "digests", "hint"):
+        for name in ("quota", "rank", "digests", "hint", "mask_of"):
             if value := getattr(self, name):
                 kept[name] = value
         kept |= self._own_json()
@@ -333,6 +336,7 @@ def from_json(record_id: str, text: str, metadata: Metadata) -> Item:
         rank=kept.get("rank", 0),
         digests=kept.get("digests", {}),
         hint=kept.get("hint", ""),
+        mask_of=kept.get("mask_of", ""),
     )
     if isinstance(item, VolumeItem):
         item.copy = Copy.from_json(kept["copy"]) if "copy" in kept else None

@@ -26,6 +26,7 @@ CHANGES = "changes.csv"
 CLASSES = "classes.csv"
 DUPLICATES = "duplicates.csv"
 LINKROT = "linkrot.csv"
+MASKS = "masks.csv"
 WELLS = "wells.csv"
 VERIFY = "verify.csv"
 LOG = "crawl.log"  # of a crawl of a plan, and OLD_LOG of the one before
@@ -48,7 +49,18 @@ _IN_PLACE = (
     *(LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", f"{LEDGER}-journal"),
 )
 _FOLDERS = frozenset({PARTIAL, PARTS, ARCHIVES})
-_FILES = {METADATA, FAILURES, LEDGER, SUMMARY, ATTRIBUTION, CHANGES, CLASSES, DUPLICATES, LINKROT}
+_FILES = {
+    METADATA,
+    FAILURES,
+    LEDGER,
+    SUMMARY,
+    ATTRIBUTION,
+    CHANGES,
+    MASKS,
+    CLASSES,
+    DUPLICATES,
+    LINKROT,
+}
 _FILES |= {WELLS}
 _MADE_OF_IT = {SPLITS_TABLE, SPLITS_REPORT, DATASET_LOCK, DIFF, REPORT}
 OWN_FILES = frozenset(_FILES | _MADE_OF_IT | {VERIFY, SUMS, LOG, OLD_LOG})

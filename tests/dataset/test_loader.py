@@ -180,3 +180,17 @@ def test_the_folder_of_a_contests_split_keeps_its_name() -> None:
 
 def test_a_file_keeps_its_own_name() -> None:
     assert place_of(FileItem("1", [], "dev/testing.tif")) == "dev/testing.tif"
+
+
+def test_the_loader_gives_an_image_and_its_mask(crawl: Crawler, tmp_path: Path) -> None:
+    ended = crawl("isic", num_images=12, segmentation=1, seg_level="expert")
+    assert ended.status == 3, ended.log  # most images have no mask of an expert
+    (data,) = load(ended.out.root, tmp_path).values()
+    assert len(data) == 12
+    assert {row["mask"] is not None for row in data} == {True, False}
+    for row, told in zip(data, ended.out.rows(), strict=True):
+        assert row["record_id"] == told["record_id"]
+        if told["mask_file_name"]:
+            with Image.open(ended.out.root / told["mask_file_name"]) as mask:
+                assert row["mask"].size == row["image"].size == mask.size
+                assert row["mask"].tobytes() == mask.tobytes()

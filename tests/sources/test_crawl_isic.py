@@ -248,13 +248,17 @@ def test_thumbnails_descriptions_layout_sizes_and_directories(crawl: Crawler) ->
 def test_masks_are_found_in_the_releases(crawl: Crawler, replica: ReplicaProcess) -> None:
     ended = crawl("isic", num_images=40, segmentation=1, seg_dir="Masks")
     assert ended.status in {0, 3}, ended.log
-    masks = [row for row in ended.out.rows() if "/mask/" in row["record_id"]]
+    ended.out.verify()
+    masks = ended.out.rows("masks.csv")
     assert masks
+    assert {row["record_id"]: row["mask_file_name"] for row in ended.out.rows()} == {
+        row["record_id"]: "" for row in ended.out.rows()
+    } | {row["mask_of"]: row["file_name"] for row in masks}
     assert {row["format"] for row in masks} == {"PNG"}
     assert all(row["file_name"].startswith("Masks/ISIC_") for row in masks)
     missing = ended.out.failures()
     assert set(missing.values()) <= {"not_found"}
-    images = {row["isic_id"] for row in ended.out.rows() if "/mask" not in row["record_id"]}
+    images = {row["isic_id"] for row in ended.out.rows()}
     with_mask = {row["isic_id"] for row in masks}
     assert with_mask | {name.split("/")[0] for name in missing} == images
     assert len(masks) == len(with_mask)
@@ -268,8 +272,8 @@ def test_masks_are_found_in_the_releases(crawl: Crawler, replica: ReplicaProcess
     experts = crawl(
         "isic", num_images=40, segmentation=1, seg_level="expert", images="none", out="e"
     )
-    skills = {r["mask_skill"] for r in experts.out.rows() if "/mask/" in r["record_id"]}
-    assert skills <= {"expert"}
+    skills = {r["mask_skill"] for r in experts.out.rows()}
+    assert skills == {"expert", ""}
 
 
 def test_expired_addresses_are_refreshed_once(crawl: Crawler, replica: ReplicaProcess) -> None:

@@ -43,7 +43,7 @@ def test_a_mask_takes_the_place_of_the_word_that_there_is_none(crawl: Crawler) -
     anybody = crawl("isic", num_images=8, segmentation=1)
     assert anybody.status == 0, anybody.log
     assert anybody.out.failures() == {}
-    with_mask = {r["isic_id"] for r in anybody.out.rows() if "/mask/" in r["record_id"]}
+    with_mask = {r["isic_id"] for r in anybody.out.rows("masks.csv")}
     assert len(with_mask) == 8
 
 
@@ -60,10 +60,14 @@ def test_metadata_first_and_pictures_later_fill_every_column(crawl: Crawler) -> 
 def test_masks_of_one_name_in_two_challenges_are_both_stored(crawl: Crawler) -> None:
     ended = crawl("isic", num_images=40, segmentation=1, seg_level="all", images="none")
     assert ended.status == 3, ended.log  # some images have no mask at all
-    names = [row["file_name"] for row in ended.out.rows() if "/mask/" in row["record_id"]]
+    names = [row["file_name"] for row in ended.out.rows("masks.csv")]
     assert len({name.casefold() for name in names}) == len(names)
     assert not [name for name in names if "~" in name]
     assert any(name.endswith("_2016.png") for name in names)
+    assert not any("/mask/" in row["record_id"] for row in ended.out.rows())
+    best = {row["record_id"]: row["mask_skill"] for row in ended.out.rows()}
+    assert best["ISIC_0000000"] == "expert"  # of a novice's and an expert's
+    assert best["ISIC_0000002"] == ""  # of a challenge, which does not tell
 
 
 def test_masks_of_one_image_have_names_of_their_own() -> None:

@@ -76,7 +76,8 @@ class IsicImageItems:
             item.documents.append(description_of(record, f"{self.descs_dir}/{isic_id}.json"))
         yield item
         if self._level is not None:
-            for mask in mask_items(isic_id, self._masks, self._level, self.seg_dir):
+            masks, record_id = self._masks, item.record_id
+            for mask in mask_items(isic_id, record_id, masks, self._level, self.seg_dir):
                 yield mask
         if text := await self.api.license_text(str(metadata.get("copyright_license") or "")):
             yield text

@@ -113,10 +113,11 @@ async def _fetch_text(fetcher: Fetcher, url: str) -> str:
 
 
 def mask_items(
-    isic_id: str, masks: Mapping[str, Sequence[Mask]], level: SegLevel, folder: str
+    isic_id: str, image: str, masks: Mapping[str, Sequence[Mask]], level: SegLevel, folder: str
 ) -> Iterator[ImageItem]:
     """Yield the records of the masks of an image; one that is missing if there are none.
 
+    image:  the id of its record
     masks:  all that are published, by image
     folder: below OUT
     """
@@ -129,7 +130,7 @@ def mask_items(
         path = f"{folder}/{isic_id}"
         yield ImageItem(f"{isic_id}/mask", [], path, {"isic_id": isic_id}, result=missing)
     names = stems(published)
-    for mask in chosen:
+    for rank, mask in enumerate(chosen):
         stem = names[mask]
         yield ImageItem(
             record_id=f"{isic_id}/mask/{stem}",
@@ -143,7 +144,9 @@ def mask_items(
                 "mask_tool": mask.tool or None,
                 "copyright_license": mask.license or None,
             },
+            rank=rank,
             replaces=f"{isic_id}/mask",
+            mask_of=image,
         )
 
 
