@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
@@ -16,6 +17,7 @@ from imgcrawl.sources.isic.challenges import CHALLENGES, Challenge
 from imgcrawl.sources.isic.image_items import IsicImageItems, ListedImage
 from imgcrawl.sources.isic.list_sync import IsicListSync
 from imgcrawl.sources.isic.listing import IsicListing
+from imgcrawl.sources.isic.login import TOKEN, IsicLogin
 from imgcrawl.sources.isic.masks import SegLevel
 from spiders.base.cursor_api import CursorApiSpider, CursorList
 
@@ -45,6 +47,10 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
     _broken: dict[str, str]
 
     @cached_property
+    def _login(self) -> IsicLogin:
+        return IsicLogin(str(self.settings["ISIC_API_URL"]), os.environ.get(TOKEN, ""))
+
+    @cached_property
     def _items(self) -> IsicImageItems:
         args = self.args
         descs_dir = args.descs_dir if args.descriptions else None
@@ -54,6 +60,7 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
     async def records(self) -> AsyncIterator[SpiderOutput]:
         """Yield images in the order they were taken in, each followed by its masks."""
         args = self.args
+        await self._login.check(self)
         checked = await self._items.api.check(args.query)
         for correction in checked.corrections:
             self.logger.warning("query corrected: %s", correction)
@@ -119,7 +126,7 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
     async def first_page(self) -> CursorList:
         """Return the list of the images that match."""
         args, params = self.args, self._params
-        key = f"isic {urlencode(params)} since={args.since} offset={args.offset}"
+        key = f"isic {urlencode(params)} since={args.since} offset={args.offset}{self._login.name}"
         url = self._items.api.list_url(params, args.since)
         return CursorList(key, url, args.offset, args.num_images)
 
@@ -157,6 +164,10 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
         if self.args.seg_level != SegLevel.ANY:
             return replace(promised, records=None, before=0)
         return replace(promised, records=2 * promised.records, before=2 * promised.before)
+
+    def credentials(self, url: str) -> dict[str, str]:
+        """Return the user's token for the API, and for nobody else: files lie on other hosts."""
+        return self._login.headers(url)
 
     def records_of(self, record: dict[str, Any]) -> AsyncIterator[SpiderOutput]:
         """Yield an image, its masks, and the text of its licence."""

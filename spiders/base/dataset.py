@@ -80,13 +80,23 @@ class DatasetSpider(Spider, Generic[A]):
         """Yield the dataset. Raises SourceError if the source does not answer as it must."""
         raise NotImplementedError
 
+    def credentials(self, url: str) -> dict[str, str]:
+        """Return the headers by which a page of the source knows who asks; none by default."""
+        return {}
+
     async def fetch(self, url: str, *, method: str = "GET", **meta: Unpack[Meta]) -> Response:
         """Return a page of the source, through all that Scrapy does for a request.
 
         Any HTTP status is handed back. Raises NoAnswerError if no answer came.
         """
         meta = {"download_maxsize": MAX_PAGE, **meta}
-        request = Request(url, method=method, callback=NO_CALLBACK, meta=dict(meta))
+        request = Request(
+            url,
+            method=method,
+            headers=self.credentials(url),
+            callback=NO_CALLBACK,
+            meta=dict(meta),
+        )
         try:
             return await self.crawler.engine.download_async(request)
         except RecordMissing as error:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imgcrawl.sources.isic.login import IsicLogin
+from replicas.isic import TOKEN
+from replicas.isic_records import IsicArchive
+from replicas.isic_world import IsicWorld
 from replicas.process import ReplicaProcess
 from tests.conftest import Crawler, Ended
+from tests.soak import times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -204,3 +210,123 @@ def test_a_query_that_matches_nothing_says_what_there_is(
     assert 'diagnosis_5:"Nevus, of an odd Kind"' in ended.log
     (row,) = ended.out.rows("failures.csv")
     assert "Type -sex:* for images without sex" in row["message"]
+
+
+def test_a_token_reaches_what_its_owner_may_see_and_nobody_else(
+    crawl: Crawler, archive: ReplicaProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = isic_ids(3, 4)
+    archive.isic(private=hidden)
+    anybody = crawl("isic", ids="ISIC_0000003,ISIC_0000005", out="anybody")
+    assert set(anybody.out.failures()) == {"ISIC_0000003"}
+    monkeypatch.setenv("ISIC_TOKEN", TOKEN)
+    user = crawl("isic", images="thumbnail", num_images=6, out="user")
+    assert user.status == 0, user.log
+    assert {*hidden} <= {row["isic_id"] for row in user.out.rows()}
+    assert user.out.rows()[3]["public"] == "False"
+    for path in user.out.root.rglob("*"):
+        assert not path.is_file() or TOKEN.encode() not in path.read_bytes()
+    assert TOKEN not in user.log
+    assert "Signature=x~y" not in (user.out.root / "metadata.csv").read_text()
+    monkeypatch.setenv("ISIC_TOKEN", "expired")
+    refused = crawl("isic", num_images=6, out="refused")
+    assert refused.status == 2, refused.log
+    assert "does not know the token" in refused.log
+
+
+def test_the_token_is_sent_to_the_api_alone() -> None:
+    login = IsicLogin("https://api.isic-archive.com/api/v2/", "secret")
+    assert login.headers("https://api.isic-archive.com/api/v2/images/?a=b")
+    for url in (
+        "https://content.isic-archive.com/x/ISIC_0000000.jpg?Expires=1",
+        "https://api.isic-archive.com/images/1/",
+        "http://api.isic-archive.com/api/v2/images/",
+        "https://api.isic-archive.com.evil.example/api/v2/",
+        "https://zenodo.org/records/1/files/a.csv",
+    ):
+        assert login.headers(url) == {}
+    assert IsicLogin("https://a.example/", " ").headers("https://a.example/x") == {}
+
+
+class Nights:
+    """An archive in which something of every kind may happen each night, and what is in it."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.records = RECORDS
+        self.private = {*self.random.sample(range(RECORDS), 12)}
+        self.labels: dict[str, dict[str, Any]] = {}
+        self.broken: set[int] = set()
+
+    def pass_one(self) -> bool:
+        """Let a night pass; return whether anything happened."""
+        random = self.random
+        if random.random() < 0.3:
+            return False
+        if random.random() < 0.5:
+            self.records += random.randrange(1, 40)
+        public = [n for n in range(self.records) if n not in self.private]
+        if random.random() < 0.5:
+            self.private -= {*random.sample(sorted(self.private), min(3, len(self.private)))}
+        if random.random() < 0.4:
+            self.private |= {*random.sample(public, random.randrange(1, 4))}
+        for number in random.sample(public, random.randrange(0, 6)):
+            new: dict[str, Any] = random.choice(
+                [
+                    {"sex": random.choice(["male", "female", None])},
+                    {"diagnosis_1": "Malignant", "diagnosis_3": random.choice(["Scar", "Nevus"])},
+                    {"anatom_site_special": f"site {random.randrange(9)}"},
+                    {"age_approx": random.randrange(0, 18) * 5},
+                    {"melanocytic": None},
+                ]
+            )
+            self.labels.setdefault(f"ISIC_{number:07d}", {}).update(new)
+        self.broken = {*random.sample(public, 1)} if random.random() < 0.15 else set()
+        return True
+
+    def put(self, archive: ReplicaProcess) -> None:
+        archive.grow(self.records)
+        archive.isic(
+            private=isic_ids(*self.private), labels=self.labels, broken=isic_ids(*self.broken)
+        )
+
+    def rows(self) -> dict[str, dict[str, str]]:
+        """The rows of a first run: what the archive would serve if nothing were broken."""
+        world = IsicWorld(frozenset(isic_ids(*self.private)), self.labels)
+        archive = IsicArchive(self.records, tiny=True)
+        archive.put(world)
+        rows = {}
+        for number in range(self.records):
+            if archive.is_visible(number):
+                fields = {"attribution": archive.attribution(number), **archive.fields(number)}
+                rows[archive.isic_id(number)] = {n: str(v) for n, v in fields.items()}
+        return rows
+
+
+def test_after_each_night_out_is_what_a_first_run_would_bring(
+    crawl: Crawler, archive: ReplicaProcess
+) -> None:
+    """With IMGCRAWL_SOAK=1 thirty nights, of which it prints the requests."""
+    nights = Nights(seed=7)
+    asked: dict[bool, list[int]] = {True: [], False: []}
+    for night in range(times(4, 30)):
+        happened = night == 0 or nights.pass_one()
+        nights.put(archive)
+        archive.reset()
+        ended = crawl("isic", images="none")
+        known = {row.pop("record_id"): row for row in labels(ended).values()}
+        lost = {isic_id for isic_id in isic_ids(*nights.broken) if isic_id not in known}
+        assert ended.status == (3 if lost else 0), (night, ended.log)
+        assert set(ended.out.failures()) == lost
+        expected = {n: row for n, row in nights.rows().items() if n not in lost}
+        for isic_id in isic_ids(*nights.broken):  # what cannot be served has the labels of before
+            expected.pop(isic_id, None)
+            known.pop(isic_id, None)
+        assert known == expected, night
+        gone = {r["record_id"] for r in ended.out.rows() if r.get("withdrawn_at")}
+        assert gone <= {*isic_ids(*nights.private)}
+        asked[happened].append(api_requests(archive))
+    print(f"requests of nights: quiet {asked[False]}, others {asked[True]}")
+    # A record that cannot be served is asked for five times, and what has nobody once.
+    assert all(n <= 4 + 6 * 2 for n in asked[False])
+    assert min(asked[False], default=4) == 4

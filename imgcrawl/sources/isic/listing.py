@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PAGE = 100  # records, at most
 MOST_BROKEN = 1000  # records of one list: with more, the archive itself is ill
+MOST_LEFT_OUT = 50  # of them that a query names; a request line is short
 _ID_LENGTH = len("ISIC_0000000")
 
 
@@ -66,11 +67,21 @@ class IsicListing:
         self._latest = _created_of(at.url)
         async for records in self._parts("ISIC_", self._latest):
             yield self._take(records, at.count, at)
-        if self._latest:
-            cursor = {"cursor": _cursor(self._latest)}
-            end = self._api.list_url(self._params | cursor, None)
-            at = CursorPosition(end, self._position, at.count)
-        yield CursorPage([], self._position, at.count, at)
+        end = self._api.list_url(self._end(), None)
+        yield CursorPage(
+            [], self._position, at.count, CursorPosition(end, self._position, at.count)
+        )
+
+    def _end(self) -> dict[str, str]:
+        """Return the parameters of what a later run goes on with: without what spoils its pages."""
+        others = (
+            ""
+            if len(self.broken) > MOST_LEFT_OUT
+            else " AND ".join(f"-isic_id:{isic_id}" for isic_id in sorted(self.broken))
+        )
+        query = combine(self._params.get("query", ""), others)
+        params = self._params | ({"query": query} if query else {})
+        return params | ({"cursor": _cursor(self._latest)} if self._latest else {})
 
     async def _parts(self, prefix: str, created: str) -> AsyncIterator[list[dict[str, Any]]]:
         for digit in "0123456789":
