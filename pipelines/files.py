@@ -11,6 +11,8 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from scrapy import Request
+from scrapy.http.request import NO_CALLBACK
 from scrapy.pipelines.files import FilesPipeline as ScrapyFilesPipeline
 
 from imgcrawl.crawl.lifecycle import require_dataset, run_of
@@ -25,12 +27,15 @@ from imgcrawl.storage.digests import check_digests, digest
 from imgcrawl.storage.open_store import media_storage
 from imgcrawl.storage.origin import Origin, proven_origin
 from imgcrawl.storage.places import NAME_TAKEN, place_aside
+from pipelines.hooks import claimed_path, complete
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
     from scrapy.crawler import Crawler
+    from scrapy.http import Response
+    from scrapy.pipelines.media import MediaPipeline
 
     from imgcrawl.microscopy.facts import FileFacts
     from imgcrawl.storage.base import Storage
@@ -49,6 +54,8 @@ class FilesPipeline(ScrapyFilesPipeline):
         super().__init__(store_uri, crawler=crawler)
         store: Any = self.store
         self._storage: Storage = store
+        self._names_whole = type(self).file_path is not FilesPipeline.file_path
+        self._completes = type(self).item_completed is not FilesPipeline.item_completed
         self._workers = crawler.settings.getint("FILE_CONNECTIONS")
 
     @classmethod
@@ -72,11 +79,33 @@ class FilesPipeline(ScrapyFilesPipeline):
             return item
         if item.urls and item.result is None:
             item.result = await self._result(item)
+            if self._completes:
+                complete(self, item)
         elif (
             item.unchanged
             and _DESCRIBED & (known := self._run.in_flight.known_metadata(item)).keys()
         ):
             item.metadata = item.metadata | known  # what it says was read once, and kept
+        return item
+
+    def get_media_requests(self, item: Item, info: MediaPipeline.SpiderInfo) -> list[Request]:
+        """Return a request for each URL: the same file, best first. Their headers are sent."""
+        return [Request(url, callback=NO_CALLBACK) for url in item.urls]
+
+    def file_path(
+        self,
+        request: Request,
+        response: Response | None = None,
+        info: MediaPipeline.SpiderInfo | None = None,
+        *,
+        item: Any = None,
+    ) -> str:
+        """Return the final name: the item's path."""
+        path: str = item.path
+        return path
+
+    def item_completed(self, results: list[Any], item: Any, info: MediaPipeline.SpiderInfo) -> Any:
+        """Return the item: a hook for subclasses, which may raise DropItem."""
         return item
 
     async def _result(self, item: FileItem) -> Result:
@@ -85,9 +114,9 @@ class FilesPipeline(ScrapyFilesPipeline):
         ):
             return adopted
         failures: list[Missing] = []
-        for number, url in enumerate(item.urls):
+        for number, (url, headers) in enumerate(self._asked(item)):
             try:
-                return await self._fetch(item, url, "mirror" if number else "original")
+                return await self._fetch(item, url, headers, "mirror" if number else "original")
             except RecordMissing as error:
                 missing = Missing.of(error, url)
             except OSError as error:
@@ -95,9 +124,26 @@ class FilesPipeline(ScrapyFilesPipeline):
                     raise
                 missing = Missing(Outcome.DISK_FULL, str(error), url)
             failures.append(missing)
+        if not failures:
+            return Missing(Outcome.BAD_URL, "no request is made of it", item.urls[0], tries=0)
         return merge_failures(failures)
 
-    async def _fetch(self, item: FileItem, url: str, source: str) -> Stored:
+    def _asked(self, item: FileItem) -> list[tuple[str, dict[str, str]]]:
+        """Return the addresses to ask, each with the headers that a hook adds."""
+        if self._names_whole:
+            first = Request(item.urls[0])
+            claimed_path(self.file_path(first, None, self.spiderinfo, item=item), item, self._run)
+        if type(self).get_media_requests is FilesPipeline.get_media_requests:
+            return [(url, {}) for url in item.urls]
+        requests = self.get_media_requests(item, self.spiderinfo)
+        return [
+            (each.url, {str(k): v for k, v in each.headers.to_unicode_dict().items()})
+            for each in requests
+        ]
+
+    async def _fetch(
+        self, item: FileItem, url: str, headers: dict[str, str], source: str
+    ) -> Stored:
         """Download one URL of an item. Raises RecordMissing."""
         require_http(url)
         name = hashlib.sha256(item.record_id.encode()).hexdigest()[:16]
@@ -107,7 +153,9 @@ class FilesPipeline(ScrapyFilesPipeline):
         def progress(received: int, size: int | None) -> None:
             files[item.record_id] = received, size
 
-        file = LargeFile(self.crawler, part, workers=self._workers, progress=progress)
+        file = LargeFile(
+            self.crawler, part, workers=self._workers, progress=progress, headers=headers
+        )
         try:
             sha256 = await file.fetch()
             await asyncio.to_thread(part.finish)

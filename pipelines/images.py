@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from functools import partial
+from inspect import signature
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -33,6 +34,7 @@ from imgcrawl.storage.origin import Origin, proven_origin
 from imgcrawl.storage.pictures import CheckedPicture, CheckedPictureStore
 from imgcrawl.storage.places import NAME_TAKEN, place_aside
 from imgcrawl.storage.thumbnails import Thumbnails
+from pipelines.hooks import claimed_path, complete
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +65,9 @@ class ImagesPipeline(ScrapyImagesPipeline):
             storage, crawler.settings, min_width=self.min_width, min_height=self.min_height
         )
         self._numbers = count()
+        # Scrapy's own hook has no `extension`: a user's override of it makes the whole name.
+        self._completes = type(self).item_completed is not ImagesPipeline.item_completed
+        self._names_whole = "extension" not in signature(self.file_path).parameters
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -90,6 +95,8 @@ class ImagesPipeline(ScrapyImagesPipeline):
         if isinstance(item, ImageItem) and item.urls and item.previous_failure is None:
             if item.result is None:
                 item.result = await self._once(item)
+                if self._completes:
+                    complete(self, item)
             elif item.unchanged:
                 await self._sizes.add(item)
         return item
@@ -104,17 +111,27 @@ class ImagesPipeline(ScrapyImagesPipeline):
             require_http(url)
             if what := known_address(url):
                 raise RecordMissing(Outcome.PLACEHOLDER, f"the address of a placeholder ({what})")
-            spool = f"{self._partial}/{next(self._numbers)}.body"
-            meta: Meta = {
-                "media": True,
-                "spool": spool,
-                "dont_cache": True,
-                "digests": item.digests,
-                "allow_offsite": True,  # pictures lie on servers of their own
-            }
-            headers = {"Accept": PICTURES, "Accept-Encoding": "identity"}
-            requests.append(Request(url, headers=headers, meta=dict(meta), callback=NO_CALLBACK))
+            requests.append(Request(url, callback=NO_CALLBACK))
         return requests
+
+    def item_completed(self, results: list[Any], item: Any, info: MediaPipeline.SpiderInfo) -> Any:
+        """Return the item: a hook for subclasses, which may raise DropItem."""
+        return item
+
+    def _as_media(self, request: Request, item: ImageItem) -> Request:
+        """Return a request, a hook's or our own, with all that the download of a picture needs."""
+        meta: Meta = {
+            "media": True,
+            "spool": f"{self._partial}/{next(self._numbers)}.body",
+            "dont_cache": True,
+            "digests": item.digests,
+            "allow_offsite": True,  # pictures lie on servers of their own
+        }
+        request.meta.update(meta)
+        request.headers.setdefault("Accept", PICTURES)
+        request.headers["Accept-Encoding"] = "identity"
+        request.callback = NO_CALLBACK
+        return request
 
     def file_path(
         self,
@@ -139,6 +156,16 @@ class ImagesPipeline(ScrapyImagesPipeline):
     ) -> str:
         """Return the name of a derived size, without extension."""
         return f"sizes/{thumb_id}/{item.path}"
+
+    def _namer(
+        self, request: Request, response: Response | None, item: ImageItem
+    ) -> Callable[..., str]:
+        """Return what makes the final name of a picture, given the `extension` of its bytes."""
+        name = partial(self.file_path, request, response, self.spiderinfo, item=item)
+        if not self._names_whole:
+            return name
+        path = claimed_path(name(), item, self._run)
+        return lambda **_: path
 
     def _size_path(self, item: ImageItem, size: str) -> str:
         return self.thumb_path(Request(item.urls[0]), size, item=item)
@@ -169,7 +196,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
         try:
             body = await asyncio.to_thread(file.read_bytes)
             origin = Origin(item.urls[0], there.final_url or item.urls[0], str(there.source))
-            name = partial(self.file_path, Request(item.urls[0]), item=item)
+            name = self._namer(Request(item.urls[0]), None, item)
             kept = await self._store(item, body, item.digests, name, origin)
         except RecordMissing as error:
             return Missing.of(error, item.urls[0], status=200, tries=0)
@@ -204,19 +231,22 @@ class ImagesPipeline(ScrapyImagesPipeline):
             return adopted
         failures: list[Missing] = []
         try:
-            requests = self.get_media_requests(item, self.spiderinfo)
+            requests = [*self.get_media_requests(item, self.spiderinfo)]
         except RecordMissing as error:
             return Missing.of(error, item.urls[0], tries=0)
+        if not requests:
+            return Missing(Outcome.BAD_URL, "no request is made of it", item.urls[0], tries=0)
+        # As the source has it: a request's own is normalised (a trailing ? is gone).
+        urls = item.urls if len(requests) == len(item.urls) else [each.url for each in requests]
         for number, request in enumerate(requests):
-            result = await self._fetch(request, item, number)
+            result = await self._fetch(self._as_media(request, item), item, urls[number], number)
             if isinstance(result, Stored):
                 return result
             failures.append(result)
         return merge_failures(failures)
 
-    async def _fetch(self, request: Request, item: ImageItem, number: int) -> Result:
-        # As the source has it: a request's own is normalised (a trailing ? is gone).
-        url, tries = item.urls[number], 0
+    async def _fetch(self, request: Request, item: ImageItem, url: str, number: int) -> Result:
+        tries = 0
         for number_of_try in range(BODY_TRIES):
             attempt = request.copy() if number_of_try else request
             try:
@@ -249,7 +279,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
         body: bytes | Path = response.body
         if "spooled" in response.flags:
             body = Path(request.meta["spool"])
-        name = partial(self.file_path, request, response, self.spiderinfo, item=item)
+        name = self._namer(request, response, item)
         digests = request.meta["digests"]
         kept = await self._store(item, body, digests, name, origin)
         in_memory = body if isinstance(body, bytes) else None

@@ -11,8 +11,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from scrapy.exceptions import DropItem
-
+from imgcrawl.crawl.in_flight import AlreadyInFlight
 from imgcrawl.pictures.sniff import EXTENSIONS
 from imgcrawl.records.items import Item, Missing, Stored, VolumeItem, from_json
 from imgcrawl.records.outcomes import Outcome
@@ -40,10 +39,10 @@ class ResumePipeline(RunPipeline):
     async def process_item(self, item: Item) -> Item:
         """Set `result` and `unchanged` if nothing is left to do, `path` if something is.
 
-        Raises DropItem for a record that is in flight already.
+        Raises AlreadyInFlight for a record that is in flight already.
         """
         if not await self._run.in_flight.start_after(item):
-            raise DropItem(f"{item.record_id} is in flight already")
+            raise AlreadyInFlight(f"{item.record_id} is in flight already")
         if item.previous_failure is not None:
             self._run.records.look_up(item)
             self._place(item)
@@ -126,13 +125,9 @@ class ResumePipeline(RunPipeline):
         except ValueError as error:
             item.result = Missing(Outcome.BAD_URL, f"no name to store it under: {error}")
             return
-        if not self._is_free(item.path, item.record_id):
+        if not self._run.records.is_free(item.path, item.record_id):
             item.path = place_beside(item, item.record_id)
         elif item.changed and isinstance(item, VolumeItem) and item.copy is not None:
             # Object by object it would mix with the copy that is there.
             item.path = place_beside(item, item.copy.address.url)
         self._run.in_flight.claim_path(item, item.path)
-
-    def _is_free(self, path: str, record_id: str) -> bool:
-        holders = (self._run.ledger.owner(path), self._run.in_flight.has_path(path))
-        return all(holder in {None, record_id} for holder in holders)

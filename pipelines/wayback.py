@@ -125,9 +125,8 @@ class WaybackPipeline(ImagesPipeline):
         except ValueError as error:
             return _not_so(str(error))
         try:
-            request = self.get_media_requests(
-                replace(item, urls=[capture.replay_url(self._base)]), self.spiderinfo
-            )[0]
+            replay = replace(item, urls=[capture.replay_url(self._base)])
+            request = self._as_media(self.get_media_requests(replay, self.spiderinfo)[0], item)
             meta = {**request.meta, "digests": digests, "media": True}
             async with self._turns["wayback-replay"]:
                 response = await self._ask(request.url, "wayback-replay", meta)

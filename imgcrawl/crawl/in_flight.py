@@ -12,6 +12,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from scrapy.exceptions import DropItem
+
 from imgcrawl.records.items import Missing
 from imgcrawl.records.question import same_question
 from imgcrawl.text.addresses import sends_same, without_fragment
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from imgcrawl.dataset.entries import LedgerEntry
     from imgcrawl.records.items import Bookmark, Item, Metadata, Result
     from imgcrawl.records.ordinary import OrdinaryItem
+
+
+class AlreadyInFlight(DropItem):
+    """An item asks for the same as another that is in flight: it has no row of its own."""
 
 
 @dataclass(slots=True, eq=False)
@@ -124,6 +130,10 @@ class InFlight:
         if (other := self._by_record.get(record_id)) is not None:
             other.over = other.over or asyncio.Event()
             await other.over.wait()
+
+    def holds(self, item: Item) -> bool:
+        """Return whether an item is in flight: it has no row yet."""
+        return id(item) in self._by_item
 
     def of_record(self, record_id: str) -> Item | None:
         """Return the item in flight that has a record id, or None."""

@@ -22,6 +22,7 @@ from imgcrawl.records.items import (
 from imgcrawl.records.ordinary import OrdinaryItem, records_of
 from imgcrawl.records.quotas import Quota
 from imgcrawl.text.redact import utf8
+from imgcrawl.text.signed_urls import address_id
 from imgcrawl.text.sizes import format_size
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Intake:
 
     async def enter(self, item: Item, whole: OrdinaryItem | None = None) -> None:
         """Put a record into the queue. whole: the item of an ordinary spider that it is of."""
-        item.record_id = utf8(item.record_id)
+        item.record_id = utf8(str(item.record_id)) or address_id(item.urls[0] if item.urls else "")
         item.renew = getattr(self._crawler.spider, "renew", None)
         await self._queue.put(self._run.in_flight.enter(item, host_of(item), whole))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from scrapy import signals
 from scrapy.exceptions import DropItem
 
+from imgcrawl.crawl.in_flight import AlreadyInFlight
 from imgcrawl.crawl.item_chain import ItemChain
 from imgcrawl.records.items import Item, Missing
 from imgcrawl.records.outcomes import Outcome
@@ -40,7 +41,7 @@ class RecordTasks:
         run.in_flight.on_ended(self._ended)
         connect = crawler.signals.connect
         connect(self._item_done, signal=signals.item_scraped)
-        connect(self._item_done, signal=signals.item_dropped)
+        connect(self._item_dropped, signal=signals.item_dropped)
         connect(self._item_error, signal=signals.item_error)
 
     async def ended(self) -> None:
@@ -76,9 +77,11 @@ class RecordTasks:
         slot.itemproc_size += 1
         try:
             await chain.process_part(record)
-        except DropItem as error:  # another item has this address, and asks already
+        except AlreadyInFlight as error:  # another item has this address
             logger.debug("%s", error)
             await self._run.in_flight.end_of(record.record_id)
+        except DropItem as error:
+            self._item_dropped(record, error)
         except Exception as error:
             logger.exception("%s: a pipeline failed", record.record_id)
             self._pipeline_failed(record, error)
@@ -98,6 +101,13 @@ class RecordTasks:
 
     def _item_done(self, item: Any) -> None:
         self._run.in_flight.ended(item)
+
+    def _item_dropped(self, item: Any, exception: DropItem) -> None:
+        in_flight = self._run.in_flight
+        is_ours = isinstance(exception, AlreadyInFlight)
+        if isinstance(item, Item) and not is_ours and in_flight.holds(item):
+            self._run.records.drop(item, f"dropped by an item pipeline: {exception}")
+        in_flight.ended(item)
 
     def _item_error(self, item: Any, failure: Failure) -> None:
         """Give an outcome to a record although a pipeline failed."""

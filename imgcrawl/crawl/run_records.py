@@ -67,6 +67,25 @@ class RunRecords:
         self.in_flight.learn(item, entry)
         return entry
 
+    def is_free(self, path: str, record_id: str) -> bool:
+        """Return whether no other record has, or is to have, a path below OUT (no extension)."""
+        holders = (self._ledger.owner(path), self.in_flight.has_path(path))
+        return all(holder in {None, record_id} for holder in holders)
+
+    def drop(self, item: Item, why: str) -> None:
+        """Write down a record that a pipeline of the user's dropped; its new file is removed.
+
+        One that was there before stays: what is stored is not taken away by another filter.
+        """
+        if isinstance(item.result, Stored) and not item.unchanged:
+            self.take_back(item, Outcome.DROPPED, why)
+        elif item.result is None:
+            item.result = Missing(
+                Outcome.DROPPED, why, item.urls[0] if item.urls else None, tries=0
+            )
+        assert item.result is not None
+        self.finish(item, item.result)
+
     def result_of(self, item: Item) -> Result | None:
         """Return what became of a record: by its item, or else by the ledger."""
         if item.result is not None:

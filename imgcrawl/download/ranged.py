@@ -20,7 +20,7 @@ from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome, of_status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from scrapy.crawler import Crawler
     from scrapy.http import Response
@@ -49,11 +49,13 @@ class LargeFile:
         *,
         workers: int,
         progress: Callable[[int, int | None], None],
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self._crawler = crawler
         self._part = part
         self._workers = workers
         self._progress = progress
+        self._headers = dict(headers or {})
         self._whole = False  # the server sends all of it in one answer
         self._sinks: set[PieceSink] = set()
         self.tries = 0
@@ -125,7 +127,8 @@ class LargeFile:
     async def _piece(self, start: int, end: int) -> None:
         """Download bytes [start, end). Raises RecordMissing."""
         part = self._part
-        headers = {"Accept-Encoding": "identity", "Range": f"bytes={start}-{end - 1}"}
+        headers = self._headers | {"Accept-Encoding": "identity"}
+        headers["Range"] = f"bytes={start}-{end - 1}"
         if part.validator:
             headers["If-Range"] = part.validator
         sink = PieceSink(part, start, end, self._tell)

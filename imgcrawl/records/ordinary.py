@@ -55,7 +55,7 @@ class OrdinaryItem:
             results = [(url, self.results.get(record_id)) for url, record_id in urls]
             # An item of a class that has no such field goes on without it.
             with suppress(KeyError, AttributeError):
-                adapter[name] = [_as_scrapy(u, r) for u, r in results if isinstance(r, Stored)]
+                adapter[name] = [as_scrapy(u, r) for u, r in results if isinstance(r, Stored)]
 
 
 def records_of(item: Any, settings: Mapping[str, Any]) -> list[Item]:
@@ -115,6 +115,7 @@ def _as_json(value: Any) -> Any:
     return json.loads(json.dumps(value, default=str))
 
 
-def _as_scrapy(url: str, stored: Stored) -> dict[str, Any]:
+def as_scrapy(url: str, stored: Stored) -> dict[str, Any]:
+    """Return what Scrapy's media pipelines tell of a stored file."""
     path, checksum = stored.file_name, stored.sha256
     return {"url": url, "path": path, "checksum": checksum, "status": "downloaded"}

@@ -36,6 +36,7 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"  # the same bytes as another of its class, where a number is wanted
     ROBOTS = "robots"
     OPTED_OUT = "opted_out"  # X-Robots-Tag
+    DROPPED = "dropped"  # by an item pipeline of the user's
     BLOCKED_ADDRESS = "blocked_address"
     BAD_URL = "bad_url"
     REDIRECTS = "redirects"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from itemadapter import ItemAdapter
 from PIL import Image
 
+import imgcrawl.settings as project
 from imgcrawl.arguments import parse_arguments
 from imgcrawl.records.items import FileItem, ImageItem, Missing, Stored
 from imgcrawl.records.ordinary import OrdinaryItem, records_of
@@ -58,10 +60,10 @@ class Site(BaseHTTPRequestHandler):
         if path in rooms:
             n = rooms.index(path)
             html = f"<title>Room {n}</title><img src=i/{n}.png><img src=i/{n + 1}.png>"
-            html += "<object data=plan.pdf></object>" if n == 0 else ""
+            html += "<object data=plan.txt></object>" if n == 0 else ""
             return 200, "text/html", html.encode()
-        if path == "/plan.pdf":
-            return 200, "application/pdf", b"%PDF-1.4 a plan\n%%EOF\n"
+        if path == "/plan.txt":
+            return 200, "text/plain", b"a plan of the rooms\n"
         if path.startswith("/i/") and path != "/i/7.png":
             n = int(path[3:-4])
             file = io.BytesIO()
@@ -108,7 +110,7 @@ def test_callbacks_that_yield_dicts_make_a_dataset(ordinary: Any, tmp_path: Path
     assert status == 3, log
     out.verify()
     pictures = [f"{n}.png" for n in range(ROOMS + 1) if n != 7]
-    assert names(out.rows()) == sorted([*pictures, "plan.pdf"])
+    assert names(out.rows()) == sorted([*pictures, "plan.txt"])
     assert {row["title"] for row in out.rows()} >= {"Room 0", "Room 11"}
     failures = {row["record_id"].rpartition("/")[2]: row for row in out.rows("failures.csv")}
     assert failures["7.png"]["reason"] == "not_found"
@@ -170,6 +172,36 @@ def test_without_out_a_spider_has_a_folder_of_its_name(site: str, tmp_path: Path
     assert (tmp_path / "data/started/metadata.csv").is_file()
 
 
+def test_hooks_of_scrapys_media_pipelines_are_called(ordinary: Any) -> None:
+    mine = {
+        "pipelines.images.ImagesPipeline": None,
+        "pipelines.files.FilesPipeline": None,
+        "tests.crawl.ordinary.hooks.Named": 300,
+        "tests.crawl.ordinary.hooks.Plans": 350,
+    }
+    settings = {"ITEM_PIPELINES": json.dumps(project.ITEM_PIPELINES | mine)}
+    status, log, out = ordinary("hooked", settings=settings)
+    assert status == 3, log
+    ids = {row["file_name"]: row["record_id"] for row in out.rows()}
+    assert {name for name in ids if name.startswith("wing")} == {
+        "wing 0/0.png", "wing 0/2.png", "wing 0/4.png", "wing 1/1.png", "wing 1/5.png"
+    }  # fmt: skip
+    assert ids["wing 0/0.png"].endswith("/i/0.png")  # an id is never empty
+    plans = [name for name in ids if name.startswith("plans/")]
+    assert len(plans) == 2  # no record takes the name of another
+    assert "plans/the plan.txt" in plans
+    for row in out.rows():
+        body = (out.root / row["file_name"]).read_bytes()
+        assert hashlib.sha256(body).hexdigest() == row["sha256"]
+    failure = out.rows("failures.csv")[0]
+    assert (failure["record_id"], failure["reason"]) == ("3", "dropped")
+    assert "on loan" in failure["message"]
+    assert not (out.root / "wing 1/3.png").exists()
+    again, log, out = ordinary("hooked", settings=settings)
+    assert again == 3, log
+    assert out.summary()["this_run"]["outcomes"] == {}
+
+
 def test_the_addon_gives_another_project_all_of_it_in_one_line(site: str, tmp_path: Path) -> None:
     (tmp_path / "other.py").write_text(
         'BOT_NAME = "other"\n'
@@ -191,7 +223,7 @@ def test_the_addon_gives_another_project_all_of_it_in_one_line(site: str, tmp_pa
     out = Out(tmp_path / "data/museum")
     out.verify()
     assert names(out.rows()) == sorted(
-        [*(f"{n}.png" for n in range(ROOMS + 1) if n != 7), "plan.pdf"]
+        [*(f"{n}.png" for n in range(ROOMS + 1) if n != 7), "plan.txt"]
     )
     assert out.summary()["exit_status"] == 3
     assert len(ended.stdout.splitlines()) == ROOMS  # the project's own pipeline has its items
