@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from imgcrawl.microscopy.facts import FileFacts
 from imgcrawl.microscopy.format import DescribeOptions, FileFormat
+from imgcrawl.microscopy.formats.hdf5_facts import read_hdf5
 from imgcrawl.microscopy.proof import corrupt, unpack, whole
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _STARTS = (0, 512, 1024, 2048, 4096)  # a block of the user's may come first
 _END_ADDRESS = {0: 24, 1: 28, 2: 12, 3: 12}  # version: bytes before the base address
 
 
-def _describe(ranges: CachedRanges, _: DescribeOptions) -> FileFacts:
+def _describe(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
     start = next((at for at in _STARTS if ranges.read(at, 8) == _MAGIC), 0)
     (version,) = unpack(ranges, start + 8, "<B", "the HDF5 superblock")
     if version not in _END_ADDRESS:
@@ -34,7 +35,12 @@ def _describe(ranges: CachedRanges, _: DescribeOptions) -> FileFacts:
     if base not in {0, start} or not 0 < end < 1 << 62:
         raise corrupt(f"an HDF5 superblock whose file ends at byte {end:,}")
     # The address of the end counts from the beginning of the file in files of the library.
-    return FileFacts("HDF5", proof=whole(ranges, end, "the HDF5 file"))
+    proof = whole(ranges, end, "the HDF5 file")
+    if size != 8:
+        return FileFacts("HDF5", proof=proof)
+    # Version 0, 1: behind the driver's address stands an entry: name, then the root's header.
+    (root,) = unpack(ranges, place + (40 if version < 2 else 24), "<Q", "the HDF5 superblock")
+    return FileFacts("HDF5", **read_hdf5(ranges, root, base, walk=options.walk), proof=proof)
 
 
 def _is_hdf5(head: bytes) -> bool:

@@ -1,0 +1,143 @@
+"""The description of an HDF5 file: of its largest dataset, or of an Imaris file's picture."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.microscopy.facts import Extra, VoxelSizes
+from imgcrawl.microscopy.formats.hdf5_objects import (
+    DATATYPE,
+    FILTERS,
+    NOWHERE,
+    Hdf5Object,
+    attributes,
+    links,
+    read_object,
+    type_of,
+)
+from imgcrawl.microscopy.units import nanometres, number, positive
+from imgcrawl.records.errors import RecordMissing
+from imgcrawl.text.redact import printable
+
+if TYPE_CHECKING:
+    from imgcrawl.microscopy.ranges import ByteRanges
+
+_MAX_OBJECTS, _MAX_REMOTE, _MAX_DEPTH = 300, 40, 10
+_MAX_MEMBERS = 2000  # of a group
+_IMARIS, _VELOX = "/DataSetInfo/Image", "/Data/Image/"
+
+
+@dataclass(slots=True)
+class _Found:
+    """The largest dataset so far, and Imaris' description of the picture."""
+
+    path: str = ""
+    dataset: Hdf5Object | None = None
+    shape: tuple[int, ...] = ()
+    imaris: Hdf5Object | None = None
+    is_all: bool = True
+
+
+def read_hdf5(ranges: ByteRanges, root: int, base: int, *, walk: bool) -> dict[str, Any]:
+    """Return the arguments of FileFacts that the objects of a file give.
+
+    root: the byte of the header of the root group; base: what addresses count from
+    walk: look at some hundred objects, which may be a read each
+    Nothing is returned of what is damaged or not known: the file is whole by its length.
+    """
+    found = _Found()
+    try:
+        limit = _MAX_OBJECTS if walk else _MAX_REMOTE
+        _search(_Shifted(ranges, base), root, found, limit)
+    except RecordMissing:
+        return {}
+    facts = _of_dataset(found) if found.dataset is not None else {}
+    return facts | (_of_imaris(attributes(found.imaris)) if found.imaris else {})
+
+
+class _Shifted:
+    """Ranges whose first byte is that of the HDF5 file within another."""
+
+    def __init__(self, ranges: ByteRanges, base: int) -> None:
+        self._ranges, self._base = ranges, base
+
+    @property
+    def size(self) -> int | None:
+        """The length in bytes, None if it is not known."""
+        return None if self._ranges.size is None else self._ranges.size - self._base
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return the bytes from `offset` on, fewer than `length` only at the end."""
+        return self._ranges.read(offset + self._base, length)
+
+
+def _search(ranges: _Shifted, root: int, found: _Found, limit: int) -> None:
+    """Visit the objects, the first of each group before its others; note the largest dataset."""
+    pending, seen = [("", root)], {root}
+    for _ in range(limit):
+        if not pending:
+            return
+        path, place = pending.pop()
+        item = read_object(ranges, place)
+        if path == _IMARIS:
+            found.imaris = item
+        shape = item.shape
+        if shape and item.first(DATATYPE):
+            dtype, _ = type_of(item.first(DATATYPE) or b"")
+            is_number = dtype is not None and dtype != "S"
+            if is_number and math.prod(shape) > math.prod(found.shape or (0,)):
+                found.path, found.dataset, found.shape = path, item, shape
+            continue
+        if path.count("/") < _MAX_DEPTH:
+            members = [*islice(links(ranges, item), _MAX_MEMBERS)]
+            for name, below in reversed(members):
+                if below not in seen and below != NOWHERE:
+                    seen.add(below)
+                    pending.append((f"{path}/{name}", below))
+    found.is_all = not pending
+
+
+def _of_dataset(found: _Found) -> dict[str, Any]:
+    assert found.dataset is not None
+    dtype, _ = type_of(found.dataset.first(DATATYPE) or b"")
+    shape = found.shape
+    extra: Extra = {"dataset": printable(found.path), "shape": " x ".join(map(str, shape))}
+    if not found.is_all:
+        extra["dataset_of"] = "the first objects"  # of a file with more of them
+    voxels = VoxelSizes()
+    # As ilastik and MoBIE write it: micrometres, in the order of the axes.
+    sizes = [positive(size) for size in attributes(found.dataset).get("element_size_um", ())]
+    axes = "zyx"[-len(shape) :] if len(shape) <= 3 else ""
+    if found.path.startswith(_VELOX) and len(shape) == 3:
+        axes = "yxt"  # Velox puts the frames last
+    for axis, size in zip("zyx"[-len(sizes) :] if sizes else "", sizes, strict=False):
+        voxels.add(axis, nanometres(size, "um"), "file: element_size_um")
+    return {
+        **{f"size_{axis}": side for axis, side in zip(axes, shape, strict=False)},
+        **voxels.facts(),
+        "dtype": dtype,
+        "compression": None if found.dataset.first(FILTERS) else "none",
+        "extra": extra,
+    }
+
+
+def _of_imaris(fields: dict[str, tuple[float | str, ...]]) -> dict[str, Any]:
+    """Return the sizes of an Imaris picture: pixels, and where it begins and ends in space."""
+
+    def value(name: str) -> float | None:
+        return number(next(iter(fields.get(name, ())), None))
+
+    unit = str(next(iter(fields.get("Unit", ())), "um"))
+    voxels, sizes = VoxelSizes(), {}
+    for index, axis in enumerate("xyz"):
+        count, ends = value(axis.upper()), (value(f"ExtMin{index}"), value(f"ExtMax{index}"))
+        if count is None or count < 1:
+            continue
+        sizes[f"size_{axis}"] = int(count)
+        if ends[0] is not None and ends[1] is not None:
+            step = nanometres((ends[1] - ends[0]) / count, unit)
+            voxels.add(axis, step, "file: Imaris extents")
+    return {**sizes, **voxels.facts()} if sizes else {}
