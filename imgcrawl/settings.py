@@ -51,6 +51,7 @@ IMAGES_STORE = None  # OUT; or s3://bucket/prefix/ or gs://bucket/prefix/ (mind 
 FILES_STORE = None  # likewise, of files
 VOLUME_CONNECTIONS = 8  # to one host, for the chunks of volumes
 VOLUMES_AT_ONCE = 2  # crops; one is read while another is written
+VOLUME_CACHE = 0  # bytes of chunks that are kept for other cubes of the same run
 ALLOW_EMPTY_VOLUMES = False  # exit status 0 where most chunks of a volume are absent (fill value)
 FILE_CONNECTIONS = 4  # to one host for one large file; the host's own limit holds beside it
 IMAGE_CHECK = "decode"  # decode | header | off

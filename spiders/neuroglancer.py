@@ -13,12 +13,14 @@ from imgcrawl.records.volume import Format  # noqa: TC001 - pydantic reads it
 from imgcrawl.sources.neuroglancer.link import read_link
 from imgcrawl.sources.neuroglancer.volume import NO_LAYERS, find_volume, pick_level
 from imgcrawl.volumes.crop.box import parse_size
-from spiders.base.volume import VolumeArguments, VolumeSpider, check_address
+from spiders.base.volume import VolumeSpider
+from spiders.base.volume_arguments import VolumeArguments, check_address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from imgcrawl.records.items import SpiderOutput
+    from imgcrawl.volumes.crop.cube_plan import CubeLayer
 
 
 def _resolution(value: Any) -> Any:
@@ -60,7 +62,11 @@ class NeuroglancerArguments(VolumeArguments):
 
     @model_validator(mode="after")
     def _is_complete(self) -> NeuroglancerArguments:
-        if self.box is None and self.size is None:
+        if self.is_shared and (self.mip is not None or self.resolution is not None):
+            raise ValueError("the level follows from voxel=; leave mip and resolution out")
+        if self.layers and self.layer is not None:
+            raise ValueError("layer and layers both name them; leave layer out")
+        if self.box is None and self.size is None and not self.is_shared:
             raise ValueError(
                 "how much of it? Type size=1000,1000,1000 (z,y,x), or box=z0:z1,y0:y1,x0:x1"
             )
@@ -88,6 +94,12 @@ class NeuroglancerSpider(VolumeSpider[NeuroglancerArguments]):
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
         """Yield the cubes."""
+        if self.args.is_shared:
+            names: list[str | None] = [*self.args.layers] or [self.args.layer]
+            layers = [await self._layer(name) for name in names]
+            async for output in self.shared_cubes(layers, self.args.format):
+                yield output
+            return
         shown = await find_volume(self, self.args.url, self.args.layer)
         picture = await self.store.open(shown.address)
         if picture.is_segmentation and self.args.layer is None:
@@ -100,3 +112,9 @@ class NeuroglancerSpider(VolumeSpider[NeuroglancerArguments]):
         level = pick_level(picture.levels, self.args.mip, self.args.resolution)
         async for output in self.cubes(picture, [level], shown.name, self.args.format):
             yield output
+
+    async def _layer(self, name: str | None) -> CubeLayer:
+        """Return a layer of the link that cubes are cut from."""
+        shown = await find_volume(self, self.args.url, name)
+        is_label = shown.kind == "segmentation"
+        return self.layer_of(shown.name, await self.store.open(shown.address), is_label=is_label)

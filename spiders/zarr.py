@@ -21,7 +21,8 @@ from imgcrawl.sources.zarr_members import MemberCopies, choose_members, describe
 from imgcrawl.volumes.metadata.address import name_of, within
 from imgcrawl.volumes.metadata.members import GroupMember
 from imgcrawl.volumes.metadata.multiscale import NoMultiscaleError
-from spiders.base.volume import VolumeArguments, VolumeSpider, check_address
+from spiders.base.volume import VolumeSpider
+from spiders.base.volume_arguments import VolumeArguments, check_address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -77,6 +78,10 @@ class ZarrArguments(VolumeArguments):
 
     @model_validator(mode="after")
     def _is_level(self) -> ZarrArguments:
+        if self.is_shared and (self.level or self.series):
+            raise ValueError("of layers the level follows from voxel=; leave level and series out")
+        for path in self.layers:
+            within(VolumeAddress("here", "https://here/"), path)
         box = self.asked_box
         if box is not None and not box.in_lengths and (len(self.level) > 1 or "all" in self.level):
             raise ValueError("box is in voxels, which each level has its own: type one level")
@@ -89,7 +94,7 @@ class ZarrArguments(VolumeArguments):
     @property
     def is_copy(self) -> bool:
         """Whether the store is wanted as it is."""
-        return self.box is None and self.size is None and self.format is None
+        return not self.is_shared and self.box is self.size is self.format is None
 
     @property
     def takes_labels(self) -> bool:
@@ -117,6 +122,14 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
     async def records(self) -> AsyncIterator[SpiderOutput]:
         """Yield the levels that are asked for, or cubes of them."""
         asked = within(self.store.address(self.args.url), self.args.path or "")
+        if self.args.is_shared:
+            layers = [
+                self.layer_of(path, await self.store.open(within(asked, path)))
+                for path in self.args.layers or [""]
+            ]
+            async for output in self.shared_cubes(layers, self.args.format or "ome-zarr"):
+                yield output
+            return
         members, address = await self.store.members(asked)
         taken, left = choose_members(members, self.args.series, with_labels=self.args.takes_labels)
         if self.args.is_copy and (len(members) > 1 or self.args.series):

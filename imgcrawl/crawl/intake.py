@@ -123,7 +123,7 @@ class Intake:
             await self.enter(record, whole)
 
     def _is_mine(self, item: Item) -> bool:
-        return self.is_of_shard((host_of(item) if self._by_host else "") or item.record_id)
+        return self.is_of_shard((host_of(item) if self._by_host else "") or item.shard_key)
 
     def is_of_shard(self, key: str) -> bool:
         """Return True if a record, or a class, is of this run's shard (1 of N, cut by a hash)."""

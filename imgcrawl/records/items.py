@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.quotas import Quota
-from imgcrawl.records.volume import Copy, Crop
+from imgcrawl.records.volume import Copy, Crop, CubeMember
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -256,6 +256,11 @@ class Item:
         kept |= self._own_json()
         return json.dumps(kept, separators=(",", ":"))
 
+    @property
+    def shard_key(self) -> str:
+        """What decides the shard of a record: records that share it stay together."""
+        return self.record_id
+
     def part(self) -> Any:
         """Return which part of what lies at the addresses is wanted; None for all of it."""
         return None
@@ -293,18 +298,28 @@ class VolumeItem(Item):
 
     copy: Copy | None = None
     crop: Crop | None = None
+    partners: tuple[CubeMember, ...] = ()  # stored with it, or missing with it
+
+    @property
+    def shard_key(self) -> str:
+        """The first id of its cube."""
+        return min(self.record_id, *(partner.record_id for partner in self.partners), key=str)
 
     def part(self) -> Any:
         """Return which part is wanted, and in what form."""
         if self.crop is not None:
             crop = self.crop
-            return (crop.level.name, crop.origin, crop.shape, crop.format, crop.time)
+            cube = crop.resampling
+            return (crop.level.name, crop.origin, crop.shape, crop.format, crop.time, cube)
         return None if self.copy is None else self.copy.parts
 
     def _own_json(self) -> dict[str, Any]:
         """Return which part is wanted."""
         kept = {"copy": self.copy, "crop": self.crop}
-        return {name: part.to_json() for name, part in kept.items() if part is not None}
+        own: dict[str, Any] = {n: part.to_json() for n, part in kept.items() if part is not None}
+        if self.partners:
+            own["partners"] = [partner.to_json() for partner in self.partners]
+        return own
 
 
 SpiderOutput: TypeAlias = (
@@ -341,6 +356,7 @@ def from_json(record_id: str, text: str, metadata: Metadata) -> Item:
     if isinstance(item, VolumeItem):
         item.copy = Copy.from_json(kept["copy"]) if "copy" in kept else None
         item.crop = Crop.from_json(kept["crop"]) if "crop" in kept else None
+        item.partners = tuple(map(CubeMember.from_json, kept.get("partners", ())))
     return item
 
 

@@ -92,6 +92,30 @@ class Multiscale:
 
 
 @dataclass(frozen=True, slots=True)
+class Resampling:
+    """How voxels of a level become those of a cube that several layers share; all z, y, x.
+
+    corner_nm: where the corner of the level's voxel 0 lies
+    origin_nm: where the cube begins
+    voxel_nm:  of the cube
+    shape:     voxels of the cube
+    is_label:  whether each voxel is the id that lies in its middle, and no average
+    """
+
+    corner_nm: tuple[float, float, float]
+    origin_nm: tuple[float, float, float]
+    voxel_nm: tuple[float, float, float]
+    shape: Zyx
+    is_label: bool
+
+    @classmethod
+    def from_json(cls, kept: dict[str, Any]) -> Resampling:
+        """Return what JSON has kept of one."""
+        lists = ("corner_nm", "origin_nm", "voxel_nm", "shape")
+        return cls(**{**kept, **{name: tuple(kept[name]) for name in lists}})
+
+
+@dataclass(frozen=True, slots=True)
 class Crop:
     """A box of a level, to be stored in a format; enough to make it again bit for bit.
 
@@ -107,6 +131,30 @@ class Crop:
     time: int = 0
     seed: int | None = None
     draw: int | None = None
+    resampling: Resampling | None = None
+
+    @property
+    def is_resampled(self) -> bool:
+        """Whether what is stored are other voxels than those that are read."""
+        cube = self.resampling
+        if cube is None:
+            return False
+        sizes = zip(cube.voxel_nm, self.level.voxel_nm, strict=True)
+        if self.shape != cube.shape or any(abs(a - (b or 0.0)) > 1e-6 * a for a, b in sizes):
+            return True
+        places = zip(cube.origin_nm, cube.corner_nm, cube.voxel_nm, self.origin, strict=True)
+        return any(abs((at - zero) / nm - first) > 1e-4 for at, zero, nm, first in places)
+
+    def as_stored(self) -> Crop:
+        """Return this as what is stored of it: with voxels, size and place of its cube."""
+        cube = self.resampling
+        if cube is None:
+            return self
+        places = [*zip(cube.origin_nm, cube.voxel_nm, strict=True)]
+        first = [round(at / nm) for at, nm in places]
+        z, y, x = (at - n * nm for n, (at, nm) in zip(first, places, strict=True))
+        level = replace(self.level, voxel_nm=cube.voxel_nm, translation_nm=(z, y, x))
+        return replace(self, level=level, origin=(first[0], first[1], first[2]), shape=cube.shape)
 
     def to_json(self) -> dict[str, Any]:
         """Return this as JSON has it."""
@@ -122,7 +170,27 @@ class Crop:
             level[name] = tuple(level[name])
         for name in ("origin", "shape"):
             fields[name] = tuple(fields[name])
+        if fields.get("resampling") is not None:
+            fields["resampling"] = Resampling.from_json(fields["resampling"])
         return cls(level=Level(**level), **fields)
+
+
+@dataclass(frozen=True, slots=True)
+class CubeMember:
+    """Another member of the cube that a record is one of: its id, its path below OUT, its crop."""
+
+    record_id: str
+    path: str
+    crop: Crop
+
+    def to_json(self) -> dict[str, Any]:
+        """Return this as JSON has it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, kept: dict[str, Any]) -> CubeMember:
+        """Return the member that `to_json` kept."""
+        return cls(kept["record_id"], kept["path"], Crop.from_json(kept["crop"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
-
-from imgcrawl.arguments import SpiderArguments
 from imgcrawl.records.errors import RecordMissing, SourceError
 from imgcrawl.records.items import Expects, VolumeItem
 from imgcrawl.records.volume import Crop, size_of
 from imgcrawl.sources.volume_store import VolumeStore
 from imgcrawl.volumes.crop.box import (
-    Box,
-    Size,
     box_in_level,
     clip,
     format_box,
-    parse_box,
-    parse_size,
     size_in_level,
 )
+from imgcrawl.volumes.crop.cube_plan import CubeLayer
 from imgcrawl.volumes.crop.foreground import ForegroundEstimate
 from imgcrawl.volumes.crop.random_boxes import draw
 from imgcrawl.volumes.crop.writing import EXTENSIONS, check_dtype
-from imgcrawl.volumes.metadata.address import parse_address
 from spiders.base.dataset import DatasetSpider
+from spiders.base.shared_cubes import SharedCubes
+from spiders.base.volume_names import file_part
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -37,93 +30,11 @@ if TYPE_CHECKING:
     from imgcrawl.records.items import Metadata, SpiderOutput
     from imgcrawl.records.volume import Format, Level, Multiscale, Zyx
     from imgcrawl.volumes.crop.foreground import Voxels
+    from spiders.base.volume_arguments import VolumeArguments
 
-MAX_COUNT = 100_000
 MAX_DRAWS = 100  # without one that has the foreground that is asked for
 
 V = TypeVar("V", bound="VolumeArguments")
-
-
-def check_address(text: str) -> str:
-    """Return the text unchanged. Raises ValueError if it is no address of a volume."""
-    parse_address(text, s3_url="https://{bucket}.invalid/", gcs_url="https://{bucket}.invalid/")
-    return text
-
-
-def _box(value: Any) -> Any:
-    if isinstance(value, str):
-        parse_box(value)
-    return value
-
-
-def _size(value: Any) -> Any:
-    if isinstance(value, str):
-        parse_size(value)
-    return value
-
-
-class VolumeArguments(SpiderArguments):
-    """A volume, and which cubes of it are wanted."""
-
-    box: Annotated[str | None, BeforeValidator(_box)] = Field(
-        None,
-        description="one cube: z0:z1,y0:y1,x0:x1 in voxels of the level, or with units (nm, um) "
-        "from the corner of voxel 0",
-        examples=["0:100,200:300,400:500", "0:800nm,1um:2um,0:4um"],
-    )
-    size: Annotated[str | None, BeforeValidator(_size)] = Field(
-        None,
-        description="cubes at random places: z,y,x in voxels or with units; one number for a cube",
-        examples=["1000,1000,1000", "2um"],
-    )
-    count: Annotated[PositiveInt, Field(le=MAX_COUNT)] = Field(
-        1, description="how many cubes are drawn"
-    )
-    seed: NonNegativeInt = Field(
-        0, description="of the draws: the same seed gives the same cubes, and more of them"
-    )
-    min_foreground: Annotated[float | None, Field(gt=0, le=1)] = Field(
-        None,
-        description="draw again where less than this part is tissue, judged on a coarse level",
-        examples=["0.5"],
-    )
-    time: NonNegativeInt = Field(0, description="which time point, where there are several")
-    dry_run: bool = Field(
-        False, description="only say what there is: cubes, levels and sizes; nothing is stored"
-    )
-
-    allow_empty: bool = Field(
-        False, description="a volume of which most chunks are absent (fill value) is as it must be"
-    )
-
-    as_settings: ClassVar[dict[str, str]] = {
-        **SpiderArguments.as_settings,
-        "allow_empty": "ALLOW_EMPTY_VOLUMES",
-    }
-
-    def extras(self) -> tuple[str, ...]:
-        """Return the extra that reads and writes voxels, unless none are fetched."""
-        return () if self.dry_run else ("volumes",)
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> VolumeArguments:
-        if self.box is not None and self.size is not None:
-            raise ValueError("box says how large it is; leave size out, or type size for a draw")
-        if self.size is None:
-            for name in ("count", "seed", "min_foreground"):
-                if name in self.model_fields_set:
-                    raise ValueError(f"{name} is for cubes at random places: type size=z,y,x too")
-        return self
-
-    @property
-    def asked_box(self) -> Box | None:
-        """The box, parsed."""
-        return None if self.box is None else parse_box(self.box)
-
-    @property
-    def asked_size(self) -> Size | None:
-        """The size, parsed."""
-        return None if self.size is None else parse_size(self.size)
 
 
 class VolumeSpider(DatasetSpider[V], Generic[V]):
@@ -172,6 +83,19 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
                     self.logger.info("The box is %s of %s", format_box(origin, shape), level.name)
                 yield self._expects(picture, level, shape, 1)
                 yield self._item(Crop(level, origin, shape, format_, self.args.time), name)
+
+    async def shared_cubes(
+        self, layers: Sequence[CubeLayer], format_: Format
+    ) -> AsyncIterator[SpiderOutput]:
+        """Yield cubes that several layers share. Raises SourceError if none can be had."""
+        cubes = SharedCubes(self.crawler, self.logger, self.args, layers, format_)
+        async for output in cubes.records():
+            yield output
+
+    def layer_of(self, name: str, picture: Multiscale, *, is_label: bool = False) -> CubeLayer:
+        """Return a layer that cubes are cut from; is_label: whether its source says so."""
+        is_label = is_label or picture.is_segmentation or name in self.args.label_layers
+        return CubeLayer(name, picture, "label" if is_label else "image")
 
     def _check(self, level: Level, format_: Format) -> None:
         """Raise SourceError for what the level has not, or the format cannot hold."""
@@ -256,12 +180,3 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
         metadata: Metadata = {"listed_size": size_of(level, crop.shape)}
         record_id = f"{name}/{level.name}/{box}{extension}"
         return VolumeItem(record_id, [level.address.url], path, metadata, crop=crop)
-
-
-def file_part(name: str, most: int) -> str:
-    """Return a piece of a file's name made of any text; a changed one carries a hash."""
-    safe = re.sub(r"[^A-Za-z0-9._+-]+", "_", name).strip("._")
-    if safe == name and len(name) <= most:
-        return name
-    digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:8]
-    return f"{safe[: most - 9]}~{digest}"

@@ -144,7 +144,7 @@ class BlockReader:
 
         Raises RecordMissing.
         """
-        if self._others is None:
+        if self._others is None or self._others.names.knows_absent(self._others.name(chunk)):
             return None
         for form in self._others.to_ask():
             try:
@@ -156,7 +156,7 @@ class BlockReader:
             if found is not None:
                 self._others.names.learn(form)
                 return found
-        self._others.names.learn(None)
+        self._others.names.learn(None, self._others.name(chunk))
         return None
 
     async def _attempt(self, read: Callable[[], Awaitable[T]], what: str) -> T:

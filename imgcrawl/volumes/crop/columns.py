@@ -27,7 +27,8 @@ def columns(provenance: Provenance) -> Metadata:
     ``volume`` is the source as a person writes it, ``metadata_sha256`` that of its documents.
     """
     crop, level = provenance.crop, provenance.crop.level
-    facts = _facts(level, crop.shape, _FROM[level.driver]).columns()
+    stored = crop.as_stored()
+    facts = _facts(stored.level, stored.shape, _FROM[level.driver]).columns()
     facts.pop("format")
     own = {
         "axes": "czyx" if level.channels > 1 else "zyx",

@@ -154,7 +154,7 @@ class OpenArrays:
                     # It would wait for half a minute between tries, knowing no Retry-After.
                     "http_request_retries": {"max_retries": 0},
                     "file_io_concurrency": {"limit": connections},
-                    "cache_pool": {"total_bytes_limit": 0},
+                    "cache_pool": {"total_bytes_limit": self._settings.getint("VOLUME_CACHE")},
                     "cache_pool#indices": {"total_bytes_limit": INDEX_BYTES},
                 }
             )

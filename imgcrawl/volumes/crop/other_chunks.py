@@ -56,6 +56,11 @@ class OtherChunks:
         first, self._asked = not self._asked, True
         return self.names.to_ask(first=first)
 
+    def name(self, chunk: Block) -> str:
+        """Return the own name of the chunk that a part of the box lies in; "" for none."""
+        del chunk
+        return ""
+
     async def read(self, chunk: Block, form: str) -> Voxels | None:
         """Return the voxels (c, z, y, x) of a chunk under its name in a form; None if absent.
 
@@ -108,7 +113,7 @@ class PackedChunks(OtherChunks):
     async def read(self, chunk: Block, form: str) -> Voxels | None:
         """Return the voxels of a chunk, or None if it is absent; raise as the base does."""
         store = await self._arrays.chunk_store(self._level)
-        name = self._name(chunk)
+        name = self.name(chunk)
         found = await store.read(renamed(name, form))
         if found.state != "value":
             return None
@@ -118,8 +123,8 @@ class PackedChunks(OtherChunks):
         voxels: Voxels = (await array[x, y, z, channels].read()).transpose()
         return voxels
 
-    def _name(self, chunk: Block) -> str:
-        """Return the plain name of the chunk that a part of the box lies in."""
+    def name(self, chunk: Block) -> str:
+        """Return the own name of the chunk that a part of the box lies in."""
         level = self._level
         axes = zip(chunk.start[1:], level.offset, level.chunk, level.shape, strict=True)
         bounds = []

@@ -62,6 +62,7 @@ class Provenance(_ProvenanceModel):
     voxels_sha256: Sha256
     file: ProvenanceFile
     made_at: str
+    partners: list[Text] = []  # the ids of the other members of its cube
 
     @model_validator(mode="after")
     def _can_be_fetched(self) -> Self:
@@ -106,7 +107,8 @@ def crop_bytes(crop: Crop) -> int:
 
 def format_provenance(provenance: Provenance) -> str:
     """Return the text of the file: what `parse_provenance` reads, and a summary for people."""
-    crop, level = provenance.crop, provenance.crop.level
+    crop = provenance.crop.as_stored()
+    level = crop.level
     shown: dict[str, Any] = {
         "source": level.address.shown,
         "level": level.name,
@@ -186,5 +188,6 @@ def make_provenance(
         crop=crop,
         chunks=chunks,
         voxels_sha256=voxels,
+        partners=[partner.record_id for partner in item.partners],
         **made,
     )

@@ -13,7 +13,7 @@ import errno
 import logging
 import os
 import shutil
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -39,15 +39,16 @@ from imgcrawl.volumes.crop.provenance import (
     make_provenance,
     read_provenance,
 )
+from imgcrawl.volumes.crop.whole_cubes import WholeCubes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from scrapy.crawler import Crawler
 
     from imgcrawl.crawl.run import Run
     from imgcrawl.records.items import Result, VolumeItem
-    from imgcrawl.records.volume import Crop, Raw
+    from imgcrawl.records.volume import Crop, CubeMember, Raw
     from imgcrawl.storage.base import Storage
     from imgcrawl.storage.directory import OutputDirectory
 
@@ -73,6 +74,7 @@ class VolumeCropper:
         self._run = run
         self._open_storage = storage
         self._under_way: list[CropParts] = []
+        self._cubes = WholeCubes(self._keep_voxels, self._is_stored, self._forget)
 
     async def store(self, item: VolumeItem, crop: Crop) -> Result:
         """Read and store a crop, or adopt what a killed run had stored of it."""
@@ -90,6 +92,8 @@ class VolumeCropper:
         except ValueError as error:
             return Missing(Outcome.BAD_URL, str(error), url)
         try:
+            if item.partners:
+                await self._cubes.require(item, crop)
             return self._result(item, await self._read_and_store(item, crop))
         except RecordMissing as error:
             return Missing.of(error, url)
@@ -100,24 +104,52 @@ class VolumeCropper:
 
     async def _read_and_store(self, item: VolumeItem, crop: Crop) -> Provenance:
         """Read a crop and store it. Raises RecordMissing, and OSError or ValueError of the disk."""
-        start = await asyncio.to_thread(writing.voxels_start, crop)
-        parts = CropParts.of(self._run.out.parts, item.record_id, crop, start)
-        await asyncio.to_thread(parts.prepare, item.record_id)
-        self._under_way.append(parts)
-        try:
-            await asyncio.to_thread(self._check_room)
-            raw = await asyncio.to_thread(parts.load)
-            if raw is None:
-                raw = await self._read(item, parts)
+        async with self._voxels(item.record_id, crop) as raw:
             if absence := raw.chunks.absence:
                 words = "%s: %s are not there: they are fill value. Type allow_empty=1 if so it is"
                 logger.warning(words, item.path, absence)
             made = await asyncio.to_thread(self._write, item, crop, raw)
             await self._put(made, item.path)
-        finally:
-            self._under_way.remove(parts)
         remove_parts(self._run.out.parts, item.record_id)
         return made.provenance
+
+    @asynccontextmanager
+    async def _voxels(self, record_id: str, crop: Crop) -> AsyncIterator[Raw]:
+        """Yield the voxels of a crop on the disk, read now if they are not there yet.
+
+        Raises RecordMissing, and OSError of the disk.
+        """
+        start = 0
+        if not crop.is_resampled:
+            start = await asyncio.to_thread(writing.voxels_start, crop.as_stored())
+        parts = CropParts.of(self._run.out.parts, record_id, crop, start)
+        await asyncio.to_thread(parts.prepare, record_id)
+        self._under_way.append(parts)
+        try:
+            await asyncio.to_thread(self._check_room)
+            raw = await asyncio.to_thread(parts.load)
+            yield await self._read(record_id, parts) if raw is None else raw
+        finally:
+            self._under_way.remove(parts)
+
+    async def _keep_voxels(self, record_id: str, crop: Crop) -> None:
+        """Bring the voxels of a crop to the disk. Raises as `_voxels`."""
+        async with self._voxels(record_id, crop):
+            pass
+
+    def _is_stored(self, member: CubeMember) -> bool:
+        """Return whether a member of a cube is stored as it is wanted. Blocks."""
+        final = self._run.out.root / member.path
+        try:
+            return final.exists() and (
+                read_provenance(final.with_name(final.name + SUFFIX)).crop == member.crop
+            )
+        except ValueError:
+            return False
+
+    def _forget(self, record_id: str) -> None:
+        """Remove what was read of a member of a cube that will not be. Blocks."""
+        remove_parts(self._run.out.parts, record_id)
 
     def _check_room(self) -> None:
         """Raise OSError if the disk cannot hold the crops that are under way. Blocks."""
@@ -132,23 +164,25 @@ class VolumeCropper:
     def _bytes_to_come(self, parts: CropParts) -> int:
         """Return the bytes that a crop will take of the disk beside what it has."""
         copies = 1 if parts.crop.format == "npy" else 2  # the voxels, and the result made of them
+        made = crop_bytes(parts.crop.as_stored()) * copies if parts.crop.is_resampled else 0
         there = parts.allocated()
         with suppress(FileNotFoundError):  # of what is being renamed, too
             there += bytes_of(self._partial_path(parts.raw))
-        return max(0, copies * crop_bytes(parts.crop) - there)
+        read = crop_bytes(parts.crop) * (1 if made else copies)
+        return max(0, read + made - there)
 
     def _partial_path(self, raw: Path) -> Path:
         """Return where a result lies until it is complete."""
         return self._run.out.partial / raw.name
 
-    async def _read(self, item: VolumeItem, parts: CropParts) -> Raw:
+    async def _read(self, record_id: str, parts: CropParts) -> Raw:
         """Read the voxels, from where the last run had stopped. Raises RecordMissing."""
         from imgcrawl.volumes.crop.read import read_crop  # noqa: PLC0415 - numpy, 30 MB
 
         files = self._run.counts.files
 
         def progress(done: int, size: int) -> None:
-            files[item.record_id] = done, size
+            files[record_id] = done, size
 
         try:
             raw = await read_crop(
@@ -156,25 +190,34 @@ class VolumeCropper:
             )
         except RecordMissing as error:
             if not error.outcome.retryable:
-                remove_parts(self._run.out.parts, item.record_id)
+                remove_parts(self._run.out.parts, record_id)
             raise
         finally:
-            files.pop(item.record_id, None)
+            files.pop(record_id, None)
         await asyncio.to_thread(parts.finish, raw)
         return raw
 
     def _write(self, item: VolumeItem, crop: Crop, raw: Raw) -> _WrittenCrop:
         """Write the crop in its format; return it with its provenance. Blocks."""
         target = self._partial_path(Path(raw.path))
+        resampled = target.with_name(f"{target.name}.resampled")
         _remove(target)
         try:
-            path = writing.write(raw, crop, target)
+            stored = crop.as_stored()
+            if crop.is_resampled:
+                from imgcrawl.volumes.crop.resample import resample  # noqa: PLC0415 - numpy
+
+                raw = resample(raw, crop, resampled, writing.voxels_start(stored))
+            path = writing.write(raw, stored, target)
             file = ProvenanceFile(name=item.path, bytes=bytes_of(path), sha256=result_sha256(path))
             voxels = voxels_sha256(raw)
             made = {"file": file, "made_at": utc_now()}
+            if path != resampled:
+                _remove(resampled)
             return _WrittenCrop(path, make_provenance(item, crop, raw.chunks, voxels, **made))
         except BaseException:
             _remove(target)  # the disk is full, as likely as not
+            _remove(resampled)
             raise
 
     async def _put(self, made: _WrittenCrop, name: str) -> None:
@@ -222,8 +265,8 @@ class VolumeCropper:
         return replace(
             origin.stored(item.path, provenance.file.sha256, provenance.file.bytes, tries=1),
             format=writing.FORMAT_NAMES[item.crop.format],
-            width=item.crop.shape[2],
-            height=item.crop.shape[1],
+            width=item.crop.as_stored().shape[2],
+            height=item.crop.as_stored().shape[1],
             downloaded_at=provenance.made_at,
         )
 

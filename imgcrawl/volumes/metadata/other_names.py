@@ -8,6 +8,7 @@ before 2.6 left them. Neither is said anywhere: only asking shows it.
 from __future__ import annotations
 
 PLAIN_ENOUGH = 64  # absent chunks without another name, until an array is taken to have none
+MAX_KNOWN = 100_000  # absent chunks that are remembered
 NESTED = "/"  # the form of 0/1/2; the others are endings
 
 
@@ -27,6 +28,7 @@ class OtherNames:
         self._used: list[str] = []
         self._in_vain = 0
         self._has_plain = False
+        self._absent: set[str] = set()
 
     def to_ask(self, *, first: bool) -> tuple[str, ...]:
         """Return the forms to ask an absent chunk for, the likeliest first.
@@ -44,10 +46,19 @@ class OtherNames:
         """Note that a chunk lies under its own name."""
         self._has_plain = True
 
-    def learn(self, found: str | None) -> None:
-        """Note the form under which a chunk was found; None if all were asked for in vain."""
+    def knows_absent(self, name: str) -> bool:
+        """Return whether a chunk has been asked for in all forms, and has none."""
+        return name in self._absent
+
+    def learn(self, found: str | None, name: str = "") -> None:
+        """Note the form under which a chunk was found; None if all were asked for in vain.
+
+        name: the chunk's own, so that another box does not ask for it again
+        """
         if found is None:
             self._in_vain += 1
+            if name and len(self._absent) < MAX_KNOWN:
+                self._absent.add(name)
         elif found not in self._used:
             self._used.append(found)
 
