@@ -107,10 +107,14 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
             yield output
         if self._sync.today.count == 0:
             yield await self._items.api.no_match(self._params)
+        if wanted.is_whole:
+            async for output in self._synced(wanted):
+                yield output
         for output in self._items.broken(self._broken):
             yield output
-        if not wanted.is_whole:
-            return
+
+    async def _synced(self, wanted: CursorList) -> AsyncIterator[SpiderOutput]:
+        """Yield what else makes OUT what a first run would bring, and what has left the list."""
         async for record in self._sync.mended():
             async for output in self.records_of(record):
                 yield output

@@ -150,6 +150,13 @@ def test_what_the_archive_cannot_serve_is_stepped_over_and_named(
     assert mended.status == 0, mended.log
     assert len(mended.out.rows()) == RECORDS
 
+    # One that is new and broken at once, among the old ones.
+    archive.isic(private=isic_ids(40), broken=isic_ids(30))
+    crawl("isic", images="none", out="later")
+    archive.isic(broken=isic_ids(40))
+    later = crawl("isic", images="none", out="later")
+    assert later.out.failures() == {"ISIC_0000040": "server_error"}
+
     archive.isic(broken=isic_ids(7), private=isic_ids(8))
     listed = crawl("isic", ids=",".join(isic_ids(5, 6, 7, 8)), images="none", out="listed")
     assert listed.status == 3, listed.log
