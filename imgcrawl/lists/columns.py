@@ -74,7 +74,8 @@ def _find(role: str, paths: list[str], url: str) -> str | None:
     for group in groups:
         named = {normalized(path.rpartition(".")[2]): path for path in reversed(group)}
         found = next((named[name] for name in NAMES[role] if name in named), None)
-        if found is not None and "[]" not in found:
+        # Of an array there is one for each address only beside these.
+        if found is not None and ("[]" not in found or (role == "id" and group is groups[0])):
             return found
     return None
 

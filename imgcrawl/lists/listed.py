@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgcrawl.lists.columns import digests_of, other_columns
 from imgcrawl.lists.nested import value_at
-from imgcrawl.lists.row_pictures import Several, pictures_of
+from imgcrawl.lists.row_pictures import RowPicture, Several, pictures_of
 from imgcrawl.lists.rows import MalformedRow, Row, excerpt
 from imgcrawl.records.items import Read
 
@@ -71,11 +71,14 @@ class ListedPictures:
             shown = excerpt(" ".join(str(value) for value in row.fields.values()))
             where = f"{row.table} row {row.number}".strip()
             return [MalformedRow(row.number, where, problem, shown)]
-        return [self._picture(each.urls, each.fields) for each in pictures]
+        ids = value_at(row.fields, columns.id) if columns.id else None
+        return [self._picture(each, ids) for each in pictures]
 
-    def _picture(self, urls: list[str], fields: dict[str, Any]) -> ListedPicture:
+    def _picture(self, picture: RowPicture, given: Any) -> ListedPicture:
+        urls, fields, (n, n_all) = picture
         columns = self.found.columns
-        given = value_at(fields, columns.id) if columns.id else None
+        if isinstance(given, list):
+            given = given[n] if len(given) == n_all else None
         own_id = "" if given is None or isinstance(given, (list, dict)) else str(given).strip()
         if self.split:
             fields = {"split": self.split} | fields

@@ -29,10 +29,16 @@ _MIRROR_WORDS = frozenset(
 
 
 class RowPicture(NamedTuple):
-    """One picture of a row. urls: of the same picture, best first; fields: what is said of it."""
+    """One picture of a row.
+
+    urls:   of the same picture, best first
+    fields: what is said of it
+    place:  which of how many addresses of the row it is
+    """
 
     urls: list[str]
     fields: dict[str, Any]
+    place: tuple[int, int] = (0, 1)
 
 
 def pictures_of(
@@ -53,7 +59,12 @@ def pictures_of(
     if not urls:
         return []
     if len(urls) > 1 and not is_one_picture(columns.url, urls, fields, several):
-        return [RowPicture([url], _of_element(fields, n, len(urls))) for n, url in enumerate(urls)]
+        n_all = len(urls)
+        own = (_of_element(fields, n, n_all) for n in range(n_all))
+        return [
+            RowPicture([url], each, (n, n_all))
+            for n, (url, each) in enumerate(zip(urls, own, strict=True))
+        ]
     if len(urls) == 1 and len(fields) > 1:
         others = (as_address(str(v)) for k, v in fields.items() if v and normalized(k) in MIRRORS)
         urls = list(dict.fromkeys([*urls, *others]))

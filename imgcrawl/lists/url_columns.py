@@ -29,7 +29,7 @@ _OF_OTHERS = frozenset(
     (
         *("page", "pages", "landing", "permalink", "license", "licence", "rights"),
         *("author", "profile", "user", "creator", "owner", "wiki", "wikidata", "wikipedia"),
-        *("home", "homepage", "site", "website", "web", "html", "reference", "references"),
+        *("home", "host", "homepage", "site", "website", "html", "reference", "references"),
         *("further", "details", "detail", "product", "listing", "article", "avatar"),
         *("logo", "icon", "audio", "sound", "video", "metadata", "manifest", "json", "api"),
         *("self", "artist", "credit", "attribution", "provider", "publisher"),
@@ -40,7 +40,7 @@ _OF_OTHERS = frozenset(
 _SMALL = frozenset(
     (
         *("thumb", "thumbs", "thumbnail", "thumbnails", "small", "medium", "preview"),
-        *("tiny", "square", "lqip"),
+        *("tiny", "square", "lqip", "header", "banner", "cover"),
     )
 )
 _PICTURE_HOST = re.compile(
@@ -60,7 +60,7 @@ class UrlColumn:
 
     def is_unsure(self) -> bool:
         """Return True if neither its name nor its values speak for pictures."""
-        return self.score <= 0
+        return self.score < 0
 
 
 def rank_url_columns(paths: Iterable[str], rows: Sequence[dict[str, Any]]) -> list[UrlColumn]:

@@ -163,6 +163,27 @@ def test_parts_of_a_list_wherever_they_lie_are_one_dataset(
     assert ended.log.count("Columns: ") == 2
 
 
+def test_of_two_columns_that_answer_decides_and_once_for_all(
+    crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
+) -> None:
+    path = tmp_path / "list.csv"
+    rows = [f"{n},http://pages.example/a/{n},http://b.example/c/{n}" for n in range(8)]
+    path.write_text("\n".join(["id,photo,link", *rows]))
+    replica.faults([{"match": "/pages.example/", "kind": "html"}])
+    ended = crawl("urls", list=path)
+    assert ended.status == 0, ended.log
+    assert "photo: 0 of 3 are pictures" in ended.log
+    assert "The addresses are taken from 'link'" in ended.log
+    assert "  link [url]: http://b.example/c/0 | http://b.example/c/1 |" in ended.log
+    asked = replica.log()["paths"]
+    assert sum(n for path, n in asked.items() if "pages.example/a" in path) == 3
+    replica.faults([{"match": "/b.example/", "kind": "status", "status": 503}])
+    again = crawl("urls", list=path)
+    assert again.status == 0, again.log
+    assert replica.log()["paths"] == asked
+    assert [row["url"] for row in again.out.rows()] == [f"http://b.example/c/{n}" for n in range(8)]
+
+
 JUNK = [
     "file:///etc/passwd",
     "javascript:alert(1)",
