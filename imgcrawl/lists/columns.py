@@ -68,7 +68,7 @@ def _find(role: str, paths: list[str], url: str) -> str | None:
     """Return the path of a role by its name: beside the address, at the top, or anywhere."""
     beside = url.rpartition(".")[0]
     groups = (
-        [path for path in paths if beside and path.rpartition(".")[0] == beside],
+        [p for p in paths if beside and p != url and p.rpartition(".")[0] == beside],
         [path for path in paths if "." not in path],
     )
     for group in groups:
@@ -92,7 +92,7 @@ def _unnamed_id(names: list[str], rows: Sequence[dict[str, Any]], url: str) -> s
     Numbers of lines are none: they would be another row's once a line is added.
     """
     for name in names[: names.index(url)] if url in names else ():
-        values = [str(row.get(name, "")) for row in rows]
+        values = [str(row.get(name, "")).strip() for row in rows]
         are_ids = all(re.fullmatch(r"[\w.@/-]{1,100}", value) for value in values)
         is_counted = values[0] in {"0", "1"} and values[-1] == str(len(values) - (values[0] == "0"))
         if len(values) > 2 and are_ids and not is_counted and len({*values}) == len(values):

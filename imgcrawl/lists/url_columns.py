@@ -22,7 +22,7 @@ _OF_PICTURES = frozenset(
     (
         *("image", "images", "img", "imgs", "photo", "photos", "picture", "pictures"),
         *("pic", "media", "download", "original", "orig", "file", "src", "asset", "access"),
-        *("full", "large", "big", "source", "content", "body", "display"),
+        *("full", "source", "content", "body", "display"),
     )
 )
 _OF_OTHERS = frozenset(
@@ -39,7 +39,7 @@ _OF_OTHERS = frozenset(
 )
 _SMALL = frozenset(
     (
-        *("thumb", "thumbs", "thumbnail", "thumbnails", "small", "medium", "preview"),
+        *("thumb", "thumbs", "thumbnail", "thumbnails", "small", "medium", "middle", "preview"),
         *("tiny", "square", "lqip", "header", "banner", "cover"),
     )
 )
