@@ -9,10 +9,10 @@ from pydantic import Field, field_validator, model_validator
 
 from imgcrawl.arguments import AnyCase, ReadsStdin
 from imgcrawl.lists.addresses import without_extension
-from imgcrawl.lists.columns import Columns
 from imgcrawl.lists.description import describe, rivals
 from imgcrawl.lists.listed import ListedPicture, ListedPictures
 from imgcrawl.lists.look import Found, Sample, find_columns, open_looked_at
+from imgcrawl.lists.names import NAMES
 from imgcrawl.lists.opening import split_member
 from imgcrawl.lists.parts import is_remote, parts_of
 from imgcrawl.lists.reader import open_rows
@@ -81,7 +81,7 @@ class UrlsArguments(UrlListArguments):
 
     def columns(self) -> dict[str, str]:
         """Return the columns that are named, by role."""
-        given = {role: getattr(self, role) for role in Columns.__slots__}
+        given = {role: getattr(self, role) for role in NAMES}
         given["url"] = self.url or self.path
         return {role: name for role, name in given.items() if name}
 

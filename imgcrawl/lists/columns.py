@@ -6,7 +6,7 @@ import base64
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.lists.names import NAMES, normalized
@@ -17,6 +17,7 @@ from imgcrawl.lists.url_columns import rank_url_columns
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+MIRRORS = ("cocourl", "flickrurl")  # COCO's two addresses of one picture
 _BITS = {"md5": 128, "sha256": 256}
 
 
@@ -30,9 +31,10 @@ class Columns:
     caption: str | None = None
     md5: str | None = None
     sha256: str | None = None
+    mirrors: tuple[str, ...] = field(default=(), compare=False)  # other addresses of the picture
 
     def __str__(self) -> str:
-        named = {role: name for role in self.__slots__ if (name := getattr(self, role))}
+        named = {role: name for role in NAMES if (name := getattr(self, role))}
         return ", ".join(f"{role} is {name!r}" for role, name in named.items())
 
 
@@ -61,7 +63,9 @@ def guess_columns(
         others["id"] = _unnamed_id(paths, rows, url)
     elif others["id"] and "id" not in given and _is_shared(others["id"], rows):
         others["id"] = None
-    return Columns(url, **{role: name for role, name in others.items() if name != url})
+    mirrors = tuple(path for path in paths if path != url and normalized(path) in MIRRORS)
+    found = {role: name for role, name in others.items() if name != url}
+    return Columns(url, **found, mirrors=mirrors)
 
 
 def _find(role: str, paths: list[str], url: str) -> str | None:
@@ -102,6 +106,8 @@ def _unnamed_id(names: list[str], rows: Sequence[dict[str, Any]], url: str) -> s
 
 def digests_of(fields: dict[str, Any], columns: Columns) -> dict[str, str]:
     """Return the digests that a row gives for its file, in hexadecimal; Open Images has base64."""
+    if columns.md5 is None and columns.sha256 is None:
+        return {}
     digests = {}
     for algorithm, bits in _BITS.items():
         name = getattr(columns, algorithm)

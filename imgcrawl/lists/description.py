@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from imgcrawl.lists.addresses import as_address, looks_like_url, split_addresses
+from imgcrawl.lists.names import NAMES
 from imgcrawl.lists.nested import paths_of, value_at
 from imgcrawl.lists.rows import excerpt
 from imgcrawl.lists.url_columns import UrlColumn, rank_url_columns
@@ -25,7 +25,7 @@ _RIVAL = 2.0  # points that a column may be behind, and still be the one
 def describe(sample: Sample, found: Found) -> list[str]:
     """Return a line for each column of the tables of pictures: examples, and its role."""
     rows = _rows(sample, found)
-    role_of = {getattr(found.columns, each.name): each.name for each in fields(found.columns)}
+    role_of = {getattr(found.columns, role): role for role in NAMES}
     paths = _paths(rows)
     lines = []
     for path in paths[:MAX_COLUMNS]:

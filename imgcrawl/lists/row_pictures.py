@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from imgcrawl.lists.addresses import as_address, split_addresses
-from imgcrawl.lists.names import normalized, words_of
+from imgcrawl.lists.names import words_of
 from imgcrawl.lists.nested import parallel, value_at
 from imgcrawl.text.addresses import host_of
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 Several = Literal["auto", "records", "mirrors"]
 
 MAX_MIRRORS = 5
-MIRRORS = ("cocourl", "flickrurl")  # other addresses of the same picture, in columns of their own
 _MIRROR_WORDS = frozenset(
     {"mirror", "mirrors", "alternate", "alternates", "alternatives", "fallback"}
 )
@@ -65,8 +64,8 @@ def pictures_of(
             RowPicture([url], each, (n, n_all))
             for n, (url, each) in enumerate(zip(urls, own, strict=True))
         ]
-    if len(urls) == 1 and len(fields) > 1:
-        others = (as_address(str(v)) for k, v in fields.items() if v and normalized(k) in MIRRORS)
+    if len(urls) == 1 and columns.mirrors:
+        others = [as_address(str(fields[k])) for k in columns.mirrors if fields.get(k)]
         urls = list(dict.fromkeys([*urls, *others]))
     return [RowPicture(urls, fields)]
 
