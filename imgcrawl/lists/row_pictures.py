@@ -57,7 +57,8 @@ def pictures_of(
     urls = list(dict.fromkeys(_flat(value)))
     if not urls:
         return []
-    if len(urls) > 1 and not is_one_picture(columns.url, urls, fields, several):
+    is_array = isinstance(value, list)
+    if len(urls) > 1 and not is_one_picture(columns.url, urls, fields, several, is_array=is_array):
         n_all = len(urls)
         own = (_of_element(fields, n, n_all) for n in range(n_all))
         return [
@@ -70,7 +71,9 @@ def pictures_of(
     return [RowPicture(urls, fields)]
 
 
-def is_one_picture(path: str, urls: list[str], fields: dict[str, Any], several: Several) -> bool:
+def is_one_picture(
+    path: str, urls: list[str], fields: dict[str, Any], several: Several, *, is_array: bool
+) -> bool:
     """Return True if several addresses in one place are mirrors of one picture."""
     if several != "auto":
         return several == "mirrors"
@@ -84,7 +87,7 @@ def is_one_picture(path: str, urls: list[str], fields: dict[str, Any], several: 
     if len(names) == 1 and len(hosts) == len(urls) and names != {""}:
         return True
     # The contests' own word for it: {"url": ["http..."], "image_id": 1}.
-    return words == ("url",) and len(parallel(fields, len(urls))) <= 1
+    return is_array and words == ("url",) and len(parallel(fields, len(urls))) <= 1
 
 
 def _flat(value: Any) -> list[str]:

@@ -95,6 +95,7 @@ MIRROR = "https://h2.example/p/1.jpg"
         ("associatedMedia", f"{A}|{B}", "auto", [[A], [B]]),
         ("associatedMedia", f"{A} | {B}", "auto", [[A], [B]]),
         ("urls", f"{A}; {B}", "auto", [[A], [B]]),
+        ("url", f"{A}|{B}", "auto", [[A], [B]]),
         ("urls", f"{A},{B}", "auto", [[A], [B]]),
         ("urls", f"{A} {B}", "auto", [[A], [B]]),
         ("urls", [[A], [B]], "auto", [[A], [B]]),
