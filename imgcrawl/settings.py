@@ -108,6 +108,9 @@ DOWNLOADER_MIDDLEWARES_BASE: dict[str, int] = {
     f"{_SCRAPY}.httpproxy.HttpProxyMiddleware": 750,
 }
 ALLOWED_PRIVATE_NETWORKS: list[str] = []  # CIDR blocks beside the public internet
+INSECURE_TLS_HOSTS: list[
+    str
+] = []  # hosts whose certificates are not verified; the summary names them
 
 CONCURRENT_REQUESTS_PER_DOMAIN = 4  # default 8; strangers' servers
 DOWNLOAD_DELAY = 0.0
