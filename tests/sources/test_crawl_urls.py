@@ -124,10 +124,13 @@ def test_near_duplicates_where_asked_for(
         f"small,{replica.url}/files/jpeg/3.jpg?size=200x150,train",
         f"large,{replica.url}/files/png/3.png?size=400x300,test",
         f"other,{replica.url}/files/jpeg/4.jpg?size=200x150,train",
+        f"tiny,{replica.url}/files/jpeg/5.jpg?size=120x90,train",
+        f"long,{replica.url}/files/jpeg/6.jpg?size=900x120,train",
     ]
     path.write_text("\n".join(["id,url,split", *lines]))
-    ended = crawl("urls", list=path, phash=1)
-    assert ended.status == 0, ended.log
+    ended = crawl("urls", list=path, phash=1, exif=1, min_size=100, max_aspect_ratio=2)
+    assert ended.status == 3, ended.log
+    assert ended.out.failures() == {"tiny": "too_small", "long": "too_large"}
     rows = ended.out.rows("duplicates.csv")
     assert {row["record_id"] for row in rows} == {"small", "large"}
     assert {(row["kind"], row["across"]) for row in rows} == {("near", "splits")}
