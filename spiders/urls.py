@@ -163,6 +163,10 @@ class UrlsSpider(UrlListSpider[UrlsArguments]):
         """
         key = f"column of pictures among {', '.join(sorted(names))}"
         known = self.bookmarks.get(key)
+        if known is None and self.settings["SHARD"]:
+            # Each of the shards would ask for itself, and might be told something else.
+            self.logger.warning("One of %s has the pictures? Name it with -a url=", [*names])
+            known = likeliest
         return Bookmark(key, known or await column_of_pictures(self, names, likeliest))
 
     def _item(self, picture: ListedPicture) -> Item:
