@@ -77,6 +77,7 @@ SHAPES: dict[str, tuple[Any, list[tuple[str, str, dict[str, Any]]]]] = {
     ),
     "licences first": (
         {
+            "info": {"version": "1.0", "url": "https://a.example/"},
             "licenses": [{"id": 1, "url": "http://cc.example/by", "name": "by"}],
             "annotations": [{"id": n, "image_id": 1} for n in range(300)],
             "images": [{"id": 1, "coco_url": U[0], "file_name": "x.jpg"}],
@@ -112,6 +113,17 @@ def test_long_columns_and_maps_are_read_whole() -> None:
     assert len(pictures({f"id{n}": url for n, url in enumerate(urls)})) == 5000
     by_label = {f"c{n}": urls[n * 50 : n * 50 + 50] for n in range(100)}
     assert [each.metadata["label"] for each in pictures(by_label)][-1] == "c99"
+
+
+def test_tables_behind_those_looked_at() -> None:
+    urls = [f"https://a.example/{n}.jpg" for n in range(300)]
+    splits = {
+        split: [{"id": f"{split}{n}", "url": url} for n, url in enumerate(urls)]
+        for split in ("train", "test")
+    }
+    licences = {"licenses": [{"id": n, "url": "http://cc.example/by"} for n in range(8)]}
+    found = pictures(splits | licences)
+    assert [each.id for each in found] == [f"{split}{n}" for split in splits for n in range(300)]
 
 
 def test_records_line_by_line_are_no_document() -> None:
