@@ -1,4 +1,4 @@
-"""Records of research data repositories: Zenodo, Figshare, Dryad, Dataverse, OSF, BioStudies."""
+"""Records of research data repositories, by DOI or link."""
 
 from __future__ import annotations
 
@@ -71,8 +71,9 @@ class RecordArguments(FileArguments):
 class RecordSpider(DatasetSpider[RecordArguments]):
     """The files of a record of a repository, each checked by the digest that the repository has.
 
-    Zenodo and every InvenioRDM, Figshare, Dryad, Dataverse, OSF, BioStudies and the BioImage
-    Archive. Folders are kept; a restricted file is `forbidden`. CITATION.cff says how to cite it.
+    Zenodo and every InvenioRDM, Figshare, Dryad, Dataverse, OSF, Mendeley Data, BioStudies and the
+    BioImage Archive. Folders are kept; a restricted file is `forbidden`. CITATION.cff says how to
+    cite it.
     """
 
     name = "record"

@@ -21,6 +21,7 @@ SMALL = {
     "dataverse": {"doi": "doi:10.7910/DVN/small"},
     "osf": {"doi": "10.17605/OSF.IO/SMAL1"},
     "dryad": {"doi": "10.5061/dryad.small"},
+    "mendeley": {"doi": "10.17632/small.1"},
     "biostudies": {"doi": "10.6019/S-BIAD100001"},
 }
 LARGE = {
@@ -29,6 +30,7 @@ LARGE = {
     "dataverse": "https://dataverse.harvard.edu/dataset.xhtml?persistentId=doi:10.7910/DVN/large",
     "osf": "https://osf.io/larg3/",
     "dryad": "https://datadryad.org/stash/dataset/doi:10.5061/dryad.large",
+    "mendeley": "https://data.mendeley.com/datasets/large-set",
     "biostudies": "https://www.ebi.ac.uk/biostudies/BioImages/studies/S-BIAD100003?query=x",
 }
 

@@ -138,7 +138,8 @@ def dig(answer: Any, *path: str | int) -> Any:
     """Return what lies at a path of keys in JSON, or None where there is nothing of the kind."""
     for key in path:
         if isinstance(key, int):
-            answer = answer[key] if isinstance(answer, list) and len(answer) > key else None
+            has = isinstance(answer, list) and -len(answer) <= key < len(answer)
+            answer = answer[key] if has else None
         else:
             answer = answer.get(key) if isinstance(answer, dict) else None
     return answer
