@@ -24,6 +24,7 @@ from imgcrawl.sources.repositories.find import find_client, parse_doi, resolve
 from imgcrawl.sources.repositories.record import LOGIN
 from imgcrawl.sources.web.page_link import LinkKind, PageLink
 from imgcrawl.sources.web.wanted_files import WantedFiles
+from imgcrawl.storage.directory import CITATION
 from spiders.base.dataset import DatasetSpider
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class RecordSpider(DatasetSpider[RecordArguments]):
         record = await client.record()
         self._say_version(record)
         yield Expects(record.n_files if not self.args.match else None, note=str(record))
-        yield Document("CITATION.cff", record.citation())
+        yield Document(CITATION, record.citation())
         for part in record.parts:
             yield NotFollowed(part, "a part of the record that is a record of its own")
         wanted = WantedFiles(self.args.match)

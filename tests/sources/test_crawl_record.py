@@ -9,7 +9,7 @@ import pytest
 from imgcrawl.arguments import parse_arguments
 from replicas import repository_world as world
 from spiders.record import RecordSpider
-from tests.conftest import refusal
+from tests.conftest import refusal, scrapy
 
 if TYPE_CHECKING:
     from replicas.process import ReplicaProcess
@@ -66,6 +66,8 @@ def test_a_record_with_folders_a_closed_file_and_a_digest_that_lies(
     assert 'title: "Stacks of a \\"replica\\": one"' in citation
     assert '- name: "Replica, Ada"' in citation
     assert "Replica, Ada; Replica, Bo: Stacks" in (ended.out.root / "attribution.txt").read_text()
+    if repository == "zenodo":
+        assert "extra" not in scrapy("verify", ended.out.root).stdout
 
 
 @pytest.mark.parametrize("repository", LARGE)
