@@ -114,6 +114,27 @@ def test_what_only_some_may_have_is_forbidden(
     assert "restricted" in row["message"]
 
 
+def test_archives_are_unpacked_where_that_is_asked_for(
+    crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    url = "https://zenodo.org/records/100005"
+    whole = crawl("record", url=url, out="whole")
+    assert {row["file_name"] for row in whole.out.rows()} == {
+        *("files/notes.txt", "files/plates/all.zip")
+    }
+    ended = crawl("record", url=url, unpack=1)
+    assert ended.status == 0, ended.log
+    ended.out.verify()
+    rows = {row["record_id"].partition("/")[2]: row for row in ended.out.rows()}
+    members = {f"plates/all/{name}" for name in ("a/1.tif", "a/2.tif", "../../escape.tif")}
+    assert set(rows) == {"notes.txt", *members}
+    assert rows["plates/all/a/1.tif"]["file_name"] == "files/plates/all/a/1.tif"
+    assert rows["plates/all/a/1.tif"]["archive"] == "plates/all.zip"
+    assert all(".." not in row["file_name"] for row in rows.values())
+    again = crawl("record", url=url, unpack=1)
+    assert again.out.summary()["this_run"]["already_there"] == 4
+
+
 def test_parts_of_a_project_are_named(crawl: Crawler, replica: ReplicaProcess) -> None:
     ended = crawl("record", url="https://osf.io/smal1", match="*.txt")
     assert ended.status == 0, ended.log

@@ -27,6 +27,7 @@ class RepositoryFile:
     size:     bytes
     digests:  by algorithm, in hexadecimal
     closed:   why it cannot be had, LOGIN or in other words; empty if it can
+    archive:  the path of the archive that it is a member of; empty for none
     """
 
     path: str
@@ -34,6 +35,7 @@ class RepositoryFile:
     size: int | None = None
     digests: dict[str, str] = field(default_factory=dict)
     closed: str = ""
+    archive: str = ""
 
 
 @dataclass(frozen=True, slots=True)
