@@ -8,13 +8,14 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scrapy.commands import BaseRunSpiderCommand
 from scrapy.exceptions import UsageError
 from scrapy.utils.log import configure_logging, get_scrapy_root_handler
 
 from imgcrawl.arguments import parse_arguments
+from imgcrawl.commands.spiders import as_text
 from imgcrawl.crawl.check_settings import check_settings
 from imgcrawl.crawl.process import CrawlProcess
 from imgcrawl.crawl.spider_loader import spider_class
@@ -46,6 +47,27 @@ class Command(BaseRunSpiderCommand):
     def short_desc(self) -> str:
         """Return the description that ``scrapy`` lists."""
         return "Download a dataset (`scrapy spiders` tells which, and with what arguments)"
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Declare Scrapy's options; the help of one spider begins with its own arguments."""
+        super().add_options(parser)
+        general, parse = parser.format_help, parser.parse_known_args
+        words: list[str] = []
+
+        def parse_known_args(args: Any = None, namespace: Any = None) -> Any:
+            typed = sys.argv[1:] if args is None else args
+            words.extend(word for word in typed if word.isidentifier())
+            return parse(args, namespace)
+
+        def format_help() -> str:
+            assert self.settings is not None
+            try:
+                return f"{as_text(spider_class(self.settings, words[0]))}\n\n{general()}"
+            except (ArgumentError, IndexError):
+                return general()
+
+        parser.format_help = format_help  # type: ignore[method-assign]
+        parser.parse_known_args = parse_known_args  # type: ignore[method-assign]
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Run one spider to its end.

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 import sys
+import textwrap
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
-from imgcrawl.arguments import SpiderArguments, TypeName
+from imgcrawl.arguments import (
+    FileArguments,
+    ImageArguments,
+    ListArguments,
+    SpiderArguments,
+    TypeName,
+)
 from imgcrawl.crawl.spider_loader import spider_class, spider_loader
 from imgcrawl.records.errors import ArgumentError
 
@@ -47,29 +55,62 @@ class Command(ScrapyCommand):
         loader = spider_loader(self.settings)
         describe = as_markdown if opts.markdown else as_text
         try:
-            texts = [describe(spider_class(self.settings, n)) for n in args or _datasets(loader)]
+            spiders = [spider_class(self.settings, name) for name in args or datasets(loader)]
         except ArgumentError as error:
             raise UsageError(str(error)) from error
-        sys.stdout.write("\n\n".join(texts) + "\n")
+        if args or opts.markdown:
+            sys.stdout.write("\n\n".join(map(describe, spiders)) + "\n")
+        else:
+            sys.stdout.write("\n".join(as_lines(spiders)) + "\n")
 
 
-def _datasets(loader: SpiderLoaderProtocol) -> list[str]:
+def datasets(loader: SpiderLoaderProtocol) -> list[str]:
     """Return the names of the spiders that people call by name."""
     return [n for n in sorted(loader.list()) if not getattr(loader.load(n), "internal", False)]
 
 
+def as_lines(spiders: list[type[Spider]]) -> list[str]:
+    """Return a line for each spider, and how to go on."""
+    width = max(len(spider.name) for spider in spiders)
+    lines = [f"{spider.name:<{width}}  {(_doc(spider) or [''])[0]}" for spider in spiders]
+    lines += ["", f"The arguments of one, and an example: scrapy spiders {spiders[0].name}"]
+    begin = (getattr(spider, "example", "") for spider in spiders if spider.name == "isic")
+    return lines + [f"To begin with: {example}" for example in begin]
+
+
 def as_text(spider: type[Spider]) -> str:
-    """Return a spider's description for a terminal."""
+    """Return a spider's description for a terminal: its own arguments first, then those of all."""
     lines = [spider.name, *(f"  {line}" for line in _doc(spider))]
     if example := getattr(spider, "example", None):
         lines += ["", f"  Example: {example}"]
-    lines += ["", "  Arguments (-a NAME=VALUE):"]
-    fields = _arguments(spider).model_fields
-    width = max(map(len, fields))
-    for name, field in fields.items():
-        lines.append(f"    {name:<{width}}  {field.description}")
-        lines.append(f"    {'':<{width}}  {'; '.join(_facts(field))}")
+    model = _arguments(spider)
+    fields = model.model_fields
+    shared = {name for base in _SHARED for name in base.model_fields if name in fields}
+    own = [name for name in fields if name not in shared]
+    columns = shutil.get_terminal_size().columns
+    for title, names in (
+        ("Arguments (-a NAME=VALUE):", own),
+        ("Arguments that others have too:", [name for name in fields if name in shared]),
+    ):
+        lines += ["", f"  {title}"] if names else []
+        for name in names:
+            facts = (fields[name].description or "", "; ".join(_facts(fields[name])))
+            lines += [f"    {name}", *(line for text in facts for line in _wrapped(text, columns))]
     return "\n".join(lines)
+
+
+_SHARED = (ListArguments, ImageArguments, FileArguments, SpiderArguments)
+
+
+def _wrapped(text: str, columns: int) -> list[str]:
+    return textwrap.wrap(
+        text,
+        max(20, columns - 1),
+        initial_indent=" " * 8,
+        subsequent_indent=" " * 8,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def as_markdown(spider: type[Spider]) -> str:

@@ -67,7 +67,7 @@ class Command(OutCommand[VerifyFigures]):
                 quick=self._opts.quick,
                 repair=self._opts.repair,
                 sums=self._opts.sha256sums,
-                threads=len(os.sched_getaffinity(0)) + 2,  # some wait for the disk
+                threads=cpus() + 2,  # some wait for the disk
                 progress=progress.show,
             ).run()
 
@@ -103,6 +103,13 @@ def format_figures(found: VerifyFigures, place: str, *, quick: bool, repair: boo
     if found.problems[Problem.EXTRA]:
         advice += " Extra files belong to no record; they are left as they are."
     return f"{head}.\nNot good: {counts}; each has its row in {place}/{VERIFY}.{advice}"
+
+
+def cpus() -> int:
+    """Return the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def read_manifest(path: Path) -> Iterator[tuple[str, int, str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import resource
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -224,6 +223,10 @@ def _session(guard: AddressGuard | None) -> aiohttp.ClientSession:
 
 
 def _allow_many_files() -> None:
+    try:
+        import resource  # noqa: PLC0415 - Windows has none, and no such limit
+    except ImportError:
+        return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from imgcrawl.download.errors import to_disk
+from imgcrawl.storage.file_lock import NO_FOLLOW, NO_WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +58,7 @@ class PartialFile:
             path.unlink()  # in an OUT that came from others, it may lead anywhere
         part = cls(path, url)
         part._read_journal()
-        part._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        part._fd = os.open(path, os.O_RDWR | os.O_CREAT | NO_FOLLOW, 0o666)
         return part
 
     @property
@@ -180,7 +181,7 @@ class PartialFile:
         return self.path.with_suffix(".note")
 
     def _append(self, text: str) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | NO_FOLLOW
         with open(os.open(self._journal, flags, 0o666), "a", encoding="utf-8") as file:  # noqa: PTH123
             if not file.tell():
                 file.write(json.dumps([self.url, self.size, self.validator]) + "\n")
@@ -189,7 +190,7 @@ class PartialFile:
     def _read_journal(self) -> None:
         """Read what an earlier run claims; remove a journal of another file, or that is none."""
         try:
-            fd = os.open(self._journal, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            fd = os.open(self._journal, os.O_RDONLY | NO_FOLLOW | NO_WAIT)
             with open(fd, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - of a descriptor
                 url, size, validator = json.loads(file.readline(_LONGEST_LINE))
                 if url != self.url or not validator or not isinstance(size, int):

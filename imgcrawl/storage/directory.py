@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import shutil
 import stat
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from imgcrawl.records.errors import OutputError
+from imgcrawl.storage.file_lock import NO_FOLLOW, NO_WAIT
+from imgcrawl.storage.file_lock import lock as take_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +92,7 @@ def holder_of(root: Path) -> tuple[bool, int | None]:
             number = lock.read(20).decode("ascii", "replace").strip()
             holder = int(number) if number.isascii() and number.isdigit() else 0
             try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                take_lock(lock, shared=True)
             except BlockingIOError:
                 return True, holder
             return False, holder
@@ -104,7 +105,7 @@ def open_plain(path: Path) -> IO[bytes]:
 
     Raises OSError for a link, and for anything but a file: a pipe would be read without end.
     """
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    fd = os.open(path, os.O_RDONLY | NO_FOLLOW | NO_WAIT)
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise OSError(errno.EINVAL, "it is no plain file", str(path))
@@ -214,7 +215,7 @@ class OutputDirectory:
         while True:
             lock = path.open("a+", encoding="ascii")
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                take_lock(lock)
             except BlockingIOError:
                 if probes := probes - 1:  # `holder_of` has it for a moment, to see if it is free
                     lock.close()

@@ -43,6 +43,6 @@ def sync_file(path: Path) -> None:
     """Return once the bytes of a file are on the disk. Blocks. Raises OSError."""
     fd = os.open(path, os.O_RDONLY)
     try:
-        os.fdatasync(fd)
+        getattr(os, "fdatasync", os.fsync)(fd)  # macOS has no fdatasync
     finally:
         os.close(fd)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import builtins
 import errno
-import fcntl
 import os
 import shutil
 import stat
@@ -26,6 +25,7 @@ from imgcrawl.storage.base import (
     require_name,
 )
 from imgcrawl.storage.directory import PARTIAL, open_plain
+from imgcrawl.storage.file_lock import lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -73,7 +73,7 @@ class LocalStorage(Storage):
             else:
                 with open_plain(Path(target)) as found:
                     # Another writer holds this file, or has put a new one in its place by now.
-                    fcntl.flock(found, fcntl.LOCK_EX)
+                    lock(found, wait=True)
                     if self.version(name) != expected:
                         raise ConflictError(name)
                     os.replace(temporary, target)  # noqa: PTH105 - likewise
@@ -127,7 +127,7 @@ class LocalStorage(Storage):
             return
         try:
             with open_plain(path) as found:
-                fcntl.flock(found, fcntl.LOCK_EX)  # as `write` does
+                lock(found, wait=True)  # as `write` does
                 if self.version(name) != expected:
                     raise ConflictError(name)
                 path.unlink()
