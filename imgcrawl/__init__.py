@@ -1,6 +1,7 @@
 """imgcrawl: downloads image datasets, and accounts for every record that they promise."""
 
 import gc
+import importlib
 import os
 
 __version__ = "0.2.0"
@@ -10,3 +11,10 @@ __version__ = "0.2.0"
 gc.set_threshold(50_000, 20, 50)
 # Nothing here multiplies matrices, and numpy's threads for that spin while they wait.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def __getattr__(name: str) -> object:
+    """Return `open` or `crawl`: what a program asks for, and no crawl pays for."""
+    if name not in {"open", "crawl"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module("imgcrawl.api"), name)

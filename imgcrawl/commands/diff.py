@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,7 +69,12 @@ class Command(ScrapyCommand):
             self.exitcode = ExitStatus.USAGE
 
     def _compare(self, one: str, other: str, table: Path | None) -> None:
-        with self._open(one) as (before, _), self._open(other) as (after, out):
+        with ExitStack() as opened:
+            after, out = opened.enter_context(self._open(other))
+            if out is not None and Path(one).resolve() == out.root.resolve():
+                before: Iterable[LockedRecord] = locked_records(out, LockFigures())  # it is locked
+            else:
+                before, _ = opened.enter_context(self._open(one))
             if table is None and out is not None:
                 written = f"{other.rstrip('/')}/{DIFF}"
                 found: list[DiffFigures] = []
