@@ -59,7 +59,7 @@ CAPS = {
     ("shards", "urls"): "-n 1 --workers 1",
     ("crawlall",): "--only epfl",
 }
-WITHOUT_CAP = {"-a ids_file=", "-a wnids=ilsvrc2012"}
+WITHOUT_CAP = {"-a ids_file=", "-a wnids=ilsvrc2012", " && scrapy "}
 
 # What a command needs to be there.
 BEFORE = {
