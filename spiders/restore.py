@@ -70,6 +70,7 @@ def _item(record: LockedRecord) -> Item:
     else:
         stem = str(path.with_suffix("")) if path.suffix else str(path)
         item = ImageItem(record.id, record.urls, stem, record.columns, digests=digests)
+    item.mask_of = record.mask_of
     if not record.urls:
         item.result = Missing(Outcome.BAD_URL, "the lock has no address for it")
     return item

@@ -94,6 +94,7 @@ def _of_entry(entry: LedgerEntry, figures: LockFigures) -> LockedRecord | None:
         stored.file_name,
         item.kind,
         entry.metadata,
+        item.mask_of,
     )
 
 

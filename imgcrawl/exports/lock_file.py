@@ -32,6 +32,7 @@ class LockedRecord:
     path:    of its file below OUT, with its extension
     kind:    of its item: image or file
     columns: the dataset's own
+    mask_of: the record that this one is a mask of
     """
 
     id: str
@@ -41,10 +42,13 @@ class LockedRecord:
     path: str
     kind: str
     columns: dict[str, Any]
+    mask_of: str = ""
 
     def to_json(self) -> str:
         """Return the line of this record."""
         fields = {name: getattr(self, name) for name in self.__slots__}
+        if not self.mask_of:
+            del fields["mask_of"]
         return json.dumps(fields, ensure_ascii=False, separators=(", ", ": "))
 
     @classmethod
@@ -59,7 +63,8 @@ class LockedRecord:
             raise ValueError("sha256")
         size, path = kept.get("bytes"), str(kept.get("path") or kept["id"])
         size = size if isinstance(size, int) else None
-        return cls(kept["id"], urls, sha256, size, path, str(kept.get("kind", "image")), columns)
+        kind, mask_of = str(kept.get("kind", "image")), str(kept.get("mask_of", ""))
+        return cls(kept["id"], urls, sha256, size, path, kind, columns, mask_of)
 
 
 def write_lock_file(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imgcrawl.dataset.record_columns import MASK
 from imgcrawl.exports.groups import hash_of
 from imgcrawl.exports.split_request import is_split_name
 from imgcrawl.records.errors import ArgumentError, StoreError
@@ -157,7 +158,10 @@ class ExportSource:
             left_out.add("records that have no split: `scrapy split OUT` gives them one", record_id)
             return None
         label = safe_cell(row.get(self._label)) if self._label else ""
-        return ExportRecord(row, key_of(record_id), split, label)
+        record = ExportRecord(row, key_of(record_id), split, label)
+        if mask := row.get(MASK):
+            record.masks.append({"record_id": record_id, "file_name": mask, "sha256": None})
+        return record
 
     def _is_folder(self, row: dict[str, Any]) -> bool:
         """Return whether a record is a folder of files: a copied volume, or a chunked cube."""
@@ -169,13 +173,17 @@ class ExportSource:
         )
 
     def read(self, row: dict[str, Any]) -> bytes | None:
-        """Return the bytes of a file, or None if they are not those that were stored."""
+        """Return the bytes of a file, or None if they are not those that were stored.
+
+        Of the mask that stands in its picture's row, the table has no SHA-256.
+        """
         try:
             with self.storage.open(str(row["file_name"])) as file:
                 body = file.read()
         except (OSError, StoreError):
             return None
-        return body if hashlib.sha256(body).hexdigest() == row["sha256"] else None
+        is_same = row["sha256"] in {None, hashlib.sha256(body).hexdigest()}
+        return body if is_same else None
 
 
 def key_of(record_id: str) -> str:

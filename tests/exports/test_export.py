@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imgcrawl.dataset.dataset_table import open_table
+from imgcrawl.dataset.entries import LedgerEntry
+from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.exports.export import FORMATS, Exported, export_dataset
 from imgcrawl.exports.plan import ExportRequest
 from imgcrawl.exports.source import key_of
@@ -27,7 +29,7 @@ from imgcrawl.records.errors import ArgumentError
 from imgcrawl.storage.directory import OutputDirectory
 from imgcrawl.storage.local import LocalStorage
 from tests.conftest import scrapy
-from tests.exports.conftest import fill, picture
+from tests.exports.conftest import entry, fill, picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -200,6 +202,39 @@ def test_masks_go_with_their_pictures(filled: Callable[..., Path], tmp_path: Pat
         rows = list(csv.DictReader(file_))
     assert (tmp_path / "i/all" / rows[0]["mask"]).is_file()
     assert rows[1]["mask"] == ""
+
+
+def test_the_mask_of_a_row_goes_with_its_picture(
+    filled: Callable[..., Path], tmp_path: Path
+) -> None:
+    image, mask, other = with_masks()
+    out = filled([image, other])
+    made = entry("ISIC_1/mask/a", {"mask_source": "isic2018"}, mask[2], "masks/1.png")
+    item = made.to_item()
+    item.mask_of = "ISIC_1"
+    (out / "masks").mkdir()
+    (out / "masks/1.png").write_bytes(mask[2])
+    with closing(Ledger(out / "ledger.sqlite")) as ledger:
+        ledger.write([LedgerEntry.from_item(item, made.result, made.last_try_at)])
+        ledger.add_columns(["mask_file_name", "mask_source", "mask_skill"])
+    assert export(out, "webdataset", tmp_path / "w").plan.records == 2
+    with tarfile.open(tmp_path / "w/all-000000.tar") as tar:
+        assert "ISIC_1.mask.png" in tar.getnames()
+        stored = tar.extractfile("ISIC_1.mask.png")
+        assert stored is not None
+        assert stored.read() == mask[2]
+    export(out, "imagefolder", tmp_path / "i", label="dx")
+    with (tmp_path / "i/all/metadata.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert (tmp_path / "i/all" / rows[0]["mask"]).read_bytes() == mask[2]
+    assert "mask_file_name" not in rows[0]
+    assert scrapy("lock", out).returncode == 0
+    kept = json.loads((out / "dataset.lock.json").read_text())["records"]
+    assert [(r["id"], r.get("mask_of")) for r in kept] == [
+        ("ISIC_1", None),
+        ("ISIC_1/mask/a", "ISIC_1"),
+        ("ISIC_2", None),
+    ]
 
 
 def test_croissant_says_where_each_column_is(out: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.dataset.column_kinds import Kind, joined, kind_of_cell
+from imgcrawl.dataset.record_columns import MASK as MASK_FILE
 from imgcrawl.dataset.typed_rows import write_rows
 from imgcrawl.exports.bodies import bodies_of
 from imgcrawl.exports.shards import ExportFigures
@@ -123,7 +124,8 @@ def _write_tables(
     lost: set[str],
 ) -> None:
     dropped = set(kinds.dropped())
-    own = [n for n in source.table.kinds if n != "file_name" and n not in dropped]
+    # A loader would look for the mask there, and may look nowhere but below the split.
+    own = [n for n in source.table.kinds if n not in dropped | {"file_name", MASK_FILE}]
     floats = {name for name in own if kinds.as_float(name)}
     header = ["file_name", *own, *([MASK] if plan.masks else [])]
 
@@ -134,12 +136,20 @@ def _write_tables(
             place = _place(record, plan)
             extension = _extension(dest, split, place, record)
             cells = [_cell(record.row[name], as_float=name in floats) for name in own]
-            masks = [f"../masks/{split}/{record.key}-0.png"] if record.masks else [""]
+            masks = [_mask(dest, split, record)]
             yield [safe_cell(place + extension), *cells, *(masks if plan.masks else [])]
 
     for split in plan.shards:
         with dest.writing(f"{split}/{METADATA}") as file:
             write_rows(file, header, partial(rows, split), 1)
+
+
+def _mask(dest: Destination, split: str, record: ExportRecord) -> str:
+    """Return the path of the first mask of a picture, relative to its split; empty for none."""
+    if not record.masks:
+        return ""
+    found = next((dest.root / "masks" / split).glob(f"{record.key}-0.*"), None)
+    return f"../masks/{split}/{found.name}" if found else ""
 
 
 def _cell(value: Any, *, as_float: bool) -> str:
