@@ -8,8 +8,9 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from imgcrawl.arguments import AnyCase, Words
 from imgcrawl.records.errors import SourceError
-from imgcrawl.records.items import Expects
+from imgcrawl.records.items import Expects, VolumeItem
 from imgcrawl.records.volume import Format, VolumeAddress, size_of_level
+from imgcrawl.sources.copy_sizes import estimate_size, lack_of_room
 from imgcrawl.sources.zarr import (
     copy_folder,
     copy_item,
@@ -162,7 +163,16 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
             return
         if self.args.is_copy:
             self._check_size([picture], address)
-            for copied in level_copies(picture, pick_levels(picture, self.args.level or ["all"])):
+            wanted = pick_levels(picture, self.args.level or ["all"])
+            sizes = {level.name: await estimate_size(self.store, level) for level in wanted}
+            if problem := lack_of_room(self.settings, sum(sizes.values()), address):
+                if not self.args.dry_run:
+                    raise SourceError(problem)
+                self.logger.warning(problem)
+            names = iter(sizes)
+            for copied in level_copies(picture, wanted, sizes=sizes):
+                if self.args.dry_run and isinstance(copied, VolumeItem):
+                    copied.metadata["listed_size"] = sizes[next(names)]
                 yield copied
             return
         levels = pick_levels(picture, self.args.level) if self.args.level else [picture.levels[0]]

@@ -34,6 +34,7 @@ class HttpCompressionMiddleware(ScrapyHttpCompressionMiddleware):
 
         An error page that cannot be decoded stays as it is: its status is what counts.
         """
+        response = _without_aws_chunked(response)
         host = urlparse_cached(request).hostname
         tries = 1 + request.meta.get("retry_times", 0)
         if request.meta.get("media") and b"Content-Encoding" in response.headers:
@@ -56,3 +57,19 @@ class HttpCompressionMiddleware(ScrapyHttpCompressionMiddleware):
             encoding = b", ".join(response.headers.getlist("Content-Encoding")).decode("latin-1")
             words = f"what {host} sent as {encoding} cannot be unpacked"
             raise RecordMissing(Outcome.CORRUPT, words, response.status, tries) from error
+
+
+def _without_aws_chunked(response: Response) -> Response:
+    """Return the response without the encoding "aws-chunked".
+
+    boto3 leaves that on what it uploads: it is of the upload, and says nothing of the bytes.
+    """
+    told = b",".join(response.headers.getlist("Content-Encoding"))
+    if b"aws-chunked" not in told:
+        return response
+    kept = [each.strip() for each in told.split(b",") if each.strip() != b"aws-chunked"]
+    headers = response.headers.copy()
+    del headers["Content-Encoding"]
+    if any(kept):
+        headers["Content-Encoding"] = b", ".join(filter(None, kept))
+    return response.replace(headers=headers)

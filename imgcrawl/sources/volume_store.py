@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, TypeVar, Unpack
 from imgcrawl.microscopy.zarr_documents import MAX_DOCUMENT
 from imgcrawl.records.errors import SourceError
 from imgcrawl.text.redact import printable
+from imgcrawl.text.sizes import parse_size
 from imgcrawl.volumes.metadata.address import parse_address
-from imgcrawl.volumes.metadata.local_folder import read_document
+from imgcrawl.volumes.metadata.local_folder import folder_of, read_document
 from imgcrawl.volumes.metadata.members import group_members
 from imgcrawl.volumes.metadata.multiscale import read_multiscale
 
@@ -90,6 +91,14 @@ class VolumeStore:
     async def document(self, url: str) -> bytes | None:
         """Return a document of a volume as it is now, or None if there is none."""
         return (await self._document(url, dont_cache=True))[0]
+
+    async def object_size(self, url: str) -> int | None:
+        """Return the bytes of an object, or None if there is none or nobody says."""
+        if (path := folder_of(url)) is not None:
+            return path.stat().st_size if path.is_file() else None
+        response = await self._fetcher.fetch(url, method="HEAD", dont_cache=True)
+        length = response.headers.get("Content-Length") if response.status == 200 else None
+        return None if length is None else parse_size(length.decode("latin-1"))
 
     def _getter(self, address: VolumeAddress) -> Get:
         """Return a function that fetches documents below an address. It raises _Moved."""

@@ -13,7 +13,7 @@ from imgcrawl.volumes.crop.columns import columns_of_level
 from imgcrawl.volumes.metadata.address import beside, folder_names, name_of, store_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from imgcrawl.records.items import Metadata
     from imgcrawl.records.volume import Level, Multiscale, VolumeAddress
@@ -38,11 +38,15 @@ def pick_levels(picture: Multiscale, names: Sequence[str]) -> list[Level]:
 
 
 def level_copies(
-    picture: Multiscale, levels: Sequence[Level], base: str = ""
+    picture: Multiscale,
+    levels: Sequence[Level],
+    base: str = "",
+    sizes: Mapping[str, int] | None = None,
 ) -> Iterator[Expects | VolumeItem]:
     """Yield a copy of each level, after what there is to say of it.
 
-    base: the folder of the picture in OUT; by default that of its store, and its own path in it
+    base:  the folder of the picture in OUT; by default that of its store, and its own path in it
+    sizes: about how many bytes a level has, by its name
     """
     base = base or copy_folder(picture.address)
     for level in levels:
@@ -52,7 +56,8 @@ def level_copies(
         if level.scale is not None:  # a precomputed scale has a folder of its own
             there, volume = beside(there, level.name), there
             folder = _scale_folder(picture, level)
-        yield Expects(1, None, f"{there.shown} ({picture.kind}): {describe_level(level)}.")
+        size = (sizes or {}).get(level.name)
+        yield Expects(1, size, f"{there.shown} ({picture.kind}): {describe_level(level)}.")
         item = copy_item(there, folder, columns_of_level(level, picture.kind))
         item.copy = Copy(there, volume=volume)
         yield item

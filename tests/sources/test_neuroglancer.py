@@ -41,6 +41,16 @@ def test_a_state_in_the_link(prefix: str) -> None:
     assert layers(f"{VIEWER}#!{prefix}{told}") == expected
 
 
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_state_that_was_encoded_more_than_once(times: int) -> None:
+    told = json.dumps({"layers": [EM], "title": "50 % of it"})
+    for _ in range(times):
+        told = quote(told)
+    assert [layer.name for layer in layers(f"{VIEWER}#!{told}")] == ["em"]
+    remote = quote(quote("gs://bucket/state.json", safe=""), safe="")
+    assert read_link(f"{VIEWER}#!{remote}") == RemoteState("gs://bucket/state.json")
+
+
 @pytest.mark.parametrize("comma", ["_", "&"])
 def test_old_links_need_no_encoding(comma: str) -> None:
     source = "'precomputed://gs://a_b&c/it\\'s \"em\"'"

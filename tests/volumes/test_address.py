@@ -147,3 +147,21 @@ def test_where_a_bucket_is_listed() -> None:
     assert bucket_listing(parsed("s3://b-1/a b/c")) == f"{s3}{ask}a%20b%2Fc%2F"
     assert bucket_listing(parsed("s3://b-1")) == s3 + ask
     assert bucket_listing(parsed("https://h.org/a")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "separator"),
+    [
+        ("https://h.org/a.zarr/|zarr2:#dimension_separator=/", "https://h.org/a.zarr", "/"),
+        ("https://h.org/a.zarr/|zarr2:sub#dimension_separator=.", "https://h.org/a.zarr/sub", "."),
+        ("zarr2://s3://b-1/a.zarr?dimension_separator=/", "s3://b-1/a.zarr", "/"),
+        ("zarr://https://h.org/a?dimension_separator=%2F", "https://h.org/a", "/"),
+        ("https://h.org/a.zarr", "https://h.org/a.zarr", ""),
+    ],
+)
+def test_a_link_may_say_how_names_of_chunks_are_joined(
+    text: str, shown: str, separator: str
+) -> None:
+    found = parsed(text)
+    assert (found.shown, found.separator) == (shown, separator)
+    assert within(found, "s0").separator == separator

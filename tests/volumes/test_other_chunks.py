@@ -153,3 +153,25 @@ def test_a_sparse_volume_is_not_asked_six_times_for_each_chunk() -> None:
     assert names.to_ask(first=True) == SUFFIXES  # of each box one is asked, for good
     names.learn(".zstd")
     assert names.to_ask(first=False) == (".zstd", ".gz", ".br", ".xz", ".bz2")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_boto3_leaves_on_objects_says_nothing_of_them(tmp_path: Path, *, packed: bool) -> None:
+    """Content-Encoding: aws-chunked, as on objects of google/neuroglancer #795."""
+    root = tmp_path / "v"
+    truth = made(root)
+
+    def encode(handler: stores.Served, path: str) -> bool:
+        if "/8_8_8/" not in path or not (root / path.strip("/")).is_file():
+            return False
+        body = (root / path.strip("/")).read_bytes()
+        encoding = "aws-chunked,gzip" if packed else "aws-chunked"
+        return handler.say(200, gzip.compress(body) if packed else body, Content_Encoding=encoding)
+
+    with stores.serving(root) as store:
+        store.fault(encode)
+        raw, voxels = stores.read(
+            stores.crop(level_of(store.url), (9, 8, 6), (20, 20, 20)), tmp_path / "raw"
+        )
+    assert np.array_equal(voxels[0], truth[2:22, 2:22, 1:21])
+    assert raw.chunks.missing == 0

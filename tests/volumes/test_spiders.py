@@ -203,6 +203,29 @@ def test_a_layer_without_a_type_is_what_its_source_says(dry: Dry) -> None:
     assert len(paths(meant)) == 1
 
 
+def test_the_first_image_that_can_be_read_is_taken(dry: Dry) -> None:
+    seg, image = "precomputed://gs://flyem/v1.0/seg", f"precomputed://{HEMIBRAIN}"
+    boss = {"name": "boss", "type": "image", "source": "boss://https://h/a/b"}
+    tiles = {"name": "tiles", "type": "image", "source": [image, "precomputed://gs://flyem/huge"]}
+    for layers, taken, words in (
+        ([{"name": "seg", "source": seg}, {"name": "em", "source": image}], "em_", ""),
+        (
+            [boss, {"name": "em", "type": "image", "source": image}],
+            "em_",
+            "more images than em: boss",
+        ),
+        ([tiles], "tiles_", "has 2 sources, of which the first is taken. The others: precomputed"),
+    ):
+        link = f"https://viewer.org/#!{quote(json.dumps({'layers': layers}))}"
+        ended = dry("neuroglancer", url=link, box="0:9,0:9,0:9")
+        assert paths(ended)[0].startswith(f"cubes/{taken}")
+        assert words in ended.log
+    bad = f"https://viewer.org/#!{quote(json.dumps({'layers': [boss]}))}"
+    refused = dry("neuroglancer", url=bad, box="0:9,0:9,0:9")
+    assert refused.status == 1
+    assert "The layer boss: boss://" in refused.log
+
+
 @pytest.mark.parametrize(
     ("link", "words"),
     [
@@ -239,6 +262,28 @@ def test_what_nobody_asked_for_is_not_begun(dry: Dry) -> None:
     assert "are 56,611.0 GB, uncompressed" in ended.log
     assert "-a level=8_8_8" in ended.log
     assert paths(dry("zarr", url="precomputed://gs://flyem/huge", level="all")) == ["huge/8_8_8"]
+
+
+def test_a_copy_larger_than_the_disk_is_refused_before_its_first_chunk(
+    crawl: Crawler, tmp_path: Path
+) -> None:
+    array = worlds.PLAIN_ARRAY_V2 | {"shape": [50_000] * 3, "chunks": [64] * 3, "dtype": "|u1"}
+    worlds.write(tmp_path / "huge.zarr", {".zarray": array})
+    ask: dict[str, Any] = {"url": str(tmp_path / "huge.zarr"), "level": "huge.zarr"}
+    refused = crawl("zarr", **ask)
+    assert refused.status == 1
+    assert "has about 125.0 TB, and the disk of" in refused.log
+    told = crawl("zarr", dry_run=1, **ask)
+    assert "About 125,000.00 GB." in told.log
+    assert "has about 125.0 TB, and the disk of" in told.log
+    # What its chunks have counts, not what their voxels would.
+    for place in ("391/391/391", "195/195/195"):
+        chunk = tmp_path / "huge.zarr" / place
+        chunk.parent.mkdir(parents=True)
+        chunk.write_bytes(b"zz")
+    small = crawl("zarr", dry_run=1, **ask)
+    assert "About 0.38 GB." in small.log
+    assert "the disk of" not in small.log
 
 
 def test_a_group_says_which_pictures_it_holds(dry: Dry, tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from imgcrawl.text.redact import printable
 MAX_LINK = 4 << 20  # characters: states are long
 _MAX_LAYERS = 10_000
 _UNTOLD = frozenset({"auto", "new"})  # the viewer asks the source
+_MAX_ENCODED = 3  # times that a state was encoded
+_ENCODED = re.compile(r"\+?(?:%(?:25)*7[bB]|[a-z][a-z0-9+.-]*%(?:25)*3[aA])", re.ASCII)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.ASCII)
 # Old links hold JSON that needs no encoding: ' for ", and _ or & for a comma outside of strings.
 _URL_SAFE = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[&_]", re.DOTALL)
@@ -134,8 +136,12 @@ def _listed(state: ViewerState) -> str:
 
 def _read_fragment(fragment: str) -> ViewerState | RemoteState:
     text = unquote(fragment, errors="strict").strip()
-    if _SCHEME.match(text):
-        return _remote(text)
+    for _ in range(_MAX_ENCODED):
+        if _SCHEME.match(text):
+            return _remote(text)
+        if not _ENCODED.match(text):
+            break
+        text = unquote(text, errors="strict").strip()  # some programs encode what is encoded
     return read_state(text.removeprefix("+"))  # "+": added to what the viewer shows by default
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imgcrawl.records.errors import SourceError
+from imgcrawl.records.errors import NoAnswerError, SourceError
 from imgcrawl.sources.neuroglancer.follow import follow
 from imgcrawl.sources.neuroglancer.link import RemoteState, images, pick_layer, read_link
 from imgcrawl.sources.volume_store import VolumeStore
@@ -14,6 +14,7 @@ from imgcrawl.volumes.metadata.address import name_of
 if TYPE_CHECKING:
     from imgcrawl.records.volume import Level, VolumeAddress
     from imgcrawl.sources.fetcher import Fetcher
+    from imgcrawl.sources.neuroglancer.link import ViewerLayer, ViewerState
 
 NO_LAYERS = "layers are those of a link, and this is the address of one volume"
 
@@ -42,12 +43,8 @@ async def find_volume(fetcher: Fetcher, url: str, layer_name: str | None) -> Sho
         if found is None:  # neither a state nor a way to one: perhaps a volume
             return _without_link(store, url, layer_name)
         state = found
-    try:
-        layer = pick_layer(state, layer_name)
-    except ValueError as error:
-        raise SourceError(f"{url[:100]}: {error}") from error
-    # A source is a stranger's word: it may not lead into this computer.
-    address = store.address(layer.sources[0], local=False)
+    shown = await _shown_volume(store, url, state, layer_name)
+    layer = shown.layer
     others = [other.name for other in images(state) if other is not layer]
     if layer_name is None and others:
         fetcher.logger.warning(
@@ -55,11 +52,64 @@ async def find_volume(fetcher: Fetcher, url: str, layer_name: str | None) -> Sho
             layer.name,
             ", ".join(others[:10]),
         )
+    if len(layer.sources) > 1:
+        fetcher.logger.warning(
+            "The layer %s has %d sources, of which the first is taken. The others: %s",
+            layer.name,
+            len(layer.sources),
+            ", ".join(layer.sources[1:10]),
+        )
     if layer.moved:
         fetcher.logger.warning(
             "The layer %s is moved in the viewer: places are those of its volume", layer.name
         )
-    return ShownVolume(address, layer.name or name_of(address), layer.kind)
+    return ShownVolume(shown.address, layer.name or name_of(shown.address), layer.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadableLayer:
+    layer: ViewerLayer
+    address: VolumeAddress
+
+
+async def _shown_volume(
+    store: VolumeStore, url: str, state: ViewerState, layer_name: str | None
+) -> _ReadableLayer:
+    """Return the layer that is meant: of that name, or the first image whose address can be read.
+
+    Of layers without a type, one whose volume is an image comes first. Raises SourceError.
+    """
+    try:
+        first = pick_layer(state, layer_name)
+    except ValueError as error:
+        raise SourceError(f"{url[:100]}: {error}") from error
+    candidates = [first] if layer_name is not None else images(state)
+    found: list[_ReadableLayer] = []
+    problem: SourceError | None = None
+    for layer in candidates:
+        try:
+            # A source is a stranger's word: it may not lead into this computer.
+            address = store.address(layer.sources[0], local=False)
+        except SourceError as error:
+            problem = problem or SourceError(f"The layer {layer.name}: {error}")
+            continue
+        if layer.kind or len(candidates) == 1 or await _is_image(store, address):
+            return _ReadableLayer(layer, address)
+        found.append(_ReadableLayer(layer, address))
+    if found:
+        return found[0]
+    assert problem is not None
+    raise problem
+
+
+async def _is_image(store: VolumeStore, address: VolumeAddress) -> bool:
+    """Return whether the volume at an address can be read, and is no segmentation."""
+    try:
+        return not (await store.open(address)).is_segmentation
+    except NoAnswerError:
+        raise
+    except SourceError:
+        return False
 
 
 def _without_link(store: VolumeStore, url: str, layer_name: str | None) -> ShownVolume:

@@ -16,10 +16,16 @@ from imgcrawl.download.limits import TransferLimits
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.volume import Chunks
-from imgcrawl.volumes.crop.open_arrays import arrange, open_arrays_of
-from imgcrawl.volumes.crop.other_chunks import other_chunks
-from imgcrawl.volumes.crop.read_errors import ReadErrors, is_absent, is_forbidden
+from imgcrawl.volumes.crop.open_arrays import CHUNK_BYTES, arrange, open_arrays_of
+from imgcrawl.volumes.crop.other_chunks import PackedChunks, other_chunks
+from imgcrawl.volumes.crop.read_errors import (
+    ReadErrors,
+    is_absent,
+    is_forbidden,
+    is_strangely_encoded,
+)
 from imgcrawl.volumes.crop.tasks import gather_or_cancel
+from imgcrawl.volumes.metadata.address import beside
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -35,11 +41,14 @@ T = TypeVar("T")
 
 
 class _ChunkAbsent(Exception):  # noqa: N818 - an answer more than an error
-    """A chunk of what was read is absent, or forbidden according to the store."""
+    """A chunk of what was read is absent, or forbidden according to the store.
 
-    def __init__(self, *, forbidden: bool) -> None:
+    encoded: or it is there, and came with a Content-Encoding that is not known here
+    """
+
+    def __init__(self, *, forbidden: bool, encoded: bool = False) -> None:
         super().__init__()
-        self.forbidden = forbidden
+        self.forbidden, self.encoded = forbidden, encoded
 
 
 async def open_array(crawler: Crawler, level: Level, time: int) -> ArraySource:
@@ -110,7 +119,8 @@ class BlockReader:
                     if answer.forbidden and not await self._absence_is_forbidden():
                         counted.forbidden += 1
                         return
-                    found = await self._renamed(chunk)
+                    read_so = self._fetched if answer.encoded else self._renamed
+                    found = await read_so(chunk)
                     if found is None:
                         counted.missing += 1
                         return
@@ -138,6 +148,16 @@ class BlockReader:
             return voxels
 
         return await self._attempt(read, f"a block of {block.chunks} chunks")
+
+    async def _fetched(self, chunk: Block) -> np.ndarray[Any, Any] | None:
+        """Return the voxels of a chunk that the crawl's own downloader fetches.
+
+        Raises RecordMissing.
+        """
+        assert isinstance(self._others, PackedChunks)
+        there = beside(self._level.address, self._level.name)
+        body = await self._errors.fetch(there.url + self._others.name(chunk), CHUNK_BYTES)
+        return await self._attempt(partial(self._others.decode, chunk, body), "a chunk")
 
     async def _renamed(self, chunk: Block) -> np.ndarray[Any, Any] | None:
         """Return the voxels of a chunk that lies under another name, or None if it does not.
@@ -176,6 +196,8 @@ class BlockReader:
             except ValueError as error:
                 if is_absent(error) or is_forbidden(error):
                     raise _ChunkAbsent(forbidden=is_forbidden(error)) from None
+                if is_strangely_encoded(error) and isinstance(self._others, PackedChunks):
+                    raise _ChunkAbsent(forbidden=False, encoded=True) from None
                 tried += 1
                 await self._errors.classify(error, tried)
 

@@ -117,8 +117,12 @@ class PackedChunks(OtherChunks):
         found = await store.read(renamed(name, form))
         if found.state != "value":
             return None
+        return await self.decode(chunk, unpack(bytes(found.value), form, CHUNK_BYTES))
+
+    async def decode(self, chunk: Block, body: bytes) -> Voxels:
+        """Return the voxels of a chunk from its bytes. Raises ValueError."""
         array = await tensorstore(0).open(self._spec)
-        await array.kvstore.write(f"{_KEY}/{name}", unpack(bytes(found.value), form, CHUNK_BYTES))
+        await array.kvstore.write(f"{_KEY}/{self.name(chunk)}", body)
         channels, z, y, x = (slice(a, b) for a, b in zip(chunk.start, chunk.stop, strict=True))
         voxels: Voxels = (await array[x, y, z, channels].read()).transpose()
         return voxels

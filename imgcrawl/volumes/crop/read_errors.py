@@ -46,13 +46,24 @@ _CUT = re.compile(r"not enough data|truncated|unexpected end|premature|too short
 _BEYOND = re.compile(
     r'"[\w.-]{1,40}" is not registered|filters are not supported'
     r'|(?<="encoding": )Expected one of [^:]{1,120}, but received: "[^"]{1,40}"'
+    r"|\w{1,20} data type is not one of the supported data types"
+    r'|Object includes extra members: "[^\[]{1,80}"'
 )
+_STRANGE_ENCODING = "curl_code='61'"  # a Content-Encoding that libcurl does not know
 _DAMAGED = ("FAILED_PRECONDITION", "DATA_LOSS", "INVALID_ARGUMENT", "OUT_OF_RANGE")
 
 
 def is_absent(error: ValueError) -> bool:
     """Return whether tensorstore says that there is no such object."""
     return str(error).startswith("NOT_FOUND")
+
+
+def is_strangely_encoded(error: ValueError) -> bool:
+    """Return whether an object came with a Content-Encoding that tensorstore does not know.
+
+    boto3 leaves "aws-chunked" on objects: it says nothing of their bytes.
+    """
+    return _STRANGE_ENCODING in str(error)
 
 
 def is_forbidden(error: ValueError) -> bool:
@@ -94,6 +105,9 @@ class ReadErrors:
             help_ = "copy it as it is, without box, size and format"
             raise RecordMissing(Outcome.CORRUPT, f"{why}: {help_}", tries=tried)
         url = self._endpoint.failed_url(str(error))
+        if is_strangely_encoded(error):
+            words = "its objects come with a Content-Encoding that is not known here"
+            raise RecordMissing(Outcome.CORRUPT, f"{words}: copy it as it is", 200, tried)
         if not self._endpoint.is_local:
             await self._require_readable(
                 url or f"{self._endpoint.url}{_DOCUMENTS[self._level.driver]}"
@@ -129,6 +143,17 @@ class ReadErrors:
         if not 200 <= status < 300 and status not in {404, 410, 416}:
             tries = 1 + int(response.meta.get("retry_times", 0))
             raise RecordMissing(of_status(status), f"HTTP {status} for {where}", status, tries)
+
+    async def fetch(self, url: str, limit: int) -> bytes:
+        """Return an object as the crawl's own downloader gets it. Raises RecordMissing."""
+        meta = {"dont_cache": True, "media": True, "download_maxsize": limit}
+        request = Request(url, callback=NO_CALLBACK, dont_filter=True, meta=meta)
+        response: Response = await self._crawler.engine.download_async(request)
+        if response.status != 200:
+            raise RecordMissing(
+                of_status(response.status), f"HTTP {response.status} for {url}", response.status
+            )
+        return response.body
 
     async def _get(self, url: str) -> Response:
         silence = self._crawler.settings.getfloat("DOWNLOAD_TIMEOUT") or PATIENCE

@@ -60,9 +60,12 @@ def parse_address(text: str, *, s3_url: str, gcs_url: str, local: bool = True) -
         elif match[1] not in _SCHEMES:
             raise ValueError(_unknown(match[1]))
     location = _without_transport(location)
+    location, separator = _without_separator(location)
     inner = ""
     for pipe in filter(None, (pipe.strip() for pipe in pipes)):
-        driver, inner = _pipe(pipe)
+        bare, told = _without_separator(pipe)
+        separator = told or separator
+        driver, inner = _pipe(bare)
     scheme, has_scheme, rest = location.partition("://")
     scheme = scheme.lower() if has_scheme else "file"
     match scheme:
@@ -78,7 +81,18 @@ def parse_address(text: str, *, s3_url: str, gcs_url: str, local: bool = True) -
             raise ValueError(f"{text} is a folder of this computer; a source may not name one")
         case _:
             raise ValueError(_unknown(scheme))
-    return within(found, inner)
+    return within(replace(found, separator=separator), inner)
+
+
+def _without_separator(text: str) -> tuple[str, str]:
+    """Return an address without neuroglancer's ``?dimension_separator=/``, and the separator.
+
+    Behind a format of a pipeline it stands after "#". Source: its Zarr data source.
+    """
+    match = re.search(r"[?#]dimension_separator=(%2[fF]|[/.])\Z", text)
+    if match is None:
+        return text, ""
+    return text[: match.start()], "." if match[1] == "." else "/"
 
 
 def _without_transport(location: str) -> str:
