@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgcrawl.dataset.dataset_table import open_table
+from imgcrawl.dataset.dataset_table import bring_tables, open_table
 from imgcrawl.dataset.out_command import OutCommand
 from imgcrawl.exports.export import FORMATS, Exported, export_dataset, require_format
 from imgcrawl.exports.plan import ExportRequest
@@ -80,6 +80,7 @@ class Command(OutCommand[Exported]):
             raise ArgumentError(f"--size {opts.size}: type the longest side in pixels, such as 512")
         request = ExportRequest(opts.to, opts.label, opts.size, parse_shard_size(opts.shard_size))
         splits = opts.split
+        bring_tables(out, storage, SPLITS_TABLE)
         if splits is not None and not splits.exists() and (out.root / splits.name).exists():
             splits = out.root / splits.name
         with (

@@ -7,11 +7,12 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from imgcrawl.dataset.dataset_table import bring_tables
 from imgcrawl.dataset.out_command import OutCommand
 from imgcrawl.exports.report import ReportFigures, write_report
 from imgcrawl.progress.counter import RecordCounter
 from imgcrawl.records.exit_status import ExitStatus
-from imgcrawl.storage.directory import REPORT
+from imgcrawl.storage.directory import DUPLICATES, REPORT
 from imgcrawl.text.sizes import format_size
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Command(OutCommand[ReportFigures]):
     def process(self, out: OutputDirectory, storage: Storage) -> ReportFigures:
         """Report on one OUT."""
         assert self.settings is not None
+        bring_tables(out, storage, DUPLICATES)
         with closing(RecordCounter("report", self.settings, logger)) as progress:
             return write_report(
                 out, storage, self._place, seed=self._opts.seed, progress=progress.show

@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from imgcrawl.arguments import split_words
-from imgcrawl.dataset.dataset_table import open_table
+from imgcrawl.dataset.dataset_table import bring_tables, open_table
 from imgcrawl.dataset.out_command import OutCommand
 from imgcrawl.exports.split import SplitFigures, off_shares, write_splits
 from imgcrawl.exports.split_request import (
@@ -21,7 +21,7 @@ from imgcrawl.exports.split_request import (
 from imgcrawl.progress.counter import RecordCounter
 from imgcrawl.records.errors import ArgumentError
 from imgcrawl.records.exit_status import ExitStatus
-from imgcrawl.storage.directory import SPLITS_REPORT, SPLITS_TABLE
+from imgcrawl.storage.directory import DUPLICATES, SPLITS_REPORT, SPLITS_TABLE
 from imgcrawl.text.redact import printable
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class Command(OutCommand[SplitFigures]):
         """Split one OUT."""
         assert self.settings is not None
         request = self._request = self._asked()
+        bring_tables(out, storage, SPLITS_TABLE, SPLITS_REPORT, DUPLICATES)
         with (
             open_table(out) as table,
             closing(RecordCounter("split", self.settings, logger)) as progress,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from imgcrawl.storage.base import Storage
     from imgcrawl.storage.directory import OutputDirectory
 
 
@@ -70,3 +71,15 @@ def open_table(out: OutputDirectory) -> Iterator[DatasetTable]:
             yield LedgerTable(ledger)
     else:
         yield CsvTable(out.root / METADATA)
+
+
+def bring_tables(out: OutputDirectory, storage: Storage, *names: str) -> None:
+    """Bring tables of an OUT in an object store, which are there, to where they can be read.
+
+    Raises StoreError.
+    """
+    if storage.is_local:
+        return
+    for name in names:
+        if storage.size(name) is not None:
+            storage.get(name, out.root / name)
