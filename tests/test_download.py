@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
+import shutil
 import subprocess
 import sys
 import threading
@@ -282,19 +283,22 @@ def test_robots_txt_is_obeyed_with_its_delay(crawl: Crawler, replica: ReplicaPro
 
 
 def test_pages_are_cached_media_and_errors_are_not(crawl: Crawler, replica: ReplicaProcess) -> None:
-    cache = {"HTTPCACHE_DIR": str(crawl.tmp_path / "shared")}
-    replica.faults([{"match": "/api/v2/images/$", "kind": "status", "status": 500}])
-    failed = crawl("isic", num_images=30, settings={**cache, "RETRY_TIMES": "0"}, out="failed")
-    assert failed.status == 1
+    asked = {"url": "https://www.epfl.ch/labs/cvlab/data/data-em/", "match": "*.tif"}
+    settings = {"RETRY_TIMES": "0"}
+    replica.faults([{"match": "data-em/$", "kind": "status", "status": 500}])
+    assert crawl("static_page", **asked, settings=settings).status == 1
     replica.faults([])
-    first = crawl("isic", num_images=30, settings=cache, out="first")
+    first = crawl("static_page", **asked, settings=settings)
     assert first.status == 0, first.log
+    names = {row["file_name"] for row in first.out.rows()}
+    shutil.rmtree(first.out.root)
     replica.reset()
-    second = crawl("isic", num_images=30, settings=cache, out="second")
+    second = crawl("static_page", **asked, settings=settings)
     assert second.status == 0, second.log
+    assert "pages came from the cache of this OUT" in second.log
     paths = replica.log()["paths"]
-    assert not [path for path in paths if path.startswith("/isic/api/")]
-    assert sum(n for path, n in paths.items() if path.startswith("/isic-s3/images/")) == 30
+    assert not [path for path in paths if path.endswith("data-em/")]
+    assert sum(".tif" in path for path in paths) == len(names) > 0
 
 
 def test_the_settings_name_what_exists() -> None:

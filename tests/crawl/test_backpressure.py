@@ -15,6 +15,7 @@ from scrapy.settings import Settings
 from scrapy.signalmanager import SignalManager
 
 from imgcrawl.crawl.backpressure import Backpressure
+from imgcrawl.crawl.in_flight import AlreadyInFlight
 from imgcrawl.crawl.run import Run
 from imgcrawl.records.errors import SourceError
 from imgcrawl.records.items import Bookmark, Expects, ImageItem, Item, Missing, Read, Unreadable
@@ -162,7 +163,7 @@ def test_a_dropped_item_frees_its_place_and_not_the_record(run: Run) -> None:
         first, second = crawl.taken
         assert run.in_flight.start(first)
         assert not run.in_flight.start(second)
-        crawl.signal(signals.item_dropped, second)
+        crawl.signal(signals.item_dropped, second, exception=AlreadyInFlight("twice"))
         await settled()
         assert not task.done()
         assert not run.in_flight.start(item(1))

@@ -46,7 +46,7 @@ def test_labels_that_are_called_like_files_of_a_run(
 def test_a_file_that_is_the_folder_of_another_and_files_called_like_those_of_a_run(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:
-    paths = ["data", "data/x.bin", "a/b/c", "a/b", "a", "summary.json", "Report.html", ".lock"]
+    paths = ["data", "data/x.bin", "a/b/c", "a/b", "a", "ledger.sqlite", "Manifests", ".lock"]
     records = [[f"f{n}", [f"{replica.url}/large/{n + 10}/x"], p, {}] for n, p in enumerate(paths)]
     (crawl.tmp_path / "list.json").write_text(json.dumps(records))
     for _ in range(2):
