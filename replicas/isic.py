@@ -194,7 +194,7 @@ class IsicSite:
         """Return the number of images that a search finds, and of their bytes."""
         archive = self.archive
         if search == Search() and not archive.world.private:
-            return archive.records, archive.records * len(archive.original(0))
+            return archive.records, archive.total_bytes()
         count = size = 0
         for number in self._matching(search):
             count += 1

@@ -136,6 +136,13 @@ class IsicArchive:
             return self.picture(number)
         return pictures.jpeg(number % pictures.VARIANTS, self.size)
 
+    def total_bytes(self) -> int:
+        """Return the size of all original files, which repeat themselves."""
+        period = self.records if self.folder else min(pictures.VARIANTS, self.records)
+        sizes = [len(self.original(number)) for number in range(period)]
+        cycles, rest = divmod(self.records, period) if period else (0, 0)
+        return cycles * sum(sizes) + sum(sizes[:rest])
+
     def picture(self, number: int) -> bytes:
         """Return the file as it is served."""
         if self.folder:
