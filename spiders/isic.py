@@ -10,25 +10,29 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
 
+from imgcrawl.records.items import Item
 from imgcrawl.sources.isic.api import IsicApi
 from imgcrawl.sources.isic.arguments import IsicArguments
 from imgcrawl.sources.isic.challenge_set import ChallengeSet
 from imgcrawl.sources.isic.challenges import CHALLENGES, Challenge
+from imgcrawl.sources.isic.class_samples import ClassSamples
 from imgcrawl.sources.isic.image_items import IsicImageItems, ListedImage
 from imgcrawl.sources.isic.list_sync import IsicListSync
 from imgcrawl.sources.isic.listing import IsicListing
 from imgcrawl.sources.isic.login import TOKEN, IsicLogin
 from imgcrawl.sources.isic.masks import SegLevel
+from spiders.base.candidates import CandidatesSpider
 from spiders.base.cursor_api import CursorApiSpider, CursorList
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
-    from imgcrawl.records.items import Expects, Item, SpiderOutput
+    from imgcrawl.records.items import Expects, SpiderOutput
+    from imgcrawl.records.quotas import Quota
     from imgcrawl.sources.cursor_pages import CursorPage, CursorPosition
 
 
-class IsicSpider(CursorApiSpider[IsicArguments]):
+class IsicSpider(CursorApiSpider[IsicArguments], CandidatesSpider[IsicArguments]):
     """Dermoscopic images with their diagnoses, licences and masks.
 
     API documentation: https://api.isic-archive.com/api/docs/swagger/
@@ -42,6 +46,8 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
 
     _sync: IsicListSync
     _params: dict[str, str]
+    _samples: ClassSamples
+    _classes: list[Quota]
     _promised: int | None = None
     _is_promised = False
     _broken: dict[str, str]
@@ -70,10 +76,37 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
         named = CHALLENGES[args.challenge] if args.challenge else Challenge()
         collections = [named.collection] if named.collection else args.collections
         self._params = await self._items.api.parameters(search, collections)
+        if args.per_class:
+            async for output in self._drawn():
+                yield output
+            return
         listed, total = await self._challenge() if named.tables else self._named()
         outputs = self._items.of_ids(listed, total, search) if total else self._list()
         async for output in outputs:
             yield output
+
+    async def _drawn(self) -> AsyncIterator[SpiderOutput]:
+        """Yield so many images of each class, and the texts of their licences."""
+        args = self.args
+        column, wanted, seed = args.class_column, args.per_class or 0, args.seed
+        self._samples = ClassSamples(self, self._items, self._params, column, wanted, seed)
+        self._classes = await self._samples.quotas()
+        licences: set[str] = set()
+        async for output in CandidatesSpider.records(self):
+            if isinstance(output, Item):
+                licences.add(str(output.metadata.get("copyright_license") or ""))
+            yield output
+        for name in sorted(licences):
+            if text := await self._items.api.license_text(name):
+                yield text
+
+    def quotas(self) -> Iterator[Quota]:
+        """Yield the classes that images are drawn of."""
+        return iter(self._classes)
+
+    async def candidates(self, quota: Quota) -> Iterator[Item]:
+        """Return the images of a class in the order that the seed gives them."""
+        return await self._samples.candidates(quota)
 
     def _named(self) -> tuple[Iterable[ListedImage], int]:
         """Return the images that are named by their ids, and how many; none for a list."""
@@ -107,10 +140,14 @@ class IsicSpider(CursorApiSpider[IsicArguments]):
             yield output
         if self._sync.today.count == 0:
             yield await self._items.api.no_match(self._params)
+        if wanted.is_whole:
+            async for output in self._synced(wanted):
+                yield output
         for output in self._items.broken(self._broken):
             yield output
-        if not wanted.is_whole:
-            return
+
+    async def _synced(self, wanted: CursorList) -> AsyncIterator[SpiderOutput]:
+        """Yield what else makes OUT what a first run would bring, and what has left the list."""
         async for record in self._sync.mended():
             async for output in self.records_of(record):
                 yield output

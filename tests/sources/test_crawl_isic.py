@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -315,3 +316,41 @@ def test_spiders_and_rebuild(crawl: Crawler) -> None:
 
     listed = scrapy("spiders")
     assert "scrapy crawl isic -a filter=benign" in listed.stdout
+
+
+def test_so_many_of_each_class_are_drawn_by_a_seed(crawl: Crawler, replica: ReplicaProcess) -> None:
+    ended = crawl("isic", per_class=6, query="diagnosis_3:*")
+    assert ended.status == 0, ended.log
+    rows = ended.out.rows()
+    assert Counter(row["diagnosis_1"] for row in rows) == {"Benign": 6, "Malignant": 6}
+    ended.out.verify()
+    again = crawl("isic", per_class=6, query="diagnosis_3:*", out="again", images="thumbnail")
+    assert {r["isic_id"] for r in again.out.rows()} == {r["isic_id"] for r in rows}
+    other = crawl("isic", per_class=6, query="diagnosis_3:*", out="other", seed=1)
+    assert {r["isic_id"] for r in other.out.rows()} != {r["isic_id"] for r in rows}
+    assert max(int(r["isic_id"][5:]) for r in [*rows, *other.out.rows()]) > 2500
+    replica.reset()
+    assert crawl("isic", per_class=6, query="diagnosis_3:*").status == 0
+    assert image_requests(replica) == 0
+
+    # What a class has not is said; pictures that fail are replaced.
+    replica.faults([{"match": "isic-s3/images", "kind": "status", "status": 404, "share": 0.3}])
+    short = crawl("isic", per_class=9, query="isic_id:ISIC_00000*", out="short", **{"class": "sex"})
+    assert short.status == 0, short.log
+    assert Counter(row["sex"] for row in short.out.rows()) == {"female": 9, "male": 9}
+    replica.faults([])
+    short = crawl("isic", per_class=30, query="isic_id:ISIC_00000*", filter="malignant", out="few")
+    assert short.status == 3, short.log
+    assert "falls short by" in short.log
+    (row,) = short.out.rows("classes.csv")
+    assert (row["class"], row["candidates"]) == ("diagnosis_1:Malignant", row["stored"])
+
+
+def test_what_does_not_go_with_classes_is_refused() -> None:
+    assert "has no classes: did you mean 'diagnosis_1'" in refusal(
+        IsicSpider, per_class=5, **{"class": "diagnosis1"}
+    )
+    for name in ("age_approx", "patient_id", "melanocytic", "zzz"):
+        assert f"class={name} has no classes" in refusal(IsicSpider, per_class=5, **{"class": name})
+    assert "leave out ids" in refusal(IsicSpider, per_class=5, ids="ISIC_0000001")
+    assert "-a per_class=" in refusal(IsicSpider, **{"class": "sex"})

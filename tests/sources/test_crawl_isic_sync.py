@@ -12,7 +12,7 @@ from replicas.isic import TOKEN
 from replicas.isic_records import IsicArchive
 from replicas.isic_world import IsicWorld
 from replicas.process import ReplicaProcess
-from tests.conftest import Crawler, Ended
+from tests.conftest import Crawler, Ended, scrapy
 from tests.soak import times
 
 if TYPE_CHECKING:
@@ -150,6 +150,13 @@ def test_what_the_archive_cannot_serve_is_stepped_over_and_named(
     assert mended.status == 0, mended.log
     assert len(mended.out.rows()) == RECORDS
 
+    # One that is new and broken at once, among the old ones.
+    archive.isic(private=isic_ids(40), broken=isic_ids(30))
+    crawl("isic", images="none", out="later")
+    archive.isic(broken=isic_ids(40))
+    later = crawl("isic", images="none", out="later")
+    assert later.out.failures() == {"ISIC_0000040": "server_error"}
+
     archive.isic(broken=isic_ids(7), private=isic_ids(8))
     listed = crawl("isic", ids=",".join(isic_ids(5, 6, 7, 8)), images="none", out="listed")
     assert listed.status == 3, listed.log
@@ -187,6 +194,18 @@ def test_collections_of_one_name_are_refused_before_any_search(
         assert words in refused.log
     assert "3: 2 images" not in refused.log
     assert all("search" not in path or n <= 2 for path, n in archive.log()["paths"].items())
+    listed = scrapy("isic", "collections", "my set", *archive.settings())
+    assert listed.returncode == 0, listed.stderr
+    lines = [line.split() for line in listed.stdout.splitlines()]
+    assert [line[:3] for line in lines[1:]] == [
+        ["4", "1", "pinned"],
+        ["3", "2", "-"],
+        ["2", "29", "-"],
+    ]
+    assert lines[2][4:] == ["10.34970/1", "My", "Set"]
+    assert set(lines[3][3].split("+")) <= {"CC-0", "CC-BY", "CC-BY-NC"}
+    none = scrapy("isic", "collections", "nobody's", *archive.settings())
+    assert (none.returncode, none.stdout) == (3, "")
     taken = crawl("isic", collections="My Set,set 7", images="none", out="b")
     assert taken.status == 0, taken.log
     assert {row["isic_id"] for row in taken.out.rows()} == {*isic_ids(40, 41)}

@@ -126,6 +126,19 @@ class IsicApi:
             for record in page.records
         ]
 
+    async def licences(self, collection: int) -> list[str]:
+        """Return the names of the licences of a collection's images, sorted; none if not told."""
+        url = f"{self._url}collections/{collection}/attribution/"
+        try:
+            answer = await self._fetcher.fetch_json(url, tries=1)
+        except SourceError as error:
+            self._fetcher.logger.info("No licences: %s", error)
+            return []
+        rows = answer if isinstance(answer, list) else []
+        return sorted(
+            {str(row["license"]) for row in rows if isinstance(row, dict) and "license" in row}
+        )
+
     # --- sums ---
 
     async def count(self, params: dict[str, str]) -> int | None:

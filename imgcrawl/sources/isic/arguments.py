@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from datetime import date
-from typing import Annotated, Literal
+from datetime import date  # noqa: TC003 - pydantic reads it
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from imgcrawl.arguments import AnyCase, ImageArguments, ReadsStdin, Words
 from imgcrawl.records.errors import ArgumentError
@@ -20,14 +27,30 @@ from imgcrawl.sources.isic.query import (
     license_query,
     parse_id,
 )
-from imgcrawl.sources.isic.query_fields import check_column
+from imgcrawl.sources.isic.query_fields import FIELDS, FieldKind, check_column
 from imgcrawl.storage.places import plain_folder
 from imgcrawl.text.filenames import layout_fields
+from imgcrawl.text.suggest import did_you_mean
 
 ChallengeName = Literal["2016", "2017", "2018", "2019", "2020", "2024", "ham10000", "bcn20000"]
 
 
-class IsicArguments(ImageArguments):
+if TYPE_CHECKING:
+    _ClassArguments = ImageArguments
+else:  # the word is Python's own, and cannot be that of an attribute
+    _ClassArguments = create_model(
+        "_ClassArguments",
+        __base__=ImageArguments,
+        **{
+            "class": (
+                str,
+                Field("diagnosis_1", description="the column whose values are the classes"),
+            )
+        },
+    )
+
+
+class IsicArguments(_ClassArguments):
     """What the ISIC Archive can be asked for."""
 
     filter: Annotated[Filter | None, AnyCase] = Field(None, description="by diagnosis, any case")
@@ -49,6 +72,10 @@ class IsicArguments(ImageArguments):
     tables: str | None = Field(
         None, description="a folder of yours with the official tables of the challenge"
     )
+    per_class: PositiveInt | None = Field(
+        None, description="so many images of each class of the search, drawn by seed"
+    )
+    seed: int = Field(0, description="for per_class: the same seed draws the same images")
     num_images: PositiveInt | None = Field(None, description="stop after so many images")
     offset: NonNegativeInt = Field(
         0, description="leave out the first so many matches, oldest first (they are paged through)"
@@ -126,6 +153,10 @@ class IsicArguments(ImageArguments):
                 "ids and challenge name the images; offset, since and collections do not go with "
                 "them"
             )
+        if self.per_class:
+            self._fits_classes()
+        elif {"class", "seed"} & self.model_fields_set:
+            raise ValueError("class and seed say what per_class draws: type -a per_class=200, say")
         if self.challenge and (self.ids or self.ids_file):
             raise ValueError("challenge names the images: leave out ids and ids_file")
         if self.tables and not self.challenge:
@@ -136,6 +167,23 @@ class IsicArguments(ImageArguments):
             except ArgumentError as error:
                 raise ValueError(str(error)) from error
         return self
+
+    @property
+    def class_column(self) -> str:
+        """The column whose values are the classes."""
+        return str(getattr(self, "class"))
+
+    def _fits_classes(self) -> None:
+        field = FIELDS.get(self.class_column)
+        if field is None or field.kind is not FieldKind.WORD or self.class_column.endswith("_id"):
+            names = [n for n, f in FIELDS.items() if f.kind is FieldKind.WORD and n[-3:] != "_id"]
+            near = did_you_mean(self.class_column, names) or f": type one of {', '.join(names)}"
+            raise ValueError(f"class={self.class_column} has no classes{near}")
+        alone = ("ids", "ids_file", "challenge", "since", "offset", "num_images", "segmentation")
+        if given := [name for name in alone if getattr(self, name)]:
+            raise ValueError(f"per_class draws from a search: leave out {', '.join(given)}")
+        if self.images == "none":
+            raise ValueError("per_class counts pictures: leave out images=none")
 
     def all_ids(self) -> tuple[list[str], int]:
         """Return the ids that are asked for, each once, and how many of them are of smaller copies.

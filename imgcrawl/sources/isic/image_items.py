@@ -64,22 +64,28 @@ class IsicImageItems:
         self._masks = await published_masks(fetcher, level)
         self._level = level
 
+    def image(self, record: dict[str, Any], columns: Metadata | None = None) -> ImageItem:
+        """Return the image of a record. columns: its own, besides"""
+        metadata = flatten(record) | (columns or {})
+        path = f"{self.images_dir}/{format_layout(self.layout, metadata)}"
+        item = image_item(record, metadata, self.images, path)
+        if self.descs_dir is not None:
+            isic_id = metadata.get("isic_id") or ""
+            item.documents.append(description_of(record, f"{self.descs_dir}/{isic_id}.json"))
+        return item
+
     async def of_record(
         self, record: dict[str, Any], columns: Metadata | None = None
     ) -> AsyncIterator[SpiderOutput]:
         """Yield an image, its masks, and the text of its licence. columns: its own, besides"""
-        metadata = flatten(record) | (columns or {})
-        isic_id = str(metadata.get("isic_id") or "")
-        path = f"{self.images_dir}/{format_layout(self.layout, metadata)}"
-        item = image_item(record, metadata, self.images, path)
-        if self.descs_dir is not None:
-            item.documents.append(description_of(record, f"{self.descs_dir}/{isic_id}.json"))
+        item = self.image(record, columns)
+        isic_id = str(item.metadata.get("isic_id") or "")
         yield item
         if self._level is not None:
             masks, record_id = self._masks, item.record_id
             for mask in mask_items(isic_id, record_id, masks, self._level, self.seg_dir):
                 yield mask
-        if text := await self.api.license_text(str(metadata.get("copyright_license") or "")):
+        if text := await self.api.license_text(str(item.metadata.get("copyright_license") or "")):
             yield text
 
     def broken(self, why: Mapping[str, str]) -> Iterator[ImageItem]:
