@@ -181,6 +181,16 @@ class ListArguments(ImageArguments):
     phash: bool = Field(
         False, description="a perceptual hash of each picture; duplicates.csv has near ones too"
     )
+    exif: bool = Field(False, description="the EXIF tags of each picture, as JSON in a column")
+    min_size: PositiveInt | None = Field(
+        None, description="pictures whose shorter side has fewer pixels are left out (too_small)"
+    )
+    max_pixels: PositiveInt | None = Field(
+        None, description="pictures of more pixels are left out (too_large)"
+    )
+    max_aspect_ratio: Annotated[float, Field(ge=1)] | None = Field(
+        None, description="pictures that are longer for their width are left out (too_large)"
+    )
 
     dataset_year: ClassVar[int | None] = None
 
@@ -189,14 +199,22 @@ class ListArguments(ImageArguments):
         "wayback": "WAYBACK",
         "wayback_year": "WAYBACK_YEAR",
         "phash": "PHASH",
+        "exif": "EXIF",
+        "max_pixels": "IMAGE_MAX_PIXELS",
+        "max_aspect_ratio": "IMAGE_MAX_ASPECT_RATIO",
     }
 
     def settings(self) -> dict[str, Any]:
         """Return the settings that these arguments stand for."""
-        return super().settings() | {
-            "PLACEHOLDER_REPEATS": 3,
-            "WAYBACK_YEAR": self.wayback_year or self.dataset_year,
-        }
+        least = {"IMAGES_MIN_WIDTH": self.min_size, "IMAGES_MIN_HEIGHT": self.min_size}
+        return (
+            super().settings()
+            | (least if self.min_size else {})
+            | {
+                "PLACEHOLDER_REPEATS": 3,
+                "WAYBACK_YEAR": self.wayback_year or self.dataset_year,
+            }
+        )
 
 
 class OrdinaryArguments(ListArguments):

@@ -33,6 +33,7 @@ ITEM_PIPELINES = {
     "pipelines.placeholders.PlaceholdersPipeline": 500,
     "pipelines.distinct.DistinctPipeline": 600,
     "pipelines.phash.PhashPipeline": 650,
+    "pipelines.exif.ExifPipeline": 660,
     "pipelines.documents.DocumentsPipeline": 700,
     "pipelines.object_store.ObjectStorePipeline": 800,
     "pipelines.metadata.MetadataPipeline": 900,
@@ -57,12 +58,14 @@ FILE_CONNECTIONS = 4  # to one host for one large file; the host's own limit hol
 IMAGE_CHECK = "decode"  # decode | header | off
 IMAGE_THREADS = 2  # of the check; it releases the interpreter lock
 IMAGE_MAX_PIXELS = 1_000_000_000  # beyond: too_large (a bomb, or a slide that is a volume)
+IMAGE_MAX_ASPECT_RATIO = 0.0  # the longer side by the shorter; beyond: too_large; 0: any
 IMAGE_MAX_DECODE_PIXELS = 150_000_000  # beyond: header check only, and marked suspect
 IMAGE_DECODE_MEMORY = 256 << 20  # bytes of all pictures being decoded; a larger one is so alone
 PLACEHOLDER_REPEATS = 0  # so many URLs of a host with the same bytes are no photographs; 0: never
 DISTINCT = False  # no two of a class with the same bytes, where a number of them is wanted
 CHANGED = None  # refuse | replace: the argument changed= of lists
 PHASH = False  # the spiders' argument phash=
+EXIF = False  # the spiders' argument exif=
 SHARD_BY = "record"  # | host: what decides which shard a record is of
 SHARD_WORKERS = 1  # runs at the same time: the limits of hosts are divided by it
 DRY_RUN = False  # the spiders' argument dry_run=
@@ -108,6 +111,9 @@ DOWNLOADER_MIDDLEWARES_BASE: dict[str, int] = {
     f"{_SCRAPY}.httpproxy.HttpProxyMiddleware": 750,
 }
 ALLOWED_PRIVATE_NETWORKS: list[str] = []  # CIDR blocks beside the public internet
+INSECURE_TLS_HOSTS: list[
+    str
+] = []  # hosts whose certificates are not verified; the summary names them
 
 CONCURRENT_REQUESTS_PER_DOMAIN = 4  # default 8; strangers' servers
 DOWNLOAD_DELAY = 0.0

@@ -16,10 +16,11 @@ from scrapy.http.request import NO_CALLBACK
 from scrapy.pipelines.files import FilesPipeline as ScrapyFilesPipeline
 
 from imgcrawl.crawl.lifecycle import require_dataset, run_of
+from imgcrawl.download.archive_member import ArchiveMember
 from imgcrawl.download.content_coding import undo_coding
 from imgcrawl.download.partial_file import PartialFile
 from imgcrawl.download.ranged import LargeFile
-from imgcrawl.download.schemes import require_http
+from imgcrawl.download.schemes import ARCHIVE_SCHEMES, require_http
 from imgcrawl.records.errors import FULL_DISK, RecordMissing
 from imgcrawl.records.items import FileItem, Item, Missing, Result, Stored, merge_failures
 from imgcrawl.records.outcomes import Outcome
@@ -153,9 +154,13 @@ class FilesPipeline(ScrapyFilesPipeline):
         def progress(received: int, size: int | None) -> None:
             files[item.record_id] = received, size
 
-        file = LargeFile(
-            self.crawler, part, workers=self._workers, progress=progress, headers=headers
-        )
+        file: ArchiveMember | LargeFile
+        if url.partition(":")[0] in ARCHIVE_SCHEMES:
+            file = ArchiveMember(self.crawler, part)
+        else:
+            file = LargeFile(
+                self.crawler, part, workers=self._workers, progress=progress, headers=headers
+            )
         try:
             sha256 = await file.fetch()
             await asyncio.to_thread(part.finish)

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 from aiohttp import web
 
-from replicas.repositories_more import biostudies, dryad, osf
+from replicas.repositories_more import biostudies, dryad, mendeley, osf
 from replicas.repository_world import (
     AUTHORS,
     NUMBERS,
@@ -33,6 +33,7 @@ async def doi(_request: web.Request, path: str) -> web.Response:
         "10.6019/EMPIAR-11759": "https://www.ebi.ac.uk/empiar/EMPIAR-11759/",
         "10.6019/S-BIAD100001": "https://www.ebi.ac.uk/biostudies/bioimages/studies/S-BIAD100001",
         "10.7910/DVN/small": "https://dataverse.harvard.edu/citation?persistentId=doi:10.7910/DVN/small",
+        "10.17632/small.1": "https://data.mendeley.com/datasets/small-set/1",
         "10.5061/dryad.small": "https://datadryad.org/dataset/doi:10.5061/dryad.small",
         "10.17605/OSF.IO/SMAL1": "https://osf.io/smal1/",
     }
@@ -200,5 +201,6 @@ HOSTS = {
     "dataverse.harvard.edu": dataverse,
     "api.osf.io": osf,
     "datadryad.org": dryad,
+    "data.mendeley.com": mendeley,
     "www.ebi.ac.uk/biostudies": biostudies,
 }

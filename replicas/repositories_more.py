@@ -129,6 +129,61 @@ async def dryad(request: web.Request, path: str) -> web.Response:
     return web.json_response(answer)
 
 
+async def mendeley(request: web.Request, path: str) -> web.Response:
+    """Answer ``public-api/datasets/ID``, its folders, and the files of one folder."""
+    parts = path.split("/")
+    if parts[0] == "files":
+        return by_number(parts[1], parts[2])
+    name = parts[2] if parts[:2] == ["public-api", "datasets"] and len(parts) > 2 else ""
+    name = name.removesuffix("-set")
+    if name not in RECORDS:
+        return missing()
+    folders = {f: n for n, f in enumerate(_folders(name))}
+    if parts[3:4] == ["folders"]:
+        return web.json_response(
+            [
+                {"id": f"f{n}", "name": f.split("/")[-1], "parent_id": _parent(f, folders)}
+                for f, n in folders.items()
+            ]
+        )
+    if parts[3:4] == ["files"]:
+        asked = request.query.get("folder_id", "root")
+        here = next((f for f, n in folders.items() if f"f{n}" == asked), "")
+        return web.json_response(
+            [
+                {
+                    "filename": file.rpartition("/")[2],
+                    "size": len(body),
+                    "content_details": {
+                        "sha256_hash": digest_of(name, file, "sha256"),
+                        "download_url": f"https://data.mendeley.com/files/{name}/{number_of(file)}",
+                    },
+                }
+                for file, body in RECORDS[name].items()
+                if file.rpartition("/")[0] == here
+            ]
+        )
+    people = [dict(zip(("last_name", "first_name"), w.split(", "), strict=True)) for w in AUTHORS]
+    about: dict[str, object] = {"name": TITLE, "contributors": people, "version": 1}
+    about["data_licence"] = {"short_name": "CC BY 4.0", "url": "https://cc/by"}
+    return web.json_response({**about, "versions": [{"version": 1}]})
+
+
+def _folders(name: str) -> list[str]:
+    """Return all folders of a record, those that hold only folders too."""
+    found: dict[str, None] = {}
+    for path in RECORDS[name]:
+        parts = path.split("/")[:-1]
+        for depth in range(len(parts)):
+            found["/".join(parts[: depth + 1])] = None
+    return list(found)
+
+
+def _parent(folder: str, numbers: dict[str, int]) -> str | None:
+    above = folder.rpartition("/")[0]
+    return f"f{numbers[above]}" if above else None
+
+
 async def biostudies(request: web.Request, path: str) -> web.Response:
     """Answer ``api/v1/studies/ACCESSION``, its info and files, and ``files/ACCESSION/PATH``."""
     parts = [unquote(part) for part in path.split("/")]

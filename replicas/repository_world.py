@@ -7,6 +7,8 @@ Each has the same four: ``small`` (folders, a restricted file, one whose digest 
 from __future__ import annotations
 
 import hashlib
+import io
+import zipfile
 
 from aiohttp import web
 
@@ -22,14 +24,26 @@ SMALL = {
     "secret.tif": _A,
     "liar.tif": _B,
 }
+
+
+def _zip() -> bytes:
+    """Return an archive with a folder, and with members that lead out of any folder."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, body in [("a/1.tif", _A), ("a/2.tif", _B), ("../../escape.tif", _B), ("e/", b"")]:
+            archive.writestr(zipfile.ZipInfo(name), body)
+    return buffer.getvalue()
+
+
 RECORDS = {
     "small": SMALL,
     "newer": {**SMALL, "plate 1/a #1.tif": _B, "added.txt": b"new\n"},
     "large": {f"many/{n:04}.txt": f"{n}\n".encode() for n in range(2500)},
     "closed": {"secret.tif": _A},
+    "packed": {"notes.txt": b"x\n", "plates/all.zip": _zip()},
 }
 # A record's number at each repository: 100001 is the small one, at Zenodo and at Figshare.
-NUMBERS = {"small": 100001, "newer": 100002, "large": 100003, "closed": 100004}
+NUMBERS = {"small": 100001, "newer": 100002, "large": 100003, "closed": 100004, "packed": 100005}
 OF_NUMBER = {str(number): name for name, number in NUMBERS.items()}
 GUIDS = {"small": "smal1", "newer": "newe2", "large": "larg3", "closed": "clos4"}
 AUTHORS = ("Replica, Ada", "Replica, Bo")

@@ -116,4 +116,7 @@ class DynamicPageSpider(GivenPageSpider[DynamicPageArguments]):
         elif visit.has_more:
             why = f"more than max_pages={args.max_pages} clicks and scrolls"
             self.asides.append(NotFollowed(url, why))
+        elif visit.has_unseen_rows:
+            why = "a list in it makes its rows as it is scrolled: type -a scroll=1"
+            self.asides.append(NotFollowed(url, why))
         return response.url, visit.links

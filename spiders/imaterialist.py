@@ -51,6 +51,11 @@ class ImaterialistArguments(UrlListArguments):
     label_map: str | None = Field(
         None, description="a CSV of label ids and names (labelId, labelName)"
     )
+    base: str | None = Field(
+        None,
+        description="the address that the names of files are below, where images have no URL",
+        examples=["http://images.cocodataset.org/val2017/"],
+    )
     layout: str | None = Field(
         None,
         description="names of files, made of columns, {split}, {label_id}, {label_name}, {bucket} "
@@ -84,7 +89,7 @@ class ImaterialistArguments(UrlListArguments):
                 raise ArgumentError("Each list is read twice: give a path, not standard input.")
             for source in self.splits().values():
                 if not is_url(source):
-                    check_contest(*split_member(source))
+                    check_contest(*split_member(source), self.base or "")
             if self.label_map and not is_url(self.label_map):
                 read_label_map(self.label_map)
         except ArgumentError as error:
@@ -122,7 +127,7 @@ class ImaterialistSpider(UrlListSpider[ImaterialistArguments]):
         for split, (path, member) in sources.items():
             known = labels[split].names | names
             records = unreadable = 0
-            for image in read_images(path, member, labels[split]):
+            for image in read_images(path, member, labels[split], self.args.base or ""):
                 records += isinstance(image, ContestImage)
                 unreadable += isinstance(image, MalformedRow)
                 if isinstance(image, MalformedRow):

@@ -1,4 +1,4 @@
-"""Records of research data repositories: Zenodo, Figshare, Dryad, Dataverse, OSF, BioStudies."""
+"""Records of research data repositories, by DOI or link."""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ from imgcrawl.records.items import (
 )
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.sources.repositories.find import find_client, parse_doi, resolve
-from imgcrawl.sources.repositories.record import LOGIN
+from imgcrawl.sources.repositories.record import LOGIN, RepositoryFile
+from imgcrawl.sources.repositories.unpack import Unpacked
 from imgcrawl.sources.web.page_link import LinkKind, PageLink
 from imgcrawl.sources.web.wanted_files import WantedFiles
+from imgcrawl.storage.directory import CITATION
 from spiders.base.dataset import DatasetSpider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from imgcrawl.records.items import SpiderOutput
-    from imgcrawl.sources.repositories.record import RepositoryFile, RepositoryRecord
+    from imgcrawl.sources.repositories.record import RepositoryRecord
 
 
 class RecordArguments(FileArguments):
@@ -39,6 +41,10 @@ class RecordArguments(FileArguments):
     doi: str | None = Field(None, description="its DOI", examples=["10.5281/zenodo.1234567"])
     url: str | None = Field(
         None, description="a link to it", examples=["https://zenodo.org/records/1234567"]
+    )
+
+    unpack: bool = Field(
+        False, description="store what is in ZIP files in their place, each member a record"
     )
 
     @field_validator("doi")
@@ -71,8 +77,9 @@ class RecordArguments(FileArguments):
 class RecordSpider(DatasetSpider[RecordArguments]):
     """The files of a record of a repository, each checked by the digest that the repository has.
 
-    Zenodo and every InvenioRDM, Figshare, Dryad, Dataverse, OSF, BioStudies and the BioImage
-    Archive. Folders are kept; a restricted file is `forbidden`. CITATION.cff says how to cite it.
+    Zenodo and every InvenioRDM, Figshare, Dryad, Dataverse, OSF, Mendeley Data, BioStudies and the
+    BioImage Archive. Folders are kept; a restricted file is `forbidden`. CITATION.cff says how to
+    cite it.
     """
 
     name = "record"
@@ -91,14 +98,18 @@ class RecordSpider(DatasetSpider[RecordArguments]):
             )
         record = await client.record()
         self._say_version(record)
-        yield Expects(record.n_files if not self.args.match else None, note=str(record))
-        yield Document("CITATION.cff", record.citation())
+        is_sum = not (self.args.match or self.args.unpack)
+        yield Expects(record.n_files if is_sum else None, note=str(record))
+        yield Document(CITATION, record.citation())
         for part in record.parts:
             yield NotFollowed(part, "a part of the record that is a record of its own")
         wanted = WantedFiles(self.args.match)
-        listed = count = size = 0
-        async for file in client.files():
-            listed += 1
+        count = size = 0
+        files = Unpacked(self, client.files(), self.args.unpack and not self.args.dry_run)
+        async for file in files:
+            if isinstance(file, Unreadable):
+                yield file
+                continue
             if not wanted.matches(PageLink(f"https://x/{quote(file.path)}", kind=LinkKind.FILE)):
                 continue
             count, size = count + 1, size + (file.size or 0)
@@ -106,8 +117,8 @@ class RecordSpider(DatasetSpider[RecordArguments]):
                 self.logger.warning("There are more files than max_files or max_bytes allow")
                 return
             yield self._item(record, file)
-        if listed < (record.n_files or 0):
-            words = f"the record says {record.n_files:,} files, and {listed:,} are listed"
+        if files.listed < (record.n_files or 0):
+            words = f"the record says {record.n_files:,} files, and {files.listed:,} are listed"
             yield Unreadable(record.page, words)
         if not count:
             raise SourceError(f"{record.page} has no files that match {self.args.match or '*'}.")
@@ -123,8 +134,8 @@ class RecordSpider(DatasetSpider[RecordArguments]):
 
     @staticmethod
     def _item(record: RepositoryRecord, file: RepositoryFile) -> FileItem:
-        size = {} if file.size is None else {"listed_size": file.size}
-        columns = record.columns() | size
+        told = {"listed_size": file.size, "archive": file.archive or None}
+        columns = record.columns() | {name: v for name, v in told.items() if v is not None}
         item = FileItem(
             f"{record.series}/{file.path}",
             list(file.urls),

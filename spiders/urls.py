@@ -9,16 +9,18 @@ from pydantic import Field, field_validator, model_validator
 
 from imgcrawl.arguments import AnyCase, ReadsStdin
 from imgcrawl.lists.addresses import without_extension
-from imgcrawl.lists.columns import Columns
+from imgcrawl.lists.description import describe, rivals
 from imgcrawl.lists.listed import ListedPicture, ListedPictures
 from imgcrawl.lists.look import Found, Sample, find_columns, open_looked_at
+from imgcrawl.lists.names import NAMES
 from imgcrawl.lists.opening import split_member
 from imgcrawl.lists.parts import is_remote, parts_of
 from imgcrawl.lists.reader import open_rows
 from imgcrawl.lists.rows import MalformedRow
 from imgcrawl.lists.template import Template, is_template
 from imgcrawl.records.errors import ArgumentError
-from imgcrawl.records.items import Read
+from imgcrawl.records.items import Bookmark, Read
+from imgcrawl.sources.column_question import column_of_pictures
 from imgcrawl.text.signed_urls import address_id
 from spiders.base.list_parts import ListParts
 from spiders.base.url_list import (
@@ -79,13 +81,16 @@ class UrlsArguments(UrlListArguments):
 
     def columns(self) -> dict[str, str]:
         """Return the columns that are named, by role."""
-        given = {role: getattr(self, role) for role in Columns.__slots__}
+        given = {role: getattr(self, role) for role in NAMES}
         given["url"] = self.url or self.path
         return {role: name for role, name in given.items() if name}
 
-    def find(self, sample: Sample, name: str) -> Found:
-        """Return what a part of the list is. Raises ArgumentError."""
-        return find_columns(sample, self.columns(), name, self.base or "")
+    def find(self, sample: Sample, name: str, **chosen: str) -> Found:
+        """Return what a part of the list is. Raises ArgumentError.
+
+        chosen: columns that were found out by asking
+        """
+        return find_columns(sample, chosen | self.columns(), name, self.base or "")
 
     @field_validator("url")
     @classmethod
@@ -128,9 +133,14 @@ class UrlsSpider(UrlListSpider[UrlsArguments]):
         async for part in ListParts(self).of(self.args.list):
             with open_looked_at(part.path, part.member) as (sample, rows):
                 found = self.args.find(sample, part.name)
+                if (names := rivals(sample, found)) and "url" not in self.args.columns():
+                    yield (chosen := await self._choice(names, found.columns.url))
+                    found = self.args.find(sample, part.name, url=chosen.value)
                 if str(found) != said:
                     said = str(found)
                     self.logger.info("Columns: %s", found)
+                    for line in describe(sample, found):
+                        self.logger.info("%s", line)
                 pictures = ListedPictures(found, self.args.several, part.split)
                 for each in pictures.read(rows):
                     if isinstance(each, MalformedRow):
@@ -140,7 +150,24 @@ class UrlsSpider(UrlListSpider[UrlsArguments]):
             for line in pictures.told():
                 self.logger.info("%s", line)
             read += pictures.read_so_far()
+        if self.repeated:
+            self.logger.info(
+                "%s records have the id of another: ~2 and so on is behind it", f"{self.repeated:,}"
+            )
         yield read
+
+    async def _choice(self, names: dict[str, list[str]], likeliest: str) -> Bookmark:
+        """Return which of several columns has the pictures, as a bookmark for later runs.
+
+        A host that is down tomorrow must not make the list another one.
+        """
+        key = f"column of pictures among {', '.join(sorted(names))}"
+        known = self.bookmarks.get(key)
+        if known is None and self.settings["SHARD"]:
+            # Each of the shards would ask for itself, and might be told something else.
+            self.logger.warning("One of %s has the pictures? Name it with -a url=", [*names])
+            known = likeliest
+        return Bookmark(key, known or await column_of_pictures(self, names, likeliest))
 
     def _item(self, picture: ListedPicture) -> Item:
         # Its line would be another record's once a line is added before it.

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from playwright.async_api import Error
 from scrapy_playwright.page import PageMethod
 
-from imgcrawl.browser.page_scripts import COVER, GATHER
+from imgcrawl.browser.page_scripts import BLANK, COVER, GATHER
 from imgcrawl.browser.scrolling import ViewScroller
 from imgcrawl.sources.web.script_urls import normal_url, urls_in
 
@@ -62,6 +62,7 @@ class PageLinkFinder:
 
     unread:   why the page was not read to its end; empty if it was
     has_more: there may be more behind the last of max_pages clicks and scrolls
+    has_unseen_rows: a list in it makes its rows as it is scrolled, and was not
     """
 
     def __init__(self, steps: Steps) -> None:
@@ -69,6 +70,7 @@ class PageLinkFinder:
         self.links: dict[str, str] = {}
         self.unread = ""
         self.has_more = False
+        self.has_unseen_rows = False
         self._covered = False  # the button to click: it is clicked through what covers it
         self._begin()
 
@@ -147,6 +149,7 @@ class PageLinkFinder:
             self.unread = f"it was not read to its end: {words}"
         await self._gather(page)
         with suppress(Error):  # what has not come by now is not waited for
+            self.has_unseen_rows = not self.steps.scroll and await page.evaluate(BLANK)
             await page.evaluate("window.stop()")
         self._heard.pop(normal_url(self._asked_for), None)
         for url, text in self._heard.items():

@@ -42,3 +42,20 @@ COVER = """button => {
   const name = seen.id ? "#" + seen.id : seen.className ? "." + seen.className : "";
   return "<" + seen.localName + name + ">";
 }"""
+
+# Whether a list in the page scrolls and has links in its first views only: the rows of a virtual
+# list are made as they come into view.
+BLANK = """() => {
+  for (const el of document.querySelectorAll("*")) {
+    const is_list = el.clientHeight > 0 && el.scrollHeight > 4 * el.clientHeight
+      && el !== document.scrollingElement && el !== document.body
+      && /auto|scroll|overlay/.test(getComputedStyle(el).overflowY);
+    if (!is_list) continue;
+    const top = el.getBoundingClientRect().top - el.scrollTop;
+    let end = -1;
+    for (const a of el.querySelectorAll("a[href]"))
+      end = Math.max(end, a.getBoundingClientRect().bottom - top);
+    if (end >= 0 && el.scrollHeight - end > 2 * el.clientHeight) return true;
+  }
+  return false;
+}"""

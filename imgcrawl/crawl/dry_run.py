@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
 
+from imgcrawl.download.file_headers import is_html
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.items import (
     Bookmark,
@@ -107,6 +108,8 @@ class DryRun:
             length = response.headers.get("Content-Length") if response else None
             if response is None or response.status != 200 or length is None:
                 return None
+            if is_html(response.headers) and not url.lower().endswith((".html", ".htm")):
+                return None  # a page to log in, or about the file: its length is its own
             return parse_size(length.decode("latin-1"))
 
         found = await asyncio.gather(*map(size, self._unknown))

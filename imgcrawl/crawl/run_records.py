@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+MADE_ONCE = frozenset({"phash", "exif"})  # columns that are made of a file, and kept with it
+
 # Columns of a record that its source has no longer, or has no longer in its list: UTC, ISO 8601.
 WITHDRAWN, UNMATCHED = "withdrawn_at", "unmatched_at"
 
@@ -170,8 +172,8 @@ class RunRecords:
             return
         if item.changed:  # its row tells of the file that is there
             return
-        if "phash" in before.metadata:
-            item.metadata.setdefault("phash", before.metadata["phash"])  # made once, kept
+        for name in MADE_ONCE & before.metadata.keys():
+            item.metadata.setdefault(name, before.metadata[name])
         moved = bool(item.mask_of) and before.item != item.to_json()
         if before.metadata != item.metadata or before.outdated or item.proved or moved:
             self._record(item, result, before, before.last_try_at)
@@ -212,7 +214,7 @@ class RunRecords:
             self._writer.forget_missing(gone.record_id)
             return
         now = utc_now()
-        own = {name: entry.metadata[name] for name in ("phash",) if name in entry.metadata}
+        own = {name: entry.metadata[name] for name in MADE_ONCE & entry.metadata.keys()}
         metadata = (entry.metadata if gone.metadata is None else gone.metadata | own) | {
             column: now
         }

@@ -99,6 +99,8 @@ def summarize(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict
             "bytes": this_run.bytes,
         },
     }
+    if insecure := crawler.settings.getlist("INSECURE_TLS_HOSTS"):
+        summary["insecure_tls_hosts"] = sorted(insecure)
     if this_run.read is not None:
         summary["read"] = asdict(this_run.read)
     if this_run.not_followed:
@@ -202,6 +204,8 @@ def format_summary(summary: dict[str, Any], out: str) -> str:
     lines += [
         f"  {n:,} {reason}{_hint(reason)}" for reason, n in summary["missing_by_reason"].items()
     ]
+    if insecure := summary.get("insecure_tls_hosts"):
+        lines.append(f"The certificates of these hosts were not verified: {', '.join(insecure)}.")
     if read := summary.get("read"):
         lines.append(str(Read(**read)))
     if left := summary.get("not_followed"):

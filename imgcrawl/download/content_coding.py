@@ -13,8 +13,10 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from imgcrawl.download.errors import to_disk
+from imgcrawl.pictures.sniff import HEAD_BYTES, sniff
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
+from imgcrawl.text.redact import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,12 +32,19 @@ def undo_coding(file: Path, coding: str, name: str) -> str | None:
     """Replace a file that was sent in a coding by what it encodes; return the SHA-256 of that.
 
     coding: Content-Encoding of the answer; name: what the file is to be called
-    Return None, and leave the file, where nothing is to be undone: another coding than gzip, bytes
-    that are not in it although the header says so, or an archive under its own name. Blocks.
-    Raises RecordMissing (corrupt, truncated, too_large, disk_full).
+    Return None, and leave the file, where nothing is to be undone: bytes that are not in gzip
+    although the header says so, or an archive under its own name. Blocks.
+    Raises RecordMissing (corrupt, truncated, too_large, disk_full); corrupt for another coding than
+    gzip, unless what came is plainly no such thing.
     """
-    if coding.strip().lower() not in {"gzip", "x-gzip"}:
+    if coding.strip().lower() in {"", "identity"}:
         return None
+    if coding.strip().lower() not in {"gzip", "x-gzip"}:
+        with file.open("rb") as packed:
+            if sniff(packed.read(HEAD_BYTES)).format is not None:
+                return None  # a picture as it is, whatever the header says
+        words = f"it was sent as {printable(coding, 40)} although nobody asked for that"
+        raise RecordMissing(Outcome.CORRUPT, words, 200)
     if PurePosixPath(name).suffix.lower() in _GZIP_NAMES:
         return None
     with file.open("rb") as packed:

@@ -49,7 +49,8 @@ class HttpHandler(BaseDownloadHandler):
     """Fetches a URL as Scrapy has it. Raises RecordMissing for everything that is no answer.
 
     What it is told by the meta of a request stands in `imgcrawl.download.meta`, and ``proxy``.
-    Bodies are not decompressed, redirects not followed, cookies not kept, TLS always verified.
+    Bodies are not decompressed, redirects not followed, cookies not kept, TLS verified but with
+    INSECURE_TLS_HOSTS.
     The body of an answer other than 2xx may be cut: its status is what counts.
 
     A proxy is the user's choice and may have any address. It looks the names up, so that only
@@ -65,6 +66,7 @@ class HttpHandler(BaseDownloadHandler):
         self._limits = TransferLimits.from_settings(settings)
         self._direct = _session(self._guard)
         self._web: str | None = settings["WEB_REPLICA_URL"]
+        self._insecure = {host.lower() for host in settings.getlist("INSECURE_TLS_HOSTS")}
         self._proxied: aiohttp.ClientSession | None = None
         _allow_many_files()
 
@@ -120,6 +122,7 @@ class HttpHandler(BaseDownloadHandler):
                 connect=limits.silence or None,
                 sock_read=limits.silence or None,
             ),
+            ssl=(urlparse_cached(request).hostname or "") not in self._insecure,
             proxy=proxy or None,
             proxy_headers=proxy_headers,
         )

@@ -12,6 +12,7 @@ _START = re.compile(
 # Darwin Core) or "u1; u2"; a comma parts them only outside of a query, which may hold commas.
 _BETWEEN = re.compile(r"\s*[|;]\s*(?=https?://)|\s+(?=https?://)", re.IGNORECASE)
 _COMMA = re.compile(r"\s*,\s*(?=https?://)", re.IGNORECASE)
+_PARTED = re.compile(r"[\s,;|]")
 _EXTENSION = r"(jpe?g|jfif|png|gif|webp|avif|bmp|tiff?|heic|heif|jp2|jxl|dng)"
 _PICTURE = re.compile(
     rf"\.{_EXTENSION}(?![a-z0-9])|[?&](fm|format|type)=(image/)?{_EXTENSION}\b", re.IGNORECASE
@@ -46,6 +47,8 @@ def as_address(text: str) -> str:
 
 def split_addresses(text: str) -> list[str]:
     """Return the addresses in a cell: as a rule one, several where each begins as one does."""
+    if _PARTED.search(text.strip()) is None:
+        return [address] if (address := as_address(text)) else []
     found: list[str] = []
     for part in _BETWEEN.split(text):
         found += [part] if "?" in part else _COMMA.split(part)

@@ -41,12 +41,14 @@ def opens_quote(line: str, delimiter: str) -> bool:
     return last.startswith('"') and _unquoted(last) == last
 
 
-def fit_cells(cells: list[str], width: int, url_at: int | None) -> list[str] | None:
+def fit_cells(
+    cells: list[str], width: int, url_at: int | None, delimiter: str = ","
+) -> list[str] | None:
     """Return cells that are too many in as many as the table has, or None if nobody can tell.
 
     url_at: which cell of a row has the address
     Delimiters that nobody quoted belong to the address if only so it names a picture; else to the
-    text before the address, or to the last column behind it. The table's delimiter is a comma.
+    text before the address, or to the last column behind it.
     """
     while len(cells) > width and not cells[-1].strip():
         cells = cells[:-1]
@@ -58,14 +60,14 @@ def fit_cells(cells: list[str], width: int, url_at: int | None) -> list[str] | N
         return None
     if found > url_at:
         at = _of_text(cells, url_at, more) if found == url_at + more else None
-        return None if at is None else _joined(cells, at, more)
-    address = ",".join(cells[found : found + more + 1])
+        return None if at is None else _joined(cells, at, more, delimiter)
+    address = delimiter.join(cells[found : found + more + 1])
     if found == width - 1:
-        return _joined(cells, found, more)
+        return _joined(cells, found, more, delimiter)
     if not looks_like_picture(cells[found]) and looks_like_picture(address) and " " not in address:
-        return _joined(cells, found, more)
+        return _joined(cells, found, more, delimiter)
     is_whole = looks_like_picture(cells[found]) or cells[found + 1].startswith(" ")
-    return _joined(cells, width - 1, more) if is_whole else None
+    return _joined(cells, width - 1, more, delimiter) if is_whole else None
 
 
 def _of_text(cells: list[str], url_at: int, more: int) -> int | None:
@@ -77,8 +79,8 @@ def _of_text(cells: list[str], url_at: int, more: int) -> int | None:
     return found[0] if len(found) == 1 else None
 
 
-def _joined(cells: list[str], at: int, more: int) -> list[str]:
-    return [*cells[:at], ",".join(cells[at : at + more + 1]), *cells[at + more + 1 :]]
+def _joined(cells: list[str], at: int, more: int, delimiter: str) -> list[str]:
+    return [*cells[:at], delimiter.join(cells[at : at + more + 1]), *cells[at + more + 1 :]]
 
 
 def _tolerant(line: str, delimiter: str, *, to_the_end: bool = False) -> list[str]:

@@ -6,7 +6,7 @@ import base64
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.lists.names import NAMES, normalized
@@ -17,6 +17,7 @@ from imgcrawl.lists.url_columns import rank_url_columns
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+MIRRORS = ("cocourl", "flickrurl")  # COCO's two addresses of one picture
 _BITS = {"md5": 128, "sha256": 256}
 
 
@@ -30,9 +31,10 @@ class Columns:
     caption: str | None = None
     md5: str | None = None
     sha256: str | None = None
+    mirrors: tuple[str, ...] = field(default=(), compare=False)  # other addresses of the picture
 
     def __str__(self) -> str:
-        named = {role: name for role in self.__slots__ if (name := getattr(self, role))}
+        named = {role: name for role in NAMES if (name := getattr(self, role))}
         return ", ".join(f"{role} is {name!r}" for role, name in named.items())
 
 
@@ -61,20 +63,23 @@ def guess_columns(
         others["id"] = _unnamed_id(paths, rows, url)
     elif others["id"] and "id" not in given and _is_shared(others["id"], rows):
         others["id"] = None
-    return Columns(url, **{role: name for role, name in others.items() if name != url})
+    mirrors = tuple(path for path in paths if path != url and normalized(path) in MIRRORS)
+    found = {role: name for role, name in others.items() if name != url}
+    return Columns(url, **found, mirrors=mirrors)
 
 
 def _find(role: str, paths: list[str], url: str) -> str | None:
     """Return the path of a role by its name: beside the address, at the top, or anywhere."""
     beside = url.rpartition(".")[0]
     groups = (
-        [path for path in paths if beside and path.rpartition(".")[0] == beside],
+        [p for p in paths if beside and p != url and p.rpartition(".")[0] == beside],
         [path for path in paths if "." not in path],
     )
     for group in groups:
         named = {normalized(path.rpartition(".")[2]): path for path in reversed(group)}
         found = next((named[name] for name in NAMES[role] if name in named), None)
-        if found is not None and "[]" not in found:
+        # Of an array there is one for each address only beside these.
+        if found is not None and ("[]" not in found or (role == "id" and group is groups[0])):
             return found
     return None
 
@@ -91,7 +96,7 @@ def _unnamed_id(names: list[str], rows: Sequence[dict[str, Any]], url: str) -> s
     Numbers of lines are none: they would be another row's once a line is added.
     """
     for name in names[: names.index(url)] if url in names else ():
-        values = [str(row.get(name, "")) for row in rows]
+        values = [str(row.get(name, "")).strip() for row in rows]
         are_ids = all(re.fullmatch(r"[\w.@/-]{1,100}", value) for value in values)
         is_counted = values[0] in {"0", "1"} and values[-1] == str(len(values) - (values[0] == "0"))
         if len(values) > 2 and are_ids and not is_counted and len({*values}) == len(values):
@@ -101,6 +106,8 @@ def _unnamed_id(names: list[str], rows: Sequence[dict[str, Any]], url: str) -> s
 
 def digests_of(fields: dict[str, Any], columns: Columns) -> dict[str, str]:
     """Return the digests that a row gives for its file, in hexadecimal; Open Images has base64."""
+    if columns.md5 is None and columns.sha256 is None:
+        return {}
     digests = {}
     for algorithm, bits in _BITS.items():
         name = getattr(columns, algorithm)

@@ -52,8 +52,8 @@ class _Table:
 
     def row(self, number: int, record: str) -> Row | MalformedRow | None:
         """Return the row of a record; None for a remark."""
-        names, where = self._names, f"line {number}"
-        cells = self._dialect.cells(record)
+        names, dialect, where = self._names, self._dialect, f"line {number}"
+        cells = dialect.cells(record)
         if '"' in record and len(names) > 1 and any(map(_is_open_address, cells)):
             return MalformedRow(number, where, "a quote that is not closed", excerpt(record))
         if record.lstrip().startswith("#") and (len(names) == 1 or len(cells) < len(names)):
@@ -61,13 +61,10 @@ class _Table:
         if len(names) == 1:
             return Row(number, {names[0]: cells[0].strip()})
         if len(cells) > len(names):
-            fitted = None
-            if self._dialect.delimiter == ",":
-                fitted = fit_cells(cells, len(names), self._dialect.url_at)
-            elif not any(cell.strip() for cell in cells[len(names) :]):
-                fitted = cells[: len(names)]
+            fitted = fit_cells(cells, len(names), dialect.url_at, dialect.delimiter)
             if fitted is None:
-                problem = f"{len(cells)} columns in place of {len(names)}: quote cells with commas"
+                quote = f"quote cells with {dialect.delimiter!r}"
+                problem = f"{len(cells)} columns in place of {len(names)}: {quote}"
                 return MalformedRow(number, where, problem, excerpt(record))
             cells = fitted
         if len(cells) < len(names) and not any(map(looks_like_url, cells)):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _SEP = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE | re.DOTALL)
-_LABEL = re.compile(r"[^\W\d_][\w -]*|[\w-]* [\w -]*")  # a word, or several
+_WORD = re.compile(r"[^\W\d_][\w-]*")
 _URL = re.compile(r"https?://[^\s/]|(^|[\s,;|\"])(//[\w-]+\.|www\.\w)", re.IGNORECASE)
 _ENOUGH = 0.8  # share of the first lines that must agree
 
@@ -159,7 +159,7 @@ def _delimiter(data: list[str], before: list[str]) -> str:
     if any(is_known_name(_bare(line)) for line in before):
         return ""  # a header of one column
     for delimiter in ",;|":
-        if _all(_is_parted(line, delimiter) for line in data):
+        if _all(_is_parted(line, delimiter) for line in data) or _has_labels(data, delimiter):
             return delimiter
     if any(_names_columns(line, " ") for line in before) or _all(map(_is_blank_parted, data)):
         return " "
@@ -195,7 +195,15 @@ def _is_parted(line: str, delimiter: str) -> bool:
         return delimiter == ","  # "u1|u2" is one cell of addresses
     if looks_like_picture(cells[0]) and not looks_like_picture(delimiter.join(rest)):
         return True
-    return all(_LABEL.fullmatch(cell) or not cell for cell in rest) and any(rest)
+    return any(" " in cell for cell in rest)  # no address has a blank
+
+
+def _has_labels(data: list[str], delimiter: str) -> bool:
+    """Return True if words stand behind the addresses, and are those of classes: they repeat."""
+    cells = [line.split(delimiter) for line in data]
+    behind = [tuple(row[1:]) for row in cells if len(row) > 1]
+    are_words = all(_WORD.fullmatch(cell) for row in behind for cell in row)
+    return are_words and len(behind) >= _ENOUGH * len(data) and len({*behind}) < len(behind)
 
 
 def _is_blank_parted(line: str) -> bool:

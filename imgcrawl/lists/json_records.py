@@ -55,21 +55,23 @@ class _Reader:
         if self._peek() == "\ufeff":
             self._at += 1
         first = self._peek()
-        if first == "[":
-            self._at += 1
-            yield from self._rows("]")
-        elif first == "{" and self._is_document():
-            self._at += 1
-            yield from rows_of_object(self._members())
-        else:
+        if not self._is_document(first):
             yield from self._rows("")
+        else:
+            self._at += 1
+            yield from self._rows("]") if first == "[" else rows_of_object(self._members())
+            if self._peek():
+                yield self._malformed(0, "more text behind the end of the list")
         if self._damage:
             yield MalformedRow(
                 0, f"character {self._position():,}", f"the file is damaged: {self._damage}"
             )
 
-    def _is_document(self) -> bool:
-        """Return True if the top object is the whole list: no other object follows it."""
+    def _is_document(self, first: str) -> bool:
+        """Return True if the top value is the whole list: no other one of its kind follows it.
+
+        first: its first character
+        """
         while len(self._text) - self._at < _HEAD and self._more():
             pass
         # One record a line: the first line may be long.
@@ -81,8 +83,9 @@ class _Reader:
         except (ValueError, RecursionError):
             # Longer than the head, as documents are, or broken: the next line decides.
             line, _, rest = head.partition("\n")
-            return not (line.rstrip().endswith("}") and rest.lstrip().startswith("{"))
-        return not head[end:].lstrip(" \t\r\n,").startswith("{")
+            end_of = "}" if first == "{" else "]"
+            return not (line.rstrip().endswith(end_of) and rest.lstrip().startswith(first))
+        return not head[end:].lstrip(" \t\r\n,").startswith(first)
 
     def _members(self) -> Iterator[Member | MalformedRow]:
         while (char := self._peek()) not in {"}", ""}:
@@ -111,6 +114,7 @@ class _Reader:
                     yield value
                     return
                 yield Member(name, 0, value[0])
+        self._at += 1  # past the brace
 
     def _rows(self, closing: str) -> Iterator[Row | MalformedRow]:
         """Yield the elements of the top array, or what stands line by line."""

@@ -70,6 +70,8 @@ def element_row(number: int, value: Any, table: str, header: list[str]) -> Row |
         return Row(number, value, table)
     if looks_like_url(value) and isinstance(value, str):
         return Row(number, {"url": value}, table)
+    if isinstance(value, list) and value and all(map(looks_like_url, value)):
+        return Row(number, {"urls": value}, table)
     if isinstance(value, list) and (header or any(map(looks_like_url, value))):
         names = header or [f"column_{n}" for n in range(1, len(value) + 1)]
         if len(value) <= len(names):

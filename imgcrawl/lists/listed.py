@@ -6,16 +6,16 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from imgcrawl.lists.addresses import looks_like_url
 from imgcrawl.lists.columns import digests_of, other_columns
+from imgcrawl.lists.look import Found, may_be_pictures
 from imgcrawl.lists.nested import value_at
-from imgcrawl.lists.row_pictures import Several, pictures_of
+from imgcrawl.lists.row_pictures import RowPicture, Several, pictures_of
 from imgcrawl.lists.rows import MalformedRow, Row, excerpt
 from imgcrawl.records.items import Read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from imgcrawl.lists.look import Found
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,13 @@ class ListedPictures:
     malformed: int = 0
     several_rows: int = 0
     passed: Counter[str] = field(default_factory=Counter)  # rows of other tables, by table
+    _later: dict[str, bool] = field(default_factory=dict)  # tables behind those looked at
 
     def read(self, rows: Iterable[Row | MalformedRow]) -> Iterator[ListedPicture | MalformedRow]:
         """Yield the pictures of all rows, and what is none."""
         for row in rows:
             self.rows += 1
-            if isinstance(row, Row) and row.table not in self.found.tables:
+            if isinstance(row, Row) and not self._is_of_pictures(row):
                 self.passed[row.table or "no table"] += 1
                 continue
             found = [row] if isinstance(row, MalformedRow) else self._of_row(row)
@@ -59,6 +60,17 @@ class ListedPictures:
                 self.pictures += isinstance(each, ListedPicture)
                 self.malformed += isinstance(each, MalformedRow)
                 yield each
+
+    def _is_of_pictures(self, row: Row) -> bool:
+        """Return True for a row of a table of pictures; one that is new is judged by its first."""
+        if row.table in self.found.tables:
+            return True
+        if row.table in self.found.others:
+            return False
+        if row.table not in self._later:
+            has_url = looks_like_url(value_at(row.fields, self.found.columns.url))
+            self._later[row.table] = has_url and may_be_pictures(row.table)
+        return self._later[row.table]
 
     def _of_row(self, row: Row) -> list[ListedPicture | MalformedRow]:
         columns = self.found.columns
@@ -71,11 +83,14 @@ class ListedPictures:
             shown = excerpt(" ".join(str(value) for value in row.fields.values()))
             where = f"{row.table} row {row.number}".strip()
             return [MalformedRow(row.number, where, problem, shown)]
-        return [self._picture(each.urls, each.fields) for each in pictures]
+        ids = value_at(row.fields, columns.id) if columns.id else None
+        return [self._picture(each, ids) for each in pictures]
 
-    def _picture(self, urls: list[str], fields: dict[str, Any]) -> ListedPicture:
+    def _picture(self, picture: RowPicture, given: Any) -> ListedPicture:
+        urls, fields, (n, n_all) = picture
         columns = self.found.columns
-        given = value_at(fields, columns.id) if columns.id else None
+        if isinstance(given, list):
+            given = given[n] if len(given) == n_all else None
         own_id = "" if given is None or isinstance(given, (list, dict)) else str(given).strip()
         if self.split:
             fields = {"split": self.split} | fields

@@ -8,6 +8,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.lists.columns import Columns, guess_columns
+from imgcrawl.lists.json_shapes import SPLITS
 from imgcrawl.lists.nested import paths_of
 from imgcrawl.lists.reader import open_rows
 from imgcrawl.lists.rows import MalformedRow, Row, excerpt
@@ -46,24 +47,22 @@ class Sample:
         for row in rows:
             sample.rows += 1
             if isinstance(row, MalformedRow):
-                if len(sample.malformed) < LOOKED_AT:
-                    sample.malformed.append(row)
+                sample.malformed += [row] * (len(sample.malformed) < LOOKED_AT)
+                is_enough = not sample.tables and sample.rows >= LOOKED_AT
             else:
                 table = sample.tables.setdefault(row.table, [])
-                if len(table) < LOOKED_AT:
-                    table.append(row)
-            is_enough = sample.rows >= LOOKED_AT and (
-                "" in sample.tables or any(map(_is_enough, sample.tables.items()))
-            )
+                table += [row] * (len(table) < LOOKED_AT)
+                is_enough = len(table) == LOOKED_AT and may_be_pictures(row.table)
             if is_enough or sample.rows >= limit:
                 sample.whole = False
                 break
         return sample
 
 
-def _is_enough(table: tuple[str, list[Row]]) -> bool:
-    name, rows = table
-    return len(rows) >= LOOKED_AT and name.rpartition(".")[2].lower() in _OF_PICTURES
+def may_be_pictures(table: str) -> bool:
+    """Return True if a table may be that of the pictures, by its name; a plain list has none."""
+    last = table.rpartition(".")[2].lower()
+    return not last or last in _OF_PICTURES or last in SPLITS
 
 
 @contextmanager
@@ -91,12 +90,14 @@ class Found:
     """What a list is.
 
     tables:   whose rows are pictures
+    others:   whose rows are none; those that are in neither were not seen yet
     template: makes the addresses of columns, if no column has them
     """
 
     columns: Columns
     tables: frozenset[str]
     template: Template | None = None
+    others: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         return str(self.columns)
@@ -124,7 +125,8 @@ def find_columns(sample: Sample, given: dict[str, str], name: str, base: str = "
     if best:
         score, table, found = max(best, key=lambda each: each[0])
         alike = {t for s, t, f in best if f.columns.url == found.columns.url and s > score - 1}
-        return replace(found, tables=frozenset({table, *alike}))
+        tables = frozenset({table, *alike})
+        return replace(found, tables=tables, others=frozenset(sample.tables) - tables)
     raise _refusal(sample, missing, name)
 
 

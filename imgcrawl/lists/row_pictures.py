@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from imgcrawl.lists.addresses import as_address, split_addresses
-from imgcrawl.lists.names import normalized, words_of
+from imgcrawl.lists.names import words_of
 from imgcrawl.lists.nested import parallel, value_at
 from imgcrawl.text.addresses import host_of
 
@@ -22,17 +22,22 @@ if TYPE_CHECKING:
 Several = Literal["auto", "records", "mirrors"]
 
 MAX_MIRRORS = 5
-MIRRORS = ("cocourl", "flickrurl")  # other addresses of the same picture, in columns of their own
 _MIRROR_WORDS = frozenset(
     {"mirror", "mirrors", "alternate", "alternates", "alternatives", "fallback"}
 )
 
 
 class RowPicture(NamedTuple):
-    """One picture of a row. urls: of the same picture, best first; fields: what is said of it."""
+    """One picture of a row.
+
+    urls:   of the same picture, best first
+    fields: what is said of it
+    place:  which of how many addresses of the row it is
+    """
 
     urls: list[str]
     fields: dict[str, Any]
+    place: tuple[int, int] = (0, 1)
 
 
 def pictures_of(
@@ -52,15 +57,23 @@ def pictures_of(
     urls = list(dict.fromkeys(_flat(value)))
     if not urls:
         return []
-    if len(urls) > 1 and not is_one_picture(columns.url, urls, fields, several):
-        return [RowPicture([url], _of_element(fields, n, len(urls))) for n, url in enumerate(urls)]
-    if len(urls) == 1 and len(fields) > 1:
-        others = (as_address(str(v)) for k, v in fields.items() if v and normalized(k) in MIRRORS)
+    is_array = isinstance(value, list)
+    if len(urls) > 1 and not is_one_picture(columns.url, urls, fields, several, is_array=is_array):
+        n_all = len(urls)
+        own = (_of_element(fields, n, n_all) for n in range(n_all))
+        return [
+            RowPicture([url], each, (n, n_all))
+            for n, (url, each) in enumerate(zip(urls, own, strict=True))
+        ]
+    if len(urls) == 1 and columns.mirrors:
+        others = [as_address(str(fields[k])) for k in columns.mirrors if fields.get(k)]
         urls = list(dict.fromkeys([*urls, *others]))
     return [RowPicture(urls, fields)]
 
 
-def is_one_picture(path: str, urls: list[str], fields: dict[str, Any], several: Several) -> bool:
+def is_one_picture(
+    path: str, urls: list[str], fields: dict[str, Any], several: Several, *, is_array: bool
+) -> bool:
     """Return True if several addresses in one place are mirrors of one picture."""
     if several != "auto":
         return several == "mirrors"
@@ -74,7 +87,7 @@ def is_one_picture(path: str, urls: list[str], fields: dict[str, Any], several: 
     if len(names) == 1 and len(hosts) == len(urls) and names != {""}:
         return True
     # The contests' own word for it: {"url": ["http..."], "image_id": 1}.
-    return words == ("url",) and len(parallel(fields, len(urls))) <= 1
+    return is_array and words == ("url",) and len(parallel(fields, len(urls))) <= 1
 
 
 def _flat(value: Any) -> list[str]:

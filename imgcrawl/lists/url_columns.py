@@ -22,14 +22,14 @@ _OF_PICTURES = frozenset(
     (
         *("image", "images", "img", "imgs", "photo", "photos", "picture", "pictures"),
         *("pic", "media", "download", "original", "orig", "file", "src", "asset", "access"),
-        *("full", "large", "big", "source", "content", "body", "display"),
+        *("full", "source", "content", "body", "display"),
     )
 )
 _OF_OTHERS = frozenset(
     (
         *("page", "pages", "landing", "permalink", "license", "licence", "rights"),
         *("author", "profile", "user", "creator", "owner", "wiki", "wikidata", "wikipedia"),
-        *("home", "homepage", "site", "website", "web", "html", "reference", "references"),
+        *("home", "host", "homepage", "site", "website", "html", "reference", "references"),
         *("further", "details", "detail", "product", "listing", "article", "avatar"),
         *("logo", "icon", "audio", "sound", "video", "metadata", "manifest", "json", "api"),
         *("self", "artist", "credit", "attribution", "provider", "publisher"),
@@ -39,8 +39,8 @@ _OF_OTHERS = frozenset(
 )
 _SMALL = frozenset(
     (
-        *("thumb", "thumbs", "thumbnail", "thumbnails", "small", "medium", "preview"),
-        *("tiny", "square", "lqip"),
+        *("thumb", "thumbs", "thumbnail", "thumbnails", "small", "medium", "middle", "preview"),
+        *("tiny", "square", "lqip", "header", "banner", "cover"),
     )
 )
 _PICTURE_HOST = re.compile(
@@ -60,7 +60,7 @@ class UrlColumn:
 
     def is_unsure(self) -> bool:
         """Return True if neither its name nor its values speak for pictures."""
-        return self.score <= 0
+        return self.score < 0
 
 
 def rank_url_columns(paths: Iterable[str], rows: Sequence[dict[str, Any]]) -> list[UrlColumn]:

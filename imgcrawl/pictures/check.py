@@ -52,6 +52,7 @@ class PixelLimits:
                            TIFF of many pages, the sum of what is decoded. For GIF and TIFF
                            Pillow's own ``Image.MAX_IMAGE_PIXELS`` (89 million) holds as well
     min_width, min_height: less is `too_small`
+    max_aspect_ratio:      the longer side by the shorter; more is `too_large`; 0 for any
     memory:                what the pictures under check may take together
     """
 
@@ -59,6 +60,7 @@ class PixelLimits:
     max_decode_pixels: int = 150_000_000
     min_width: int = 1
     min_height: int = 1
+    max_aspect_ratio: float = 0.0
     memory: DecodeMemory = field(default_factory=partial(DecodeMemory, 256 << 20), compare=False)
 
 
@@ -282,6 +284,10 @@ def _admit(width: int, height: int, limits: PixelLimits) -> None:
     if width < limits.min_width or height < limits.min_height:
         least = f"{limits.min_width} x {limits.min_height}"
         raise RecordMissing(Outcome.TOO_SMALL, f"{width} x {height} pixels, less than {least}")
+    most = limits.max_aspect_ratio
+    if most and max(width, height) > most * min(width, height):
+        shown = f"{width} x {height} pixels, an aspect ratio of more than {most:g}"
+        raise RecordMissing(Outcome.TOO_LARGE, shown)
 
 
 def _admit_large(width: int, height: int, most: float) -> None:

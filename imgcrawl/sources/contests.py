@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from imgcrawl.lists.addresses import looks_like_url
 from imgcrawl.lists.reader import open_rows
@@ -62,6 +63,7 @@ class LabelMap:
         self._db = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._db.executescript(
             "CREATE TABLE labels (image TEXT, label TEXT);"
+            "CREATE TABLE outlines (image TEXT, label TEXT, box TEXT, segmentation TEXT);"
             "CREATE TABLE names (last TEXT, tab TEXT, n INTEGER, PRIMARY KEY (last, tab))"
             " WITHOUT ROWID;"
         )
@@ -89,6 +91,21 @@ class LabelMap:
             "SELECT label FROM labels WHERE image = ? ORDER BY rowid", (image_id,)
         )
         return list(dict.fromkeys(label for (label,) in rows))
+
+    def outlines_of(self, image_id: str) -> dict[str, list[Any]]:
+        """Return the boxes ([x, y, width, height], pixels) and segmentations of an image.
+
+        Those of one annotation, and its label, are at one place of each list; empty without any.
+        """
+        query = "SELECT label, box, segmentation FROM outlines WHERE image = ? ORDER BY rowid"
+        rows = self._db.execute(query, (image_id,)).fetchall()
+        if not rows:
+            return {}
+        found: dict[str, list[Any]] = {"bbox": [json.loads(box) for _, box, _ in rows]}
+        found["bbox_label_id"] = [label for label, _, _ in rows]
+        if any(outline != "null" for _, _, outline in rows):
+            found["segmentation"] = [json.loads(outline) for _, _, outline in rows]
+        return found
 
     def is_shared(self, last_part: str) -> bool:
         """Return True if several images of the split have this last part in their URLs."""
@@ -126,32 +143,51 @@ class LabelMap:
                 elif (image := _first(bare, _IDS[:1])) is not None:
                     for label in _flat(_first(bare, _LABELS)):
                         db.execute("INSERT INTO labels VALUES (?, ?)", (str(image), label))
+                    labels._outline(str(image), row.fields)
         db.execute("COMMIT")
         db.execute("CREATE INDEX labels_image ON labels (image)")
+        db.execute("CREATE INDEX outlines_image ON outlines (image)")
         return labels
 
+    def _outline(self, image_id: str, annotation: dict[str, Any]) -> None:
+        """Keep the box and the segmentation of an annotation of COCO's."""
+        box, outline = annotation.get("bbox"), annotation.get("segmentation")
+        if isinstance(box, list) or outline:
+            label = annotation.get("category_id")
+            row = (image_id, "" if label is None else str(label))
+            values = (*row, json.dumps(box), json.dumps(outline or None))
+            self._db.execute("INSERT INTO outlines VALUES (?, ?, ?, ?)", values)
 
-def read_images(name: str, member: str, labels: LabelMap) -> Iterator[ContestImage | MalformedRow]:
-    """Yield the images of a split with their labels, in the order of the file."""
+
+def read_images(
+    name: str, member: str, labels: LabelMap, base: str = ""
+) -> Iterator[ContestImage | MalformedRow]:
+    """Yield the images of a split with their labels, in the order of the file.
+
+    base: the address that the names of files are below, for images without addresses
+    """
     tables = labels.tables()
     with open_rows(name, member) as rows:
         for row in rows:
             if isinstance(row, MalformedRow):
                 yield row
                 continue
-            bare = _bare_keys(row.fields)
+            bare = _with_address(_bare_keys(row.fields), base)
             if row.table in tables and (row.table in _IMAGE_TABLES or _is_image(bare)):
                 yield _image(row, bare, labels)
 
 
-def check_contest(name: str, member: str = "") -> None:
-    """Raise ArgumentError, with the first record, for a file without images that have URLs."""
+def check_contest(name: str, member: str = "", base: str = "") -> None:
+    """Raise ArgumentError, with the first record, for a file without images that have URLs.
+
+    base: as `read_images` has it
+    """
     first: Row | MalformedRow | None = None
     with open_rows(name, member) as rows:
         own = (row for row in islice(rows, MAX_PASSED) if not _is_of_other_table(row))
         for row in islice(own, LOOKED_AT):
             if isinstance(row, Row):
-                bare = _bare_keys(row.fields)
+                bare = _with_address(_bare_keys(row.fields), base)
                 if _is_image(bare) and any(map(looks_like_url, _urls(bare))):
                     return
             first = first or row
@@ -160,7 +196,8 @@ def check_contest(name: str, member: str = "") -> None:
         shown = excerpt(json.dumps(first.fields, default=str))
     raise ArgumentError(
         f"{name} holds no images with an id and a URL, as the JSON of a contest does. "
-        f"Its first record: {shown or 'none'}"
+        f"Its first record: {shown or 'none'}. Where it has names of files only, type "
+        "-a base=https://HOST/FOLDER/"
     )
 
 
@@ -203,7 +240,16 @@ def _image(
     own = _flat(_first(bare, _LABELS))
     used = {name for key in (*_IDS[:1], *_URLS, *_LABELS) if key in bare for name in [bare[key][0]]}
     fields = {name: value for name, value in row.fields.items() if name not in used}
+    fields |= labels.outlines_of(str(image_id))
     return ContestImage(row.number, str(image_id), urls, own or labels.of(str(image_id)), fields)
+
+
+def _with_address(bare: dict[str, tuple[str, Any]], base: str) -> dict[str, tuple[str, Any]]:
+    """Return the fields of an image with the address of its file, if it has no other."""
+    name = _first(bare, ("filename",))
+    if not base or not isinstance(name, str) or _urls(bare):
+        return bare
+    return bare | {"url": ("url", f"{base.rstrip('/')}/{quote(name.lstrip('/'))}")}
 
 
 def _is_of_other_table(row: Row | MalformedRow) -> bool:

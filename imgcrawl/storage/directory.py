@@ -29,6 +29,7 @@ DUPLICATES = "duplicates.csv"
 LINKROT = "linkrot.csv"
 MASKS = "masks.csv"
 WELLS = "wells.csv"
+CITATION = "CITATION.cff"
 VERIFY = "verify.csv"
 LOG = "crawl.log"  # of a crawl of a plan, and OLD_LOG of the one before
 OLD_LOG = "crawl.log.1"
@@ -62,7 +63,7 @@ _FILES = {
     DUPLICATES,
     LINKROT,
 }
-_FILES |= {WELLS}
+_FILES |= {WELLS, CITATION}
 _MADE_OF_IT = {SPLITS_TABLE, SPLITS_REPORT, DATASET_LOCK, DIFF, REPORT}
 OWN_FILES = frozenset(_FILES | _MADE_OF_IT | {VERIFY, SUMS, LOG, OLD_LOG})
 

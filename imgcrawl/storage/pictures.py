@@ -44,6 +44,7 @@ class CheckedPictureStore:
         self._limits = PixelLimits(
             max_pixels=settings.getint("IMAGE_MAX_PIXELS"),
             max_decode_pixels=settings.getint("IMAGE_MAX_DECODE_PIXELS"),
+            max_aspect_ratio=settings.getfloat("IMAGE_MAX_ASPECT_RATIO"),
             min_width=min_width,
             min_height=min_height,
             memory=DecodeMemory(settings.getint("IMAGE_DECODE_MEMORY")),

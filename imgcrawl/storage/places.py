@@ -11,7 +11,16 @@ import unicodedata
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from imgcrawl.storage.directory import ARCHIVES, LEDGER, LOCK, OWN_FILES, PARTIAL, PARTS, SPLITS
+from imgcrawl.storage.directory import (
+    ARCHIVES,
+    CITATION,
+    LEDGER,
+    LOCK,
+    OWN_FILES,
+    PARTIAL,
+    PARTS,
+    SPLITS,
+)
 from imgcrawl.text.filenames import renamed, safe_path
 from imgcrawl.text.split_words import without_split_words
 
@@ -76,7 +85,7 @@ def document_path(path: str) -> str:
     Raises ValueError if nothing usable is left of it.
     """
     safe = safe_path(path)
-    is_taken = is_reserved(safe) and not safe.startswith("licenses/")
+    is_taken = is_reserved(safe) and not (safe.startswith("licenses/") or safe == CITATION)
     return renamed(safe) if is_taken else safe
 
 

@@ -41,19 +41,29 @@ class ListParts:
         self._settings = spider.settings
 
     async def of(self, source: str) -> AsyncIterator[ListPart]:
-        """Yield the parts of a list. Raises ArgumentError, SourceError, StoreError."""
+        """Yield the parts of a list; what was downloaded is removed before the next one.
+
+        Raises ArgumentError, SourceError, StoreError.
+        """
         for part in parts_of(source):
             name, member = split_member(part)
             if not is_remote(name):
                 yield ListPart(part, name, member)
-            elif name[:5].lower() == "hf://":
-                async for each in self._of_hub(name):
-                    yield each
-            elif name.partition("://")[0].lower() in SCHEMES:
-                async for each in self._of_bucket(name, member):
-                    yield each
-            else:
-                yield ListPart(part, await self._spider.fetch_file(name), member)
+                continue
+            async for each in self._downloaded(name, member):
+                yield each
+                Path(each.path).unlink(missing_ok=True)  # noqa: ASYNC240 - a name, and no bytes
+
+    async def _downloaded(self, name: str, member: str) -> AsyncIterator[ListPart]:
+        scheme = name.partition("://")[0].lower()
+        if scheme == "hf":
+            async for part in self._of_hub(name):
+                yield part
+        elif scheme in SCHEMES:
+            async for part in self._of_bucket(name, member):
+                yield part
+        else:
+            yield ListPart(name, await self._spider.fetch_file(name), member)
 
     async def _of_hub(self, name: str) -> AsyncIterator[ListPart]:
         address, base = HubAddress.of(name), self._settings["HF_URL"].rstrip("/")

@@ -96,6 +96,8 @@ class UrlListSpider(DatasetSpider[U]):
 
     shard_by = "host"  # the hosts are many, and each is one shard's to be polite to
 
+    repeated = 0  # ids that several records have
+
     @cached_property
     def _names(self) -> UniqueNames:
         return UniqueNames()
@@ -112,6 +114,7 @@ class UrlListSpider(DatasetSpider[U]):
     def item(self, record_id: str, urls: list[str], path: str, metadata: Metadata) -> ImageItem:
         """Return the record of a picture, under a name that no other has."""
         unique = self._names.name(record_id)
+        self.repeated += unique != record_id
         path += unique.removeprefix(record_id)
         return ImageItem(unique, urls, path, metadata, hint=url_words(urls[0]))
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from scrapy.settings import Settings
 
 from imgcrawl.crawl.run import Run
 from imgcrawl.crawl.summary import exit_status_of, format_summary, summarize, write_summary
@@ -55,7 +56,10 @@ def missing(outcome: Outcome, url: str = "http://a.org/x") -> Missing:
 
 def made(run: Run, reason: str = "finished") -> dict[str, Any]:
     spider = SimpleNamespace(arguments_given={"list": "https://me:secret@a.org/list.csv"})
-    crawler: Any = SimpleNamespace(spider=spider, spidercls=SimpleNamespace(name="urls"))
+    settings = Settings({"INSECURE_TLS_HOSTS": "old.example"})
+    crawler: Any = SimpleNamespace(
+        spider=spider, spidercls=SimpleNamespace(name="urls"), settings=settings
+    )
     return summarize(run, crawler, reason, exit_status_of(run, reason, None))
 
 
@@ -72,6 +76,8 @@ def test_the_sums_are_those_of_the_ledger(run: Run) -> None:
     )
     run.counts.expected = 5
     summary = made(run)
+    assert summary["insecure_tls_hosts"] == ["old.example"]
+    assert "hosts were not verified: old.example." in format_summary(summary, "out")
     assert summary["records"] == {"stored": 2, "missing": 3, "expected": 5}
     assert summary["bytes"] == 15
     assert summary["missing_by_reason"] == {"dns": 1, "not_found": 2}

@@ -40,7 +40,8 @@ def test_a_coding_is_undone(packed: bytes, expected: bytes, tmp_path: Path) -> N
         (gzip.compress(DATA, mtime=0), "x-gzip", "a.nii.gz"),
         (gzip.compress(DATA, mtime=0), "", "a.tif"),
         (b"II*\0 plain, whatever the header says", "gzip", "a.tif"),
-        (gzip.compress(DATA, mtime=0), "br", "a.tif"),
+        (b"II*\0\x08\0\0\0" + bytes(100), "br", "a.tif"),
+        (DATA, "identity", "a.dat"),
     ],
 )
 def test_what_is_left_as_it_is(data: bytes, coding: str, name: str, tmp_path: Path) -> None:
@@ -48,6 +49,13 @@ def test_what_is_left_as_it_is(data: bytes, coding: str, name: str, tmp_path: Pa
     file.write_bytes(data)
     assert undo_coding(file, coding, name) is None
     assert file.read_bytes() == data
+
+
+def test_a_coding_that_is_not_undone_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "x.part"
+    file.write_bytes(b"\x1b\x03\x00 something in brotli")
+    with pytest.raises(RecordMissing, match="sent as br"):
+        undo_coding(file, "br", "table.csv")
 
 
 @pytest.mark.parametrize(

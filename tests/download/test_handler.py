@@ -152,6 +152,15 @@ def test_no_connection() -> None:
     ]
 
 
+def test_certificates_of_named_hosts_are_not_verified() -> None:
+    async def main(crawler: Crawler) -> tuple[bytes, str]:
+        async with Server({"*": http(b"abc")}, tls=own_certificate()) as secure:
+            other = secure.url("/").replace("127.0.0.1", "localhost")
+            return (await fetch(crawler, secure.url("/"))).body, await outcome(crawler, other)
+
+    assert crawl(main, RETRY_TIMES=0, INSECURE_TLS_HOSTS=["127.0.0.1"]) == (b"abc", "tls")
+
+
 def own_certificate() -> ssl.SSLContext:
     """A server's side of TLS with a certificate that nobody has signed."""
     key = ec.generate_private_key(ec.SECP256R1())

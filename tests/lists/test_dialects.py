@@ -81,6 +81,8 @@ PLAIN = {
     "commas in addresses": ["https://t.example/photo/100,200", "https://t.example/photo/101,201"],
     "sizes of an image service": [f"https://r.example/w_300,h_{n}/a.jpg" for n in range(3)],
     "a query": ["http://i.example/u=157,191&fm=72", "http://i.example/u=158,193&fm=72"],
+    "words in addresses": ["https://t.example/x,paris", "https://t.example/y,rome"],
+    "pipes in addresses": ["https://t.example/a|b.jpg", "https://t.example/c|d.jpg"],
     "semicolons": ["https://a.example/x;jsessionid=1", "https://a.example/y;jsessionid=2"],
     "blanks in addresses": ["https://a.example/my photo.jpg", "https://a.example/my cat.png"],
 }
@@ -97,6 +99,7 @@ def test_a_line_is_an_address(kind: str, header: str, tmp_path: Path) -> None:
 PARTED = {
     "URL,label": [f"{url},cat {n}" for n, url in enumerate(U)],
     "URL,number": [f"{url},{n}" for n, url in enumerate(U)],
+    "URL,class": [f"https://t.example/photo/{n},{'cat' if n % 2 else 'dog'}" for n in range(9)],
     "URL;label": [f"{url};cat {n}" for n, url in enumerate(U)],
     "URL label": [f"{url} {n}" for n, url in enumerate(U)],
     "URL  caption": [f"{url}  a cat on a mat {'x ' * n}" for n, url in enumerate(U)],
@@ -116,7 +119,9 @@ def test_a_label_is_never_glued_to_an_address(kind: str, tmp_path: Path) -> None
     assert len({len(row) for row in found}) == 1
     assert len(found[0]) > 1
     for row, url in zip(found, U, strict=True):
-        assert {url, url[6:]} & {*row.values()}
+        photo = url.replace("img0.a", "t").replace("img1.a", "t").replace("img2.a", "t")
+        photo = photo.replace("/p/", "/photo/").removesuffix(".jpg")
+        assert {url, url[6:], photo} & {*row.values()}
 
 
 def test_columns_with_commas_that_nobody_quoted(tmp_path: Path) -> None:
@@ -134,8 +139,10 @@ def test_columns_with_commas_that_nobody_quoted(tmp_path: Path) -> None:
     (junk,) = [row for row in found if isinstance(row, MalformedRow)]
     assert (junk.where, junk.problem) == (
         "line 4",
-        "4 columns in place of 3: quote cells with commas",
+        "4 columns in place of 3: quote cells with ','",
     )
+    piped = fields(tmp_path, "id|url\n1|https://h.example/a|b.jpg\n2|https://h.example/c.jpg\n")
+    assert [row["url"] for row in piped] == ["https://h.example/a|b.jpg", "https://h.example/c.jpg"]
     rest = fields(tmp_path, "caption,url\na cat, sitting, red,https://h.example/1.jpg\n")
     assert rest == [{"caption": "a cat, sitting, red", "url": "https://h.example/1.jpg"}]
 

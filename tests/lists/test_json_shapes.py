@@ -63,6 +63,7 @@ SHAPES: dict[str, tuple[Any, list[tuple[str, str, dict[str, Any]]]]] = {
         [("x", U[1], {}), ("y", U[2], {})],
     ),
     "arrays with a header": ([["key", "src"], ["x", U[1]]], [("x", U[1], {})]),
+    "arrays of addresses": ([U[:2], U[2:3]], [("", url, {}) for url in U[:3]]),
     "arrays without": ([["x", U[1]], ["y", U[2]]], [("", U[1], {}), ("", U[2], {})]),
     "one record": ({"id": 7, "image_urls": U[:2]}, [("7", U[0], {}), ("7", U[1], {})]),
     "one mapped record": ({"id": 7, "url": U[0]}, [("7", U[0], {})]),
@@ -76,6 +77,7 @@ SHAPES: dict[str, tuple[Any, list[tuple[str, str, dict[str, Any]]]]] = {
     ),
     "licences first": (
         {
+            "info": {"version": "1.0", "url": "https://a.example/"},
             "licenses": [{"id": 1, "url": "http://cc.example/by", "name": "by"}],
             "annotations": [{"id": n, "image_id": 1} for n in range(300)],
             "images": [{"id": 1, "coco_url": U[0], "file_name": "x.jpg"}],
@@ -113,10 +115,23 @@ def test_long_columns_and_maps_are_read_whole() -> None:
     assert [each.metadata["label"] for each in pictures(by_label)][-1] == "c99"
 
 
+def test_tables_behind_those_looked_at() -> None:
+    urls = [f"https://a.example/{n}.jpg" for n in range(300)]
+    splits = {
+        split: [{"id": f"{split}{n}", "url": url} for n, url in enumerate(urls)]
+        for split in ("train", "test")
+    }
+    licences = {"licenses": [{"id": n, "url": "http://cc.example/by"} for n in range(8)]}
+    found = pictures(splits | licences)
+    assert [each.id for each in found] == [f"{split}{n}" for split in splits for n in range(300)]
+
+
 def test_records_line_by_line_are_no_document() -> None:
     records = [{"id": n, "image_urls": U[n : n + 2]} for n in range(3)]
     found = pictures("\n".join(map(json.dumps, records)))
     assert [each.id for each in found] == ["0", "0", "1", "1", "2", "2"]
+    arrays = "\n".join(json.dumps([f"x{n}", U[n]]) for n in range(3))
+    assert [each.urls for each in pictures(arrays)] == [[url] for url in U[:3]]
     long = [{"id": n, "url": U[n], "text": "x" * 300_000} for n in range(3)]
     assert [each.id for each in pictures("\n".join(map(json.dumps, long)))] == ["0", "1", "2"]
 

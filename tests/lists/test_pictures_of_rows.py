@@ -95,6 +95,7 @@ MIRROR = "https://h2.example/p/1.jpg"
         ("associatedMedia", f"{A}|{B}", "auto", [[A], [B]]),
         ("associatedMedia", f"{A} | {B}", "auto", [[A], [B]]),
         ("urls", f"{A}; {B}", "auto", [[A], [B]]),
+        ("url", f"{A}|{B}", "auto", [[A], [B]]),
         ("urls", f"{A},{B}", "auto", [[A], [B]]),
         ("urls", f"{A} {B}", "auto", [[A], [B]]),
         ("urls", [[A], [B]], "auto", [[A], [B]]),
@@ -119,7 +120,7 @@ def test_each_address_has_its_own_caption() -> None:
 
 def test_mirrors_in_columns_of_their_own() -> None:
     fields = {"id": 1, "coco_url": A, "flickr_url": B}
-    assert pictures_of(fields, Columns("coco_url"))[0].urls == [A, B]
+    assert pictures_of(fields, Columns("coco_url", mirrors=("flickr_url",)))[0].urls == [A, B]
 
 
 @pytest.mark.parametrize(

@@ -222,6 +222,11 @@ def test_oif(encoding: str) -> None:
     assert (facts.acquired, facts.extra["time_step_s"]) == ("2012-07-26T15:13:35", 0.5)
 
 
+def test_a_header_in_text_is_no_oif() -> None:
+    for name, text in (("a.hdr", "ENVI\nsamples = 9\n"), ("a.mhd", "ObjectType = Image\n")):
+        assert described(text.encode(), name).format == "header"
+
+
 def test_oib_is_an_oif_within_an_ole_file() -> None:
     """The layout of a real one: the text of the main stream is named in another."""
     info = "[OibSaveInfo]\r\nMainFileName=Stream00013\r\n".encode("utf-16")
@@ -252,3 +257,17 @@ def test_text_in_old_encodings_is_text() -> None:
         assert described(data, "a.csv").format == "text"
     assert described(b'<p align="center">Readme</p>\n', "README.md").format == "Markdown"
     assert described(b"<!doctype html><html>", "a.html").format == "HTML"
+
+
+def test_the_xml_of_big_data_viewer() -> None:
+    setup = (
+        "<ViewSetup><id>{}</id><name>a</name><size>64 48 12</size><voxelSize><unit>um</unit>"
+        "<size>0.1 0.1 0.5</size></voxelSize></ViewSetup>"
+    )
+    xml = '<?xml version="1.0"?><SpimData version="0.2"><SequenceDescription><ViewSetups>'
+    xml += "".join(setup.format(n) for n in range(3))
+    xml += "</ViewSetups></SequenceDescription></SpimData>"
+    facts = described(xml.encode(), "dataset.xml")
+    assert (facts.format, facts.proof.checked) == ("BigDataViewer XML", Checked.WHOLE)
+    assert (facts.size_z, facts.size_y, facts.size_x) == (12, 48, 64)
+    assert (facts.voxel_z_nm, facts.voxel_x_nm, facts.extra) == (500.0, 100.0, {"setups": 3})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from imgcrawl.microscopy.formats import zip_archive
 from imgcrawl.microscopy.merge import describe_file, misnamed
 from imgcrawl.microscopy.proof import Checked
 from imgcrawl.records.errors import RecordMissing
@@ -166,3 +167,14 @@ def test_a_bomb_is_left_alone(tmp_path: Path) -> None:
     assert not isinstance(facts, RecordMissing)
     assert facts.proof.checked is Checked.HEADER
     assert facts.proof.suspect.startswith("not read to its end: it expands beyond")
+
+
+def test_a_zip_of_very_many_members_is_kept_unexpanded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = zip_of(*[(f"{n}", b"") for n in range(70)])
+    monkeypatch.setattr(zip_archive, "_MAX_DIRECTORY", 1000)
+    facts = described(tmp_path, "a.zip", data)
+    assert not isinstance(facts, RecordMissing)
+    assert facts.proof.checked is Checked.HEADER
+    assert facts.proof.suspect.startswith("not expanded: its directory has 3,")

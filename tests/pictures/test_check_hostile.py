@@ -46,7 +46,10 @@ def test_too_small_and_too_large() -> None:
             assert refusal(data, level, PixelLimits(min_height=61)).outcome is Outcome.TOO_SMALL
             large = refusal(data, level, PixelLimits(max_pixels=5399))
             assert large.outcome is Outcome.TOO_LARGE, name
-    just = PixelLimits(max_pixels=5400, min_width=90, min_height=60)
+            long = refusal(data, level, PixelLimits(max_aspect_ratio=1.4))
+            assert long.message == "90 x 60 pixels, an aspect ratio of more than 1.4"
+            assert long.outcome is Outcome.TOO_LARGE
+    just = PixelLimits(max_pixels=5400, min_width=90, min_height=60, max_aspect_ratio=1.5)
     assert check_image(saved("PNG"), limits=just).width == 90
 
 

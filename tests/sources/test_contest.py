@@ -117,6 +117,48 @@ def test_what_has_an_id_and_a_url_beside_the_images_is_none(
     assert labels.images == 1
 
 
+def test_boxes_and_outlines_go_with_their_image(tmp_path: Path) -> None:
+    box, outline = [1.5, 2, 30, 40], [[1, 2, 3, 4, 5, 6]]
+    document = {
+        "annotations": [
+            {"image_id": 2, "category_id": 7, "bbox": box, "segmentation": outline},
+            {"image_id": 1, "category_id": 8},
+            {"image_id": 2, "category_id": 9, "bbox": [0, 0, 1, 1]},
+        ],
+        "images": [{"id": n, "coco_url": f"http://a.example/{n}.jpg"} for n in (1, 2)],
+    }
+    one, two = read(tmp_path / "list.json", document)
+    assert isinstance(one, ContestImage)
+    assert isinstance(two, ContestImage)
+    assert one.fields == {"id": 1}
+    assert two.fields == {
+        "id": 2,
+        "bbox": [box, [0, 0, 1, 1]],
+        "bbox_label_id": ["7", "9"],
+        "segmentation": [outline, None],
+    }
+
+
+def test_names_of_files_below_an_address(tmp_path: Path) -> None:
+    path = tmp_path / "list.json"
+    images_ = [
+        {"id": 1, "file_name": "S1/a b.JPG"},
+        {"id": 2, "file_name": "c.jpg", "url": "http://x/2"},
+    ]
+    path.write_text(json.dumps({"images": images_}))
+    base = "http://lila.example/snapshot/"
+    check_contest(str(path), "", base)
+    found = list(read_images(str(path), "", LabelMap.read(str(path)), base))
+    assert [each.urls for each in found if isinstance(each, ContestImage)] == [
+        ["http://lila.example/snapshot/S1/a%20b.JPG"],
+        ["http://x/2"],
+    ]
+    assert LabelMap.read(str(path)).images == 2
+    path.write_text(json.dumps({"images": images_[:1]}))
+    with pytest.raises(ArgumentError, match="type -a base="):
+        check_contest(str(path))
+
+
 def test_names_of_categories(tmp_path: Path) -> None:
     path = tmp_path / "coco.json"
     path.write_text(json.dumps(EDITIONS["COCO"][0]))

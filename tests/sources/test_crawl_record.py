@@ -9,7 +9,7 @@ import pytest
 from imgcrawl.arguments import parse_arguments
 from replicas import repository_world as world
 from spiders.record import RecordSpider
-from tests.conftest import refusal
+from tests.conftest import refusal, scrapy
 
 if TYPE_CHECKING:
     from replicas.process import ReplicaProcess
@@ -21,6 +21,7 @@ SMALL = {
     "dataverse": {"doi": "doi:10.7910/DVN/small"},
     "osf": {"doi": "10.17605/OSF.IO/SMAL1"},
     "dryad": {"doi": "10.5061/dryad.small"},
+    "mendeley": {"doi": "10.17632/small.1"},
     "biostudies": {"doi": "10.6019/S-BIAD100001"},
 }
 LARGE = {
@@ -29,6 +30,7 @@ LARGE = {
     "dataverse": "https://dataverse.harvard.edu/dataset.xhtml?persistentId=doi:10.7910/DVN/large",
     "osf": "https://osf.io/larg3/",
     "dryad": "https://datadryad.org/stash/dataset/doi:10.5061/dryad.large",
+    "mendeley": "https://data.mendeley.com/datasets/large-set",
     "biostudies": "https://www.ebi.ac.uk/biostudies/BioImages/studies/S-BIAD100003?query=x",
 }
 
@@ -64,6 +66,8 @@ def test_a_record_with_folders_a_closed_file_and_a_digest_that_lies(
     assert 'title: "Stacks of a \\"replica\\": one"' in citation
     assert '- name: "Replica, Ada"' in citation
     assert "Replica, Ada; Replica, Bo: Stacks" in (ended.out.root / "attribution.txt").read_text()
+    if repository == "zenodo":
+        assert "extra" not in scrapy("verify", ended.out.root).stdout
 
 
 @pytest.mark.parametrize("repository", LARGE)
@@ -108,6 +112,27 @@ def test_what_only_some_may_have_is_forbidden(
     (row,) = ended.out.rows("failures.csv")
     assert row["reason"] == "forbidden"
     assert "restricted" in row["message"]
+
+
+def test_archives_are_unpacked_where_that_is_asked_for(
+    crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    url = "https://zenodo.org/records/100005"
+    whole = crawl("record", url=url, out="whole")
+    assert {row["file_name"] for row in whole.out.rows()} == {
+        *("files/notes.txt", "files/plates/all.zip")
+    }
+    ended = crawl("record", url=url, unpack=1)
+    assert ended.status == 0, ended.log
+    ended.out.verify()
+    rows = {row["record_id"].partition("/")[2]: row for row in ended.out.rows()}
+    members = {f"plates/all/{name}" for name in ("a/1.tif", "a/2.tif", "../../escape.tif")}
+    assert set(rows) == {"notes.txt", *members}
+    assert rows["plates/all/a/1.tif"]["file_name"] == "files/plates/all/a/1.tif"
+    assert rows["plates/all/a/1.tif"]["archive"] == "plates/all.zip"
+    assert all(".." not in row["file_name"] for row in rows.values())
+    again = crawl("record", url=url, unpack=1)
+    assert again.out.summary()["this_run"]["already_there"] == 4
 
 
 def test_parts_of_a_project_are_named(crawl: Crawler, replica: ReplicaProcess) -> None:

@@ -124,10 +124,13 @@ def test_near_duplicates_where_asked_for(
         f"small,{replica.url}/files/jpeg/3.jpg?size=200x150,train",
         f"large,{replica.url}/files/png/3.png?size=400x300,test",
         f"other,{replica.url}/files/jpeg/4.jpg?size=200x150,train",
+        f"tiny,{replica.url}/files/jpeg/5.jpg?size=120x90,train",
+        f"long,{replica.url}/files/jpeg/6.jpg?size=900x120,train",
     ]
     path.write_text("\n".join(["id,url,split", *lines]))
-    ended = crawl("urls", list=path, phash=1)
-    assert ended.status == 0, ended.log
+    ended = crawl("urls", list=path, phash=1, exif=1, min_size=100, max_aspect_ratio=2)
+    assert ended.status == 3, ended.log
+    assert ended.out.failures() == {"tiny": "too_small", "long": "too_large"}
     rows = ended.out.rows("duplicates.csv")
     assert {row["record_id"] for row in rows} == {"small", "large"}
     assert {(row["kind"], row["across"]) for row in rows} == {("near", "splits")}
@@ -161,6 +164,27 @@ def test_parts_of_a_list_wherever_they_lie_are_one_dataset(
     assert [rows[url_of(n)]["split"] for n in (90, 91, 92)] == ["train", "test", ""]
     assert ended.out.summary()["read"]["rows"] == 18
     assert ended.log.count("Columns: ") == 2
+
+
+def test_of_two_columns_that_answer_decides_and_once_for_all(
+    crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
+) -> None:
+    path = tmp_path / "list.csv"
+    rows = [f"{n},http://pages.example/a/{n},http://b.example/c/{n}" for n in range(8)]
+    path.write_text("\n".join(["id,photo,link", *rows]))
+    replica.faults([{"match": "/pages.example/", "kind": "html"}])
+    ended = crawl("urls", list=path)
+    assert ended.status == 0, ended.log
+    assert "photo: 0 of 3 are pictures" in ended.log
+    assert "The addresses are taken from 'link'" in ended.log
+    assert "  link [url]: http://b.example/c/0 | http://b.example/c/1 |" in ended.log
+    asked = replica.log()["paths"]
+    assert sum(n for path, n in asked.items() if "pages.example/a" in path) == 3
+    replica.faults([{"match": "/b.example/", "kind": "status", "status": 503}])
+    again = crawl("urls", list=path)
+    assert again.status == 0, again.log
+    assert replica.log()["paths"] == asked
+    assert [row["url"] for row in again.out.rows()] == [f"http://b.example/c/{n}" for n in range(8)]
 
 
 JUNK = [

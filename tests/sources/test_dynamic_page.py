@@ -191,11 +191,15 @@ def test_what_was_not_seen_of_a_page_is_said(crawl: Crawler, replica: ReplicaPro
     left = ended.out.summary()["not_followed"]
     assert left["first"] == [f"{replica.url}/js/rows"]
     assert "max_pages=3" in next(iter(left["why"]))
+    still = crawl("dynamic_page", url=f"{replica.url}/js/virtual", match="*.tif", out="c")
+    assert len(found(still)) == 25
+    assert "scroll=1" in str(still.out.summary()["not_followed"])
     nothing = crawl(
         "dynamic_page", url=f"{replica.url}/js/plain", match="*.tif", click="a.more", out="b"
     )
     assert len(found(nothing)) == 2
     assert "click=a.more: there is nothing of the kind to click" in nothing.log
+    assert "not_followed" not in nothing.out.summary()
 
 
 def test_a_page_over_https(crawl: Crawler, tmp_path: Path) -> None:

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from imgcrawl.records.errors import SourceError
 from imgcrawl.sources.repositories.find import find_client, is_record, parse_doi
+from imgcrawl.sources.repositories.mendeley import folder_paths
 from imgcrawl.sources.repositories.record import RepositoryFile, digests_of
 
 LINKS = {
     "Figshare": "https://kilthub.figshare.com/articles/dataset/x_y/12345678/3",
     "Osf": "https://osf.io/abcde/files/osfstorage",
     "Dryad": "https://datadryad.org/stash/dataset/doi%3A10.5061%2Fdryad.x",
+    "Mendeley": "https://data.mendeley.com/datasets/n7j8wrc3xx/2",
     "BioStudies": "https://www.ebi.ac.uk/bioimage-archive/galleries/S-BIAD634.html/S-BIAD634",
     "Dataverse": "https://data.example.edu/dataset.xhtml?persistentId=hdl:1902.1/2&version=1.0",
     "InvenioRdm": "https://data.example.edu/records/ab1cd-2ef34",
@@ -90,6 +92,18 @@ def test_a_page_of_a_known_repository_is_recognized() -> None:
     assert is_record("https://zenodo.org/records/1234567")
     assert not is_record("https://zenodo.org/communities/x")
     assert not is_record("https://example.org/records/1")
+
+
+def test_folders_in_folders_and_in_circles() -> None:
+    folders = [
+        {"id": "b", "name": "deep", "parent_id": "a"},
+        {"id": "a", "name": "plate 1", "parent_id": None},
+        {"id": "c", "name": "round", "parent_id": "c"},
+        3,
+    ]
+    paths = folder_paths(folders)
+    assert (paths["root"], paths["a"], paths["b"]) == ("", "plate 1/", "plate 1/deep/")
+    assert paths["c"].startswith("round/round/")
 
 
 def test_digests_that_cannot_be_checked_are_no_promise() -> None:

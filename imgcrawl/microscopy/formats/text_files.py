@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 from xml.parsers import expat
 
 from imgcrawl.microscopy.facts import FileFacts, VoxelSizes
 from imgcrawl.microscopy.format import DescribeOptions, FileFormat, by_name_only
+from imgcrawl.microscopy.formats.bdv_xml import read_bdv
 from imgcrawl.microscopy.formats.mdoc import read_mdoc
 from imgcrawl.microscopy.formats.oif import decoded, read_oif
 from imgcrawl.microscopy.ome_xml import parse_ome_xml
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 _PIECE = 256 << 10
 _MAX_TEXT = 1 << 20  # of which the description is read
 _MAX_OME = 8 << 20
-_MAX_JSON = 32 << 20
+_MAX_JSON = 8 << 20  # parsed, it takes ten times as much
 _PLAIN = {"plain text", "JSON", "an XML document"}
 _MDOC = re.compile(rb"(?:^|\n)[ \t]*(?:\[(?:ZValue|FrameSet|MontSection|Item)|[A-Za-z]\w* = )")
 _STAR = re.compile(rb"(?:^|[\r\n])[ \t]*data_", re.IGNORECASE)
@@ -149,7 +151,10 @@ def _xml(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
 
 def _of_xml(ranges: CachedRanges, proof: Proof) -> FileFacts:
     """Describe what an XML is of: a companion of OME-TIFFs says how large its images are."""
-    if b"<OME" not in ranges.read(0, 4096) and b":OME" not in ranges.read(0, 4096):
+    head = ranges.read(0, 4096)
+    if b"<SpimData" in head:
+        return replace(read_bdv(decoded(ranges.read(0, _MAX_TEXT))), proof=proof)
+    if b"<OME" not in head and b":OME" not in head:
         return FileFacts("XML", proof=proof)
     ome = parse_ome_xml(decoded(ranges.read(0, min(ranges.size or _MAX_OME, _MAX_OME))))
     voxels = VoxelSizes()
@@ -189,7 +194,8 @@ TEXTS = (
         _text("text"),
     ),
     _format("Markdown", (".md", ".rst"), _text("Markdown"), _is_readme),
-    _format("OIF", (".oif", ".pty", ".mhd", ".hdr"), _text("OIF", _DESCRIPTION, read_oif)),
+    _format("OIF", (".oif", ".pty"), _text("OIF", _DESCRIPTION, read_oif)),
+    _format("header", (".mhd", ".hdr"), _text("header", _DESCRIPTION)),
     _format("HTML", (".html", ".htm", ".xhtml", ".svg"), _text("HTML"), _is_page),
     _format("JSON", (".json", ".geojson", ".ipynb"), _json, lambda head: _is_text(head, {"JSON"})),
     _format(

@@ -23,18 +23,21 @@ if TYPE_CHECKING:
 
 _PIECE = 256 << 10
 _MAX_MEMBERS = 300_000
-_MAX_DIRECTORY = 64 << 20
+_MAX_DIRECTORY = 12 << 20  # a hundred thousand members: more of them take much memory
 _FREE, _RATIO = 64 << 20, 100  # members may expand so far, or so many times
 _STORED_OR_DEFLATED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-_END, _ENCRYPTED = b"PK\5\6", 1
+_END, _LONGER_END, _ENCRYPTED = b"PK\5\6", b"PK\6\6", 1
 
 
 def _describe(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
     if ranges.size is None:
         return FileFacts("ZIP", proof=Proof())
-    _find_directory(ranges, ranges.size)
+    length = _directory_length(ranges, ranges.size)
     if not options.walk:
         return FileFacts("ZIP", proof=Proof())
+    if length > _MAX_DIRECTORY:
+        remark = f"not expanded: its directory has {length:,} bytes"
+        return FileFacts("ZIP", proof=Proof(Checked.HEADER, remark))
     file = RangesFile(ranges.ranges, ranges.size, budget=1 << 62)
     try:
         with zipfile.ZipFile(cast("IO[bytes]", file)) as archive:
@@ -52,15 +55,19 @@ def _describe(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
     return FileFacts("ZIP", proof=proof, extra=dict(extra))
 
 
-def _find_directory(ranges: CachedRanges, size: int) -> None:
-    """Raise RecordMissing (`truncated`) if the record that ends each archive is not there."""
-    tail = ranges.read(max(0, size - (1 << 16) - 22), (1 << 16) + 22)
+def _directory_length(ranges: CachedRanges, size: int) -> int:
+    """Return how long the directory at the end is, in bytes.
+
+    Raises RecordMissing (`truncated`) if the record that ends each archive is not there.
+    """
+    tail = ranges.read(max(0, size - (1 << 16) - 100), (1 << 16) + 100)
     place = tail.rfind(_END)
     if place < 0 or len(tail) - place < 22:
         raise RecordMissing(Outcome.TRUNCATED, "the ZIP archive stops before its directory")
-    length = int.from_bytes(tail[place + 12 : place + 16], "little")
-    if length > _MAX_DIRECTORY and length != 0xFFFFFFFF:
-        raise RecordMissing(Outcome.TOO_LARGE, f"a ZIP directory of {length:,} bytes")
+    longer = tail.rfind(_LONGER_END, 0, place)
+    if longer >= 0:  # of an archive with more, or longer, members
+        return int.from_bytes(tail[longer + 40 : longer + 48], "little")
+    return int.from_bytes(tail[place + 12 : place + 16], "little")
 
 
 def _expand(archive: zipfile.ZipFile, size: int) -> str:

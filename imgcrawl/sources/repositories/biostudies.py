@@ -115,9 +115,9 @@ def _authors(sections: list[Any]) -> Iterator[str]:
 def _day(info: Any, name: str) -> str:
     """Return the day of a time in milliseconds since 1970, or ""."""
     milliseconds = size_of(info, name)
+    if not milliseconds:
+        return ""
     try:
-        return datetime.fromtimestamp((milliseconds or 0) / 1000, UTC).strftime("%Y-%m-%d") * bool(
-            milliseconds
-        )
+        return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d")
     except (ValueError, OverflowError, OSError):
         return ""

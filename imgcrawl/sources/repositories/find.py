@@ -12,6 +12,7 @@ from imgcrawl.sources.repositories.dataverse import Dataverse
 from imgcrawl.sources.repositories.dryad import Dryad
 from imgcrawl.sources.repositories.figshare import Figshare
 from imgcrawl.sources.repositories.inveniordm import InvenioRdm
+from imgcrawl.sources.repositories.mendeley import Mendeley
 from imgcrawl.sources.repositories.osf import Osf
 from imgcrawl.sources.repositories.record import ask, listed, text
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from imgcrawl.sources.repositories.record import RepositoryClient
 
 # Those with hosts of their own first: InvenioRDM and Dataverse run anywhere.
-_CLIENTS: tuple[Any, ...] = (Figshare, Osf, Dryad, BioStudies, Dataverse, InvenioRdm)
+_CLIENTS: tuple[Any, ...] = (Figshare, Osf, Dryad, Mendeley, BioStudies, Dataverse, InvenioRdm)
 _DOI = re.compile(r"(?:doi:|https?://(?:dx\.)?doi\.org/)?(10\.\d{4,9}/\S+)", re.IGNORECASE)
 
 
@@ -45,7 +46,7 @@ async def resolve(fetcher: Fetcher, doi: str) -> str:
 def is_record(url: str) -> bool:
     """Return whether a link is that of a record at a repository with a host of its own."""
     host = urlsplit(url).hostname or ""
-    known = ("zenodo.org", "osf.io", "datadryad.org", "dataverse.harvard.edu")
+    known = ("zenodo.org", "osf.io", "data.mendeley.com", "datadryad.org", "dataverse.harvard.edu")
     if not host.endswith((*known, ".figshare.com")) and host != "figshare.com":
         return False
     return any(repository.of(None, url) is not None for repository in _CLIENTS)

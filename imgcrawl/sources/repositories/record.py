@@ -27,6 +27,7 @@ class RepositoryFile:
     size:     bytes
     digests:  by algorithm, in hexadecimal
     closed:   why it cannot be had, LOGIN or in other words; empty if it can
+    archive:  the path of the archive that it is a member of; empty for none
     """
 
     path: str
@@ -34,6 +35,7 @@ class RepositoryFile:
     size: int | None = None
     digests: dict[str, str] = field(default_factory=dict)
     closed: str = ""
+    archive: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,8 @@ def dig(answer: Any, *path: str | int) -> Any:
     """Return what lies at a path of keys in JSON, or None where there is nothing of the kind."""
     for key in path:
         if isinstance(key, int):
-            answer = answer[key] if isinstance(answer, list) and len(answer) > key else None
+            has = isinstance(answer, list) and -len(answer) <= key < len(answer)
+            answer = answer[key] if has else None
         else:
             answer = answer.get(key) if isinstance(answer, dict) else None
     return answer
