@@ -109,7 +109,7 @@ def test_what_scrapyd_adds_is_passed_over() -> None:
 def test_every_argument_is_described() -> None:
     text = as_text(IsicSpider)
     for name, field in IsicArguments.model_fields.items():
-        assert f"    {name} " in text
+        assert f"    {name}\n" in text
         assert field.description
     assert "full | thumbnail | none" in text
     assert "benign | malignant | indeterminate | unlabelled" in text

@@ -103,6 +103,11 @@ def _records(
         yield number, text
 
 
+def _closes_quote(text: str, delimiter: str) -> bool:
+    """Return whether a line ends a cell with a quote that it did not begin: a row has both."""
+    return text.count('"') % 2 == 1 and (f'"{delimiter}' in text or text.endswith('"'))
+
+
 def _join_quoted(
     text: str, ahead: deque[tuple[int, str] | MalformedRow], dialect: Dialect
 ) -> tuple[int, str]:
@@ -115,7 +120,8 @@ def _join_quoted(
         if isinstance(line, MalformedRow) or len(joined) > MAX_LINE:
             break
         cells = dialect.cells(line[1])
-        if len(cells) == dialect.width and any(map(looks_like_url, cells)):
+        is_row = len(cells) == dialect.width and any(map(looks_like_url, cells))
+        if is_row and not _closes_quote(line[1], dialect.delimiter):
             break
         joined = f"{joined}\n{line[1]}"
         if '"' in line[1] and not opens_quote(joined, dialect.delimiter):

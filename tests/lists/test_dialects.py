@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgcrawl.lists.cells import fit_cells, split_cells
+from imgcrawl.lists.delimited import read_text
 from imgcrawl.lists.dialect import find_dialect
 from imgcrawl.lists.reader import open_rows
 from imgcrawl.lists.rows import MalformedRow, Row
@@ -211,3 +213,10 @@ def test_no_table_raises_and_no_cell_is_lost(lines: list[str]) -> None:
 def test_what_was_written_by_the_rules_is_read_by_them(cells: list[str]) -> None:
     line = ",".join(f'"{cell.replace(chr(34), chr(34) * 2)}"' for cell in cells)
     assert split_cells(line, ",") == cells
+
+
+def test_a_quoted_cell_that_spans_lines_is_one_although_its_last_line_looks_like_a_row() -> None:
+    text = b'id,url\na,http://h/1.jpg\n"b\n2026 line",http://h/2.jpg\nc,http://h/3.jpg\n'
+    rows = [*read_text(io.BytesIO(text))]
+    assert [row.fields["id"] for row in rows if isinstance(row, Row)] == ["a", "b\n2026 line", "c"]
+    assert len(rows) == 3
