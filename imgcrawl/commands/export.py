@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 from imgcrawl.dataset.dataset_table import bring_tables, open_table
 from imgcrawl.dataset.out_command import OutCommand
-from imgcrawl.exports.export import FORMATS, Exported, export_dataset, require_format
-from imgcrawl.exports.plan import ExportRequest
 from imgcrawl.progress.counter import RecordCounter
 from imgcrawl.records.errors import ArgumentError
 from imgcrawl.records.exit_status import ExitStatus
@@ -22,6 +20,7 @@ from imgcrawl.text.sizes import format_size
 if TYPE_CHECKING:
     import argparse
 
+    from imgcrawl.exports.export import Exported
     from imgcrawl.storage.base import Storage
     from imgcrawl.storage.directory import OutputDirectory
 
@@ -31,7 +30,7 @@ SHOWN = 5  # files on the terminal
 _UNITS = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3}
 
 
-class Command(OutCommand[Exported]):
+class Command(OutCommand["Exported"]):
     """Writes the pictures and their columns into a folder; resumable."""
 
     merged = True
@@ -47,6 +46,8 @@ class Command(OutCommand[Exported]):
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
+        from imgcrawl.exports.export import FORMATS  # noqa: PLC0415 - each crawl loads all commands
+
         super().add_options(parser)
         parser.add_argument("--to", metavar="FORMAT", help=", ".join(FORMATS))
         parser.add_argument("--dest", type=Path, metavar="DIR", help="a new folder")
@@ -71,6 +72,9 @@ class Command(OutCommand[Exported]):
 
     def process(self, out: OutputDirectory, storage: Storage) -> Exported:
         """Export one OUT."""
+        from imgcrawl.exports.export import FORMATS, export_dataset, require_format  # noqa: PLC0415
+        from imgcrawl.exports.plan import ExportRequest  # noqa: PLC0415 - as above: numpy
+
         assert self.settings is not None
         opts = self._opts
         if opts.to is None or opts.dest is None:

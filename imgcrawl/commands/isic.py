@@ -14,7 +14,6 @@ from scrapy.http.request import NO_CALLBACK
 
 from imgcrawl.records.errors import ImgcrawlError, NoAnswerError, RecordMissing, WrongAnswerError
 from imgcrawl.records.exit_status import ExitStatus
-from imgcrawl.sources.isic.api import IsicApi
 from imgcrawl.text.redact import printable
 
 if TYPE_CHECKING:
@@ -41,6 +40,8 @@ class CollectionsSpider(Spider):
 
     async def start(self) -> AsyncIterator[Any]:
         """Show the collections; yield nothing."""
+        from imgcrawl.sources.isic.api import IsicApi  # noqa: PLC0415 - each crawl loads all commands
+
         api = IsicApi(self)
         try:
             for each in await api.collections():

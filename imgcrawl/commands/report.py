@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from imgcrawl.dataset.dataset_table import bring_tables
 from imgcrawl.dataset.out_command import OutCommand
-from imgcrawl.exports.report import ReportFigures, write_report
 from imgcrawl.progress.counter import RecordCounter
 from imgcrawl.records.exit_status import ExitStatus
 from imgcrawl.storage.directory import DUPLICATES, REPORT
@@ -18,13 +17,14 @@ from imgcrawl.text.sizes import format_size
 if TYPE_CHECKING:
     import argparse
 
+    from imgcrawl.exports.report import ReportFigures
     from imgcrawl.storage.base import Storage
     from imgcrawl.storage.directory import OutputDirectory
 
 logger = logging.getLogger(__name__)
 
 
-class Command(OutCommand[ReportFigures]):
+class Command(OutCommand["ReportFigures"]):
     """Writes report.html into OUT."""
 
     merged = True
@@ -53,6 +53,8 @@ class Command(OutCommand[ReportFigures]):
 
     def process(self, out: OutputDirectory, storage: Storage) -> ReportFigures:
         """Report on one OUT."""
+        from imgcrawl.exports.report import write_report  # noqa: PLC0415 - each crawl loads all commands
+
         assert self.settings is not None
         bring_tables(out, storage, DUPLICATES)
         with closing(RecordCounter("report", self.settings, logger)) as progress:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from imgcrawl.arguments import split_words
 from imgcrawl.dataset.dataset_table import bring_tables, open_table
 from imgcrawl.dataset.out_command import OutCommand
-from imgcrawl.exports.split import SplitFigures, off_shares, write_splits
 from imgcrawl.exports.split_request import (
     DEFAULT_RATIOS,
     SplitRequest,
@@ -27,6 +26,7 @@ from imgcrawl.text.redact import printable
 if TYPE_CHECKING:
     import argparse
 
+    from imgcrawl.exports.split import SplitFigures
     from imgcrawl.storage.base import Storage
     from imgcrawl.storage.directory import OutputDirectory
 
@@ -36,7 +36,7 @@ SHOWN = 30  # classes on the terminal; splits.json has all
 TOLD = 10  # shares that are not what was asked for
 
 
-class Command(OutCommand[SplitFigures]):
+class Command(OutCommand["SplitFigures"]):
     """Writes splits.csv, and prints the classes by split."""
 
     merged = True
@@ -80,6 +80,8 @@ class Command(OutCommand[SplitFigures]):
 
     def process(self, out: OutputDirectory, storage: Storage) -> SplitFigures:
         """Split one OUT."""
+        from imgcrawl.exports.split import write_splits  # noqa: PLC0415 - each crawl loads all commands
+
         assert self.settings is not None
         request = self._request = self._asked()
         bring_tables(out, storage, SPLITS_TABLE, SPLITS_REPORT, DUPLICATES)
@@ -113,6 +115,8 @@ class Command(OutCommand[SplitFigures]):
 
 def describe(request: SplitRequest, found: SplitFigures, place: str) -> list[str]:
     """Return the lines that tell people what came of it."""
+    from imgcrawl.exports.split import off_shares  # noqa: PLC0415 - as above
+
     names = [*request.ratios]
     sums = dict.fromkeys(names, 0)
     for counts in found.records.values():

@@ -12,6 +12,7 @@ from scrapy.spiderloader import SpiderLoader as ScrapyLoader
 
 from imgcrawl.crawl.spider_loader import SpiderLoader, spider_class
 from imgcrawl.records.errors import ArgumentError
+from tests.conftest import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +36,18 @@ def test_others_are_not_imported() -> None:
     assert "spiders.isic" in said
     assert "spiders.zarr" not in said
     assert "spiders.imagenet" not in said
+
+
+def test_no_crawl_pays_for_what_other_commands_are_made_of() -> None:
+    """Scrapy imports every command to start one: what they need is imported once they run."""
+    script = (
+        "import sys; from scrapy.cmdline import _get_commands_from_module as found;"
+        "print(len(found('imgcrawl.commands', True)), *sys.modules)"
+    )
+    said = subprocess.check_output([sys.executable, "-c", script], text=True, cwd=ROOT).split()
+    assert int(said[0]) > 20
+    dear = {"numpy", "pyarrow", "tensorstore", "distributed", "boto3", "imgcrawl.sources.isic.api"}
+    assert dear.isdisjoint(said)
 
 
 def test_a_module_may_be_named_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
