@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
-from imgcrawl.exports.diff import Change, DiffFigures, write_diff
+from imgcrawl.exports.diff import Difference, DiffFigures, write_diff
 from imgcrawl.exports.lock import LockFigures, locked_records
 from imgcrawl.exports.lock_file import read_head, read_records
 from imgcrawl.records.errors import ArgumentError, OutputError
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 SHOWN = 10  # columns on the terminal
 
 WORDS = {
-    Change.ADDED: "only in B",
-    Change.REMOVED: "only in A",
-    Change.CHANGED: "other bytes",
-    Change.RELABELLED: "another value in a column",
+    Difference.ADDED: "only in B",
+    Difference.REMOVED: "only in A",
+    Difference.CHANGED: "other bytes",
+    Difference.RELABELLED: "another value in a column",
 }
 
 
@@ -107,7 +107,7 @@ class Command(ScrapyCommand):
 def describe(found: DiffFigures) -> list[str]:
     """Return the lines that tell people what differs."""
     lines = [f"{'same':<12}{found.same:>12,}"]
-    lines += [f"{change:<12}{found.records[change]:>12,}  {WORDS[change]}" for change in Change]
+    lines += [f"{change:<12}{found.records[change]:>12,}  {WORDS[change]}" for change in Difference]
     columns = found.columns.most_common(SHOWN)
     if columns:
         words = ", ".join(f"{printable(name, 60)} {n:,}" for name, n in columns)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 COLUMNS = ("record_id", "change", "column", "before", "after")
 
 
-class Change(StrEnum):
+class Difference(StrEnum):
     """What became of a record."""
 
     ADDED = "added"
@@ -34,12 +34,12 @@ class Change(StrEnum):
 class DiffFigures:
     """Records by change, those that are the same, and how often each column has another value."""
 
-    records: Counter[Change] = field(default_factory=Counter)
+    records: Counter[Difference] = field(default_factory=Counter)
     same: int = 0
     columns: Counter[str] = field(default_factory=Counter)
 
 
-DiffRow = tuple[str, Change, str, str, str]
+DiffRow = tuple[str, Difference, str, str, str]
 
 
 def write_diff(
@@ -69,19 +69,19 @@ def _rows(database: sqlite3.Connection, figures: DiffFigures) -> Iterator[DiffRo
     )
     for record_id, old, new, had, has in found:
         if old is None or new is None:
-            change = Change.ADDED if old is None else Change.REMOVED
+            change = Difference.ADDED if old is None else Difference.REMOVED
             figures.records[change] += 1
             yield record_id, change, "", "", ""
             continue
         changes = set()
         if old != new:
-            changes.add(Change.CHANGED)
-            yield record_id, Change.CHANGED, "sha256", old, new
+            changes.add(Difference.CHANGED)
+            yield record_id, Difference.CHANGED, "sha256", old, new
         if had != has:
             for name, before, after in _columns(json.loads(had), json.loads(has)):
-                changes.add(Change.RELABELLED)
+                changes.add(Difference.RELABELLED)
                 figures.columns[name] += 1
-                yield record_id, Change.RELABELLED, name, before, after
+                yield record_id, Difference.RELABELLED, name, before, after
         figures.records.update(changes)
         figures.same += not changes
 
