@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import subprocess
 import sys
-import tempfile
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
+from tests.certificates import own_certificate
 from tests.download.harness import crawl, fetch, outcome, outcomes
 from tests.download.server import Answer, Asked, Connection, Server, http
 
@@ -131,7 +125,7 @@ def test_no_connection() -> None:
     async def main(crawler: Crawler) -> list[str]:
         async with Server() as server:
             port = server.port
-        async with Server(tls=own_certificate()) as secure:
+        async with Server(tls=own_certificate()[0]) as secure:
             urls = [
                 f"http://127.0.0.1:{port}/",
                 "http://nowhere.invalid/",
@@ -154,39 +148,11 @@ def test_no_connection() -> None:
 
 def test_certificates_of_named_hosts_are_not_verified() -> None:
     async def main(crawler: Crawler) -> tuple[bytes, str]:
-        async with Server({"*": http(b"abc")}, tls=own_certificate()) as secure:
+        async with Server({"*": http(b"abc")}, tls=own_certificate()[0]) as secure:
             other = secure.url("/").replace("127.0.0.1", "localhost")
             return (await fetch(crawler, secure.url("/"))).body, await outcome(crawler, other)
 
     assert crawl(main, RETRY_TIMES=0, INSECURE_TLS_HOSTS=["127.0.0.1"]) == (b"abc", "tls")
-
-
-def own_certificate() -> ssl.SSLContext:
-    """A server's side of TLS with a certificate that nobody has signed."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    pem = certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(pem)
-        file.flush()
-        context.load_cert_chain(file.name)
-    return context
 
 
 PIECES = (
@@ -342,6 +308,7 @@ def test_a_disk_that_does_not_take_it() -> None:
 
 MEMORY = """
 import asyncio, resource, sys
+from tests.certificates import own_certificate
 from tests.download.harness import crawl, fetch
 from tests.download.server import Server
 

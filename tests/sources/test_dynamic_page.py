@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import http.server
 import signal
 import socketserver
-import ssl
 import threading
 import time
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from imgcrawl.arguments import parse_arguments
 from imgcrawl.browser.chromium import find_browser
@@ -26,8 +17,10 @@ from imgcrawl.records.errors import ArgumentError
 from imgcrawl.sources.web.page_link import PageLink
 from imgcrawl.sources.web.wanted_files import WantedFiles
 from spiders.dynamic_page import DynamicPageSpider
+from tests.certificates import own_certificate
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -53,38 +46,6 @@ def found(ended: Ended) -> list[str]:
 
 def names(kind: str, count: int) -> list[str]:
     return [f"{kind}_{number:02}.tif" for number in range(count)]
-
-
-def certificate(folder: Path) -> tuple[ssl.SSLContext, str]:
-    """A server's side of TLS for 127.0.0.1, and the digest of its key as Chromium takes it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    pem = folder / "server.pem"
-    pem.write_bytes(
-        made.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, *form)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    public = key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return context, base64.b64encode(hashlib.sha256(public).digest()).decode()
 
 
 class SecurePages(http.server.ThreadingHTTPServer):
@@ -206,7 +167,7 @@ def test_a_page_over_https(crawl: Crawler, tmp_path: Path) -> None:
     """With a certificate made for this test, which the browser is told to believe."""
     browser = find_browser()
     assert browser is not None
-    tls, digest = certificate(tmp_path)
+    tls, digest = own_certificate()
     believing = tmp_path / "chromium"
     flag = f"--ignore-certificate-errors-spki-list={digest}"
     believing.write_text(f"#!/bin/sh\nexec '{browser}' {flag} \"$@\"\n")

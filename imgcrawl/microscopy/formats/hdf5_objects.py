@@ -59,16 +59,24 @@ def read_object(ranges: ByteRanges, place: int) -> Hdf5Object:
     return found
 
 
-def _first_version(ranges: ByteRanges, start: int, length: int) -> Iterator[tuple[int, bytes]]:
-    """Yield the messages of a header of version 1, which begin at multiples of eight bytes."""
-    pending = [(start, length)]
+def _blocks(ranges: ByteRanges, pending: list[tuple[int, int]]) -> Iterator[bytes]:
+    """Yield the blocks of a header that lie at (place, length), until too much has been read.
+
+    What is read of one may add others.
+    """
     left = _MAX_HEADER
     while pending:
         at, size = pending.pop(0)
         left -= size
         if left < 0:
             return
-        block = read_exactly(ranges, at, size, _WHAT)
+        yield read_exactly(ranges, at, size, _WHAT)
+
+
+def _first_version(ranges: ByteRanges, start: int, length: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the messages of a header of version 1, which begin at multiples of eight bytes."""
+    pending = [(start, length)]
+    for block in _blocks(ranges, pending):
         place = 0
         while place + 8 <= len(block):
             kind, size = struct.unpack_from("<2H", block, place)
@@ -88,13 +96,7 @@ def _second_version(ranges: ByteRanges, place: int, head: bytes) -> Iterator[tup
     size = int.from_bytes(read_exactly(ranges, at, width, _WHAT), "little")
     pending = [(at + width, size)]
     skipped = 4 + (2 if flags & 4 else 0)
-    left = _MAX_HEADER
-    while pending:
-        at, size = pending.pop(0)
-        left -= size
-        if left < 0:
-            return
-        block = read_exactly(ranges, at, size, _WHAT)
+    for block in _blocks(ranges, pending):
         place = 0
         while place + skipped <= len(block):
             kind, size = block[place], int.from_bytes(block[place + 1 : place + 3], "little")
