@@ -1,8 +1,7 @@
 """``imgcrawl.open`` and ``imgcrawl.crawl``: datasets from a script or a notebook.
 
-A crawl is a process of its own.
-
-A notebook runs a loop already, and a crawl needs signals, limits and an exit status of its own.
+A crawl is a process of its own: a notebook runs a loop already, and a crawl needs signals, limits
+and an exit status of its own.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +51,9 @@ def crawl(spider: str, *, out: str | Path | None = None, **arguments: Any) -> Da
         env=env,
     ) as process:
         assert process.stdout is not None
-        last: list[str] = []
+        last: deque[str] = deque(maxlen=21)  # lines
         for line in process.stdout:
-            last = [*last[-20:], line.rstrip()]
+            last.append(line.rstrip())
             sys.stderr.write(line)
     status = process.returncode
     if status == ExitStatus.USAGE:

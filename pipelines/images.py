@@ -65,8 +65,8 @@ class ImagesPipeline(ScrapyImagesPipeline):
             storage, crawler.settings, min_width=self.min_width, min_height=self.min_height
         )
         self._numbers = count()
-        # Scrapy's own hook has no `extension`: a user's override of it makes the whole name.
         self._completes = type(self).item_completed is not ImagesPipeline.item_completed
+        # Scrapy's own hook has no `extension`: a user's override of it makes the whole name.
         self._names_whole = "extension" not in signature(self.file_path).parameters
 
     @classmethod

@@ -26,7 +26,7 @@ class Step(NamedTuple):
     is_async:    whether `process` returns a coroutine
     """
 
-    process: Callable[[Any], Any]
+    process: Callable[..., Any]
     for_records: bool
     is_async: bool
 
@@ -61,7 +61,6 @@ class ItemChain(ItemPipelineManager):
                 record = await step.process(record) if step.is_async else step.process(record)
 
     async def _pass_to_user(self, step: Step, item: Any) -> Any:
-        arguments = (item,)
-        if step.process in self._mw_methods_requiring_spider:
-            arguments = (item, self._spider)  # type: ignore[assignment]
+        wants_spider = step.process in self._mw_methods_requiring_spider
+        arguments = (item, self._spider) if wants_spider else (item,)
         return await ensure_awaitable(step.process(*arguments))

@@ -58,10 +58,7 @@ class RecordTasks:
 
     def hand_on(self, whole: OrdinaryItem) -> None:
         """Send an ordinary item, whose records have ended, to its user's pipelines and feeds."""
-        for record in whole.records:
-            if (result := self._run.records.result_of(record)) is not None:
-                whole.results[record.record_id] = result
-        whole.fill_in(self._crawler.settings)
+        whole.fill_in(self._crawler.settings, self._run.records.result_of)
         self._spawn(self._scraper.start_itemproc_async(whole.item, response=whole.source))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

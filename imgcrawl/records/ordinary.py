@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -22,7 +22,7 @@ from imgcrawl.records.items import FileItem, ImageItem, Item, Stored
 from imgcrawl.text.signed_urls import address_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from imgcrawl.records.items import Metadata, Result
 
@@ -33,26 +33,26 @@ _MAX_NAME = 80  # characters of a file's own name
 class OrdinaryItem:
     """An item that a spider yielded, and its records.
 
-    source:   what Scrapy has the item from: a response, or None
-    open:     how many of its records have not ended yet
-    results:  what became of each, by record id
+    source: what Scrapy has the item from: a response, or None
+    open:   how many of its records have not ended yet
     """
 
     item: Any
     source: Any
     records: list[Item]
     open: int = 0
-    results: dict[str, Result] = field(default_factory=dict)
 
-    def fill_in(self, settings: Mapping[str, Any]) -> None:
+    def fill_in(
+        self, settings: Mapping[str, Any], result_of: Callable[[Item], Result | None]
+    ) -> None:
         """Write what became of the records into the item's fields, where it can have them."""
         adapter = ItemAdapter(self.item)
         for kind, prefix in ((ImageItem, "IMAGES"), (FileItem, "FILES")):
             asked, name = _fields(prefix, settings)
             if asked not in adapter:
                 continue
-            urls = [(each.urls[0], each.record_id) for each in self.records if type(each) is kind]
-            results = [(url, self.results.get(record_id)) for url, record_id in urls]
+            records = [record for record in self.records if type(record) is kind]
+            results = [(record.urls[0], result_of(record)) for record in records]
             # An item of a class that has no such field goes on without it.
             with suppress(KeyError, AttributeError):
                 adapter[name] = [as_scrapy(u, r) for u, r in results if isinstance(r, Stored)]

@@ -264,8 +264,8 @@ def test_records_are_the_addresses_of_an_item() -> None:
 def test_what_came_of_an_item_is_written_where_it_has_a_field() -> None:
     item = Painting("one", ["http://a/1", "http://a/2"])
     whole = OrdinaryItem(item, None, records_of(item, NO_FIELDS))
-    whole.results["http://a/1"] = Stored("images/1.png", sha256="ab")
-    whole.results["http://a/2"] = Missing(Outcome.DNS)
-    whole.fill_in(NO_FIELDS)
+    stored, missing = Stored("images/1.png", sha256="ab"), Missing(Outcome.DNS)
+    results: dict[str, Stored | Missing] = {"http://a/1": stored, "http://a/2": missing}
+    whole.fill_in(NO_FIELDS, lambda record: results[record.record_id])
     image = {"url": "http://a/1", "path": "images/1.png", "checksum": "ab", "status": "downloaded"}
     assert ItemAdapter(item)["images"] == [image]
