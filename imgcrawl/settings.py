@@ -56,7 +56,7 @@ VOLUME_CACHE = 0  # bytes of chunks that are kept for other cubes of the same ru
 ALLOW_EMPTY_VOLUMES = False  # exit status 0 where most chunks of a volume are absent (fill value)
 FILE_CONNECTIONS = 4  # to one host for one large file; the host's own limit holds beside it
 IMAGE_CHECK = "decode"  # decode | header | off
-IMAGE_THREADS = 2  # of the check; it releases the interpreter lock
+IMAGE_THREADS = 0  # of the check, which releases the interpreter lock; 0: one a usable core
 IMAGE_MAX_PIXELS = 1_000_000_000  # beyond: too_large (a bomb, or a slide that is a volume)
 IMAGE_MAX_ASPECT_RATIO = 0.0  # the longer side by the shorter; beyond: too_large; 0: any
 IMAGE_MAX_DECODE_PIXELS = 150_000_000  # beyond: header check only, and marked suspect
@@ -211,6 +211,7 @@ EXTENSIONS_BASE: dict[str, int] = {
     "imgcrawl.crawl.lifecycle.RunLifecycle": 0,
     "imgcrawl.progress.extension.ProgressExtension": 10,
     "imgcrawl.progress.reporter.ProgressReporter": 10,
+    "imgcrawl.progress.one_process.OneProcessLimit": 10,
     "imgcrawl.download.throttle.Throttle": 20,
     "scrapy.extensions.corestats.CoreStats": 30,
     "scrapy.extensions.logcount.LogCount": 30,

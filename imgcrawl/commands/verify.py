@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
 from contextlib import closing
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from imgcrawl.dataset.files import LocalFiles, StoreFiles
 from imgcrawl.dataset.out_command import OutCommand
 from imgcrawl.dataset.verify import Problem, Verification, VerifyFigures
+from imgcrawl.pictures.cores import usable_cores
 from imgcrawl.progress.display import open_display
 from imgcrawl.progress.row import ProgressRow
 from imgcrawl.records.exit_status import ExitStatus
@@ -67,7 +67,7 @@ class Command(OutCommand[VerifyFigures]):
                 quick=self._opts.quick,
                 repair=self._opts.repair,
                 sums=self._opts.sha256sums,
-                threads=cpus() + 2,  # some wait for the disk
+                threads=usable_cores() + 2,  # some wait for the disk
                 progress=progress.show,
             ).run()
 
@@ -103,13 +103,6 @@ def format_figures(found: VerifyFigures, place: str, *, quick: bool, repair: boo
     if found.problems[Problem.EXTRA]:
         advice += " Extra files belong to no record; they are left as they are."
     return f"{head}.\nNot good: {counts}; each has its row in {place}/{VERIFY}.{advice}"
-
-
-def cpus() -> int:
-    """Return the number of processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # Linux
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def read_manifest(path: Path) -> Iterator[tuple[str, int, str]]:

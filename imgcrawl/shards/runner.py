@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.crawl.summary import format_summary
+from imgcrawl.pictures.cores import usable_cores
 from imgcrawl.progress.display import open_display
 from imgcrawl.shards.cluster import connected, dashboard, threads
 from imgcrawl.shards.driver import ShardDriver, ShardResults
@@ -62,7 +62,7 @@ def run_shards(request: ShardRequest, settings: Settings) -> int:
     Raise ArgumentError if OUT was cut otherwise, and ClusterError if the cluster cannot be used.
     """
     stopped = _StopSignals()
-    workers = request.workers or os.cpu_count() or 1
+    workers = request.workers or usable_cores()
     default = ShardPlan(
         request.spider, request.arguments, SHARDS_A_WORKER * workers, request.default_cut
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.pictures.check import CheckLevel, PixelLimits, check_image
+from imgcrawl.pictures.cores import usable_cores
 from imgcrawl.pictures.decode_memory import DecodeMemory
 from imgcrawl.pictures.placeholders import known_body
 from imgcrawl.records.errors import RecordMissing
@@ -49,7 +50,8 @@ class CheckedPictureStore:
             min_height=min_height,
             memory=DecodeMemory(settings.getint("IMAGE_DECODE_MEMORY")),
         )
-        self._threads = ThreadPoolExecutor(settings.getint("IMAGE_THREADS"), "images")
+        threads = settings.getint("IMAGE_THREADS") or usable_cores()
+        self._threads = ThreadPoolExecutor(threads, "images")
 
     def close(self) -> None:
         """Stop the threads."""
