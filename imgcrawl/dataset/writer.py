@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BATCH_RECORDS = 500
-BATCH_SECONDS = 0.5
+BATCH_SECONDS = 1.0
 MOST_RECORDS = 5000  # that wait for a slow disk; then the run waits, too
 POINT_SECONDS = 30.0  # after a kill, what is younger than the last point is looked at again
 DURABLE = "durable_at"  # the state of the ledger that tells that point: UTC, ISO 8601
@@ -96,7 +96,7 @@ def _is_stored(entry: LedgerEntry | None) -> bool:
 
 
 class LedgerWriter:
-    """Collects entries into batches of half a second or 500 records, each one transaction.
+    """Collects entries into batches of a second or 500 records, each one transaction.
 
     The ledger is written first, then the tables that are made from it: a process that is killed
     leaves no row without its entry.

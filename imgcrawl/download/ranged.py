@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RESTARTS = 2  # of a file that changes while it is downloaded
-NOTED_EVERY = 16 << 20, 1.0  # bytes, and seconds, after which what was added goes to the disk
+NOTED_EVERY = 64 << 20, 2.0  # bytes, and seconds, after which what was added goes to the disk
 HASHED_AT_ONCE = 64 << 20
 
 
@@ -106,7 +106,7 @@ class LargeFile:
             raise RecordMissing(Outcome.DISK_FULL, words, tries=self.tries)
         pending = deque(part.missing())
         over = asyncio.Event()
-        hashing = asyncio.create_task(self._follow(over))
+        followers = [asyncio.create_task(self._note(over)), asyncio.create_task(self._follow(over))]
         workers = [asyncio.create_task(self._work(pending)) for _ in range(self._workers)]
         try:
             await asyncio.gather(*workers)
@@ -118,7 +118,7 @@ class LargeFile:
             over.set()  # and not cancelled: its thread would go on
             for task in workers:
                 task.cancel()
-            await asyncio.gather(*workers, hashing, return_exceptions=True)
+            await asyncio.gather(*workers, *followers, return_exceptions=True)
 
     async def _work(self, pending: deque[tuple[int, int]]) -> None:
         while pending:
@@ -171,19 +171,20 @@ class LargeFile:
     def _tell(self, received: int) -> None:
         self._progress(self._part.received + received, self._part.size)
 
-    async def _follow(self, over: asyncio.Event) -> None:
-        """Note what has come, and hash what is there without a gap, while the rest is coming."""
-        while not over.is_set():
-            await self._note_if_due()
-            await self._hash(self._part.prefix)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(over.wait(), 0.2)
-
-    async def _note_if_due(self) -> None:
+    async def _note(self, over: asyncio.Event) -> None:
+        """Bring what has come to the disk, and note it, while the rest is coming."""
         most, seconds = NOTED_EVERY
-        if self._part.unnoted >= most or monotonic() - self._noted_at >= seconds:
-            await asyncio.to_thread(self._part.note)
-            self._noted_at = monotonic()
+        while not over.is_set():
+            if self._part.unnoted >= most or monotonic() - self._noted_at >= seconds:
+                await asyncio.to_thread(self._part.note)
+                self._noted_at = monotonic()
+            await _while(over)
+
+    async def _follow(self, over: asyncio.Event) -> None:
+        """Hash what is there without a gap, while the rest is coming."""
+        while not over.is_set():
+            await self._hash(self._part.prefix)
+            await _while(over)
 
     async def _hash(self, end: int) -> None:
         """Hash bytes as far as `end`, or to the first gap: damaged bytes become one."""
@@ -220,3 +221,9 @@ class LargeFile:
         self.digest, self._hashed = whole, claim.end
         self._part.forget_cached(claim.end)
         return True
+
+
+async def _while(over: asyncio.Event) -> None:
+    """Wait a little, or until it is over."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(over.wait(), 0.2)
