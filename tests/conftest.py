@@ -18,6 +18,7 @@ import pytest
 from imgcrawl.arguments import parse_arguments
 from imgcrawl.records.errors import ArgumentError
 from replicas.process import ReplicaProcess
+from tests.schedule import TogetherScheduling
 from tests.warm_start import WARM, Popen, run
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from subprocess import CompletedProcess
 
     from scrapy import Spider
+    from xdist.remote import Producer
 
 ROOT = Path(__file__).parent.parent
 
@@ -95,6 +97,11 @@ def _image_dirs(names: dict[str, Any]) -> set[str]:
 def pytest_xdist_auto_num_workers() -> int:
     """Two test processes a core: half of the time a crawl waits for its server or its kill."""
     return 2 * (os.cpu_count() or 1)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TogetherScheduling:
+    """Hand the tests out as tests/schedule.py says."""
+    return TogetherScheduling(config, log)
 
 
 def started(command: list[str]) -> subprocess.Popen[str]:

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-pytestmark = pytest.mark.xdist_group("replica")  # a small one for all
-
-
 def images(replica: ReplicaProcess, path: str = "images/", **params: Any) -> Any:
     query = urllib.parse.urlencode(params)
     status, _, body = ask(f"{replica.url}/isic/api/v2/{path}?{query}")

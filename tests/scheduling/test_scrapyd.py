@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from replicas.process import ReplicaProcess
 
-pytestmark = pytest.mark.xdist_group("scrapyd")  # one daemon for all
 PROJECT = ("imgcrawl", "spiders", "pipelines")
 FILES = ("pyproject.toml", "scrapy.cfg", "README.md", "LICENSE", "Makefile", "scrapyd.conf")
 PASSWORD = "%d of $HOME & 'more'"
