@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from imgcrawl.arguments import AnyCase
+from imgcrawl.dataset.outlines import CATEGORIES, LABEL, LABEL_ID
 from imgcrawl.lists.opening import is_url, split_member
 from imgcrawl.lists.rows import MalformedRow
 from imgcrawl.records.errors import ArgumentError
-from imgcrawl.records.items import Expects, Read
+from imgcrawl.records.items import Bookmark, Expects, Read
 from imgcrawl.sources.contests import (
     ContestImage,
     LabelMap,
@@ -123,6 +125,8 @@ class ImaterialistSpider(UrlListSpider[ImaterialistArguments]):
             by_url = self.args.naming == "url"
             labels[split] = await asyncio.to_thread(LabelMap.read, path, member, last_parts=by_url)
             yield Expects(labels[split].images)
+        categories = {key: name for split in labels.values() for key, name in split.names.items()}
+        yield Bookmark(CATEGORIES, json.dumps(categories | names))
         read = Read(0, 0, 0)
         for split, (path, member) in sources.items():
             known = labels[split].names | names
@@ -145,6 +149,8 @@ class ImaterialistSpider(UrlListSpider[ImaterialistArguments]):
             metadata["label_id"] = " ".join(image.labels)
             if any(label in names for label in image.labels):
                 metadata["label"] = ", ".join(names.get(label, label) for label in image.labels)
+        if (ids := metadata.get(LABEL_ID)) and any(each in names for each in ids):
+            metadata[LABEL] = [names.get(each, each) for each in ids]
         stem = _stem(image.id)
         if self.args.naming == "url":
             last = last_part(image.urls[0])

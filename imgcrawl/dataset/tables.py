@@ -11,6 +11,7 @@ import csv
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any
 
+from imgcrawl.dataset.annotations import write_annotations
 from imgcrawl.dataset.changes import CHANGES_COLUMNS
 from imgcrawl.dataset.duplicates import write_duplicates
 from imgcrawl.dataset.record_columns import (
@@ -160,6 +161,7 @@ def write_all(out: OutputDirectory, ledger: Ledger) -> None:
     """Write every table anew from the ledger."""
     write_metadata(out, ledger)
     write_split_tables(out, ledger)
+    write_annotations(out, ledger)
     write_failures(out, ledger)
     write_attribution(out, ledger)
     write_classes(out, ledger)

@@ -43,14 +43,19 @@ class LenientProtocol(ResponseHandler):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self._head: bytearray | None = None  # None: a body, or nothing was asked yet
+        self._bodiless = False  # HEAD was asked
 
     def set_response_params(self, **options: Any) -> None:
         """Expect the headers of an answer: aiohttp calls this for each request."""
         self._head = bytearray()
+        self._bodiless = bool(options.get("skip_payload"))
         super().set_response_params(**options)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of the server. What does not begin as HTTP goes on to the parser at once."""
+        if self._head is None and self._bodiless:
+            self._drop_body()
+            return
         if self._head is None or self._parser is None:
             super().data_received(data)
             return
@@ -80,8 +85,21 @@ class LenientProtocol(ResponseHandler):
         if _INTERIM.match(head):
             super().data_received(mended)
             self._head = bytearray(rest)
+        elif self._bodiless:
+            super().data_received(mended)
+            if rest:
+                self._drop_body()
         else:
             super().data_received(mended + rest)
+
+    def _drop_body(self) -> None:
+        """Close a connection on which HEAD is answered with a body, against RFC 9110, 9.3.2.
+
+        curl and browsers leave the body where it is; it would pass for the next answer.
+        """
+        self.force_close()
+        if self.transport is not None:
+            self.transport.close()
 
     def _refuse(self) -> None:
         self._head = None

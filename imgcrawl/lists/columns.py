@@ -112,6 +112,8 @@ def digests_of(fields: dict[str, Any], columns: Columns) -> dict[str, str]:
     for algorithm, bits in _BITS.items():
         name = getattr(columns, algorithm)
         text = str(value_at(fields, name) or "").strip() if name else ""
+        if not text.strip("0"):
+            continue  # the place of one that is not known
         if re.fullmatch(rf"[0-9A-Fa-f]{{{bits // 4}}}", text):
             digests[algorithm] = text.lower()
         elif re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", text):

@@ -38,6 +38,10 @@ _URLS = ("url", "urls", "imageurl", "cocourl", "flickrurl", "originalurl")
 _LABELS = ("labelid", "categoryid", "classid", "class", "label", "category")
 _NAMES = ("name", "labelname", "label")
 
+# What is kept of an annotation that has a box or a segmentation, under COCO's names.
+_OF_OUTLINES = ("bbox", "segmentation", "area", "iscrowd", "keypoints", "num_keypoints")
+_NO: tuple[Any, ...] = (None, [], {}, "")
+
 _IMAGE_TABLES = frozenset({"images", "image", "data"})
 _OTHER_TABLES = frozenset({"licenses", "licences", "info", "categories", "annotations"})
 
@@ -63,7 +67,8 @@ class LabelMap:
         self._db = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._db.executescript(
             "CREATE TABLE labels (image TEXT, label TEXT);"
-            "CREATE TABLE outlines (image TEXT, label TEXT, box TEXT, segmentation TEXT);"
+            "CREATE TABLE outlines (image TEXT, label TEXT, annotation TEXT);"
+            "CREATE TABLE captions (image TEXT, caption TEXT);"
             "CREATE TABLE names (last TEXT, tab TEXT, n INTEGER, PRIMARY KEY (last, tab))"
             " WITHOUT ROWID;"
         )
@@ -93,18 +98,25 @@ class LabelMap:
         return list(dict.fromkeys(label for (label,) in rows))
 
     def outlines_of(self, image_id: str) -> dict[str, list[Any]]:
-        """Return the boxes ([x, y, width, height], pixels) and segmentations of an image.
+        """Return the boxes ([x, y, width, height], pixels), segmentations and so on of an image.
 
         Those of one annotation, and its label, are at one place of each list; empty without any.
+        Captions are a list of their own.
         """
-        query = "SELECT label, box, segmentation FROM outlines WHERE image = ? ORDER BY rowid"
+        query = "SELECT caption FROM captions WHERE image = ? ORDER BY rowid"
+        captions = [caption for (caption,) in self._db.execute(query, (image_id,))]
+        query = "SELECT label, annotation FROM outlines WHERE image = ? ORDER BY rowid"
         rows = self._db.execute(query, (image_id,)).fetchall()
+        found: dict[str, list[Any]] = {"captions": captions} if captions else {}
         if not rows:
-            return {}
-        found: dict[str, list[Any]] = {"bbox": [json.loads(box) for _, box, _ in rows]}
-        found["bbox_label_id"] = [label for label, _, _ in rows]
-        if any(outline != "null" for _, _, outline in rows):
-            found["segmentation"] = [json.loads(outline) for _, _, outline in rows]
+            return found
+        annotations = [json.loads(annotation) for _, annotation in rows]
+        found["bbox"] = [each.get("bbox") for each in annotations]
+        found["bbox_label_id"] = [label for label, _ in rows]
+        for name in _OF_OUTLINES[1:]:
+            values = [each.get(name) for each in annotations]
+            if any(value is not None for value in values):
+                found[name] = values
         return found
 
     def is_shared(self, last_part: str) -> bool:
@@ -147,16 +159,18 @@ class LabelMap:
         db.execute("COMMIT")
         db.execute("CREATE INDEX labels_image ON labels (image)")
         db.execute("CREATE INDEX outlines_image ON outlines (image)")
+        db.execute("CREATE INDEX captions_image ON captions (image)")
         return labels
 
     def _outline(self, image_id: str, annotation: dict[str, Any]) -> None:
-        """Keep the box and the segmentation of an annotation of COCO's."""
-        box, outline = annotation.get("bbox"), annotation.get("segmentation")
-        if isinstance(box, list) or outline:
+        """Keep the box, the segmentation and the caption of an annotation of COCO's."""
+        kept = {name: annotation[name] for name in _OF_OUTLINES if annotation.get(name) not in _NO}
+        if any(isinstance(kept.get(name), (list, dict)) for name in ("bbox", "segmentation")):
             label = annotation.get("category_id")
-            row = (image_id, "" if label is None else str(label))
-            values = (*row, json.dumps(box), json.dumps(outline or None))
-            self._db.execute("INSERT INTO outlines VALUES (?, ?, ?, ?)", values)
+            row = (image_id, "" if label is None else str(label), json.dumps(kept))
+            self._db.execute("INSERT INTO outlines VALUES (?, ?, ?)", row)
+        if isinstance(caption := annotation.get("caption"), str):
+            self._db.execute("INSERT INTO captions VALUES (?, ?)", (image_id, caption))
 
 
 def read_images(

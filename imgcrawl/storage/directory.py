@@ -23,6 +23,7 @@ FAILURES = "failures.csv"
 LEDGER = "ledger.sqlite"
 SUMMARY = "summary.json"
 ATTRIBUTION = "attribution.txt"
+ANNOTATIONS = "annotations.json"
 CHANGES = "changes.csv"
 CLASSES = "classes.csv"
 DUPLICATES = "duplicates.csv"
@@ -63,7 +64,7 @@ _FILES = {
     DUPLICATES,
     LINKROT,
 }
-_FILES |= {WELLS, CITATION}
+_FILES |= {WELLS, CITATION, ANNOTATIONS}
 _MADE_OF_IT = {SPLITS_TABLE, SPLITS_REPORT, DATASET_LOCK, DIFF, REPORT}
 OWN_FILES = frozenset(_FILES | _MADE_OF_IT | {VERIFY, SUMS, LOG, OLD_LOG})
 

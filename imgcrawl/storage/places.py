@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # Names that no file and no folder of a dataset may have, in whatever form; some are still to come.
 _RESERVED = {name.casefold() for name in OWN_FILES} | {"licenses", "sizes", "manifests"}
 _RESERVED |= {"changes.csv", "masks.csv", "splits.csv", "runs.csv", "diff.csv"}
-_RESERVED |= {"report.html", "dataset.lock.json", "metadata.parquet", "annotations.json"}
+_RESERVED |= {"report.html", "dataset.lock.json", "metadata.parquet"}
 _RESERVED |= {LOCK, PARTIAL, PARTS, ARCHIVES, ".store.json", ".listing.sqlite"}
 _RESERVED |= {f"{LEDGER}-{suffix}" for suffix in ("wal", "shm", "journal")}
 # Unicode's default ignorable code points (DerivedCoreProperties.txt), and controls.

@@ -127,6 +127,23 @@ def test_a_connection_is_used_again_only_if_nothing_was_mended(
     assert crawl(main, RETRY_TIMES=0) == connections
 
 
+def test_a_body_that_answers_head_is_no_part_of_the_next_answer() -> None:
+    async def send(asked: Asked, connection: Connection) -> None:
+        await connection.send(raw(N, "Content-Type: image/gif", body=raw("X: another's", N)))
+
+    async def main(crawler: Crawler) -> list[tuple[int, bytes | None]]:
+        async with Server({"/head": send, "/next": http(BODY, 200)}) as server:
+            asked = [server.url("/head"), server.url("/head"), server.url("/next")]
+            answers = [
+                await fetch(crawler, url, method="HEAD" if n < 2 else "GET", media=True)
+                for n, url in enumerate(asked)
+            ]
+            assert answers[2].body == BODY
+            return [(each.status, each.headers.get("X")) for each in answers]
+
+    assert crawl(main, RETRY_TIMES=0) == [(200, None)] * 3
+
+
 @pytest.mark.parametrize(
     "lines",
     [

@@ -185,6 +185,48 @@ def test_boxes_and_masks_in_coco(filled: Callable[..., Path], tmp_path: Path) ->
     }
 
 
+def test_each_box_of_a_contest_has_its_own_category(
+    filled: Callable[..., Path], tmp_path: Path
+) -> None:
+    crowd = {"size": [8, 8], "counts": [0, 64]}
+    of_two = {
+        "label_id": "7 9",
+        "label": "cup, person",
+        "bbox": [[1, 2, 4, 2], [0, 0, 8, 8]],
+        "bbox_label_id": ["9", "7"],
+        "bbox_label": ["person", "cup"],
+        "segmentation": [[[1, 2, 5, 2, 5, 4]], crowd],
+        "area": [4.5, 64],
+        "iscrowd": [0, 1],
+    }
+    body = BytesIO()
+    Image.new("RGB", (8, 8)).save(body, "PNG")
+    out = filled([("val/1", of_two, body.getvalue(), "val/1.png")])
+    (out / "annotations.json").write_text(
+        json.dumps({"images": [], "categories": [{"id": 7, "name": "cup"}, {"id": 3, "name": "x"}]})
+    )
+    export(out, "coco", tmp_path / "coco")
+    found = json.loads((tmp_path / "coco/annotations.json").read_text())
+    assert {c["id"]: c["name"] for c in found["categories"]} == {3: "x", 7: "cup", 9: "person"}
+    one, two = found["annotations"]
+    assert one == {
+        "id": 1,
+        "image_id": 1,
+        "category_id": 9,
+        "bbox": [1, 2, 4, 2],
+        "area": 4.5,
+        "iscrowd": 0,
+        "segmentation": [[1, 2, 5, 2, 5, 4]],
+    }
+    assert (two["category_id"], two["iscrowd"], two["segmentation"]) == (7, 1, crowd)
+    half = export(out, "coco", tmp_path / "half", size=4)
+    one, two = json.loads((tmp_path / "half/annotations.json").read_text())["annotations"]
+    assert (one["bbox"], one["area"]) == ([0.5, 1, 2, 1], 4.5 / 4)
+    assert one["segmentation"] == [[0.5, 1, 2.5, 1, 2.5, 2]]
+    assert "segmentation" not in two
+    assert any("1 run-length encodings were left out" in note for note in half.figures.notes)
+
+
 def test_masks_go_with_their_pictures(filled: Callable[..., Path], tmp_path: Path) -> None:
     out = filled(with_masks())
     found = export(out, "webdataset", tmp_path / "w")

@@ -109,11 +109,17 @@ def test_a_folder_a_label(crawl: Crawler, replica: ReplicaProcess, tmp_path: Pat
             {"id": n, "coco_url": url_of("val", n), "file_name": f"{n:03}.jpg"} for n in range(13)
         ],
         "annotations": [
-            {"id": n, "image_id": n, "category_id": n % 3 + 1, "bbox": [0, 0, 9, 9]}
+            {"id": n, "image_id": n, "category_id": n % 3 + 1, "bbox": [0, 0, 9, 9], "iscrowd": 0}
             for n in range(12)
+        ]
+        # A second one of another category and with an outline.
+        + [
+            {"id": 99, "image_id": 5, "category_id": 7, "bbox": [1, 1, 4, 4], "area": 8}
+            | {"segmentation": [[1, 1, 5, 1, 5, 5]], "iscrowd": 0}
         ],
         "categories": [{"id": n, "name": name} for n, name in names.items()],
     }
+    document["categories"] += [{"id": 7, "name": "lamp"}, {"id": 8, "name": "of none"}]
     (tmp_path / "val.json").write_text(json.dumps(document))
     replica.faults([{"match": url_of("val", 4).split("//")[1], "kind": "status", "status": 404}])
     layout = "{split}/{label_name}/{id}"
@@ -128,12 +134,26 @@ def test_a_folder_a_label(crawl: Crawler, replica: ReplicaProcess, tmp_path: Pat
         if path.is_dir()
     }
     rows = {row["record_id"].split("/")[1]: row["label"] for row in ended.out.rows()}
-    assert len(tree) == 4
+    assert len(tree) == 5
     assert sorted(stem for stems in tree.values() for stem in stems) == sorted(rows)
     for folder, stems in tree.items():
         labels = {rows[stem] for stem in stems}
         assert len(labels) == 1
         assert folder in {*labels, "unknown"} or "chair" in folder
+    # Boxes and outlines of the images that are there, for what reads COCO's.
+    found = json.loads((ended.out.root / "annotations.json").read_text())
+    assert sorted(image["id"] for image in found["images"]) == [n for n in range(13) if n != 4]
+    for image in found["images"]:
+        assert (ended.out.root / image["file_name"]).is_file()
+    assert {each["id"]: each["name"] for each in found["categories"]} == names | {
+        7: "lamp",
+        8: "of none",
+    }
+    boxes = {(each["image_id"], each["category_id"]): each for each in found["annotations"]}
+    assert {*boxes} == {(n, n % 3 + 1) for n in range(12) if n != 4} | {(5, 7)}
+    assert len({each["id"] for each in found["annotations"]}) == len(found["annotations"]) == 12
+    assert boxes[5, 7]["segmentation"] == [[1, 1, 5, 1, 5, 5]]
+    assert (boxes[5, 7]["area"], boxes[5, 3]["area"], boxes[5, 3]["bbox"]) == (8, 81, [0, 0, 9, 9])
 
 
 def test_fashion_with_a_label_map_from_a_url_and_junk(

@@ -13,10 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from imgcrawl.dataset.outlines import BOX, LABEL_ID, Categories, outlines_of
 from imgcrawl.exports.bodies import bodies_of
 from imgcrawl.exports.formats.imagefolder import original
 from imgcrawl.exports.shards import ExportFigures
 from imgcrawl.exports.source import ALL, LeftOut
+from imgcrawl.lists.json_records import read_json
+from imgcrawl.lists.rows import Row
+from imgcrawl.records.errors import StoreError
+from imgcrawl.storage.directory import ANNOTATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +34,7 @@ if TYPE_CHECKING:
     from imgcrawl.exports.source import ExportRecord, ExportSource
 
 NAME = "annotations.json"
-BOXES = ("bbox", "box")  # columns of sources: [x, y, width, height], pixels
+BOXES = (BOX, "box")  # columns of sources: [x, y, width, height], pixels
 _UNLABELLED = "object"  # the category of what has a box and no class
 
 
@@ -41,8 +46,8 @@ def export(
 ) -> ExportFigures:
     """Write the pictures to ``images/``, then annotations.json, a picture at a time."""
     figures = ExportFigures(files=[NAME])
-    labels = {label: n for n, label in enumerate(plan.labels or [_UNLABELLED], 1)}
-    annotations = 0
+    categories = Categories(_known(source, plan))
+    annotations = encoded = 0
     with dest.writing(NAME) as file, dest.writing(f".{NAME}.parts") as parts:
         file.write('{"info": {"description": "made by imgcrawl"},\n"images": [')
         for record in source.records(LeftOut()):
@@ -56,8 +61,9 @@ def export(
             file.write(("," if figures.records else "") + "\n" + json.dumps(image))
             figures.records += 1
             figures.bytes += len(bodies.picture.data)
-            for annotation in _annotations(record, bodies, image, labels):
+            for annotation in _annotations(record, bodies, image, categories):
                 annotations += 1
+                encoded += annotation["iscrowd"] == 1 and "segmentation" not in annotation
                 whole = {"id": annotations, "image_id": image["id"], **annotation}
                 parts.write(json.dumps(whole) + "\n")
             progress(figures.records, figures.bytes)
@@ -66,11 +72,28 @@ def export(
         with open(parts.name, encoding="utf-8") as lines:  # noqa: PTH123 - its temporary name
             for number, line in enumerate(lines):
                 file.write(("," if number else "") + "\n" + line.rstrip("\n"))
-        categories = [{"id": n, "name": label} for label, n in labels.items()]
-        file.write(f'\n],\n"categories": {json.dumps(categories)}}}\n')
+        table = categories.entries()
+        file.write(f'\n],\n"categories": {json.dumps(table)}}}\n')
     (dest.root / f".{NAME}.parts").unlink()
-    figures.notes.append(f"{annotations:,} boxes and masks, in {len(labels):,} categories")
+    figures.notes.append(f"{annotations:,} boxes and masks, in {len(table):,} categories")
+    if encoded:
+        figures.notes.append(f"{encoded:,} run-length encodings were left out: they do not scale")
     return figures
+
+
+def _known(source: ExportSource, plan: ExportPlan) -> dict[str, str]:
+    """Return the categories by id: a contest's own, or else the classes of the records."""
+    if LABEL_ID not in source.table.kinds:
+        return {str(n): label for n, label in enumerate(plan.labels or [_UNLABELLED], 1)}
+    try:
+        with source.storage.open(ANNOTATIONS) as file:
+            return {
+                str(row.fields["id"]): str(row.fields["name"])
+                for row in read_json(file)
+                if isinstance(row, Row) and row.table == "categories"
+            }
+    except (OSError, StoreError, LookupError):
+        return {}  # of an OUT whose run has not ended: the records name those that they have
 
 
 def _image(record: ExportRecord, bodies: Bodies, name: str, number: int) -> dict[str, Any]:
@@ -86,21 +109,23 @@ def _image(record: ExportRecord, bodies: Bodies, name: str, number: int) -> dict
 
 
 def _annotations(
-    record: ExportRecord, bodies: Bodies, image: dict[str, Any], labels: dict[str, int]
+    record: ExportRecord, bodies: Bodies, image: dict[str, Any], categories: Categories
 ) -> Iterator[dict[str, Any]]:
-    """Yield the boxes and masks of a picture; none is made up where the source had none."""
-    category = labels.get(record.label) or next(iter(labels.values()))
+    """Yield the boxes and masks of a picture; none is made up where the source had none.
+
+    Each has the category that the source gives it, or else the class of its record.
+    """
+    own = record.label or _UNLABELLED
     before = int(record.row.get("width") or image["width"])
     scale = image["width"] / before
     for column in BOXES:
-        for box in _boxes(record.row.get(column)):
-            x, y, width, height = (value * scale for value in box)
-            yield {
-                "category_id": category,
-                "bbox": [x, y, width, height],
-                "area": width * height,
-                "iscrowd": 0,
-            }
+        row = record.row if column == BOX else {BOX: record.row.get(column)}
+        for outline in outlines_of(row):
+            if outline.category:
+                number = categories.number(outline.category, outline.label)
+            else:
+                number = categories.of_name(own)
+            yield {"category_id": number} | outline.scaled(scale).fields()
     for mask in bodies.masks:
         with Image.open(BytesIO(mask.data)) as opened:
             pixels = np.asarray(opened.convert("L")) > 0  # height, width
@@ -109,7 +134,7 @@ def _annotations(
         rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
         x, y = int(columns[0]), int(rows[0])
         yield {
-            "category_id": category,
+            "category_id": categories.of_name(own),
             "bbox": [x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1],
             "area": int(pixels.sum()),
             "iscrowd": 1,  # of a run-length encoded mask, as the format has it
@@ -124,16 +149,3 @@ def _runs(pixels: npt.NDArray[np.bool_]) -> list[int]:
     edges = np.concatenate([[0], changes, [flat.size]])
     counts: list[int] = np.diff(edges).tolist()
     return counts if not flat[0] else [0, *counts]
-
-
-def _boxes(value: Any) -> Iterator[list[float]]:
-    """Yield the boxes of a cell: [x, y, width, height], or a list of those."""
-    try:
-        found = json.loads(value) if isinstance(value, str) else value
-        boxes = [found] if found and not isinstance(found[0], list) else found or []
-        for box in boxes:
-            numbers = [float(number) for number in box]
-            if len(numbers) == 4 and np.isfinite(numbers).all():
-                yield numbers
-    except (LookupError, TypeError, ValueError):
-        return
