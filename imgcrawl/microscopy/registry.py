@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from imgcrawl.microscopy.dm_facts import DM
 from imgcrawl.microscopy.formats.archives import SEVEN_ZIP, TAR
+from imgcrawl.microscopy.formats.camera_movies import CAMERA_MOVIES
 from imgcrawl.microscopy.formats.compressed import COMPRESSED
 from imgcrawl.microscopy.formats.czi import CZI
 from imgcrawl.microscopy.formats.detector_files import CBF, FITS, SMV
@@ -25,6 +26,7 @@ from imgcrawl.microscopy.formats.ole import OLE
 from imgcrawl.microscopy.formats.plain_rasters import BLO, KLB, NPY, PIC, TPX3
 from imgcrawl.microscopy.formats.ser import SER
 from imgcrawl.microscopy.formats.signatures import SIGNATURES
+from imgcrawl.microscopy.formats.spectrum_images import SPECTRUM_IMAGES
 from imgcrawl.microscopy.formats.spider import SPIDER
 from imgcrawl.microscopy.formats.text_files import TEXTS
 from imgcrawl.microscopy.formats.zip_archive import ZIP
@@ -38,13 +40,14 @@ if TYPE_CHECKING:
 FORMATS: tuple[FileFormat, ...] = (
     *(DM, TIFF, *PICTURES),
     *(MRC, HDF5, HDF4, CZI, ND2, LIF, OLE, DICOM, NIFTI, NRRD, DV, SER, IMAGIC, SPIDER, EM),
-    *(BLO, KLB, NPY, PIC, TPX3, SMV, CBF, FITS, *MEDIA, *SIGNATURES),
+    *(BLO, KLB, NPY, PIC, TPX3, SMV, CBF, FITS, *CAMERA_MOVIES, *SPECTRUM_IMAGES),
+    *(*MEDIA, *SIGNATURES),
     *(ZIP, *COMPRESSED, TAR, SEVEN_ZIP, *TEXTS),
 )
 
 # Extensions that programs also use for binary files of their own: what is none of the formats of
 # the extension is kept there as it came, unchecked. Text is refused under them.
-SHARED = frozenset({".vol", ".pic", ".hdr", ".img", ".raw", ".ids", ".bin", ".emi"})
+SHARED = frozenset({".vol", ".pic", ".hdr", ".img", ".raw", ".ids", ".bin", ".tvips"})
 
 _promised: dict[str, list[FileFormat]] = defaultdict(list)
 for _format in FORMATS:

@@ -77,6 +77,7 @@ _MAGIC: tuple[tuple[bytes, FileKind], ...] = (
     (b"OggS", _other("an Ogg file")),
     (b"ID3", _other("an MP3 file")),
     (b"\x7fELF", _other("a program")),
+    (b"HTTP/1.", _other("an HTTP answer with its header", is_answer=True)),
 )
 
 _RIFF = {
@@ -107,7 +108,13 @@ _MESSAGE = re.compile(r"<Message>(.{1,400}?)</Message>", re.DOTALL)
 _TITLE = re.compile(r"<title[^>]{0,200}>(.{1,400}?)</title", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"<[^>]{0,500}>")
 _UTF_16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+# "<!" and "<h" without a byte order mark.
+_UTF_16_MARKUP = {
+    mark.encode(encoding): encoding for encoding in _UTF_16.values() for mark in ("<!", "<h", "<?")
+}
 _LFS = "version https://git-lfs.github.com/spec/"
+# What git-annex leaves in place of a file: a pointer, or the target of a link as a text.
+_ANNEX = re.compile(r"(?:(?:\.\./){0,40}\.git)?/annex/objects/\S{10,400}\s*\Z")
 _BINARY = re.compile(r"[\0-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 # Every extension that a picture is stored with.
@@ -193,6 +200,8 @@ def _text(head: bytes) -> FileKind | None:
         return _markup(text)
     if text.startswith(_LFS):
         return _other("a git-LFS pointer, whose file is elsewhere", is_answer=True)
+    if _ANNEX.match(text):
+        return _other("a git-annex pointer, whose file is elsewhere", is_answer=True)
     return _other("JSON" if _JSON.match(text) else "plain text")
 
 
@@ -215,6 +224,8 @@ def _decoded(body: bytes) -> str | None:
     # Noise may begin with a byte order mark too, but ASCII in UTF-16 is half zeros.
     if encoding and body.count(0) * 4 >= len(body):
         text = body[2:].decode(encoding, "replace")
+    elif body[:4] in _UTF_16_MARKUP:
+        text = body.decode(_UTF_16_MARKUP[body[:4]], "replace")
     else:
         text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
     if _BINARY.search(text):

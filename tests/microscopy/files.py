@@ -143,6 +143,50 @@ def pic() -> bytes:
     return bytes(head) + PIXELS
 
 
+def bcf() -> bytes:
+    """Two chunks of 512 bytes."""
+    head = bytearray(0x118)
+    head[:8] = b"AAMVHFSS"
+    chunks = bytearray(1024)
+    struct.pack_into("<fI", chunks, 0x124 - 0x118, 2.6, 512)
+    struct.pack_into("<3I", chunks, 0x140 - 0x118, 1, 0, 2)
+    return bytes(head + chunks)
+
+
+def wdf() -> bytes:
+    blocks = (b"WDF1", PIXELS[:496]), (b"DATA", PIXELS)
+    return b"".join(struct.pack("<4sIQ", n, 1, 16 + len(data)) + data for n, data in blocks)
+
+
+def mib(bits: int = 16) -> bytes:
+    """Two pictures of 64 x 24."""
+    head = f"MQ1,000001,00384,01,0064,0024,U{bits:02},   1x1,01,2020-05-18 16:51:49".encode()
+    return (head.ljust(384, b"\0") + PIXELS[: 64 * 24 * bits // 8]) * 2
+
+
+def tvips() -> bytes:
+    """Two pictures of 64 x 24, 1.5 nm each, with headers of 60 bytes."""
+    numbers = (256, 2, 64, 24, 16, 0, 0, 1, 1, 2, 200, 80, 60)
+    head = struct.pack("<13I", *numbers).ljust(256, b"\0")
+    return head + (bytes(60) + PIXELS[:3072]) * 2
+
+
+def streak() -> bytes:
+    """An IMG of Hamamatsu's with its notes."""
+    notes = b"[Application],Date=x"
+    return (
+        struct.pack("<2s6H", b"IM", len(notes), 64, 48, 0, 0, 2).ljust(64, b"\0") + notes + PIXELS
+    )
+
+
+def jeol() -> bytes:
+    return struct.pack("<I", 0x34) + b"JED-2200:LibJxImageForm" + PIXELS
+
+
+def emi() -> bytes:
+    return b"JK\0\2\0\0\0\0" + PIXELS
+
+
 def tpx3() -> bytes:
     return (b"TPX3\0\0" + struct.pack("<H", 800) + PIXELS[:800]) * 5
 
@@ -411,6 +455,10 @@ def whole_files() -> dict[str, bytes]:
         ".blo": blo(),
         ".klb": klb(),
         ".tpx3": tpx3(),
+        ".bcf": bcf(),
+        ".wdf": wdf(),
+        ".mib": mib(),
+        ".tvips": tvips(),
         ".nii": nifti(),
         ".nrrd": nrrd(),
         ".npy": npy(),

@@ -77,3 +77,34 @@ def test_shapes_and_types() -> None:
     assert type_of(b"\x10\x08\0\0\2\0\0\0") == ("int16", 2)
     assert type_of(b"\x11\x20\x3f\0\4\0\0\0") == ("float32", 4)
     assert type_of(b"\x16\0\0\0\x40\0\0\0") == (None, 64)
+
+
+@pytest.mark.parametrize("walk", [False, True])
+def test_velox_describes_a_picture_that_is_smaller_than_its_description(walk: bool) -> None:
+    cached = CachedRanges(bytes_ranges(FILES["velox-small.emd"]))
+    facts = describe(cached, name="a.emd", walk=walk)
+    assert (facts.size_t, facts.size_y, facts.size_x, facts.dtype) == (2, 6, 5, "complex64")
+    assert (facts.voxel_y_nm, facts.voxel_x_nm, facts.voltage_v) == (0.5, 0.25, 300_000.0)
+    assert (facts.detector, facts.magnification) == ("HAADF", 1_200_000.0)
+    assert facts.acquired == "2019-12-05T10:03:44Z"
+    assert facts.extra["instrument"] == "Titan"
+
+
+def test_axes_that_stand_beside_a_picture() -> None:
+    ncem = describe(bytes_ranges(FILES["ncem.emd"]), name="a.emd")
+    assert (ncem.voxel_z_nm, ncem.voxel_y_nm, ncem.voxel_x_nm) == (None, 0.25, 0.5)
+    assert ncem.voxel_source == {"y": "file: EMD dimensions", "x": "file: EMD dimensions"}
+    hyperspy = describe(bytes_ranges(FILES["axes.hspy"]), name="a.hspy")
+    assert (hyperspy.size_y, hyperspy.voxel_y_nm, hyperspy.voxel_x_nm) == (7, 0.5, 0.25)
+
+
+def test_colours_are_no_columns() -> None:
+    facts = describe(bytes_ranges(FILES["colour.h5"]), name="a.h5")
+    assert (facts.size_y, facts.size_x, facts.size_c, facts.size_z) == (6, 7, 3, None)
+
+
+def test_what_stands_beside_a_picture_may_be_damaged() -> None:
+    file = bytearray(FILES["velox-small.emd"])
+    file[file.index(b'{"BinaryResult"')] = 0xFF
+    facts = describe(bytes_ranges(bytes(file)), name="a.emd")
+    assert (facts.size_x, facts.voxel_x_nm) == (5, None)

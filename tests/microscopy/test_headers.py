@@ -12,14 +12,20 @@ from imgcrawl.microscopy.formats.mrc import parse_header
 from imgcrawl.microscopy.proof import Checked, Proof
 from imgcrawl.microscopy.ranges import CachedRanges, bytes_ranges
 from imgcrawl.records.errors import RecordMissing
+from imgcrawl.records.outcomes import Outcome
 from tests.microscopy.files import (
     PIXELS,
+    emi,
+    jeol,
+    mib,
     mrc,
     nd2,
     nd2_chunks,
     nifti,
     nrrd,
     ole_of,
+    streak,
+    tvips,
     whole_files,
 )
 
@@ -48,6 +54,8 @@ SAID: dict[str, tuple[Any, ...]] = {
     ".dcm": ((2, 48, 64, None, None), "uint8", (None, 1000.0, 2000.0)),
     ".jp2": ((None, 96, 64, None, None), "uint8", (None, None, None)),
     ".nd2": ((3, 48, 64, 2, 5), "uint16", (300.0, 100.0, 100.0)),
+    ".mib": ((None, 24, 64, None, 2), "uint16", (None, None, None)),
+    ".tvips": ((None, 24, 64, None, 2), "uint16", (None, 2.0, 2.0)),
 }
 
 
@@ -224,7 +232,18 @@ def test_oif(encoding: str) -> None:
 
 def test_a_header_in_text_is_no_oif() -> None:
     for name, text in (("a.hdr", "ENVI\nsamples = 9\n"), ("a.mhd", "ObjectType = Image\n")):
-        assert described(text.encode(), name).format == "header"
+        assert described(text.encode(), name).format in {"header", "MetaImage"}
+    for name, text in (
+        ("a.oif", "404: Not Found"),
+        ("a.pty", '[{"error": "quota"}]'),
+        ("a.mhd", "errors:\n  - quota"),
+        ("a.hdr", "404: Not Found"),
+        ("a.svg", "Not Found"),
+        ("a.html", "Not Found"),
+    ):
+        with pytest.raises(RecordMissing) as refused:
+            described(text.encode(), name)
+        assert refused.value.outcome is Outcome.NOT_IMAGE
 
 
 def test_oib_is_an_oif_within_an_ole_file() -> None:
@@ -271,3 +290,28 @@ def test_the_xml_of_big_data_viewer() -> None:
     assert (facts.format, facts.proof.checked) == ("BigDataViewer XML", Checked.WHOLE)
     assert (facts.size_z, facts.size_y, facts.size_x) == (12, 48, 64)
     assert (facts.voxel_z_nm, facts.voxel_x_nm, facts.extra) == (500.0, 100.0, {"setups": 3})
+
+
+def test_an_extension_may_be_that_of_several_instruments() -> None:
+    for name, data, format_ in (
+        ("View000_0000001.map", jeol(), "JEOL"),
+        ("View000_0000000.img", jeol(), "JEOL"),
+        ("a.img", streak(), "Hamamatsu IMG"),
+        ("a.map", mrc(), "MRC"),
+        ("a.emi", emi(), "EMI"),
+    ):
+        assert described(data, name).format == format_
+    cut = streak()[:-1]
+    with pytest.raises(RecordMissing, match="an IMG of 64 x 48 reaches to byte"):
+        described(cut, "a.img")
+
+
+def test_pictures_behind_one_another_are_counted_and_the_last_is_whole() -> None:
+    for data, name, what in ((mib(32), "a.mib", "MIB"), (tvips(), "a.tvips", "TVIPS file")):
+        facts = described(data, name)
+        assert (facts.size_t, facts.proof.checked) == (2, Checked.HEADER)
+        with pytest.raises(RecordMissing, match=f"picture 1 of the {what} reaches to byte"):
+            described(data[:-1], name)
+    assert (facts.voltage_v, facts.magnification) == (200_000.0, 80.0)
+    raw = described(mib().replace(b",U16,", b",R64,"), "a.mib")
+    assert (raw.size_x, raw.dtype, raw.proof.checked) == (64, None, Checked.HEADER)

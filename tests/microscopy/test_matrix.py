@@ -31,6 +31,8 @@ def large_files() -> dict[str, bytes]:
     )
     text = {".mdoc"}
     files = {e: whole_files()[e] + (b"" if e in text else _LARGE) for e in front}
+    files[".mib"] = whole_files()[".mib"] * 170
+    files[".tvips"] = whole_files()[".tvips"] + whole_files()[".tvips"][256:] * 170
     files |= {".czi": czi(_LARGE), ".nd2": nd2(nd2_chunks(), _LARGE), ".lif": lif(_LARGE)}
     files[".mrc.gz"] = gzip.compress(whole_files()[".mrc"] + _LARGE, 0)
     return files

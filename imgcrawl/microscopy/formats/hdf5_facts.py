@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.microscopy.facts import Extra, VoxelSizes
+from imgcrawl.microscopy.formats.hdf5_calibration import members, read_axes, read_velox
 from imgcrawl.microscopy.formats.hdf5_objects import (
     DATATYPE,
     FILTERS,
     NOWHERE,
     Hdf5Object,
     attributes,
-    links,
     read_object,
     type_of,
 )
-from imgcrawl.microscopy.units import nanometres, number, positive
+from imgcrawl.microscopy.units import nanometres, number
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.text.redact import printable
 
@@ -32,9 +31,10 @@ _IMARIS, _VELOX = "/DataSetInfo/Image", "/Data/Image/"
 
 @dataclass(slots=True)
 class _Found:
-    """The largest dataset so far, and Imaris' description of the picture."""
+    """The largest dataset so far, what its group holds, and Imaris' description of the picture."""
 
     path: str = ""
+    beside: dict[str, int] = field(default_factory=dict)
     dataset: Hdf5Object | None = None
     shape: tuple[int, ...] = ()
     imaris: Hdf5Object | None = None
@@ -54,7 +54,7 @@ def read_hdf5(ranges: ByteRanges, root: int, base: int, *, walk: bool) -> dict[s
         _search(_Shifted(ranges, base), root, found, limit)
     except RecordMissing:
         return {}
-    facts = _of_dataset(found) if found.dataset is not None else {}
+    facts = _of_dataset(_Shifted(ranges, base), found) if found.dataset is not None else {}
     return facts | (_of_imaris(attributes(found.imaris)) if found.imaris else {})
 
 
@@ -76,52 +76,68 @@ class _Shifted:
 
 def _search(ranges: _Shifted, root: int, found: _Found, limit: int) -> None:
     """Visit the objects, the first of each group before its others; note the largest dataset."""
-    pending, seen = [("", root)], {root}
+    pending: list[tuple[str, int, dict[str, int]]] = [("", root, {})]
+    seen = {root}
     for _ in range(limit):
         if not pending:
             return
-        path, place = pending.pop()
+        path, place, beside = pending.pop()
         item = read_object(ranges, place)
         if path == _IMARIS:
             found.imaris = item
         shape = item.shape
         if shape and item.first(DATATYPE):
             dtype, _ = type_of(item.first(DATATYPE) or b"")
-            is_number = dtype is not None and dtype != "S"
+            is_number = dtype is not None and dtype != "S" and not _is_document(path)
             if is_number and math.prod(shape) > math.prod(found.shape or (0,)):
                 found.path, found.dataset, found.shape = path, item, shape
+                found.beside = beside
             continue
         if path.count("/") < _MAX_DEPTH:
-            members = [*islice(links(ranges, item), _MAX_MEMBERS)]
-            for name, below in reversed(members):
+            inner = members(ranges, item, _MAX_MEMBERS)
+            for name, below in reversed(inner.items()):
                 if below not in seen and below != NOWHERE:
                     seen.add(below)
-                    pending.append((f"{path}/{name}", below))
+                    pending.append((f"{path}/{name}", below, inner))
     found.is_all = not pending
 
 
-def _of_dataset(found: _Found) -> dict[str, Any]:
+def _is_document(path: str) -> bool:
+    """Return whether a dataset of bytes is Velox' description of a picture, often the larger."""
+    return path.startswith("/Data/") and path.endswith("/Metadata")
+
+
+def _of_dataset(ranges: _Shifted, found: _Found) -> dict[str, Any]:
     assert found.dataset is not None
     dtype, _ = type_of(found.dataset.first(DATATYPE) or b"")
     shape = found.shape
     extra: Extra = {"dataset": printable(found.path), "shape": " x ".join(map(str, shape))}
     if not found.is_all:
         extra["dataset_of"] = "the first objects"  # of a file with more of them
-    voxels = VoxelSizes()
-    # As ilastik and MoBIE write it: micrometres, in the order of the axes.
-    sizes = [positive(size) for size in attributes(found.dataset).get("element_size_um", ())]
-    axes = "zyx"[-len(shape) :] if len(shape) <= 3 else ""
-    if found.path.startswith(_VELOX) and len(shape) == 3:
-        axes = "yxt"  # Velox puts the frames last
-    for axis, size in zip("zyx"[-len(sizes) :] if sizes else "", sizes, strict=False):
-        voxels.add(axis, nanometres(size, "um"), "file: element_size_um")
-    return {
+    is_velox = found.path.startswith(_VELOX) and len(shape) == 3
+    axes = "yxt" if is_velox else _axes(found.dataset, shape)  # Velox puts the frames last
+    facts: dict[str, Any] = {}
+    try:
+        if is_velox and (place := found.beside.get("Metadata")) is not None:
+            facts = read_velox(ranges, read_object(ranges, place))
+        else:
+            facts = read_axes(ranges, found.beside, axes, found.dataset).facts()
+    except RecordMissing:  # what stands beside the picture is damaged
+        facts = {}
+    return facts | {
         **{f"size_{axis}": side for axis, side in zip(axes, shape, strict=False)},
-        **voxels.facts(),
         "dtype": dtype,
         "compression": None if found.dataset.first(FILTERS) else "none",
-        "extra": extra,
+        "extra": extra | facts.get("extra", {}),
     }
+
+
+def _axes(dataset: Hdf5Object, shape: tuple[int, ...]) -> str:
+    """Return the letters of the axes, slowest first; "" if there are too many to name."""
+    own = attributes(dataset)
+    if len(shape) == 3 and own.get("IMAGE_SUBCLASS") == ("IMAGE_TRUECOLOR",):
+        return "cyx" if own.get("INTERLACE_MODE") == ("INTERLACE_PLANE",) else "yxc"
+    return "zyx"[-len(shape) :] if len(shape) <= 3 else ""
 
 
 def _of_imaris(fields: dict[str, tuple[float | str, ...]]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ Format Specification 3.0, sections III and IV.
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -22,6 +23,9 @@ DATASPACE, DATATYPE, LINK, FILTERS, ATTRIBUTE, CONTINUATION, SYMBOLS = 1, 3, 6, 
 _MAX_MESSAGES = 2000
 _MAX_HEADER = 1 << 20
 _MAX_NODES, _MAX_USED = 1000, 1000
+_MAX_TEXT, _MAX_HEAP = 256, 64 << 10
+_COMPOUND, _VARIABLE = 6, 9  # classes of types
+_COMPLEX = re.compile(rb"real|imag|(?<![a-z])[ri]\0", re.IGNORECASE)
 _WHAT = "an object of the HDF5 file"
 NOWHERE = (1 << 64) - 1
 
@@ -127,6 +131,8 @@ def type_of(message: bytes) -> tuple[str | None, int]:
         return None, 0
     kind, bits = message[0] & 15, message[1]
     size = int.from_bytes(message[4:8], "little")
+    if kind == _COMPOUND and bits == 2 and size in {8, 16} and _COMPLEX.search(message):
+        return f"complex{8 * size}", size
     if kind == 0 and size in {1, 2, 4, 8}:
         return f"{'int' if bits & 8 else 'uint'}{8 * size}", size
     if kind == 1 and size in {2, 4, 8}:
@@ -201,8 +207,13 @@ def _entries(ranges: ByteRanges, node: int, names: int) -> Iterator[tuple[str, i
         yield raw.decode("utf-8", "replace"), place
 
 
-def attributes(item: Hdf5Object) -> dict[str, tuple[float | str, ...]]:
-    """Return the small attributes of an object that are numbers or text, by name."""
+def attributes(
+    item: Hdf5Object, ranges: ByteRanges | None = None
+) -> dict[str, tuple[float | str, ...]]:
+    """Return the small attributes of an object that are numbers or text, by name.
+
+    ranges: of the file, for text of no fixed length, which is kept elsewhere
+    """
     found: dict[str, tuple[float | str, ...]] = {}
     for message in item.messages.get(ATTRIBUTE, ()):
         if len(message) < 8 or message[0] not in {1, 2, 3}:
@@ -214,8 +225,33 @@ def attributes(item: Hdf5Object) -> dict[str, tuple[float | str, ...]]:
             parts.append(message[at : at + size])
             at += -(-size // 8) * 8 if message[0] == 1 else size
         name = parts[0].rstrip(b"\0").decode("utf-8", "replace")
-        found[name] = _values(parts[1], shape_of(parts[2]), message[at:])
+        if ranges is not None and parts[1][:1] and parts[1][0] & 15 == _VARIABLE:
+            found[name] = (_text(ranges, message[at : at + 16]),)
+        else:
+            found[name] = _values(parts[1], shape_of(parts[2]), message[at:])
     return found
+
+
+def _text(ranges: ByteRanges, reference: bytes) -> str:
+    """Return a text of no fixed length: an object of a heap, which begins with its number."""
+    if len(reference) < 16:
+        return ""
+    length, heap, index = struct.unpack("<IQI", reference)
+    if not 0 < length <= _MAX_TEXT or heap == NOWHERE:
+        return ""
+    head = read_exactly(ranges, heap, 16, _WHAT)
+    size = min(int.from_bytes(head[8:16], "little"), _MAX_HEAP)
+    data = ranges.read(heap, size)
+    at = 16
+    while head[:4] == b"GCOL" and at + 16 <= len(data):
+        number, own = struct.unpack_from("<H6xQ", data, at)
+        if number == index:
+            raw = data[at + 16 : at + 16 + min(own, length)]
+            return raw.decode("utf-8", "replace").strip("\0 ")
+        if not number:
+            break
+        at += 16 + -(-own // 8) * 8
+    return ""
 
 
 def _values(kind: bytes, shape: tuple[int, ...] | None, data: bytes) -> tuple[float | str, ...]:
@@ -228,5 +264,12 @@ def _values(kind: bytes, shape: tuple[int, ...] | None, data: bytes) -> tuple[fl
     if dtype == "S":
         text = data[: count * size].decode("utf-8", "replace")
         return (text.replace("\0", "").strip(),)  # of single letters, as Imaris has it, a word
-    code = {"int": "bhiq", "uin": "BHIQ", "flo": " efd"}[dtype[:3]][size.bit_length() - 1]
-    return struct.unpack_from(f"<{count}{code}", data)
+    return numbers_of(dtype, size, data[: count * size])
+
+
+def numbers_of(dtype: str, size: int, data: bytes) -> tuple[float, ...]:
+    """Return numbers of `size` bytes each; complex ones are left out."""
+    codes = {"int": "bhiq", "uin": "BHIQ", "flo": " efd"}.get(dtype[:3])
+    if codes is None:
+        return ()
+    return struct.unpack(f"<{len(data) // size}{codes[size.bit_length() - 1]}", data)

@@ -34,8 +34,8 @@ SIGNATURES = (
     _format("ETS", (".ets",), b"SIS\0"),  # the pixels of a VSI, in the folder beside it
     _format("OBF", (".obf", ".msr"), b"OMAS_BF_\n\xff\xff", b"CDataStack", at=64),
     _format("SIF", (".sif",), b"Andor Technology Multi-Channel File"),
-    _format("MIB", (".mib",), b"MQ1,"),
-    _format("BCF", (".bcf",), b"AAMVHFSS"),
+    _format("EMI", (".emi",), b"JK\0\2\0\0\0\0"),  # TIA's words on the SER beside it
+    _format("JEOL", (".map", ".img", ".pts"), b"JED-", b"PTTDFILE", at=4),
     _format("ICS", (".ics",), b"ics_version\t", at=16),
     _format("SER (Lucam)", (".ser",), b"LUCAM-RECORDER"),
     _format("MATLAB", (".mat",), b"MATLAB 5.0 MAT-file"),

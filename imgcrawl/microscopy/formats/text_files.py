@@ -36,10 +36,14 @@ _PLAIN = {"plain text", "JSON", "an XML document"}
 _MDOC = re.compile(rb"(?:^|\n)[ \t]*(?:\[(?:ZValue|FrameSet|MontSection|Item)|[A-Za-z]\w* = )")
 _STAR = re.compile(rb"(?:^|[\r\n])[ \t]*data_", re.IGNORECASE)
 _CONTROLS = re.compile(rb"[\0-\x07\x0b\x0e-\x1a\x1c-\x1f]")
-_PAGE = re.compile(rb"<!doctype|<html", re.IGNORECASE)
-_DESCRIPTION = re.compile(
-    rb"\A\s*(?:\xff\xfe\[|\xfe\xff\0\[|\[|ENVI|!INTERFILE|#\?RADIANCE|\w+ *[:=])"
+_WORD_ENDS = re.compile(rb"[\s,;=:]")
+_PAGE = re.compile(r"<!doctype|<html", re.IGNORECASE)
+# A section of Windows' settings fills its line, and is in UTF-16 as a rule.
+_OIF = re.compile(
+    rb"\A(?:\xff\xfe|\xfe\xff|\xef\xbb\xbf)?\s*\0?\[\0?[A-Za-z][^\]\r\n\"]{0,200}\]\0?\s"
 )
+_META_IMAGE = re.compile(rb"^(?:ObjectType|NDims) *= *\w", re.MULTILINE)
+_HDR = re.compile(rb"\A\s*(?:ENVI\s|!INTERFILE|#\?RADIANCE|[A-Za-z_][\w ]{0,60}[:=])")
 
 
 def _is_text(head: bytes, kinds: set[str]) -> bool:
@@ -51,12 +55,13 @@ def _is_plain(head: bytes) -> bool:
     if _is_text(head, _PLAIN):
         return True
     controls = len(_CONTROLS.findall(head))
-    return not sniff(head).is_known and b"\0" not in head and controls * 50 <= len(head) - 1
+    is_odd = sniff(head).is_known or b"\0" in head or controls * 50 > len(head) - 1
+    return not is_odd and _WORD_ENDS.search(head) is not None
 
 
 def _is_readme(head: bytes) -> bool:
     """Return whether a file may be Markdown, which may begin with a piece of HTML."""
-    return _is_plain(head) or (_is_text(head, {"an HTML page"}) and not _PAGE.search(head))
+    return _is_plain(head) or (_is_text(head, {"an HTML page"}) and not _PAGE.search(decoded(head)))
 
 
 def _text(
@@ -80,6 +85,8 @@ def _text(
         if form is not None and not form.search(head):
             raise RecordMissing(Outcome.NOT_IMAGE, f"a text that is no {name}")
         remark = f"{zeros:,} zero bytes in a text" if zeros else ""
+        if not head.strip():
+            remark = "nothing but white space"
         facts = read(decoded(head)) if read else {}
         return FileFacts(name, **facts, proof=Proof(Checked.HEADER, remark))
 
@@ -182,7 +189,10 @@ def _format(
 
 
 def _is_page(head: bytes) -> bool:
-    return _is_text(head, {"an HTML page", "an SVG drawing", "plain text", "an XML document"})
+    """Return whether a file may be a page; a piece of one may begin with words."""
+    if _is_text(head, {"plain text"}):
+        return "<" in decoded(head)
+    return _is_text(head, {"an HTML page", "an XML document"})
 
 
 TEXTS = (
@@ -194,9 +204,11 @@ TEXTS = (
         _text("text"),
     ),
     _format("Markdown", (".md", ".rst"), _text("Markdown"), _is_readme),
-    _format("OIF", (".oif", ".pty"), _text("OIF", _DESCRIPTION, read_oif)),
-    _format("header", (".mhd", ".hdr"), _text("header", _DESCRIPTION)),
-    _format("HTML", (".html", ".htm", ".xhtml", ".svg"), _text("HTML"), _is_page),
+    _format("OIF", (".oif", ".pty"), _text("OIF", _OIF, read_oif)),
+    _format("MetaImage", (".mhd",), _text("MetaImage", _META_IMAGE)),
+    _format("header", (".hdr",), _text("header", _HDR)),
+    _format("HTML", (".html", ".htm", ".xhtml"), _text("HTML"), _is_page),
+    _format("SVG", (".svg",), _text("SVG"), lambda head: _is_text(head, {"an SVG drawing"})),
     _format("JSON", (".json", ".geojson", ".ipynb"), _json, lambda head: _is_text(head, {"JSON"})),
     _format(
         "XML",
