@@ -67,7 +67,8 @@ CHANGED = None  # refuse | replace: the argument changed= of lists
 PHASH = False  # the spiders' argument phash=
 EXIF = False  # the spiders' argument exif=
 SHARD_BY = "record"  # | host: what decides which shard a record is of
-SHARD_WORKERS = 1  # runs at the same time: the limits of hosts are divided by it
+SHARD_WORKERS = 1  # runs at the same time: the limits of hosts are divided by it ...
+SHARD_MACHINES = 1  # ... or by this, where those of one machine share by HOST_BUDGET
 DRY_RUN = False  # the spiders' argument dry_run=
 CHECK_FREE_DISK = True  # refuse to start what the disk cannot hold
 
@@ -115,6 +116,8 @@ INSECURE_TLS_HOSTS: list[
     str
 ] = []  # hosts whose certificates are not verified; the summary names them
 
+# What all jobs of this user on this machine share of each host: its places, delay, pauses, breaker.
+HOST_BUDGET = None  # the folder of the file that tells; by default in /dev/shm; off: each alone
 CONCURRENT_REQUESTS_PER_DOMAIN = 4  # default 8; strangers' servers
 DOWNLOAD_DELAY = 0.0
 AUTOTHROTTLE_ENABLED = True

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import partial
+from math import inf, isinf
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ from scrapy.utils.asyncio import call_later
 from scrapy.utils.httpobj import urlparse_cached
 
 from imgcrawl.download.address_guard import AddressGuard
+from imgcrawl.download.host_budget import HostBudget, open_registry
 from imgcrawl.download.host_health import (
     UNREACHABLE,
     Admission,
@@ -36,9 +39,10 @@ if TYPE_CHECKING:
     from scrapy import Request, Spider
     from scrapy.crawler import Crawler
     from scrapy.http import Response
-    from scrapy.settings import BaseSettings
     from twisted.internet.defer import Deferred
     from twisted.python.failure import Failure
+
+    from imgcrawl.download.host_registry import HostRecord
 
 SLOW_DOWN = frozenset({429, 503})
 
@@ -52,9 +56,10 @@ class Downloader(ScrapyDownloader):
         except ValueError as error:
             raise ArgumentError(str(error)) from error
         super().__init__(crawler)
-        self.workers = workers_at_once(self.settings)
-        self._share()
         self.hosts = HostHealthRegistry(BreakerPolicy.from_settings(self.settings))
+        self.budget = self._open_budget()
+        self.workers = self.sharers("a.host")
+        self._share()
         self._floors: dict[str, float] = {}
         self._paces: dict[str, Pace] = {}
         self._stop = asyncio.Event()
@@ -76,9 +81,13 @@ class Downloader(ScrapyDownloader):
     def sharers(self, slot_key: str) -> int:
         """Return how many runs share the limits of a slot.
 
-        One that is no host is a service, which all of them ask however the records are cut.
+        One that is no host is a service, which all of them ask however the records are cut. Those
+        on one machine share by their budget, and only the machines divide.
         """
-        return self.workers if "." in slot_key else max(1, self.settings.getint("SHARD_WORKERS"))
+        if "." in slot_key and self.settings["SHARD_BY"] == "host":
+            return 1  # each host is asked by one of them
+        machines = "SHARD_WORKERS" if self.budget is None else "SHARD_MACHINES"
+        return max(1, self.settings.getint(machines))
 
     def _share(self) -> None:
         """Take of every limit what is this run's, where several ask the same hosts at once.
@@ -159,6 +168,53 @@ class Downloader(ScrapyDownloader):
             slot.delay, slot.jitter = max(slot.delay, floor), 0.0
         return key, slot
 
+    def _open_budget(self) -> HostBudget | None:
+        """Return what is shared with the other jobs of this machine, if anything can be."""
+        registry = open_registry(self.settings)
+        if registry is None:
+            return None
+        # A replica stands in for hosts that it must not be taken for.
+        replica = self.settings["WEB_REPLICA_URL"]
+        prefix = f"{replica} " if replica else ""
+        budget = HostBudget(registry, prefix, self._adopt, self._keep_limits_alone)
+        self.hosts.on_change = self._tell
+        return budget
+
+    def _keep_limits_alone(self) -> None:
+        """Divide what was shared with other shards by a file that cannot be used any more."""
+        self.budget = self.hosts.on_change = None
+        before, self.workers = self.workers, self.sharers("a.host")
+        for slot in self.slots.values():
+            slot.concurrency = max(1, slot.concurrency * before // self.workers)
+            slot.delay *= self.workers / before
+        self.domain_concurrency = max(1, self.domain_concurrency * before // self.workers)
+
+    def _adopt(self, key: str, other: HostRecord) -> None:
+        """Take over what another job of this machine has learnt of a host."""
+        before = self.floor(key)
+        self.hosts.adopt(key, other)
+        if other.pace:
+            pace = self._paces.setdefault(key, self._new_pace())
+            pace.delay, pace.slowed_at = other.pace, other.slowed_at
+            pace.refused_since = None if isinf(other.refused_since) else other.refused_since
+        else:
+            self._paces.pop(key, None)
+        if slot := self.slots.get(key):
+            self._follow_floor(key, slot, before)
+
+    def _tell(self, key: str) -> None:
+        """Tell the other jobs of this machine what this one has learnt of a host."""
+
+        def write(other: HostRecord) -> None:
+            self.hosts.tell(key, other)
+            pace = self._paces.get(key)
+            other.pace, other.slowed_at = (pace.delay, max(0.0, pace.slowed_at)) if pace else (0, 0)
+            since = pace.refused_since if pace else None
+            other.refused_since = inf if since is None else since
+
+        if self.budget is not None:
+            self.budget.tell(key, write)
+
     async def _enqueue_request(self, request: Request) -> Response:
         if self.stopping:
             raise _interrupted()
@@ -172,29 +228,45 @@ class Downloader(ScrapyDownloader):
         key = slot.queue[0][0].meta[self.DOWNLOAD_SLOT]
         health = self.hosts.get(key)
         if health is None:
-            super()._process_queue(slot)
+            self._send(key, slot)
             return
         now = monotonic()
         match health.admits(now):
             case Admission.ALL:
-                super()._process_queue(slot)
+                self._send(key, slot)
             case Admission.PROBE:
-                self._send_probe(slot, health)
+                self._send_probe(key, slot, health)
             case Admission.NONE:
                 if slot.latercall is None and (seconds := health.wait(now)) > 0:
                     slot.latercall = call_later(seconds, self._latercall, slot)
             case Admission.NEVER:
                 self._fail_queue(slot, lambda: self.hosts.given_up(key) or _interrupted())
+                if self.budget is not None:
+                    self.budget.ended(key, slot)
 
-    def _send_probe(self, slot: Slot, health: HostHealth) -> None:
+    def _send(self, key: str, slot: Slot) -> None:
+        """Send what the limits of a host let through, those of other jobs' requests included."""
+        if self.budget is None:
+            super()._process_queue(slot)
+            return
+        again = partial(self._process_queue, slot)
+        self.budget.serve(key, slot, super()._process_queue, again)
+
+    def _send_probe(self, key: str, slot: Slot, health: HostHealth) -> None:
         """Let one request through, once nothing else of the host is under way."""
+        if self.budget is not None and not self.budget.may_probe(key):
+            if slot.latercall is None:  # another job is at it
+                slot.latercall = call_later(health.patience.cooldown / 10, self._latercall, slot)
+            return
         queued, concurrency = len(slot.queue), slot.concurrency
         slot.concurrency = 1
         try:
-            super()._process_queue(slot)
+            self._send(key, slot)
         finally:
             slot.concurrency = concurrency
         health.probing = len(slot.queue) < queued
+        if not health.probing and self.budget is not None:
+            self.budget.probe_ended(key)
 
     def _wait_for_download(
         self, slot: Slot, request: Request, queue_dfd: Deferred[Response]
@@ -229,6 +301,10 @@ class Downloader(ScrapyDownloader):
             return response
         finally:
             # Scrapy has looked at the queue before the host was judged.
+            if self.budget is not None:
+                if (health := self.hosts.get(key)) is None or health.probing:
+                    self.budget.probe_ended(key)
+                self.budget.ended(key, slot)
             self.hosts.probe_ended(key)
             self._process_queue(slot)
 
@@ -250,7 +326,14 @@ class Downloader(ScrapyDownloader):
                 del self._paces[key]
         else:
             return
-        # A delay that is longer for another reason stays: AutoThrottle shortens its own.
+        self._follow_floor(key, slot, before)
+        self._tell(key)
+
+    def _follow_floor(self, key: str, slot: Slot, before: float) -> None:
+        """Set the delay of a host whose floor was another one before.
+
+        One that is longer for another reason stays: AutoThrottle shortens its own.
+        """
         after = self.floor(key)
         slot.delay = after if slot.delay <= before else max(slot.delay, after)
 
@@ -261,22 +344,20 @@ class Downloader(ScrapyDownloader):
     def _slot_gc(self, age: float = 60) -> None:
         super()._slot_gc(age)
         self.hosts.forget_idle()
+        if self.budget is not None:
+            self.budget.forget({*self.slots})
+
+    def close(self) -> None:
+        """Stop, as Scrapy does, and give back what is shared."""
+        super().close()
+        if self.budget is not None:
+            self.budget.close()
 
     @staticmethod
     def _fail_queue(slot: Slot, error: Callable[[], RecordMissing]) -> None:
         while slot.queue:
             _, waiting = slot.queue.popleft()
             waiting.errback(error())
-
-
-def workers_at_once(settings: BaseSettings) -> int:
-    """Return how many runs share the limits of a host, this one among them.
-
-    One where shards are cut by host: each host is asked by one of them.
-    """
-    if settings["SHARD_BY"] == "host":
-        return 1
-    return max(1, settings.getint("SHARD_WORKERS"))
 
 
 def _interrupted() -> RecordMissing:

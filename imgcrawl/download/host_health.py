@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from scrapy.settings import BaseSettings
 
+    from imgcrawl.download.host_registry import HostRecord
+
 # The outcomes by which a host shows that it is not there. A status, whichever, shows that it is.
 UNREACHABLE = frozenset(
     {Outcome.DNS, Outcome.REFUSED, Outcome.TIMEOUT, Outcome.TLS, Outcome.CONNECTION_LOST}
@@ -116,6 +118,7 @@ class HostHealthRegistry:
         self._patience = patience
         self._clock = clock
         self._hosts: dict[str, HostHealth] = {}
+        self.on_change: Callable[[str], object] | None = None  # told of each host that changes
 
     def get(self, key: str) -> HostHealth | None:
         """Return the health of a host, or None if nothing is known."""
@@ -125,15 +128,18 @@ class HostHealthRegistry:
         """Send nothing to a host for a while, because it asked for that."""
         host = self._host(key)
         host.paused_until = max(host.paused_until, self._clock() + seconds)
+        self._changed(key)
 
     def refused(self, key: str, seconds: float, reason: str) -> None:
         """Give a host up for as long as it asks for."""
         host = self._host(key)
         host.down_until, host.refusal = self._clock() + seconds, reason
+        self._changed(key)
 
     def failed(self, key: str, error: RecordMissing) -> None:
         """Count a failure of a host to answer."""
         self._host(key).failed(error, self._clock())
+        self._changed(key)
 
     def answered(self, key: str) -> None:
         """Forget a host's failures, as it has answered; a pause that it asked for stays."""
@@ -143,12 +149,15 @@ class HostHealthRegistry:
         host = self._hosts.pop(key, None)
         if host is not None and host.paused_until > self._clock():
             self._host(key).paused_until = host.paused_until
+        if host is not None:
+            self._changed(key)
 
     def limited(self, key: str, error: RecordMissing) -> None:
         """Count an answer of "too many requests": a probe with that answer has failed."""
         host = self._hosts.get(key)
         if host is not None and host.probing:
             host.failed(error, self._clock())
+            self._changed(key)
 
     def probe_ended(self, key: str) -> None:
         """End the probe of a host, if there was one."""
@@ -172,6 +181,42 @@ class HostHealthRegistry:
             tries=0,
         )
 
+    def adopt(self, key: str, other: HostRecord) -> None:
+        """Take over what another job of this machine knows of a host.
+
+        That it was given up for its silence is not believed before one request has failed: whoever
+        mended the network does not want to wait.
+        """
+        if other.is_well():
+            if (known := self._hosts.get(key)) is not None and known.open:
+                del self._hosts[key]
+            return
+        now, host = self._clock(), self._host(key)
+        host.touched = now
+        host.paused_until, host.cooling_until = other.paused_until, other.cooling_until
+        host.open, host.failed_probes = other.is_open, other.failed_probes
+        if other.down_until <= now:
+            host.down_until, host.refusal = 0.0, ""
+        elif other.is_refusal or host.down_until > now:
+            host.down_until = other.down_until
+        else:
+            host.open, host.failed_probes = True, self._patience.probes - 1
+        if host.open:
+            host.failures = max(host.failures, self._patience.failures)
+        if other.is_refusal:
+            host.refusal = other.note
+        elif other.note:
+            host.last = other.note
+
+    def tell(self, key: str, other: HostRecord) -> None:
+        """Write into the record that the jobs of this machine share what is known of a host."""
+        host = self._hosts.get(key) or HostHealth(self._patience)
+        other.paused_until, other.cooling_until = host.paused_until, host.cooling_until
+        other.down_until = host.down_until
+        other.is_open, other.failed_probes = host.open, host.failed_probes
+        other.is_refusal = bool(host.refusal)
+        other.say(host.refusal or (host.last if host.open else ""))
+
     def forget_idle(self) -> None:
         """Remove hosts without any event for a long time."""
         now = self._clock()
@@ -180,6 +225,10 @@ class HostHealthRegistry:
 
     def __len__(self) -> int:
         return len(self._hosts)
+
+    def _changed(self, key: str) -> None:
+        if self.on_change is not None:
+            self.on_change(key)
 
     def _host(self, key: str) -> HostHealth:
         return self._hosts.setdefault(key, HostHealth(self._patience, touched=self._clock()))

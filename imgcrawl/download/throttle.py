@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from scrapy.extensions.throttle import AutoThrottle
 
-from imgcrawl.download.downloader import Downloader, workers_at_once
+from imgcrawl.download.downloader import Downloader
 
 if TYPE_CHECKING:
     from scrapy import Request, Spider
@@ -21,7 +21,7 @@ class Throttle(AutoThrottle):
     """
 
     def _start_delay(self) -> float:
-        return super()._start_delay() * workers_at_once(self.crawler.settings)
+        return super()._start_delay() * Downloader.of(self.crawler).workers
 
     def _response_downloaded(self, response: Response, request: Request, spider: Spider) -> None:
         key, slot = self._get_slot(request, spider)

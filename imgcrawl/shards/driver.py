@@ -63,6 +63,7 @@ class ShardDriver:
         self._run = tasks[0].run
         client.subscribe_topic(self._run, self._on_event)
         self._next_show = self._next_stop = 0.0
+        self.meanwhile: Callable[[], None] | None = None  # called again and again
 
     def follow(self, stopped: Callable[[], bool]) -> None:
         """Run until every shard has ended; once `stopped`, until those under way have."""
@@ -78,6 +79,8 @@ class ShardDriver:
                     self._end(k, future, task)
             if time.monotonic() >= self._next_show:
                 self._show()
+            if self.meanwhile is not None:
+                self.meanwhile()
             time.sleep(_POLL)
 
     def _show(self) -> None:

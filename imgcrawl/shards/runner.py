@@ -16,6 +16,7 @@ from imgcrawl.pictures.cores import usable_cores
 from imgcrawl.progress.display import open_display
 from imgcrawl.shards.cluster import connected, dashboard, threads
 from imgcrawl.shards.driver import ShardDriver, ShardResults
+from imgcrawl.shards.hosts import HostExchange
 from imgcrawl.shards.plan import DONE, ShardPlan, done, make_plan
 from imgcrawl.shards.result import exit_status, write_result
 from imgcrawl.shards.task import ShardTask
@@ -38,8 +39,8 @@ class _Run:
     name: str = field(default_factory=lambda: f"imgcrawl-{uuid.uuid4().hex[:8]}")
     started: float = field(default_factory=time.time)  # seconds since the epoch
 
-    def task(self, k: int, at_once: int) -> ShardTask:
-        """Return the task of shard k, of which `at_once` run at a time."""
+    def task(self, k: int, at_once: int, machines: int) -> ShardTask:
+        """Return the task of shard k, of which `at_once` run at a time on so many machines."""
         request, plan = self.request, self.plan
         folder = str(plan.folder(request.out, k))
         return ShardTask(
@@ -47,7 +48,8 @@ class _Run:
             k,
             plan.spider,
             {**request.arguments, "out": folder, "shard": f"{k}/{plan.n}"},
-            request.settings | {"SHARD_BY": plan.cut, "SHARD_WORKERS": at_once},
+            request.settings
+            | {"SHARD_BY": plan.cut, "SHARD_WORKERS": at_once, "SHARD_MACHINES": machines},
             folder,
             log=str(request.out / "logs" / f"shard={k}.log"),
             directory=str(Path.cwd()),
@@ -78,10 +80,12 @@ def run_shards(request: ShardRequest, settings: Settings) -> int:
             if link := dashboard(client):
                 sys.stderr.write(f"Dask's dashboard: {link}\n")
             at_once = min(request.workers or threads(client), len(todo))
-            tasks = [run.task(k, at_once) for k in todo]
+            hosts = HostExchange(client, request.settings)
+            tasks = [run.task(k, at_once, hosts.machines) for k in todo]
             display = open_display(settings, logger)
             try:
                 driver = ShardDriver(client, tasks, at_once, results, display)
+                driver.meanwhile = hosts.exchange
                 driver.follow(lambda: stopped.signum is not None)
             finally:
                 display.close()

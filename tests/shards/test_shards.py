@@ -11,7 +11,7 @@ from distributed import Client
 from scrapy.settings import Settings
 
 from bench.shards import _crawls as crawls_below
-from imgcrawl.download.downloader import Downloader, workers_at_once
+from imgcrawl.download.downloader import Downloader
 from imgcrawl.shards.cluster import connected
 from tests.conftest import Ended, started, until
 from tests.progress.test_terminal import HIDE_CURSOR, SHOW_CURSOR, at_terminal
@@ -187,7 +187,8 @@ def downloader(**given: Any) -> Downloader:
     made.settings = Settings({"DOWNLOAD_DELAY": 1, **given})
     made.per_slot_settings = slots
     made.domain_concurrency, made._delay, made._floors, made._paces = 8, 1.0, {}, {}
-    made.workers = workers_at_once(made.settings)
+    made.budget = None
+    made.workers = made.sharers("a.host")
     made._share()
     return made
 
