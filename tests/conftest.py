@@ -72,6 +72,7 @@ class Out:
     def files(self) -> dict[str, str]:
         """Name and SHA-256 of every file but those that tell of the run itself."""
         own = {"ledger.sqlite", "summary.json", "metadata.csv", "failures.csv", "changes.csv"}
+        own.add("runs.csv")
         own |= {f"{split}/metadata.parquet" for split in ("train", "validation", "test")}
         return {
             path.relative_to(self.root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()

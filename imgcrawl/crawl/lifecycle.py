@@ -15,6 +15,7 @@ from scrapy.exceptions import NotConfigured
 
 from imgcrawl.crawl.ordinary_spiders import place
 from imgcrawl.crawl.run import Run
+from imgcrawl.crawl.run_history import RunHistory
 from imgcrawl.crawl.summary import as_stats, exit_status_of, summarize, write_summary
 from imgcrawl.records.errors import StoreError
 from imgcrawl.records.exit_status import ExitStatus
@@ -63,6 +64,7 @@ class RunLifecycle:
         remote = settings if settings["OUT_STORE"] else None
         durable = settings.getbool("SYNC_TO_DISK")
         self.run = Run(Path(settings["OUT"]), local=not elsewhere, remote=remote, durable=durable)
+        self.history = RunHistory(self.run, crawler.spidercls.name)
         self.exit_status: int = ExitStatus.FAILED
         self.signal: int | None = None
         self.summary: dict[str, Any] | None = None
@@ -101,6 +103,7 @@ class RunLifecycle:
             self.exit_status = ExitStatus.FAILED
         if self.summary is not None:
             self.summary |= {"error": run.error, "exit_status": self.exit_status}
+        self.history.amend(self.exit_status)
 
     def _tables(self) -> None:
         self.run.out.sweep()  # what is half-done may be what fills the disk
@@ -139,6 +142,7 @@ class RunLifecycle:
             logger.error("%s", run.error)
         elif not run.refused:  # that of the run before tells more
             whole &= self._write(lambda: write_summary(run, summary))
+        whole &= self._write(lambda: self.history.end(self.summary, self.exit_status))
         try:
             self._write(lambda: run.close(whole=whole))
         except StoreError as error:

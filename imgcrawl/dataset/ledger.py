@@ -248,6 +248,16 @@ class Ledger:
         query = "SELECT count(*) FROM records WHERE outdated IS NOT NULL"
         return int(self._db.execute(query).fetchone()[0])
 
+    def since(self, when: str) -> tuple[dict[Outcome, int], int, str]:
+        """Return the records last tried since a time (UTC, ISO 8601): counts, bytes, latest try."""
+        rows = self._db.execute(
+            "SELECT outcome, count(*), sum(CASE outcome WHEN 'stored' THEN bytes END),"
+            " max(last_try_at) FROM records WHERE last_try_at >= ? GROUP BY outcome",
+            (when,),
+        ).fetchall()
+        counts = {Outcome(row[0]): row[1] for row in rows}
+        return counts, sum(row[2] or 0 for row in rows), max((row[3] for row in rows), default="")
+
     def is_empty(self) -> bool:
         """Return True if no record was ever written."""
         return self._db.execute("SELECT 1 FROM records LIMIT 1").fetchone() is None

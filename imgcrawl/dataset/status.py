@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.records.exit_status import ExitStatus, describe_status
-from imgcrawl.storage.directory import LEDGER, SUMMARY, holder_of, open_plain
+from imgcrawl.storage.directory import LEDGER, LOCK, SUMMARY, holder_of, open_plain
 from imgcrawl.text.redact import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from imgcrawl.storage.base import Storage
 
 RUNNING = "running"
 KILLED = "killed"
@@ -118,6 +121,26 @@ def read_status(root: Path) -> RunStatus:
         known = {"error": f"{SUMMARY} cannot be read ({words})"}
         state = UNKNOWN if state == ENDED else state
     return RunStatus(shown, state, process=process, last_write_at=_last_write(root), **known)
+
+
+def read_store_status(store: Storage, shown: str, stale: float) -> RunStatus:
+    """Return the status of an OUT in an object store; nothing is locked. Raises StoreError.
+
+    stale: seconds without a sign of life after which a run there counts as dead
+    """
+    lock, kept = store.read(LOCK), store.read(SUMMARY)
+    state, seen = ENDED, None
+    if lock is not None:
+        state = RUNNING if time.time() - lock.changed_at.timestamp() < stale else KILLED
+        seen = lock.changed_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        known = {} if kept is None else _parse_summary(json.loads(kept.data))
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        words = printable(f"{type(error).__name__}: {error}")
+        known, kept = {"error": f"{SUMMARY} cannot be read ({words})"}, None
+    if kept is None and state == ENDED:
+        state = UNKNOWN
+    return RunStatus(shown, state, last_write_at=seen, **known)
 
 
 def _read_summary(root: Path) -> bytes:

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from imgcrawl.dataset.history import parse_runs
 from imgcrawl.exports.report_facts import gather
 from imgcrawl.exports.report_page import write_page
 from imgcrawl.pictures.thumbnail import thumbnail
 from imgcrawl.records.errors import StoreError
-from imgcrawl.storage.directory import REPORT, SUMMARY
+from imgcrawl.storage.directory import REPORT, RUNS, SUMMARY
 from imgcrawl.text.redact import plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imgcrawl.dataset.history import RunRow
     from imgcrawl.storage.base import Storage
     from imgcrawl.storage.directory import OutputDirectory
 
@@ -48,7 +50,7 @@ def write_report(
 ) -> ReportFigures:
     """Write report.html of an OUT. place: what the page calls it; seed: of the pictures."""
     facts = gather(out, seed=seed, pictures=PICTURES, progress=progress)
-    summary = _summary(storage)
+    summary, facts.runs = _summary(storage), _runs(storage)
     shown = 0
 
     def write(file: Any) -> None:
@@ -68,6 +70,14 @@ def _summary(storage: Storage) -> dict[str, Any]:
     except (OSError, StoreError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _runs(storage: Storage) -> list[RunRow]:
+    try:
+        kept = storage.read(RUNS)
+    except (OSError, StoreError):
+        return []
+    return parse_runs(kept.data) if kept else []
 
 
 def _thumb(storage: Storage, row: dict[str, Any]) -> bytes | None:

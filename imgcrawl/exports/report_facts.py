@@ -23,6 +23,7 @@ from imgcrawl.text.csv_cells import safe_cell, unescaped
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from imgcrawl.dataset.history import RunRow
     from imgcrawl.storage.directory import OutputDirectory
 
 LICENCES = ("copyright_license", "license", "licence", "License", "license_name")
@@ -66,6 +67,7 @@ class ReportFacts:
 
     label:   the column of the classes, or None
     samples: rows by class, drawn by chance
+    runs:    of runs.csv, the oldest first
     """
 
     records: int = 0
@@ -77,6 +79,7 @@ class ReportFacts:
     examples: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)
     duplicates: list[DuplicateGroup] = field(default_factory=list)
     n_duplicates: int = 0
+    runs: list[RunRow] = field(default_factory=list)
 
     def count(self, name: str, value: Any) -> None:
         """Count a value under a heading."""

@@ -12,6 +12,7 @@ from html import escape
 from typing import IO, TYPE_CHECKING, Any
 
 from imgcrawl.exports.report_facts import NONE, OTHERS, ReportFacts, Tally
+from imgcrawl.exports.report_history import runs_section
 from imgcrawl.records.exit_status import describe_status
 from imgcrawl.text.redact import printable
 from imgcrawl.text.sizes import format_size
@@ -43,6 +44,7 @@ th { min-width: 4.5rem; }
 td.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 td.bar { width: 40%; } svg { width: 100%; height: .8rem; display: block; }
 rect { fill: var(--bar); }
+svg[role="img"] { height: 5rem; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr));
   gap: 1rem 2rem; }
 .sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: .6rem;
@@ -121,6 +123,9 @@ def _parts(
     yield "</section>"
     yield from _failed(facts)
     yield from _duplicates(facts, pictures)
+    yield _section("runs")
+    yield from runs_section(facts.runs)
+    yield "</section>"
     yield _section("rights") + _charts(facts, ("licence", "owner")) + "</section>"
     yield _section("numbers")
     yield _tree(summary, "summary.json") if summary else "<p>There is no summary.json.</p>"
@@ -133,6 +138,7 @@ _SECTIONS = {
     "pictures": "Sizes and formats",
     "failures": "What is missing",
     "duplicates": "Duplicates",
+    "runs": "Runs",
     "rights": "Licences and owners",
     "numbers": "Every number",
 }

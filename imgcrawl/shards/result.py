@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from imgcrawl.dataset.history import add_run, row_of_summary
 from imgcrawl.dataset.merge import MergeInput, merge_tables
 from imgcrawl.dataset.rebuild import rebuild_at
 from imgcrawl.records.errors import OutputError
@@ -71,6 +72,7 @@ def write_result(
         },
     }
     write_json(out / SUMMARY, whole)
+    add_run(out, row_of_summary(whole))
     return whole
 
 

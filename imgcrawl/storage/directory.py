@@ -22,6 +22,7 @@ METADATA = "metadata.csv"
 FAILURES = "failures.csv"
 LEDGER = "ledger.sqlite"
 SUMMARY = "summary.json"
+RUNS = "runs.csv"
 ATTRIBUTION = "attribution.txt"
 ANNOTATIONS = "annotations.json"
 CHANGES = "changes.csv"
@@ -57,6 +58,7 @@ _FILES = {
     FAILURES,
     LEDGER,
     SUMMARY,
+    RUNS,
     ATTRIBUTION,
     CHANGES,
     MASKS,

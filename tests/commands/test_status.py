@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 import signal
 import threading
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imgcrawl.dataset.history import read_runs
 from imgcrawl.dataset.status import read_status
 from imgcrawl.records.errors import OutputError
 from imgcrawl.storage.directory import OutputDirectory, holder_of
@@ -76,6 +79,8 @@ def test_each_way_that_a_run_can_go(crawl: Crawler, replica: ReplicaProcess) -> 
     assert f"killed (process {killed.pid})" in words
     assert "its last sign of life" in words
     assert files(room / "c") == before  # it was looked at, and not touched
+    assert [run.status for run in read_runs(room / "c")] == ["running"]
+    assert re.search(r"began .*\n.*  killed\n", status("--history", room / "c")[1])
 
     stopped = begun(crawl, "d")
     stopped.send_signal(signal.SIGTERM)
@@ -94,6 +99,37 @@ def test_each_way_that_a_run_can_go(crawl: Crawler, replica: ReplicaProcess) -> 
     # The killed one goes on, and is well again.
     assert crawl("isic", num_images=20, out="c").status == 0
     assert read_status(room / "c").worst_status == 0
+    first, second = read_runs(room / "c")
+    assert (first.status, first.exit_status, first.failed) == ("killed", None, True)
+    assert first.started_at <= first.ended_at <= second.started_at
+    assert first.new is not None
+    assert second.new is not None
+    assert second.already_there is not None
+    assert (second.status, second.exit_status, second.all_stored) == ("all stored", 0, 20)
+    assert second.new + second.already_there == 20
+    (stopped_run,) = read_runs(room / "d")
+    assert (stopped_run.exit_status, stopped_run.failed) == (143, False)
+    assert as_json("--history", "--last", "1", room / "c")[0]["runs"] == [asdict(second)]
+    (missing,) = read_runs(room / "b")
+    assert (missing.missing, missing.missing_by_reason, missing.missing_share) == (
+        *(1, "not_found 1", 0.5),
+    )
+
+
+def test_a_refusal_and_a_stop_leave_a_row_too(crawl: Crawler, tmp_path: Path) -> None:
+    """What a run came to although it stopped in its first second."""
+    for name in "ab":
+        rows = "".join(f"{n},http://{name}.example/{n}.jpg\n" for n in range(5))
+        (tmp_path / f"{name}.csv").write_text(f"id,url\n{rows}")
+    stopped = crawl("urls", list=tmp_path / "a.csv", settings={"CLOSESPIDER_ITEMCOUNT": "2"})
+    refused = crawl("urls", list=tmp_path / "b.csv")
+    assert (stopped.status, refused.status) == (1, 2), stopped.log + refused.log
+    first, second = read_runs(tmp_path / "out")
+    assert (first.exit_status, second.exit_status) == (1, 2)
+    assert first.failed
+    assert second.failed
+    assert second.error.startswith("This list is another dataset")
+    assert read_status(tmp_path / "out").exit_status == 1
 
 
 def test_what_is_no_dataset_and_what_is_damaged(tmp_path: Path) -> None:

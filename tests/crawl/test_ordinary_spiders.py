@@ -145,6 +145,8 @@ def test_a_fault_of_a_spider_is_called_by_name_and_costs_nothing_else(ordinary: 
     assert "Stopped: The spider faulty failed: KeyError: 'frame' (museum.py, line " in log
     assert len(out.rows()) == ROOMS + 1
     assert out.summary()["error"].startswith("The spider faulty failed")
+    (row,) = out.rows("runs.csv")
+    assert (row["exit_status"], row["error"]) == ("1", out.summary()["error"])
 
 
 def test_items_of_start_arguments_of_every_spider_and_one_without_address(

@@ -109,6 +109,8 @@ def test_workers_killed_lose_nothing_and_leave_no_orphan(
     assert summary["records"] == {"stored": N - 1, "missing": 1, "expected": None}
     assert summary["missing_by_reason"] == {"not_found": 1}
     assert summary["exit_status"] == 3
+    (run,) = ended.out.rows("runs.csv")
+    assert (run["exit_status"], run["all_stored"], run["all_missing"]) == ("3", str(N - 1), "1")
 
     replica.reset()
     again = shards()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imgcrawl.dataset.history import read_runs
 from tests.conftest import ROOT, Out, scrapy, until
 from tests.stores import BUCKET
 
@@ -127,6 +128,14 @@ def test_a_run_and_the_next_ones(crawl: Crawler, replica: ReplicaProcess, store:
         assert not pictures_asked(replica)
         assert len(store.requests) < 30  # of 72 objects
         assert len(mirrored(crawl, store).rows()) == 24
+    runs = read_runs(mirrored(crawl, store).root)
+    assert [run.new for run in runs] == [24, 0, 0]  # of two machines
+    told = scrapy(
+        *("status", "--history", "--json", address(store)),
+        *(word for n, v in store.settings.items() for word in ("-s", f"{n}={v}")),
+        env={**os.environ, **store.environment},
+    )
+    assert [run["new"] for run in json.loads(told.stdout)[0]["runs"]] == [24, 0, 0], told.stderr
 
     replica.reset()
     ended = crawl("isic", num_images=24, sizes="16,32", **options(crawl, store))
