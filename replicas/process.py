@@ -82,6 +82,10 @@ class ReplicaProcess:
         """Put another state of the ISIC Archive in force (`isic_world.IsicWorld`)."""
         self._ask("PUT", "_isic", json.dumps(world))
 
+    def versions(self, number: int) -> None:
+        """Publish so many versions of the small record of each repository."""
+        self._ask("PUT", "_versions", str(number))
+
     def grow(self, records: int) -> None:
         """Set the number of images of the archive."""
         self._ask("PUT", "_records", str(records))

@@ -23,6 +23,7 @@ from replicas.repository_world import (
     missing,
     number_of,
     opened,
+    version_of,
 )
 
 
@@ -31,9 +32,10 @@ async def doi(_request: web.Request, path: str) -> web.Response:
     name = path.removeprefix("api/handles/")
     places = {
         "10.6019/EMPIAR-11759": "https://www.ebi.ac.uk/empiar/EMPIAR-11759/",
+        "10.17867/10000152": "https://idr.openmicroscopy.org/search/?query=Name:idr0086",
         "10.6019/S-BIAD100001": "https://www.ebi.ac.uk/biostudies/bioimages/studies/S-BIAD100001",
         "10.7910/DVN/small": "https://dataverse.harvard.edu/citation?persistentId=doi:10.7910/DVN/small",
-        "10.17632/small.1": "https://data.mendeley.com/datasets/small-set/1",
+        "10.17632/small": "https://data.mendeley.com/datasets/small-set",
         "10.5061/dryad.small": "https://datadryad.org/dataset/doi:10.5061/dryad.small",
         "10.17605/OSF.IO/SMAL1": "https://osf.io/smal1/",
     }
@@ -59,7 +61,7 @@ async def zenodo(request: web.Request, path: str) -> web.Response:
         case []:
             return web.json_response(_rdm(name))
         case ["versions", "latest"]:
-            return web.json_response(_rdm("newer" if name == "small" else name))
+            return web.json_response(_rdm(version_of(name)))
         case ["files"] if name == "closed":
             return web.json_response({"status": 403}, status=403)
         case ["files"]:
@@ -109,23 +111,23 @@ async def figshare(request: web.Request, path: str) -> web.Response:
     """Answer ``v2/articles/ID``, its versions and files; ``files/NAME/NUMBER`` are downloads."""
     parts = path.split("/")
     if parts[0] == "files":
-        return by_number(parts[1], parts[2])
-    name = OF_NUMBER.get(parts[2]) if parts[:2] == ["v2", "articles"] else None
-    if name is None:
+        return by_number(parts[1])
+    asked = OF_NUMBER.get(parts[2]) if parts[:2] == ["v2", "articles"] else None
+    if asked is None:
         return missing()
     rest = parts[3:]
-    if rest[:1] == ["versions"]:
-        name, rest = ("newer" if rest[1] == "2" else name), rest[2:]
-    elif name == "small":
-        name = "newer" if request.query.get("last") else name
+    version = rest[1] if rest[:1] == ["versions"] else None
+    rest = rest[2:] if version else rest
+    name = version_of(asked, version)
     if rest == ["files"]:
         return _figshare_files(request, name)
-    folders = {str(number_of(p)): p.rpartition("/")[0] for p in RECORDS[name] if "/" in p}
+    folders = {str(number_of(name, p)): p.rpartition("/")[0] for p in RECORDS[name] if "/" in p}
     return web.json_response(
         {
-            "id": NUMBERS[name],
+            "id": NUMBERS[asked],
             "title": TITLE,
-            "doi": f"10.6084/m9.figshare.{NUMBERS[name]}.v1",
+            "doi": f"10.6084/m9.figshare.{NUMBERS[asked]}.v1",
+            "size": sum(map(len, RECORDS[name].values())),
             "authors": [{"full_name": who} for who in AUTHORS],
             "license": {"name": "CC BY 4.0", "url": "https://cc/by"},
             "version": 2 if name == "newer" else 1,
@@ -140,12 +142,12 @@ async def figshare(request: web.Request, path: str) -> web.Response:
 def _figshare_entries(name: str) -> list[dict[str, object]]:
     return [
         {
-            "id": number_of(path),
+            "id": number_of(name, path),
             "name": path.rpartition("/")[2],
             "size": len(body),
             "is_link_only": False,
             "computed_md5": digest_of(name, path),
-            "download_url": f"https://api.figshare.com/files/{name}/{number_of(path)}",
+            "download_url": f"https://api.figshare.com/files/{number_of(name, path)}",
         }
         for path, body in RECORDS[name].items()
     ]
@@ -161,16 +163,17 @@ def _figshare_files(request: web.Request, name: str) -> web.Response:
 async def dataverse(request: web.Request, path: str) -> web.Response:
     """Answer ``api/datasets/:persistentId/versions/...`` and ``api/access/datafile/NUMBER``."""
     if path.startswith("api/access/datafile/"):
-        number = path.rpartition("/")[2]
-        found = [n for n in RECORDS if any(str(number_of(p)) == number for p in RECORDS[n])]
-        return by_number(found[0], number) if found else missing()
+        return by_number(path.rpartition("/")[2])
     name = request.query.get("persistentId", "").rpartition("/")[2]
     if name not in RECORDS or not path.startswith("api/datasets/:persistentId/versions/"):
         return missing()
+    asked = path.split("/")[4]
+    name = version_of(name, asked[0] if asked[0].isdecimal() else None)
     if path.endswith("/files"):
         start = int(request.query.get("offset", "0"))
         entries = [_dataverse_file(name, file) for file in RECORDS[name]]
-        return web.json_response({"status": "OK", "data": entries[start : start + PAGE]})
+        answer = {"status": "OK", "data": entries[start : start + PAGE]}
+        return web.json_response(answer | {"totalCount": len(entries)})
     who = [{"authorName": {"value": one}} for one in AUTHORS]
     fields = [{"typeName": "title", "value": TITLE}, {"typeName": "author", "value": who}]
     data = {
@@ -185,7 +188,7 @@ async def dataverse(request: web.Request, path: str) -> web.Response:
 def _dataverse_file(name: str, path: str) -> dict[str, object]:
     folder, _, label = path.rpartition("/")
     data = {
-        "id": number_of(path),
+        "id": number_of(name, path),
         "filename": label,
         "filesize": len(RECORDS[name][path]),
         "checksum": {"type": "SHA-1", "value": digest_of(name, path, "sha1")},

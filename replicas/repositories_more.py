@@ -19,19 +19,24 @@ from replicas.repository_world import (
     missing,
     number_of,
     opened,
+    published,
+    version_of,
 )
+
+_DAYS = {"small": "2024-03-11T15:59:02", "newer": "2024-04-01T09:00:00"}
 
 
 async def osf(request: web.Request, path: str) -> web.Response:
     """Answer ``v2/nodes/GUID/``, its children, and its files folder by folder."""
     parts = path.strip("/").split("/")
-    if parts[0] == "download":
-        return opened(parts[1], unquote("/".join(parts[2:])))
     names = {guid: name for name, guid in GUIDS.items()}
+    if parts[0] == "download":  # of the last version, whichever that is
+        return opened(version_of(names.get(parts[1], "")), unquote("/".join(parts[2:])))
     name = names.get(parts[2]) if parts[:2] == ["v2", "nodes"] and len(parts) > 2 else None
     if name is None:
         return missing()
     api = f"https://api.osf.io/v2/nodes/{parts[2]}/"
+    name = version_of(name)
     if name == "closed":
         return web.json_response({"errors": [{"detail": "Authentication required."}]}, status=401)
     match parts[3:]:
@@ -56,7 +61,7 @@ def _osf_node(name: str) -> dict[str, object]:
     terms = {"data": {"attributes": {"name": "CC-By Attribution 4.0", "url": "https://cc/by"}}}
     return {
         "id": GUIDS[name],
-        "attributes": {"title": TITLE, "date_modified": "2024-03-11T15:59:02"},
+        "attributes": {"title": TITLE, "date_modified": _DAYS.get(name, _DAYS["small"])},
         "embeds": {"license": terms, "contributors": {"data": people}},
     }
 
@@ -73,7 +78,7 @@ def _osf_folder(request: web.Request, name: str, api: str, folders: list[str]) -
             about: dict[str, object] = {"kind": "file", "name": each}
             about |= {"materialized_path": f"/{path}", "extra": {"hashes": hashes}}
             about["size"] = len(RECORDS[name][path])
-            links = {"download": f"https://api.osf.io/download/{name}/{quote(path)}"}
+            links = {"download": f"https://api.osf.io/download/{quote(api[-6:-1])}/{quote(path)}"}
             entries.append({"attributes": about, "links": links})
         else:
             href = f"{api}files/osfstorage/{quote(path)}/"
@@ -89,22 +94,21 @@ async def dryad(request: web.Request, path: str) -> web.Response:
     """Answer ``api/v2/datasets/DOI`` and the files of its version; the API's download is closed."""
     parts = [unquote(part) for part in path.split("/")]
     if parts[0] == "downloads":
-        number = parts[2]
-        found = [n for n in RECORDS if any(str(number_of(p)) == number for p in RECORDS[n])]
-        return by_number(found[0], number) if found else missing()
+        return by_number(parts[2])
     if parts[-1] == "download":
         return web.json_response({"error": "Unauthorized"}, status=401)
     if parts[:3] == ["api", "v2", "datasets"]:
         name = path.rpartition(".")[2]
         if name not in RECORDS:
             return missing()
+        name = version_of(name)
         version = {"stash:version": {"href": f"/api/v2/versions/{NUMBERS[name]}"}}
         people = [
             dict(zip(("lastName", "firstName"), who.split(", "), strict=True)) for who in AUTHORS
         ]
         terms = "https://spdx.org/licenses/CC0-1.0.html"
         about: dict[str, object] = {"title": TITLE, "authors": people, "license": terms}
-        about["versionNumber"] = 1
+        about["versionNumber"] = 2 if name == "newer" else 1
         return web.json_response({**about, "_links": version})
     name = OF_NUMBER.get(parts[3], "") if parts[:3] == ["api", "v2", "versions"] else ""
     if not name:
@@ -118,7 +122,7 @@ async def dryad(request: web.Request, path: str) -> web.Response:
             "status": "created",
             "digest": digest_of(name, file, "sha256"),
             "digestType": "sha-256",
-            "_links": {"stash:download": {"href": f"/api/v2/files/{number_of(file)}/download"}},
+            "_links": _dryad_links(name, file),
         }
         for file in paths[PAGE * (page - 1) : PAGE * page]
     ]
@@ -129,15 +133,22 @@ async def dryad(request: web.Request, path: str) -> web.Response:
     return web.json_response(answer)
 
 
+def _dryad_links(name: str, file: str) -> dict[str, dict[str, str]]:
+    own = f"/api/v2/files/{number_of(name, file)}"
+    return {"self": {"href": own}, "stash:download": {"href": f"{own}/download"}}
+
+
 async def mendeley(request: web.Request, path: str) -> web.Response:
     """Answer ``public-api/datasets/ID``, its folders, and the files of one folder."""
     parts = path.split("/")
     if parts[0] == "files":
-        return by_number(parts[1], parts[2])
-    name = parts[2] if parts[:2] == ["public-api", "datasets"] and len(parts) > 2 else ""
-    name = name.removesuffix("-set")
-    if name not in RECORDS:
+        return by_number(parts[1])
+    asked = parts[2] if parts[:2] == ["public-api", "datasets"] and len(parts) > 2 else ""
+    asked = asked.removesuffix("-set")
+    if asked not in RECORDS:
         return missing()
+    version = parts[4] if parts[3:4] == ["folders"] else request.query.get("version")
+    name = version_of(asked, version)
     folders = {f: n for n, f in enumerate(_folders(name))}
     if parts[3:4] == ["folders"]:
         return web.json_response(
@@ -156,7 +167,7 @@ async def mendeley(request: web.Request, path: str) -> web.Response:
                     "size": len(body),
                     "content_details": {
                         "sha256_hash": digest_of(name, file, "sha256"),
-                        "download_url": f"https://data.mendeley.com/files/{name}/{number_of(file)}",
+                        "download_url": f"https://data.mendeley.com/files/{number_of(name, file)}",
                     },
                 }
                 for file, body in RECORDS[name].items()
@@ -164,9 +175,11 @@ async def mendeley(request: web.Request, path: str) -> web.Response:
             ]
         )
     people = [dict(zip(("last_name", "first_name"), w.split(", "), strict=True)) for w in AUTHORS]
-    about: dict[str, object] = {"name": TITLE, "contributors": people, "version": 1}
+    number = 2 if name == "newer" else 1
+    about: dict[str, object] = {"name": TITLE, "contributors": people, "version": number}
     about["data_licence"] = {"short_name": "CC BY 4.0", "url": "https://cc/by"}
-    return web.json_response({**about, "versions": [{"version": 1}]})
+    last = published["versions"] if asked == "small" else 1
+    return web.json_response({**about, "versions": [{"version": n + 1} for n in range(last)]})
 
 
 def _folders(name: str) -> list[str]:
@@ -184,6 +197,11 @@ def _parent(folder: str, numbers: dict[str, int]) -> str | None:
     return f"f{numbers[above]}" if above else None
 
 
+def _told(path: str, body: bytes) -> int:
+    """Return the size that is told of a file: it is all that could lie here."""
+    return len(body) + (path == "liar.tif")
+
+
 async def biostudies(request: web.Request, path: str) -> web.Response:
     """Answer ``api/v1/studies/ACCESSION``, its info and files, and ``files/ACCESSION/PATH``."""
     parts = [unquote(part) for part in path.split("/")]
@@ -191,11 +209,13 @@ async def biostudies(request: web.Request, path: str) -> web.Response:
     name = OF_NUMBER.get(accession.removeprefix("S-BIAD"), "")
     if not name or name == "closed":
         return missing()
+    name = version_of(name)
     if parts[0] == "files":
         return opened(name, "/".join(parts[2:]))
     match parts[2:]:
         case ["studies", _, "info"]:
-            info: dict[str, object] = {"files": len(RECORDS[name]), "modified": 1710172742000}
+            info: dict[str, object] = {"files": len(RECORDS[name])}
+            info["modified"] = 1712000000000 if name == "newer" else 1710172742000
             link = f"ftp://ftp.ebi.ac.uk/biostudies/fire/S-BIAD/001/{accession}"
             return web.json_response(info | {"ftpLink": link, "isPublic": True})
         case ["studies", _]:
@@ -213,11 +233,11 @@ async def biostudies(request: web.Request, path: str) -> web.Response:
         case ["files", _]:
             start = int(request.query.get("start", "0"))
             rows = [
-                {"Name": p.rpartition("/")[2], "path": p, "type": "file", "Size": len(b)}
+                {"Name": p.rpartition("/")[2], "path": p, "type": "file", "Size": _told(p, b)}
                 for p, b in RECORDS[name].items()
                 if p != "secret.tif"  # it restricts whole studies
             ]
-            if name == "small":
+            if name in {"small", "newer"}:
                 rows.append({"Name": "raw.zarr", "path": "raw.zarr", "type": "directory"})
             total = {"recordsTotal": len(rows), "recordsFiltered": len(rows)}
             return web.json_response({"draw": 0, **total, "data": rows[start : start + PAGE]})

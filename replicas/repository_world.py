@@ -1,7 +1,8 @@
 """The records that all replicas of repositories have, and the answers that they share.
 
-Each has the same four: ``small`` (folders, a restricted file, one whose digest is another file's),
-``newer`` (its next version), ``large`` (2,500 files) and ``closed``. Pages are short.
+Each has the same: ``small`` (folders, a restricted file, one whose digest is another file's), of
+which there are as many versions as were published (``PUT /_versions``), ``newer`` (its second),
+``large`` (2,500 files), ``closed`` and ``packed``. Pages are short.
 """
 
 from __future__ import annotations
@@ -46,8 +47,15 @@ RECORDS = {
 NUMBERS = {"small": 100001, "newer": 100002, "large": 100003, "closed": 100004, "packed": 100005}
 OF_NUMBER = {str(number): name for name, number in NUMBERS.items()}
 GUIDS = {"small": "smal1", "newer": "newe2", "large": "larg3", "closed": "clos4"}
+published = {"versions": 1}  # of the small record, today
 AUTHORS = ("Replica, Ada", "Replica, Bo")
 TITLE = 'Stacks of a "replica": one'
+
+
+def version_of(name: str, version: str | int | None = None) -> str:
+    """Return which record a version of one is: its last one where none is asked for."""
+    last = published["versions"] if name == "small" else 1
+    return "newer" if name == "small" and int(version or last) >= 2 else name
 
 
 def digest_of(name: str, path: str, algorithm: str = "md5") -> str:
@@ -56,9 +64,13 @@ def digest_of(name: str, path: str, algorithm: str = "md5") -> str:
     return hashlib.new(algorithm, body, usedforsecurity=False).hexdigest()
 
 
-def number_of(path: str) -> int:
-    """Return the number that a file has: Figshare, Dataverse and Dryad name files so."""
-    return int(hashlib.md5(path.encode(), usedforsecurity=False).hexdigest()[:7], 16)
+def number_of(name: str, path: str) -> int:
+    """Return the number that a file has: Figshare, Dataverse and Dryad name files so.
+
+    A file that is replaced gets another one.
+    """
+    what = path.encode() + RECORDS[name][path]
+    return int(hashlib.md5(what, usedforsecurity=False).hexdigest()[:7], 16)
 
 
 def opened(name: str, path: str) -> web.Response:
@@ -71,10 +83,15 @@ def opened(name: str, path: str) -> web.Response:
     return web.Response(body=body, content_type="application/octet-stream")
 
 
-def by_number(name: str, number: str) -> web.Response:
-    """Answer with the file that has a number."""
-    found = (path for path in RECORDS[name] if str(number_of(path)) == number)
-    return opened(name, next(found, ""))
+def by_number(number: str) -> web.Response:
+    """Answer with the file that has a number, of whichever record it is."""
+    found = _BY_NUMBER.get(number)
+    return opened(*found) if found else missing()
+
+
+_BY_NUMBER = {
+    str(number_of(name, path)): (name, path) for name in RECORDS for path in RECORDS[name]
+}
 
 
 def missing() -> web.Response:

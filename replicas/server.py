@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from replicas import faults as faults_
-from replicas import imagenet, large, mirror, neuroglancer, omero, pages_js, repositories
+from replicas import (
+    imagenet,
+    large,
+    mirror,
+    neuroglancer,
+    omero,
+    pages_js,
+    repositories,
+    repository_world,
+)
 from replicas.files import files
 from replicas.indexes import indexes
 from replicas.isic import IsicSite
@@ -114,6 +123,9 @@ class Replica:
             "gcs": BucketSite("gcs").site,
             "wayback": self.wayback.site,
             "web/https/www.epfl.ch": _epfl_at_home,
+            "web/https/idr.openmicroscopy.org": omero.OmeroSite(
+                "web/https/idr.openmicroscopy.org", is_idr=True
+            ).site,
             **{f"web/https/{host}": site for host, site in repositories.HOSTS.items()},
             "web": self.web.site,
             "js": pages_js.site,
@@ -132,6 +144,7 @@ class Replica:
         app.router.add_put("/_records", self._set_records)
         app.router.add_put("/_web", self._set_web)
         app.router.add_put("/_isic", self._set_isic)
+        app.router.add_put("/_versions", self._set_versions)
         app.router.add_route("*", "/{path:.*}", self._answer)
         return app
 
@@ -183,6 +196,7 @@ class Replica:
 
     async def _reset(self, request: web.Request) -> web.Response:
         self.log = RequestLog()
+        repository_world.published["versions"] = 1
         return web.Response()
 
     async def _set_faults(self, request: web.Request) -> web.Response:
@@ -199,6 +213,10 @@ class Replica:
             self.web.set(mix)
         except (TypeError, ValueError, AttributeError) as error:
             return web.Response(status=400, text=str(error))
+        return web.Response()
+
+    async def _set_versions(self, request: web.Request) -> web.Response:
+        repository_world.published["versions"] = int(await request.text())
         return web.Response()
 
     async def _set_isic(self, request: web.Request) -> web.Response:

@@ -10,9 +10,10 @@ from pydantic import Field, field_validator
 
 from imgcrawl.arguments import FileArguments
 from imgcrawl.records.errors import SourceError
-from imgcrawl.records.items import Expects, NotFollowed, Unreadable
+from imgcrawl.records.items import Bookmark, Document, Expects, NotFollowed, Unreadable
 from imgcrawl.sources.empiar import missing_names, parse_entry
 from imgcrawl.sources.web.page_link import PageLink
+from imgcrawl.storage.directory import CITATION
 from spiders.base.page import FoundLink, PageSpider
 
 if TYPE_CHECKING:
@@ -59,9 +60,14 @@ class EmpiarSpider(PageSpider[EmpiarArguments]):
         self._record = parse_entry(await self.fetch_json(api), number)
         self._root = f"{self.settings['EMPIAR_FILES_URL']}{number}/data/"
         self.first = self._root
+        record = self._record.record
+        for words in record.news(self.bookmarks.get(record.bookmark)):
+            self.logger.warning("%s", words)
         yield Expects(note=str(self._record))
+        yield Document(CITATION, record.citation())
         async for output in super().records():
             yield output
+        yield Bookmark(record.bookmark, record.number)
 
     async def found(self) -> AsyncIterator[FoundLink | Unreadable | NotFollowed]:
         """Yield the links of the index, and those that it should have by the record."""

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from pydantic import Field, field_validator, model_validator
 
 from imgcrawl.arguments import FileArguments
-from imgcrawl.records.errors import SourceError
+from imgcrawl.records.errors import ArgumentError, SourceError
 from imgcrawl.records.items import (
     Bookmark,
     Document,
     Expects,
     FileItem,
+    Item,
     Missing,
     NotFollowed,
     Unreadable,
 )
 from imgcrawl.records.outcomes import Outcome
-from imgcrawl.sources.repositories.find import find_client, parse_doi, resolve
-from imgcrawl.sources.repositories.record import LOGIN, RepositoryFile
+from imgcrawl.sources.repositories.find import find_client, parse_doi, resolve, spider_of
+from imgcrawl.sources.repositories.idr import study_of
+from imgcrawl.sources.repositories.record import LOGIN, ClosedError, RepositoryFile
 from imgcrawl.sources.repositories.unpack import Unpacked
 from imgcrawl.sources.web.page_link import LinkKind, PageLink
 from imgcrawl.sources.web.wanted_files import WantedFiles
 from imgcrawl.storage.directory import CITATION
 from spiders.base.dataset import DatasetSpider
+from spiders.empiar import EmpiarSpider
+from spiders.omero import OmeroSpider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -74,32 +78,48 @@ class RecordArguments(FileArguments):
         return f"{super().default_out(spider)}-{words.strip('-.')}"
 
 
+# Sources of records that have a spider of their own, which reads them here.
+_SPIDERS: dict[str, type[DatasetSpider[Any]]] = {"empiar": EmpiarSpider, "omero": OmeroSpider}
+
+
 class RecordSpider(DatasetSpider[RecordArguments]):
     """The files of a record of a repository, each checked by the digest that the repository has.
 
-    Zenodo and every InvenioRDM, Figshare, Dryad, Dataverse, OSF, Mendeley Data, BioStudies and the
-    BioImage Archive. Folders are kept; a restricted file is `forbidden`. CITATION.cff says how to
-    cite it.
+    Zenodo and every InvenioRDM, Figshare, Dryad, Dataverse, OSF, Mendeley Data, BioStudies, the
+    BioImage Archive, EMPIAR and the Image Data Resource. Folders are kept; a restricted file is
+    `forbidden`. CITATION.cff says how to cite it.
     """
 
     name = "record"
     arguments: ClassVar[type[RecordArguments]] = RecordArguments
     example = "scrapy crawl record -a doi=10.5281/zenodo.1234567 -a match='*.tif'"
+    # As `omero`, which reads what a DOI of the Image Data Resource leads to.
+    custom_settings = OmeroSpider.custom_settings
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
         """Yield the files of the record."""
         doi = parse_doi(self.args.doi or self.args.url or "")
         url = await resolve(self, doi) if doi else str(self.args.url)
+        if (other := spider_of(url)) is not None:
+            async for output in self._of_spider(*other, doi or ""):
+                yield output
+            return
         client = find_client(self, url)
         if client is None:
             raise SourceError(
                 f"{url} is of no repository that is known here. Its links, without digests: "
                 f"scrapy crawl static_page -a url={url}"
             )
-        record = await client.record()
-        self._say_version(record)
+        try:
+            record = await client.record()
+        except ClosedError as error:
+            closed = Missing(Outcome.FORBIDDEN, f"{error} {LOGIN}", url)
+            yield FileItem(url, [url], "files/closed", result=closed)
+            return
+        for words in record.news(self.bookmarks.get(record.bookmark)):
+            self.logger.warning("%s", words)
         is_sum = not (self.args.match or self.args.unpack)
-        yield Expects(record.n_files if is_sum else None, note=str(record))
+        yield Expects(client.total if is_sum else None, note=str(record))
         yield Document(CITATION, record.citation())
         for part in record.parts:
             yield NotFollowed(part, "a part of the record that is a record of its own")
@@ -117,20 +137,35 @@ class RecordSpider(DatasetSpider[RecordArguments]):
                 self.logger.warning("There are more files than max_files or max_bytes allow")
                 return
             yield self._item(record, file)
-        if files.listed < (record.n_files or 0):
-            words = f"the record says {record.n_files:,} files, and {files.listed:,} are listed"
-            yield Unreadable(record.page, words)
+        if short := files.shortfall(client.total, record.n_bytes):
+            yield Unreadable(record.page, short)
         if not count:
             raise SourceError(f"{record.page} has no files that match {self.args.match or '*'}.")
-        yield Bookmark(f"version:{record.series}", record.number)
+        yield Bookmark(record.bookmark, record.number)
 
-    def _say_version(self, record: RepositoryRecord) -> None:
-        before = self.bookmarks.get(f"version:{record.series}")
-        if before not in {None, record.number}:
-            words = "%s has changed: it was %s, and is %s. Files that differ are fetched anew."
-            self.logger.warning(words, record.page, before, record.number)
-        if record.newer:
-            self.logger.warning("There is a later version of this record: %s", record.newer)
+    async def _of_spider(
+        self, name: str, arguments: dict[str, Any], doi: str
+    ) -> AsyncIterator[SpiderOutput]:
+        """Yield what the spider yields that a source has of its own."""
+        asked = {"match": self.args.match, "max_files": self.args.max_files}
+        asked["max_bytes"] = self.args.max_bytes
+        known = _SPIDERS[name].arguments.model_fields
+        arguments |= {key: value for key, value in asked.items() if value is not None}
+        if unknown := arguments.keys() - known.keys():
+            raise SourceError(f"{doi} is read by {name}, which has no {', '.join(unknown)}.")
+        try:
+            spider = _SPIDERS[name](**arguments)
+        except ArgumentError as error:
+            raise SourceError(str(error)) from error
+        spider.crawler, spider.settings = self.crawler, self.settings
+        spider.bookmarks = self.bookmarks
+        is_cited = False
+        async for output in spider.records():
+            if name == "omero" and isinstance(output, Item) and not is_cited:
+                is_cited = True
+                study = study_of(output.metadata, arguments["link"], doi)
+                yield Document(CITATION, study.citation())
+            yield output
 
     @staticmethod
     def _item(record: RepositoryRecord, file: RepositoryFile) -> FileItem:
@@ -141,7 +176,7 @@ class RecordSpider(DatasetSpider[RecordArguments]):
             list(file.urls),
             f"files/{file.path}",
             columns,
-            digests=file.digests,
+            digests=file.promised,
         )
         if file.closed:
             outcome = Outcome.FORBIDDEN if file.closed == LOGIN else Outcome.NOT_FOUND

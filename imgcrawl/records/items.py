@@ -213,7 +213,8 @@ class Item:
     documents: texts written beside the file once the record is stored
     quota:     the class that this is one candidate of (`Quota.key`); such a record is not promised
     rank:      its place among the candidates
-    digests:   what its bytes must come to, as the source says: {"md5": hexadecimal}
+    digests:   what its bytes must come to, as the source says: {"md5": hexadecimal}, or
+              {"size": bytes} where it has no digest
     hint:      what else is known of a picture, for the message if it is missing
     result:    what became of it; a spider may set it where it knows that a record is missing
     replaces: the id under which an earlier run noted that there is no such record
@@ -361,8 +362,14 @@ def from_json(record_id: str, text: str, metadata: Metadata) -> Item:
 
 
 def merge_failures(failures: list[Missing]) -> Missing:
-    """Return one result for an item whose every URL failed: a retryable one if there is any."""
-    first = next((f for f in failures if f.outcome.retryable), failures[0])
+    """Return one result for an item whose every URL failed: a retryable one if there is any.
+
+    Bytes that came and are wrong tell more than another address that gives them to nobody.
+    """
+    may_pass = [f for f in failures if f.outcome.retryable]
+    if may_pass and all(f.outcome is Outcome.FORBIDDEN for f in may_pass):
+        may_pass = [f for f in failures if f.outcome is Outcome.CORRUPT] or may_pass
+    first = next(iter(may_pass), failures[0])
     others = {f"{f.message} ({f.url})" for f in failures if f is not first}
     message = "; ".join([first.message, *sorted(others)])
     return replace(first, message=message, tries=sum(f.tries for f in failures))

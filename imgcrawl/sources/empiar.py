@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from imgcrawl.records.errors import SourceError
+from imgcrawl.sources.repositories.record import RepositoryRecord
 
 _MAX_NAME = 255  # characters of a file name; what is longer is none
 _MAX_GAPS = 100_000  # names derived from gaps; an entry may say any number
@@ -81,6 +82,26 @@ class EmpiarEntry:
     experiment: str
     size: str
     imagesets: list[Imageset]
+    number: str = ""
+    updated: str = ""  # the day of its last change
+    released: str = ""
+
+    @property
+    def record(self) -> RepositoryRecord:
+        """The entry as any repository's record: how it is cited, and which version it is."""
+        return RepositoryRecord(
+            repository="EMPIAR",
+            page=f"https://www.ebi.ac.uk/empiar/EMPIAR-{self.number}/",
+            number=f"EMPIAR-{self.number} {self.updated}".strip(),
+            series=f"EMPIAR-{self.number}",
+            title=self.title,
+            doi=self.doi,
+            version=self.updated,
+            authors=tuple(filter(None, self.authors.split(", "))),
+            license="CC0",
+            license_url="https://creativecommons.org/publicdomain/zero/1.0/",
+            date=self.released,
+        )
 
     def __str__(self) -> str:
         count = sum(imageset.count for imageset in self.imagesets)
@@ -103,13 +124,16 @@ class EmpiarEntry:
             "doi": self.doi,
             "authors": self.authors,
             "license": "CC0",
+            "copyright_license": "CC0",
+            "attribution": self.record.attribution,
+            "version": self.updated or None,
             "experiment": self.experiment,
         }
         told = [each.columns() for each in self.imagesets_of(directory)]
         agreed = (
             {k: v for k, v in told[0].items() if all(t.get(k) == v for t in told)} if told else {}
         )
-        return columns | agreed
+        return {name: value for name, value in columns.items() if value is not None} | agreed
 
 
 def parse_entry(answer: Any, number: str) -> EmpiarEntry:
@@ -130,6 +154,9 @@ def parse_entry(answer: Any, number: str) -> EmpiarEntry:
         str(record.get("experiment_type") or ""),
         str(record.get("dataset_size") or ""),
         imagesets,
+        number,
+        str(record.get("update_date") or ""),
+        str(record.get("release_date") or ""),
     )
 
 

@@ -16,18 +16,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+SIZE = "size"  # what stands for a digest where a source has none: the length in bytes
+
+
 def check_digests(source: bytes | Path, expected: dict[str, str]) -> None:
     """Raise RecordMissing (corrupt) unless the bytes are those that the source promised.
 
-    expected: by algorithm of hashlib, in hexadecimal; if a lock promises them, others are changed
+    expected: by algorithm of hashlib, in hexadecimal, or ``size`` in bytes; if a lock promises
+              them, others are changed
     """
     is_locked = isinstance(expected, LockedDigests)
     outcome, who = (Outcome.CHANGED, "lock") if is_locked else (Outcome.CORRUPT, "source")
     for algorithm, wanted in expected.items():
-        found, _ = digest(source, algorithm)
+        found = _size(source) if algorithm == SIZE else digest(source, algorithm)[0]
         if found != wanted.lower():
             words = f"its {algorithm} is {found}, and the {who} says {wanted}"
             raise RecordMissing(outcome, words)
+
+
+def _size(source: bytes | Path) -> str:
+    return str(len(source) if isinstance(source, bytes) else source.stat().st_size)
 
 
 def digest(source: bytes | Path, algorithm: str = "sha256") -> tuple[str, int]:

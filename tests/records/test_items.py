@@ -49,6 +49,12 @@ def test_the_failure_that_leaves_most_hope_is_the_one_of_all() -> None:
     assert one.message == "no such host; HTTP 404 (http://a.org/)"
     assert one.tries == 3
     assert merge_failures([gone, gone]).outcome is Outcome.NOT_FOUND
+    closed = Missing(Outcome.FORBIDDEN, "HTTP 401", "http://c.org/", 401, 1)
+    wrong = Missing(Outcome.CORRUPT, "its md5 is another", "http://d.org/", 200, 1)
+    for failures in ([wrong, closed], [closed, wrong]):  # what came tells more than what is closed
+        assert merge_failures(failures).outcome is Outcome.CORRUPT
+    assert merge_failures([wrong, lost, closed]).outcome is Outcome.DNS
+    assert merge_failures([closed, gone]).outcome is Outcome.FORBIDDEN
 
 
 def test_a_stored_file_that_turns_out_to_be_none_keeps_what_is_known_of_it() -> None:

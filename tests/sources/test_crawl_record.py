@@ -21,7 +21,7 @@ SMALL = {
     "dataverse": {"doi": "doi:10.7910/DVN/small"},
     "osf": {"doi": "10.17605/OSF.IO/SMAL1"},
     "dryad": {"doi": "10.5061/dryad.small"},
-    "mendeley": {"doi": "10.17632/small.1"},
+    "mendeley": {"doi": "10.17632/small"},
     "biostudies": {"doi": "10.6019/S-BIAD100001"},
 }
 LARGE = {
@@ -45,14 +45,11 @@ def test_a_record_with_folders_a_closed_file_and_a_digest_that_lies(
     rows = {row["file_name"].removeprefix("files/"): row for row in ended.out.rows()}
     failures = {name.rpartition("/")[2]: why for name, why in ended.out.failures().items()}
     good = set(world.SMALL) - {"secret.tif", "liar.tif"}
-    if repository == "biostudies":  # which has no digests, and lists some folders as one entry
-        good.add("liar.tif")
-        assert failures == {"raw.zarr": "not_found"}
+    if repository == "biostudies":  # which restricts whole studies, and lists folders as entries
+        assert failures == {"raw.zarr": "not_found", "liar.tif": "corrupt"}
     else:
-        # Dryad's API gives a file to nobody, its page does.
-        lied = "forbidden" if repository == "dryad" else "corrupt"
-        assert failures == {"secret.tif": "forbidden", "liar.tif": lied}
-        assert "the source says" in str(ended.out.rows("failures.csv"))
+        assert failures == {"secret.tif": "forbidden", "liar.tif": "corrupt"}
+    assert "and the source says" in str(ended.out.rows("failures.csv"))
     assert set(rows) == good
     for name in good:
         assert (ended.out.root / "files" / name).read_bytes() == world.SMALL[name]
@@ -66,8 +63,19 @@ def test_a_record_with_folders_a_closed_file_and_a_digest_that_lies(
     assert 'title: "Stacks of a \\"replica\\": one"' in citation
     assert '- name: "Replica, Ada"' in citation
     assert "Replica, Ada; Replica, Bo: Stacks" in (ended.out.root / "attribution.txt").read_text()
-    if repository == "zenodo":
+    if repository == "zenodo":  # whose versions are records of their own
         assert "extra" not in scrapy("verify", ended.out.root).stdout
+        return
+    replica.versions(2)
+    again = crawl("record", **SMALL[repository])
+    assert "has changed: it was" in again.log
+    assert "Files that differ are fetched anew" in again.log
+    later = {row["file_name"].removeprefix("files/"): row for row in again.out.rows()}
+    assert later.keys() == {*good, "added.txt"}
+    changed = {name for name in good if later[name]["sha256"] != rows[name]["sha256"]}
+    if repository == "biostudies":  # a file of the same size cannot be told from what was there
+        assert later["plate 1/a #1.tif"]["bytes"] != rows["plate 1/a #1.tif"]["bytes"]
+    assert changed == {"plate 1/a #1.tif"}
 
 
 @pytest.mark.parametrize("repository", LARGE)
@@ -83,6 +91,7 @@ def test_a_record_of_many_files_is_read_to_its_last_page(
 def test_a_later_version_is_said_and_replaces_what_changed(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:
+    replica.versions(2)
     first = crawl("record", url="https://zenodo.org/record/100001", match="*.tif")
     assert "There is a later version of this record: https://zenodo.org/records/100002" in first.log
     before = {row["record_id"]: row["sha256"] for row in first.out.rows()}
@@ -102,6 +111,7 @@ def test_a_later_version_is_said_and_replaces_what_changed(
         "https://zenodo.org/records/100004",
         "https://figshare.com/articles/dataset/closed/100004",
         "https://dataverse.harvard.edu/dataset.xhtml?persistentId=doi:10.7910/DVN/closed",
+        "https://osf.io/clos4/",
     ],
 )
 def test_what_only_some_may_have_is_forbidden(
@@ -141,9 +151,56 @@ def test_parts_of_a_project_are_named(crawl: Crawler, replica: ReplicaProcess) -
     assert ended.out.summary()["not_followed"]["first"] == ["https://osf.io/chi1d/"]
 
 
+@pytest.mark.parametrize(
+    ("url", "later"),
+    [
+        ("https://figshare.com/articles/dataset/small/100001/1", "articles/100001/2"),
+        (
+            "https://dataverse.harvard.edu/dataset.xhtml?persistentId=doi:10.7910/DVN/small&version=1.0",
+            "persistentId=doi:10.7910/DVN/small",
+        ),
+        ("https://data.mendeley.com/datasets/small-set/1", "datasets/small-set/2"),
+    ],
+)
+def test_a_version_that_is_asked_for_is_read_and_a_later_one_named(
+    url: str, later: str, crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    replica.versions(2)
+    ended = crawl("record", url=url, dry_run=1)
+    assert "There is a later version of this record: " in ended.log
+    assert later in ended.log
+    assert "added.txt" not in ended.log
+
+
+def test_an_entry_of_empiar_by_its_doi(crawl: Crawler, replica: ReplicaProcess) -> None:
+    ended = crawl("record", doi="10.6019/EMPIAR-11759", match="*_000?.dm3")
+    assert ended.status == 0, ended.log
+    rows = ended.out.rows()
+    assert len(rows) == 10
+    assert {(row["copyright_license"], row["entry"]) for row in rows} == {("CC0", "EMPIAR-11759")}
+    assert '- name: "Replica A"' in (ended.out.root / "CITATION.cff").read_text()
+    few = crawl("record", doi="10.6019/EMPIAR-11759", match="*.dm3", max_files=2, out="few")
+    assert len(few.out.rows()) == 2
+
+
+def test_a_study_of_the_image_data_resource_by_its_doi(
+    crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    ended = crawl("record", doi="10.17867/10000152", match="*.tif")
+    assert ended.status == 3, ended.log
+    assert {row["project"] for row in ended.out.rows()} == {"idr0086-miron-micrographs/experimentD"}
+    assert set(ended.out.failures().values()) <= {"forbidden", "not_found"}
+    citation = (ended.out.root / "CITATION.cff").read_text()
+    assert 'doi: "10.17867/10000152"' in citation
+    assert 'title: "Made up"' in citation
+    assert '- name: "Replica B"' in citation
+    refused = crawl("record", doi="10.17867/10000152", max_bytes=5, out="refused")
+    assert refused.status == 1
+    assert "is read by omero, which has no max_bytes" in refused.log
+
+
 def test_what_is_no_record_is_said_in_words(crawl: Crawler, replica: ReplicaProcess) -> None:
     told = {
-        "https://doi.org/10.6019/EMPIAR-11759": "scrapy crawl empiar -a entry=11759",
         "https://doi.org/10.5281/zenodo.9": "there is no such public record",
         "https://example.org/data": "scrapy crawl static_page -a url=https://example.org/data",
     }

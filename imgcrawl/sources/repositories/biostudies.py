@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlsplit
 
-from imgcrawl.records.errors import SourceError
 from imgcrawl.sources.repositories.record import (
     RepositoryFile,
     RepositoryRecord,
@@ -37,6 +36,7 @@ class BioStudies:
         self._fetcher = fetcher
         self._accession = accession
         self._mirror = ""
+        self.total: int | None = None
 
     @classmethod
     def of(cls, fetcher: Fetcher, url: str) -> Self | None:
@@ -70,23 +70,19 @@ class BioStudies:
 
     async def files(self) -> AsyncIterator[RepositoryFile]:
         """Yield the files; a folder that is listed as one is closed. Raises SourceError."""
-        start = total = 0
+        start = 0
         before: list[Any] | None = None
         while True:
             query = f"start={start}&length={_PAGE}"
             answer = await ask(self._fetcher, f"{_ROOT}api/v1/files/{self._accession}?{query}")
             page = listed(answer, "data")
-            total = size_of(answer, "recordsTotal") or total
+            self.total = size_of(answer, "recordsTotal") or self.total
             if not page or page == before:
-                break
+                return
             for each in page:
                 if file := self._file(each):
                     yield file
             start, before = start + len(page), page
-        if start < total:
-            raise SourceError(
-                f"{self._accession} has {total:,} files, of which its API listed {start:,}."
-            )
 
     def _file(self, each: Any) -> RepositoryFile | None:
         # Columns are those of the study's own file list; their case differs.

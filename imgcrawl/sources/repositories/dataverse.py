@@ -34,6 +34,7 @@ class Dataverse:
     def __init__(self, fetcher: Fetcher, root: str, pid: str, version: str) -> None:
         self._fetcher = fetcher
         self._root, self._pid, self._version = root, pid, version
+        self.total: int | None = None
 
     @classmethod
     def of(cls, fetcher: Fetcher, url: str) -> Self | None:
@@ -92,9 +93,9 @@ class Dataverse:
         offset, before = 0, None
         while True:
             query = f"limit={_PAGE}&offset={offset}"
-            page = listed(
-                await ask(self._fetcher, self._url(self._version, "/files", query)), "data"
-            )
+            answer = await ask(self._fetcher, self._url(self._version, "/files", query))
+            page = listed(answer, "data")
+            self.total = size_of(answer, "totalCount")  # since Dataverse 6
             if not page or page == before:
                 return  # a server that knows no pages sends all of them again
             for each in page:

@@ -33,6 +33,7 @@ class Dryad:
         self._fetcher = fetcher
         self._doi = doi
         self._version = ""
+        self.total: int | None = None
 
     @classmethod
     def of(cls, fetcher: Fetcher, url: str) -> Self | None:
@@ -73,6 +74,7 @@ class Dryad:
         while url and url not in asked:
             asked.add(url)
             answer = await ask(self._fetcher, url)
+            self.total = size_of(answer, "total")
             for each in listed(answer, "_embedded", "stash:files"):
                 if file := _file(each):
                     yield file
@@ -82,12 +84,13 @@ class Dryad:
 
 def _file(each: Any) -> RepositoryFile | None:
     path = text(each, "path").strip("/")
-    link = text(each, "_links", "stash:download", "href")
+    own = text(each, "_links", "self", "href")
+    link = text(each, "_links", "stash:download", "href") or (f"{own}/download" if own else "")
     if not path or not link or dig(each, "status") == "deleted":
         return None
     urls = [urljoin(_ROOT, link)]
     if match := re.search(r"/files/(\d+)/download", link):
-        # The API asks for an account at times; the page's own link does not.
-        urls.append(f"{_ROOT}downloads/file_stream/{match[1]}")
+        # The API gives files to accounts alone, the page's own link to everybody.
+        urls.insert(0, f"{_ROOT}downloads/file_stream/{match[1]}")
     digests = digests_of(text(each, "digestType"), text(each, "digest"))
     return RepositoryFile(path, tuple(urls), size_of(each, "size"), digests)

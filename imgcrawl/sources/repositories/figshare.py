@@ -35,6 +35,7 @@ class Figshare:
         self._fetcher = fetcher
         self._number, self._version = number, version
         self._answer: Any = None
+        self.total: int | None = None
 
     @classmethod
     def of(cls, fetcher: Fetcher, url: str) -> Self | None:

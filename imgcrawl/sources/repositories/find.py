@@ -52,16 +52,22 @@ def is_record(url: str) -> bool:
     return any(repository.of(None, url) is not None for repository in _CLIENTS)
 
 
-def find_client(fetcher: Fetcher, url: str) -> RepositoryClient | None:
-    """Return the client of the record that a link leads to; None if no repository is known.
+def spider_of(url: str) -> tuple[str, dict[str, str]] | None:
+    """Return the spider that a source of records has of its own, and its argument; None for none.
 
-    Raises SourceError for one that has a spider of its own, with what to type.
+    An entry of EMPIAR, or what a link of OMERO.web shows, as a DOI of IDR leads to.
     """
+    if match := re.search(r"EMPIAR-(\d{4,6})(?:\W|$)", url, re.IGNORECASE):
+        return "empiar", {"entry": match[1]}
     parts = urlsplit(url)
-    if match := re.search(r"EMPIAR-(\d{4,6})", url):
-        raise SourceError(f"{url} is an entry of EMPIAR: scrapy crawl empiar -a entry={match[1]}")
-    if (parts.hostname or "").endswith("idr.openmicroscopy.org"):
-        raise SourceError(f"{url} is of the Image Data Resource: scrapy crawl omero -a link={url}")
+    is_idr = (parts.hostname or "").endswith("idr.openmicroscopy.org")
+    if is_idr or re.search(r"/webclient(?:/|$)", parts.path):
+        return "omero", {"link": url}
+    return None
+
+
+def find_client(fetcher: Fetcher, url: str) -> RepositoryClient | None:
+    """Return the client of the record that a link leads to; None if no repository is known."""
     for repository in _CLIENTS:
         client: RepositoryClient | None = repository.of(fetcher, url)
         if client is not None:

@@ -36,6 +36,7 @@ class InvenioRdm:
         self._fetcher = fetcher
         self._root, self._number = root, number
         self._answer: Any = None
+        self.total: int | None = None
 
     @classmethod
     def of(cls, fetcher: Fetcher, url: str) -> Self | None:
@@ -51,6 +52,7 @@ class InvenioRdm:
         api = f"{self._root}api/records/{quote(self._number)}"
         self._answer = answer = await ask(self._fetcher, api)
         self._number = text(answer, "id") or self._number
+        self.total = size_of(answer, "files", "count")
         about = answer.get("metadata") if isinstance(answer, dict) else None
         people = listed(about, "creators")
         names = (text(each, "person_or_org", "name") or text(each, "name") for each in people)
@@ -69,7 +71,6 @@ class InvenioRdm:
             license_url=text(about, "rights", 0, "props", "url"),
             date=text(about, "publication_date"),
             newer=await self._newer(),
-            n_files=size_of(answer, "files", "count"),
             n_bytes=size_of(answer, "files", "total_bytes"),
         )
 

@@ -32,6 +32,7 @@ class Mendeley:
     def __init__(self, fetcher: Fetcher, number: str, version: str | None) -> None:
         self._fetcher = fetcher
         self._number, self._version = number, version
+        self.total: int | None = None
 
     @classmethod
     def of(cls, fetcher: Fetcher, url: str) -> Self | None:

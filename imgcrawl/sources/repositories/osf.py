@@ -35,6 +35,7 @@ class Osf:
         self._fetcher = fetcher
         self._guid = guid
         self._kind = "nodes"
+        self.total: int | None = None  # the number of files alone is told by no answer
 
     @classmethod
     def of(cls, fetcher: Fetcher, url: str) -> Self | None:

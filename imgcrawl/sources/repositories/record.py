@@ -37,6 +37,11 @@ class RepositoryFile:
     closed: str = ""
     archive: str = ""
 
+    @property
+    def promised(self) -> dict[str, str]:
+        """What its bytes must come to: its digests, or its size where there is none."""
+        return self.digests or ({} if self.size is None else {"size": str(self.size)})
+
 
 @dataclass(frozen=True, slots=True)
 class RepositoryRecord:
@@ -61,7 +66,6 @@ class RepositoryRecord:
     date: str = ""
     newer: str = ""
     parts: tuple[str, ...] = ()
-    n_files: int | None = None
     n_bytes: int | None = None
 
     def __str__(self) -> str:
@@ -70,6 +74,21 @@ class RepositoryRecord:
             f"{self.title} ({self.doi or self.page}) at {self.repository}{version}: "
             f"the licence is {self.license or 'not told'}."
         )
+
+    @property
+    def bookmark(self) -> str:
+        """The key under which a run notes which version it has read."""
+        return f"version:{self.series}"
+
+    def news(self, before: str | None) -> list[str]:
+        """Return what is to be said of its versions. before: the number that a run had noted."""
+        words = []
+        if before not in {None, self.number}:
+            changed = f"{self.page} has changed: it was {before}, and is {self.number}."
+            words.append(f"{changed} Files that differ are fetched anew.")
+        if self.newer:
+            words.append(f"There is a later version of this record: {self.newer}")
+        return words
 
     def columns(self) -> dict[str, Any]:
         """Return the columns that each file of the record has."""
@@ -113,7 +132,13 @@ class RepositoryRecord:
 
 
 class RepositoryClient(Protocol):
-    """Reads one record of one repository. Raises SourceError where that cannot be read."""
+    """Reads one record of one repository. Raises SourceError where that cannot be read.
+
+    total: how many files the repository says there are, once they have been listed; None where it
+           does not say
+    """
+
+    total: int | None
 
     async def record(self) -> RepositoryRecord:
         """Return what the repository says of the record."""
@@ -127,13 +152,19 @@ class ClosedError(SourceError):
 
 
 async def ask(fetcher: Fetcher, url: str) -> Any:
-    """Return the JSON at an address. Raises SourceError, ClosedError for 401 and 403."""
-    response = await fetcher.fetch(url, cache="json")
+    """Return the JSON at an address. Raises SourceError, ClosedError for 401 and 403.
+
+    Never from a cache: which version there is today, only the repository knows.
+    """
+    response = await fetcher.fetch(url)
     if response.status in {401, 403}:
         raise ClosedError(f"{url} answers HTTP {response.status}: not everybody may have this.")
     if response.status in {404, 410}:
         raise SourceError(f"{url} answers HTTP {response.status}: there is no such public record.")
-    return await fetcher.fetch_json(url)
+    try:
+        return json.loads(response.body)
+    except (ValueError, RecursionError):
+        return await fetcher.fetch_json(url, dont_cache=True)
 
 
 def dig(answer: Any, *path: str | int) -> Any:
