@@ -101,6 +101,7 @@ def test_what_needs_an_extra_says_which(extra: str, words: str, core: Core) -> N
     assert f"requirements/{extra}.txt" in said
 
 
+@pytest.mark.slow
 def test_a_list_that_needs_an_extra_says_which(core: Core) -> None:
     for name, head in (("a.parquet", b"PAR1"), ("a.csv.zst", b"\x28\xb5\x2f\xfd")):
         (core.folder / name).write_bytes(head + bytes(100))

@@ -107,7 +107,7 @@ def _import_all() -> None:
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if module.name not in COLD and "templates" not in module.name:
                 importlib.import_module(module.name)
-    for name in ("scrapy.cmdline", "scrapy.crawler", "tensorstore"):
+    for name in ("scrapy.cmdline", "scrapy.crawler", "scrapy_playwright.handler", "tensorstore"):
         importlib.import_module(name)
     assert "twisted.internet.reactor" not in sys.modules
     assert len(list(Path("/proc/self/task").iterdir())) == 1

@@ -34,7 +34,9 @@ def generated(env: dict[str, str], *words: str) -> CompletedProcess[str]:
     return scrapy("genspider", "-s", "NEWSPIDER_MODULE=mine", "-t", *words, env=env)
 
 
-@pytest.mark.parametrize("kind", ["page", "list", "results"])
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.slow) for kind in ("page", "results")] + ["list"]
+)
 def test_a_generated_spider_runs_as_it_stands(
     kind: str, crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
 ) -> None:

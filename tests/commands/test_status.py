@@ -53,6 +53,7 @@ def begun(crawl: Crawler, out: str) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.slow
 def test_each_way_that_a_run_can_go(crawl: Crawler, replica: ReplicaProcess) -> None:
     room = crawl.tmp_path
     assert crawl("isic", num_images=5, out="a").status == 0

@@ -48,6 +48,7 @@ def expected(record_id: str) -> str | None:
     return LAST_DIGITS[int(record_id[-1])] if record_id[-2] == "5" else None
 
 
+@pytest.mark.slow
 def test_two_thousand_images_a_tenth_of_them_at_fault(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:
@@ -91,6 +92,7 @@ def undated(out: Out) -> list[dict[str, str]]:
     return [{k: v for k, v in row.items() if k != "downloaded_at"} for row in out.rows()]
 
 
+@pytest.mark.slow
 @pytest.mark.soak
 @pytest.mark.timeout(600)  # which may start two dozen crawls, one after the other
 def test_killed_at_many_moments_it_ends_as_if_undisturbed(
@@ -120,6 +122,7 @@ def test_killed_at_many_moments_it_ends_as_if_undisturbed(
     ended.out.verify()
 
 
+@pytest.mark.slow
 def test_a_damaged_page_of_the_ledger_is_called_that_and_costs_nothing(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:

@@ -143,6 +143,7 @@ def test_a_page_in_place_of_a_file_and_other_failures(
     }
 
 
+@pytest.mark.slow
 def test_memory_is_constant_and_files_share_the_way(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:

@@ -99,6 +99,7 @@ def test_a_spiders_own_old_settings_are_found() -> None:
     assert printed.split()[-1] == "5"
 
 
+@pytest.mark.slow
 def test_a_project_of_before_crawls_with_its_old_settings(tmp_path: Path) -> None:
     (tmp_path / "old_project.py").write_text(
         "from imgcrawl.settings import *\n"

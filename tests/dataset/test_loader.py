@@ -90,6 +90,7 @@ def test_the_splits_of_a_contest_are_those_of_the_loader(
     assert not rows
 
 
+@pytest.mark.slow
 def test_rows_that_show_the_type_of_a_column_come_first(
     out: OutputDirectory, ledger: Ledger, tmp_path: Path
 ) -> None:

@@ -78,6 +78,7 @@ records = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # each example writes files, and machines are busy
 @given(records=records, ended=st.lists(st.booleans(), min_size=4, max_size=4))
 def test_shards_merged_are_what_one_run_writes(
@@ -193,6 +194,7 @@ def test_a_table_is_replaced_as_a_whole_or_not_at_all(
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_order", [True, False])
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path, *, in_order: bool) -> None:
     def rows(count: int) -> Iterable[Sequence[str]]:

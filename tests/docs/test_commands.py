@@ -24,6 +24,8 @@ from tests.docs.blocks import OTHER, SHELL, TypedCommand, blocks, commands, scra
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from _pytest.mark import ParameterSet
+
     from replicas.process import ReplicaProcess
 
 FIBSEM = "janelia-cosem-datasets/jrc_mus-nacc-2/jrc_mus-nacc-2.zarr/recon-2/em/fibsem-int16"
@@ -203,7 +205,12 @@ def test_examples_in_toml_are_accepted(page: str, command: list[str], tmp_path: 
     assert ended.returncode == 0, ended.stderr
 
 
-@pytest.mark.parametrize("command", chosen(), ids=str)
+def _marked(command: TypedCommand) -> ParameterSet:
+    marks = () if command.page == "README.md" else pytest.mark.slow
+    return pytest.param(command, marks=marks, id=str(command))
+
+
+@pytest.mark.parametrize("command", [_marked(command) for command in chosen()])
 def test_command_runs(command: TypedCommand, tmp_path: Path, replica: ReplicaProcess) -> None:
     env = world.build(tmp_path, replica)
     if before := BEFORE.get(command.text):

@@ -134,6 +134,7 @@ def test_damaged_bytes_are_fetched_again_and_no_others(
         assert sent < len(DATA) - 25_000 + 3 * PIECE
 
 
+@pytest.mark.slow
 @given(
     left=st.integers(0, 50_000),
     changes=st.lists(st.tuples(st.integers(0, 49_999), st.binary(max_size=600)), max_size=5),

@@ -161,6 +161,7 @@ def test_the_page_is_bounded_whatever_its_pictures(out: Path, tmp_path: Path) ->
     assert (tmp_path / "page.html").stat().st_size < 20_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_browser(None) is None, reason="there is no Chromium")
 def test_in_a_browser_nothing_is_asked_for_and_nothing_runs(out: Path) -> None:
     from playwright.sync_api import sync_playwright

@@ -188,6 +188,7 @@ def test_ratios_that_cannot_be_are_refused(text: str) -> None:
         parse_ratios(text)
 
 
+@pytest.mark.slow
 def test_the_command_on_an_out_and_on_tables_of_several(
     filled: Callable[..., Path], tmp_path: Path
 ) -> None:

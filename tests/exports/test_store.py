@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.conftest import scrapy
 from tests.exports.conftest import fill
 from tests.stores import BUCKET, running_s3
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 def test_they_read_a_bucket_and_leave_their_files_there(tmp_path: Path) -> None:
     import boto3
 

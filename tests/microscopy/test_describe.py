@@ -190,6 +190,7 @@ def test_damaged_tags(data: bytes) -> None:
         read_tags(bytes_ranges(data))
 
 
+@pytest.mark.slow
 def test_time_and_memory_are_bounded() -> None:
     groups = (b"\x14\0\0" + b"\1\0" + struct.pack(">I", 0)) * 29_999
     many = struct.pack(">III", 3, 0, 1) + b"\1\0" + struct.pack(">I", 29_999) + groups

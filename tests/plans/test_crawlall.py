@@ -138,6 +138,7 @@ def test_three_datasets_at_once_and_again(plans: Plans, replica: ReplicaProcess)
     assert "fish: " not in changed.log
 
 
+@pytest.mark.slow
 def test_what_is_missing_and_what_failed(plans: Plans, replica: ReplicaProcess) -> None:
     replica.faults([{"match": r"/isic-s3/images/.*[05]\.jpg", "kind": "status", "status": 404}])
     ended = plans.run(plans.write(ISIC, EPFL))
@@ -200,6 +201,7 @@ def test_a_dataset_that_is_there_is_not_overwritten(plans: Plans) -> None:
     assert [(p.name, p.read_text()) for p in root.iterdir()] == [("metadata.csv", "mine")]
 
 
+@pytest.mark.slow
 def test_killed_it_leaves_no_crawl_and_goes_on(plans: Plans, replica: ReplicaProcess) -> None:
     many = {**ISIC, "num_images": 120}
     undisturbed = plans.run(plans.write(many, FISH, EPFL, out="undisturbed"))
@@ -221,6 +223,7 @@ def test_killed_it_leaves_no_crawl_and_goes_on(plans: Plans, replica: ReplicaPro
     assert table(ended.out) == table(plans.out("undisturbed"))
 
 
+@pytest.mark.slow
 def test_stopped_it_writes_and_goes_on(plans: Plans, replica: ReplicaProcess) -> None:
     plan = plans.write({**ISIC, "num_images": 200}, EPFL, {**EPFL, "name": "later"}, jobs=2)
     for signum, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
@@ -263,6 +266,7 @@ def test_a_crawl_that_is_killed_fails_alone(plans: Plans, replica: ReplicaProces
     assert found == sorted(found)
 
 
+@pytest.mark.slow
 def test_one_at_a_time_of_a_group_and_no_second_run(plans: Plans, replica: ReplicaProcess) -> None:
     replica.faults([{"match": "dm3|tif", "kind": "latency", "ms": 500}])
     plan = plans.write(EPFL, {**EPFL, "name": "twin"}, {**FISH, "group": "static_page"})
@@ -280,6 +284,7 @@ def test_one_at_a_time_of_a_group_and_no_second_run(plans: Plans, replica: Repli
     assert len(changes) == 6
 
 
+@pytest.mark.slow
 def test_a_second_signal_gives_up_what_is_under_way(plans: Plans, replica: ReplicaProcess) -> None:
     replica.faults([{"match": IMAGES, "kind": "latency", "ms": 60_000}])
     running = plans.begin(plans.write(ISIC))

@@ -12,6 +12,8 @@ import termios
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ def test_a_narrow_window_shows_the_counts_and_the_time_left(
     assert shown.rindex(SHOW_CURSOR) > shown.rindex(HIDE_CURSOR)
 
 
+@pytest.mark.slow
 def test_told_to_stop_twice_it_gives_the_terminal_back(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:

@@ -30,6 +30,7 @@ def everything(replica: ReplicaProcess) -> int:
     return sum(replica.log()["paths"].values())
 
 
+@pytest.mark.slow
 @pytest.mark.soak
 def test_nights_of_an_archive_that_grows(tmp_path: Path, archive: ReplicaProcess) -> None:
     crawl = Crawler(tmp_path, archive)

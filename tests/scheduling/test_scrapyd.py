@@ -193,6 +193,7 @@ def test_wrong_arguments_are_said_in_the_log_of_the_job(
     assert not scrapyd.out("data/none").root.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cancelled_by", "words"),
     [
@@ -233,6 +234,7 @@ def test_strangers_are_not_let_in(scrapyd: Scrapyd) -> None:
         socket.create_connection(("127.0.0.2", scrapyd.port), timeout=5)
 
 
+@pytest.mark.slow
 def test_the_checkout_without_an_egg(tmp_path: Path, replica: ReplicaProcess) -> None:
     with running(tmp_path, "--in-project", password=PASSWORD) as daemon:
         assert daemon.password == PASSWORD

@@ -81,6 +81,7 @@ def assert_same(one: Ended, other: Ended) -> None:
     assert one.out.failures() == other.out.failures()
 
 
+@pytest.mark.slow
 def test_workers_killed_lose_nothing_and_leave_no_orphan(
     shards: Shards, crawl: Crawler, urls: Path, replica: ReplicaProcess
 ) -> None:
@@ -119,6 +120,7 @@ def test_workers_killed_lose_nothing_and_leave_no_orphan(
     assert_same(again, ended)
 
 
+@pytest.mark.slow
 def test_stopped_it_goes_on(shards: Shards, crawl: Crawler, replica: ReplicaProcess) -> None:
     replica.faults([{"match": "/files/", "kind": "latency", "ms": 400}])
     process = shards.start("-n", "4")
@@ -140,6 +142,7 @@ def test_stopped_it_goes_on(shards: Shards, crawl: Crawler, replica: ReplicaProc
     assert len(asked) <= N - there
 
 
+@pytest.mark.slow
 def test_at_a_terminal_there_is_a_row_a_shard(shards: Shards) -> None:
     command = shards.command("-n", "3")
     status, shown = at_terminal(command, columns=120)

@@ -43,6 +43,7 @@ def classes(out: Out) -> dict[str, dict[str, str]]:
     return {row["class"]: row for row in out.rows("classes.csv")}
 
 
+@pytest.mark.slow
 def test_a_hundred_classes_on_rotten_lists(
     crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
 ) -> None:
@@ -174,6 +175,7 @@ def stored(crawl: Crawler) -> int:
     return sum(1 for _ in crawl.out("killed").root.glob("n*/*"))
 
 
+@pytest.mark.slow
 @pytest.mark.soak
 def test_killed_and_resumed_it_is_the_same(
     crawl: Crawler, replica: ReplicaProcess, tmp_path: Path

@@ -8,6 +8,8 @@ import signal
 import zipfile
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from replicas.web import Mix, fate
 
 if TYPE_CHECKING:
@@ -210,6 +212,7 @@ def test_wrong_lists_are_refused_before_any_request(
     assert replica.log()["requests"] == 0
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_it_goes_on(
     crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
 ) -> None:

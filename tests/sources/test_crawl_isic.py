@@ -150,6 +150,7 @@ def test_html_in_the_place_of_the_api_is_said_in_words(
     assert crawl("isic", num_images=5).status == 0
 
 
+@pytest.mark.slow
 def test_an_api_that_goes_in_a_circle_is_read_in_parts(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:

@@ -244,6 +244,7 @@ def test_what_is_no_list_is_refused_before_any_request(
     assert replica.log()["requests"] == 0
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_it_is_complete(
     crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
 ) -> None:

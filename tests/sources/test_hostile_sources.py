@@ -49,6 +49,7 @@ def test_blanks_after_a_broken_record_are_passed_over_once() -> None:
     assert ends(READ_JSON + code) == "[{'u': 1}, {'u': 2}]"
 
 
+@pytest.mark.slow
 def test_a_long_value_is_not_decoded_again_for_each_chunk() -> None:
     code = 'text = b\'{"images": [{"u": 1}], "info": {"a": [\' + b"[]," * (10 << 20) + b"0]}}"\n'
     code += "print(len(list(read_json(io.BytesIO(text)))))"

@@ -154,7 +154,14 @@ def test_a_run_and_the_next_ones(crawl: Crawler, replica: ReplicaProcess, store:
 
 
 # The scratch folder is there still; another machine has what was put last, or no ledger at all.
-@pytest.mark.parametrize(("machine", "checkpoint"), [("a", "1000"), ("b", "0.2"), ("b", "1000")])
+@pytest.mark.parametrize(
+    ("machine", "checkpoint"),
+    [
+        pytest.param("a", "1000", marks=pytest.mark.slow),
+        ("b", "0.2"),
+        pytest.param("b", "1000", marks=pytest.mark.slow),
+    ],
+)
 def test_killed_and_resumed(
     machine: str, checkpoint: str, crawl: Crawler, replica: ReplicaProcess, store: Store
 ) -> None:
@@ -239,6 +246,7 @@ def test_what_is_taken_back_leaves_the_store(
     assert set(mirrored(crawl, store).failures()) == {"same0", "same1", "same2"}
 
 
+@pytest.mark.slow
 def test_a_store_that_refuses_stops_the_run(
     crawl: Crawler, replica: ReplicaProcess, s3: S3
 ) -> None:
@@ -269,6 +277,7 @@ def test_tables_that_are_refused_stay_here_and_go_next_time(
     mirrored(crawl, s3).verify()
 
 
+@pytest.mark.slow
 def test_stopped_politely_another_machine_goes_on(
     crawl: Crawler, replica: ReplicaProcess, s3: S3
 ) -> None:
@@ -359,6 +368,7 @@ def test_commands_on_an_address(crawl: Crawler, replica: ReplicaProcess, store: 
     assert ".lock" not in found
 
 
+@pytest.mark.slow
 def test_verify_reads_what_lies_in_the_store(
     crawl: Crawler, replica: ReplicaProcess, store: Store
 ) -> None:

@@ -48,6 +48,7 @@ def write(out: OutputDirectory, *names: str) -> None:
         path.write_bytes(name.encode())
 
 
+@pytest.mark.slow
 def test_files_and_folders_leave_together(s3: S3, tmp_path: Path) -> None:
     chunks = [f"v.zarr/s0/{number}" for number in range(70)]  # more than go at once
     said: list[str] = []

@@ -714,6 +714,7 @@ web.run_app(app, host="127.0.0.1", port=int(sys.argv[2]), print=None, access_log
 """
 
 
+@pytest.mark.slow
 @pytest.mark.soak
 def test_memory_is_flat(crawl: Crawler) -> None:
     """Two or three kilobytes kept of each object would be seen."""

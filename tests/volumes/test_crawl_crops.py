@@ -338,6 +338,7 @@ def recrop(file: Path, *args: str) -> subprocess.CompletedProcess[str]:
     return scrapy("recrop", *settings, *args, file)
 
 
+@pytest.mark.slow
 def test_recrop_tells_whether_a_crop_is_still_the_same(
     tmp_path: Path, store: Store, crawl: Crawler
 ) -> None:

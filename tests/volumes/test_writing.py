@@ -225,6 +225,7 @@ print(small, run(512, "large"))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", ["ome-zarr", "tiff", "precomputed", "npy"])
 def test_memory_does_not_grow_with_the_cube(tmp_path: Path, format_: Format) -> None:
     # 256 MB of voxels.
