@@ -14,6 +14,7 @@ from imgcrawl.dataset.out_command import OutCommand
 from imgcrawl.progress.counter import RecordCounter
 from imgcrawl.records.errors import ArgumentError
 from imgcrawl.records.exit_status import ExitStatus
+from imgcrawl.storage.address import is_address
 from imgcrawl.storage.directory import SPLITS_TABLE
 from imgcrawl.text.sizes import format_size
 
@@ -50,7 +51,7 @@ class Command(OutCommand["Exported"]):
 
         super().add_options(parser)
         parser.add_argument("--to", metavar="FORMAT", help=", ".join(FORMATS))
-        parser.add_argument("--dest", type=Path, metavar="DIR", help="a new folder")
+        parser.add_argument("--dest", metavar="DIR", help="a new folder")
         parser.add_argument(
             "--split",
             type=Path,
@@ -80,6 +81,11 @@ class Command(OutCommand["Exported"]):
         if opts.to is None or opts.dest is None:
             raise ArgumentError(f"type --to FORMAT ({', '.join(FORMATS)}) and --dest DIR")
         require_format(opts.to)
+        if is_address(opts.dest):
+            raise ArgumentError(
+                f"--dest {opts.dest}: an export is written to a folder. Type one, and copy it to "
+                "the bucket afterwards, for example by `aws s3 sync` or `gcloud storage rsync`"
+            )
         if opts.size is not None and not 1 <= opts.size <= 100_000:
             raise ArgumentError(f"--size {opts.size}: type the longest side in pixels, such as 512")
         request = ExportRequest(opts.to, opts.label, opts.size, parse_shard_size(opts.shard_size))
@@ -92,7 +98,13 @@ class Command(OutCommand["Exported"]):
             closing(RecordCounter("export", self.settings, logger)) as progress,
         ):
             return export_dataset(
-                out, storage, table, request, dest=opts.dest, splits=splits, progress=progress.show
+                out,
+                storage,
+                table,
+                request,
+                dest=Path(opts.dest),
+                splits=splits,
+                progress=progress.show,
             )
 
     def print_result(self, found: Exported, place: str) -> None:
@@ -104,7 +116,7 @@ def describe(found: Exported) -> list[str]:
     """Return the lines that tell people what came of it."""
     figures, plan = found.figures, found.plan
     lines = (
-        [f"{split}: {sum(shards):,} records" for split, shards in plan.shards.items()]
+        [f"{split}: {figures.splits[split]:,} records" for split in plan.shards]
         if len(plan.shards) > 1
         else []
     )

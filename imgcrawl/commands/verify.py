@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 class Command(OutCommand[VerifyFigures]):
     """Checks every stored file against the ledger, and writes verify.csv."""
 
+    writes = True
+
     def short_desc(self) -> str:
         """Return the description that ``scrapy`` lists."""
         return "Check every stored file of a dataset: is it there, and are its bytes the ledger's?"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.dataset.record_columns import FIXED_COLUMNS, record_values, table_columns
 from imgcrawl.dataset.samples import samples
+from imgcrawl.records.items import Stored
 from imgcrawl.storage.directory import LEDGER, METADATA
 from imgcrawl.text.csv_cells import LONGEST_CELL, unescaped
 
@@ -31,6 +32,9 @@ class DatasetTable(Protocol):
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the values of each record by column, None or absent where there is none."""
 
+    def mask_sha256(self, record_id: str) -> str | None:
+        """Return the SHA-256 of the mask in the row of a record, where that is known."""
+
 
 class LedgerTable:
     """The records of a ledger, in the order of their ids."""
@@ -42,6 +46,11 @@ class LedgerTable:
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the values of each record by column."""
         return map(record_values, samples(self._ledger))
+
+    def mask_sha256(self, record_id: str) -> str | None:
+        """Return the SHA-256 of the mask in the row of a record, which `rows` has just yielded."""
+        mask = self._ledger.best_mask(record_id)
+        return mask.result.sha256 if mask and isinstance(mask.result, Stored) else None
 
 
 class CsvTable:
@@ -61,6 +70,10 @@ class CsvTable:
             for row in rows:
                 if row:
                     yield dict(zip(self.columns, map(unescaped, row), strict=False))
+
+    def mask_sha256(self, record_id: str) -> str | None:
+        """Return None: the table does not have it."""
+        return None
 
 
 @contextmanager

@@ -35,6 +35,15 @@ class OutCommand(ScrapyCommand, Generic[T]):
     requires_crawler_process = False
     merged = False  # whether the tables of a plan, or of shards, will do
     failed = ExitStatus.FAILED  # the exit status for an OUT that cannot be used
+    writes = False  # whether it makes a file of the dataset, which can go into another folder
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the option of what is written."""
+        super().add_options(parser)
+        if self.writes:
+            parser.add_argument(
+                "--into", type=Path, metavar="DIR", help="write there, and not into OUT"
+            )
 
     def syntax(self) -> str:
         """Return the arguments, for the usage line."""
@@ -59,6 +68,7 @@ class OutCommand(ScrapyCommand, Generic[T]):
         assert self.settings is not None
         try:
             with open_output(args[0], self.settings, merged=self.merged) as (out, storage):
+                out.into = opts.into.expanduser().absolute() if self.writes and opts.into else None
                 found = self.process(out, storage)
         except (ArgumentError, OutputError, sqlite3.DatabaseError) as error:
             words = str(error)
@@ -68,4 +78,5 @@ class OutCommand(ScrapyCommand, Generic[T]):
             usage = isinstance(error, ArgumentError)
             self.exitcode = ExitStatus.USAGE if usage else self.failed
             return
-        self.print_result(found, args[0].rstrip("/"))
+        place = str(opts.into) if self.writes and opts.into else args[0]
+        self.print_result(found, place.rstrip("/"))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import sqlite3
-from typing import TYPE_CHECKING
+import tempfile
+from contextlib import closing
+from pathlib import Path
 
 from imgcrawl.dataset.entries import STORED_COLUMNS
 from imgcrawl.records.errors import OutputError
 from imgcrawl.text.signed_urls import address_id
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SCHEMA_VERSION = 5
 _PATIENCE = 5.0  # seconds that another program may hold a ledger that is to be opened
@@ -99,6 +100,8 @@ def connect(path: Path) -> sqlite3.Connection:
     Raises OutputError for a ledger of a later version or with foreign tables, and
     sqlite3.DatabaseError for another kind of file.
     """
+    if not _is_writable(path):
+        return _connect_read_only(path)
     db = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE)
     db.row_factory = sqlite3.Row
     db.execute("PRAGMA journal_mode=WAL")
@@ -124,6 +127,40 @@ def connect(path: Path) -> sqlite3.Connection:
     db.execute("COMMIT")
     db.execute("PRAGMA busy_timeout=30000")  # milliseconds
     return db
+
+
+def _is_writable(path: Path) -> bool:
+    """Return whether a ledger, and the files that SQLite makes beside it, can be written."""
+    return os.access(path if path.exists() else path.parent, os.W_OK) and os.access(
+        path.parent, os.W_OK
+    )
+
+
+def _connect_read_only(path: Path) -> sqlite3.Connection:
+    """Open a ledger on read-only media, or somebody else's; by a copy where it has to be changed.
+
+    That is where a run that was killed has left a journal, or the ledger is of an earlier version.
+    """
+    journal = path.with_name(f"{path.name}-wal")
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    is_ours = db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
+    if is_ours and not (journal.is_file() and journal.stat().st_size):
+        db.isolation_level, db.row_factory = None, sqlite3.Row
+        db.execute("PRAGMA trusted_schema=OFF")
+        _require_own(db, path)
+        return db
+    db.close()
+    with tempfile.TemporaryDirectory() as room:
+        copy = Path(room, path.name)
+        for file in (path, journal):
+            if file.is_file():
+                shutil.copyfile(file, copy.with_name(file.name))
+        with closing(connect(copy)) as whole:
+            memory = sqlite3.connect("", isolation_level=None)  # a file without a name
+            whole.backup(memory)
+    memory.row_factory = sqlite3.Row
+    memory.execute("PRAGMA trusted_schema=OFF")
+    return memory
 
 
 def describe_error(path: Path, error: sqlite3.DatabaseError) -> str:

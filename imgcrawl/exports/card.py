@@ -15,12 +15,13 @@ _SIZES = ((1000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_
 
 def write_card(file: IO[str], plan: ExportPlan, splits: Mapping[str, int]) -> None:
     """Write the card. splits: records by the loader's names of the splits."""
-    size = next((name for most, name in _SIZES if plan.records < most), "1M<n<10M")
+    records = sum(splits.values())
+    size = next((name for most, name in _SIZES if records < most), "1M<n<10M")
     lines = ["---", "configs:", "- config_name: default", "  data_files:"]
     for split in splits:
         lines += [f"  - split: {split}", f"    path: data/{split}-*.parquet"]
     lines += ["license: other", "size_categories:", f"- {json.dumps(size)}", "---", ""]
-    lines += ["# Dataset", "", f"{plan.records:,} pictures, made by imgcrawl.", ""]
+    lines += ["# Dataset", "", f"{records:,} pictures, made by imgcrawl.", ""]
     lines += ["| split | records |", "|---|---|"]
     lines += [f"| {split} | {n:,} |" for split, n in splits.items()]
     lines += [

@@ -6,9 +6,10 @@ import json
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from imgcrawl.records.errors import ArgumentError
+from imgcrawl.storage.base import require_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,13 +18,33 @@ if TYPE_CHECKING:
     from imgcrawl.exports.plan import ExportPlan
 
 _MARK = ".imgcrawl-export.json"
+_LACKING = "lacking"
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A folder that holds this export alone."""
+    """A folder that holds this export alone.
+
+    mark: what its mark says: the format, the fingerprint, and the files that lack records
+    """
 
     root: Path
+    mark: dict[str, Any]
+
+    def lacks(self, name: str) -> None:
+        """Note that a file lacks a record, whose own file was not as it was stored.
+
+        The next export writes it again: by then it may have been mended.
+        """
+        if name not in self.mark[_LACKING]:
+            self.mark[_LACKING].append(name)
+            self.write_mark()
+
+    def write_mark(self) -> None:
+        """Write the mark. Raises OSError."""
+        temporary = self.temporary(self.root / _MARK)
+        temporary.write_text(json.dumps(self.mark) + "\n", "utf-8")
+        temporary.replace(self.root / _MARK)
 
     def temporary(self, path: Path) -> Path:
         """Return where a file is written until it is complete: hidden, in its own folder."""
@@ -68,21 +89,27 @@ def open_destination(root: Path, out: Path, plan: ExportPlan) -> Destination:
         )
     mark = {"imgcrawl_export": plan.request.format, "fingerprint": plan.fingerprint}
     try:
-        if root.is_dir() and any(root.iterdir()) and _mark_of(root) != mark:
-            what = "holds an export of other records or options"
-            if _mark_of(root) is None:
-                what = "is not empty"
+        before = _mark_of(root)
+        lacking = before.pop(_LACKING, []) if before else []
+        if root.is_dir() and any(root.iterdir()) and before != mark:
+            what = (
+                "is not empty" if before is None else "holds an export of other records or options"
+            )
             raise ArgumentError(f"--dest {root} {what}: remove it, or type another folder")
         root.mkdir(parents=True, exist_ok=True)
-        (root / _MARK).write_text(json.dumps(mark) + "\n", "utf-8")
+        destination = Destination(root, mark | {_LACKING: []})
+        for name in lacking:
+            require_name(name)
+            (root / name).unlink(missing_ok=True)
+        destination.write_mark()
     except OSError as error:
         raise ArgumentError(
             f"--dest {root} cannot be written to ({error.strerror or error}): type another folder"
         ) from error
-    return Destination(root)
+    return destination
 
 
-def _mark_of(root: Path) -> dict[str, str] | None:
+def _mark_of(root: Path) -> dict[str, Any] | None:
     try:
         mark = json.loads((root / _MARK).read_text("utf-8"))
     except (OSError, ValueError):

@@ -37,6 +37,8 @@ FORMATS = {
     "cvat": "labels_elsewhere:export_cvat",
     "fiftyone": "labels_elsewhere:export_fiftyone",
 }
+# Formats of files; the others are of pictures, and their readers fail at anything else.
+_OF_FILES = frozenset({"webdataset", "tfrecord", "lance"})
 # Formats whose files have classes anyway: without --label, the column that is one by its name.
 _WITH_CLASSES = frozenset({"imagefolder", "coco", "labelstudio", "cvat", "fiftyone"})
 
@@ -72,7 +74,11 @@ def export_dataset(
         label = next((name for name in CLASS_COLUMNS if name in table.columns), None)
     request = ExportRequest(request.format, label, request.size, request.shard_bytes)
     source = ExportSource(
-        TypedTable(table), storage, Splits(splits) if splits is not None else None, label
+        TypedTable(table),
+        storage,
+        Splits(splits) if splits is not None else None,
+        label,
+        pictures_only=request.format not in _OF_FILES,
     )
     plan = plan_export(source, request)
     if not plan.records:

@@ -60,7 +60,7 @@ def write_report(
         )
 
     out.write(REPORT, write)
-    return ReportFigures(facts.records, shown, (out.root / REPORT).stat().st_size)
+    return ReportFigures(facts.records, shown, out.path(REPORT).stat().st_size)
 
 
 def _summary(storage: Storage) -> dict[str, Any]:

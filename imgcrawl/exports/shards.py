@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,8 +26,15 @@ class ExportFigures:
     records: int = 0
     bytes: int = 0
     already: int = 0  # records in files that a run before had completed
+    splits: Counter[str] = field(default_factory=Counter)  # records of each, those included
     files: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # for people: what is otherwise than expected
+
+    def add(self, split: str, size: int) -> None:
+        """Count a record that was written. size: of its picture, bytes"""
+        self.records += 1
+        self.bytes += size
+        self.splits[split] += 1
 
 
 class ShardWriter(Protocol):
@@ -63,13 +71,15 @@ def write_shards(
         seen[name] = seen.get(name, 0) + 1
         if there.setdefault(name, path.is_file()):
             figures.already += 1
+            figures.splits[record.split] += 1
         elif (bodies := bodies_of(source, record, plan.request.size, plan.left_out)) is not None:
             if name not in writers:
                 writers[name] = open_writer(dest.temporary(path))
             writers[name].add(record, bodies)
-            figures.records += 1
-            figures.bytes += len(bodies.picture.data)
+            figures.add(record.split, len(bodies.picture.data))
             progress(figures.records, figures.bytes)
+        else:
+            dest.lacks(name)
         if seen[name] == plan.shards[record.split][shard] and name in writers:
             writers.pop(name).close()
             dest.temporary(path).replace(path)

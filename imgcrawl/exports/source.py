@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from imgcrawl.dataset.record_columns import MASK
 from imgcrawl.exports.groups import hash_of
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from imgcrawl.dataset.typed_table import TypedTable
     from imgcrawl.storage.base import Storage
 
+# Formats that Pillow only knows by name: another program would have to read them.
+_NEVER_READ = frozenset({"BUFR", "GRIB", "HDF5", "WMF"})
 ALL = "all"  # the split of everything, where there are none
 _MASK = "/mask/"  # in the id of a record that is the mask of another
 _ODD = re.compile(r"[^A-Za-z0-9_-]")
@@ -120,14 +123,21 @@ class Splits:
 class ExportSource:
     """The pictures of a dataset, always in the same order.
 
-    label: the column of the classes, or None
+    label:         the column of the classes, or None
+    pictures_only: leave out what no reader of pictures opens
     """
 
     def __init__(
-        self, table: TypedTable, storage: Storage, splits: Splits | None, label: str | None
+        self,
+        table: TypedTable,
+        storage: Storage,
+        splits: Splits | None,
+        label: str | None,
+        *,
+        pictures_only: bool = False,
     ) -> None:
         self.table, self.storage = table, storage
-        self._splits, self._label = splits, label
+        self._splits, self._label, self._pictures_only = splits, label, pictures_only
 
     def records(self, left_out: LeftOut) -> Iterator[ExportRecord]:
         """Yield the records that have a file and a split; count the others."""
@@ -153,6 +163,9 @@ class ExportSource:
         if row.get("sha256") is None or self._is_folder(row):
             left_out.add("copies and cubes that are folders", record_id)
             return None
+        if self._pictures_only and not is_picture(row.get("format")):
+            left_out.add("files that are no pictures to this format's readers", record_id)
+            return None
         split = ALL if self._splits is None else self._splits.of(record_id)
         if split is None:
             left_out.add("records that have no split: `scrapy split OUT` gives them one", record_id)
@@ -160,7 +173,8 @@ class ExportSource:
         label = safe_cell(row.get(self._label)) if self._label else ""
         record = ExportRecord(row, key_of(record_id), split, label)
         if mask := row.get(MASK):
-            record.masks.append({"record_id": record_id, "file_name": mask, "sha256": None})
+            sha256 = self.table.mask_sha256(record_id)
+            record.masks.append({"record_id": record_id, "file_name": mask, "sha256": sha256})
         return record
 
     def _is_folder(self, row: dict[str, Any]) -> bool:
@@ -175,7 +189,7 @@ class ExportSource:
     def read(self, row: dict[str, Any]) -> bytes | None:
         """Return the bytes of a file, or None if they are not those that were stored.
 
-        Of the mask that stands in its picture's row, the table has no SHA-256.
+        Of a mask in a table without a ledger, the SHA-256 is not known.
         """
         try:
             with self.storage.open(str(row["file_name"])) as file:
@@ -184,6 +198,12 @@ class ExportSource:
             return None
         is_same = row["sha256"] in {None, hashlib.sha256(body).hexdigest()}
         return body if is_same else None
+
+
+def is_picture(kind: Any) -> bool:
+    """Return whether Pillow, and so what is made with it, reads files of a format."""
+    Image.init()
+    return kind in Image.OPEN and kind not in _NEVER_READ
 
 
 def key_of(record_id: str) -> str:

@@ -90,7 +90,7 @@ def write_splits(
     if not rows.ids:
         raise ArgumentError(f"{out.root} has no stored record: there is nothing to split")
     roots = rows.groups.roots(_duplicates(out.root / DUPLICATES))
-    before, anew = _before(out.root, request, rows.ids)
+    before, anew = _before(out, request, rows.ids)
     groups, members = _as_groups(rows, roots, before)
     assign(groups, [*request.ratios.values()])
     splits = np.empty(len(rows.ids), np.int64)
@@ -136,21 +136,21 @@ def _duplicates(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _before(
-    root: Path, request: SplitRequest, ids: array[int]
+    out: OutputDirectory, request: SplitRequest, ids: array[int]
 ) -> tuple[npt.NDArray[np.int64], bool]:
     """Return the split that each record had, -1 for none; and whether another request made them."""
     none = np.full(len(ids), -1, np.int64)
     try:
-        asked = json.loads((root / SPLITS_REPORT).read_text("utf-8"))["asked"]
+        asked = json.loads(out.path(SPLITS_REPORT).read_text("utf-8"))["asked"]
     except FileNotFoundError:
         asked = _asked(request)  # somebody else's splits, or none
     except (OSError, ValueError, LookupError, TypeError):
         asked = None
     if asked != _asked(request):
-        return none, (root / SPLITS_TABLE).is_file()
+        return none, out.path(SPLITS_TABLE).is_file()
     places = {name: n for n, name in enumerate(request.ratios)}
     known, had = array("Q"), array("q")
-    for row in _csv_rows(root / SPLITS_TABLE):
+    for row in _csv_rows(out.path(SPLITS_TABLE)):
         if (split := places.get(row.get("split") or "")) is not None:
             known.append(hash_of(unescaped(row.get("record_id") or "")))
             had.append(split)

@@ -140,9 +140,13 @@ def _require_plain(root: Path) -> None:
 class OutputDirectory:
     """The paths in one OUT, and its lock.
 
+    into: a folder for what is made of the dataset, in place of OUT itself
+
     Raises OutputError if the directory cannot be made or written to, is in use, or has links in the
     place of files that a run writes.
     """
+
+    into: Path | None = None
 
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().absolute()
@@ -182,11 +186,17 @@ class OutputDirectory:
             else:
                 path.unlink()
 
+    def path(self, name: str) -> Path:
+        """Return the path of a file that is made of the dataset."""
+        return (self.into or self.root) / name
+
     def write(self, name: str, write: Callable[[IO[str]], object]) -> None:
         """Replace a text file below OUT as a whole (UTF-8), or leave it as it was."""
-        path = self.root / name
+        path = self.path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.partial / name.replace("/", "~")
+        if self.into is not None:  # which may be another disk
+            temporary = path.with_name(f".{path.name}{PARTIAL}")
         with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             write(file)
         temporary.replace(path)
@@ -227,10 +237,7 @@ class OutputDirectory:
                 lock.seek(0)
                 holder = lock.read().strip() or "unknown"
                 lock.close()
-                raise OutputError(
-                    f"{self.root} is in use by another run (process {holder}). "
-                    "Wait for it to end, or choose another directory with -a out=DIR."
-                ) from None
+                raise _in_use(self.root, holder) from None
             # The run before may have removed the name between our open and our lock.
             if path.exists() and path.stat().st_ino == os.fstat(lock.fileno()).st_ino:
                 break
@@ -239,3 +246,44 @@ class OutputDirectory:
         lock.write(str(os.getpid()))
         lock.flush()
         return lock
+
+
+class ReadOnlyDirectory(OutputDirectory):
+    """An OUT that cannot be written to: on read-only media, or somebody else's. It needs no lock.
+
+    Raises OutputError if a run is in it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.expanduser().absolute()
+        self.partial = self.partial_of(self.root)
+        _require_plain(self.root)
+        try:
+            running, process = holder_of(self.root)
+        except OSError:
+            running, process = False, None  # a lock that may not be read tells nothing
+        if running:
+            raise _in_use(self.root, str(process or "unknown"))
+
+    def write(self, name: str, write: Callable[[IO[str]], object]) -> None:
+        """Write a file into the other folder. Raises OutputError if none was named."""
+        if self.into is None:
+            raise OutputError(
+                f"{self.root} cannot be written to. Type --into DIR, a folder for {name}."
+            )
+        super().write(name, write)
+
+    def close(self) -> None:
+        """Release nothing."""
+
+
+def open_directory(root: Path) -> OutputDirectory:
+    """Return an OUT that is there, to be read. Raises OutputError as the classes do."""
+    return OutputDirectory(root) if os.access(root, os.W_OK) else ReadOnlyDirectory(root)
+
+
+def _in_use(root: Path, holder: str) -> OutputError:
+    return OutputError(
+        f"{root} is in use by another run (process {holder}). "
+        "Wait for it to end, or choose another directory with -a out=DIR."
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from imgcrawl.records.errors import OutputError
 from imgcrawl.storage.address import BucketAddress, is_address, scratch_of
-from imgcrawl.storage.directory import LEDGER, METADATA, OutputDirectory
+from imgcrawl.storage.directory import LEDGER, METADATA, OutputDirectory, open_directory
 from imgcrawl.storage.local import LocalStorage
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def open_output(
 
     Of a store the folder is the scratch folder of its address.
     merged: a folder with the tables of several OUTs, and no ledger, will do
+    A folder that cannot be written to is only read.
 
     Files that change in it are put into the store at the end.
     Raises OutputError if it is in use or holds no dataset, and ArgumentError.
@@ -35,7 +36,7 @@ def open_output(
         tables = (LEDGER, METADATA) if merged else (LEDGER,)
         if not any((Path(place) / name).is_file() for name in tables):
             raise _no_dataset(place)
-        out = OutputDirectory(Path(place))
+        out = open_directory(Path(place))
         try:
             yield out, LocalStorage(out.root)
         finally:

@@ -279,6 +279,62 @@ def test_the_mask_of_a_row_goes_with_its_picture(
     ]
 
 
+def test_files_that_are_no_pictures(filled: Callable[..., Path], tmp_path: Path) -> None:
+    out = filled([(f"r{n}", {}) for n in range(3)])
+    with closing(Ledger(out / "ledger.sqlite")) as ledger:
+        ledger._db.execute("UPDATE records SET format = 'DM3' WHERE record_id = 'r1'")
+    for to in ("parquet", "imagefolder", "coco", "labelstudio", "cvat", "fiftyone"):
+        found = export(out, to, tmp_path / to)
+        assert (found.figures.records, found.figures.splits) == (2, {"all": 2})
+        assert "1 files that are no pictures" in found.plan.left_out.lines()[0]
+    assert export(out, "webdataset", tmp_path / "w").figures.records == 3
+
+
+def test_what_was_left_out_is_written_once_it_is_mended(out: Path, tmp_path: Path) -> None:
+    rotten = out / next(iter(table_of(out).values()))["file_name"]
+    whole = rotten.read_bytes()
+    for to in ("webdataset", "croissant"):
+        rotten.write_bytes(b"x" * len(whole))
+        dest = tmp_path / to
+        for _ in range(2):
+            found = export(out, to, dest, shard_bytes=4000)
+            assert (found.figures.records + found.figures.already, found.plan.records) == (23, 24)
+            assert found.figures.splits.total() == 23
+        rotten.write_bytes(whole)
+        found = export(out, to, dest, shard_bytes=4000)
+        assert found.figures.records + found.figures.already == 24
+        assert 0 < found.figures.already < 24
+        assert not found.plan.left_out.lines()
+    assert "24 pictures" in (dest / "README.md").read_text()
+
+
+def test_masks_are_compared_with_their_sha256(filled: Callable[..., Path], tmp_path: Path) -> None:
+    image, mask, _ = with_masks()
+    out = filled([image])
+    made = entry("ISIC_1/mask/a", {}, mask[2], "masks/1.png")
+    item = made.to_item()
+    item.mask_of = "ISIC_1"
+    with closing(Ledger(out / "ledger.sqlite")) as ledger:
+        ledger.write([LedgerEntry.from_item(item, made.result, made.last_try_at)])
+        ledger.add_columns(["mask_file_name"])
+    (out / "masks").mkdir()
+    (out / "masks/1.png").write_bytes(picture(7, "PNG"))
+    found = export(out, "webdataset", tmp_path / "w")
+    assert "not as they were stored" in found.plan.left_out.lines()[0]
+    with tarfile.open(tmp_path / "w/all-000000.tar") as tar:
+        assert tar.getnames() == ["ISIC_1.jpg", "ISIC_1.json"]
+
+
+def test_splits_whose_names_would_be_one(out: Path, tmp_path: Path) -> None:
+    names = ["a-b", "a_b"]
+    rows = "".join(f"{r},{names[n % 2]}\n" for n, r in enumerate(table_of(out)))
+    (out / "splits.csv").write_text("record_id,split\n" + rows)
+    with pytest.raises(ArgumentError, match="a-b and a_b would both be called 'a_b'"):
+        export(out, "parquet", tmp_path / "p", splits=out / "splits.csv")
+    found = export(out, "webdataset", tmp_path / "w", splits=out / "splits.csv")
+    assert found.figures.splits == {"a-b": 12, "a_b": 12}
+
+
 def test_croissant_says_where_each_column_is(out: Path, tmp_path: Path) -> None:
     export(out, "croissant", tmp_path / "c", label="dx")
     found = json.loads((tmp_path / "c/croissant.json").read_text())
@@ -331,6 +387,7 @@ def test_the_command_says_what_it_wrote_and_what_to_type(out: Path, tmp_path: Pa
     refused = [
         (("--to", "webdatset", "--dest", dest), "did you mean 'webdataset'?"),
         (("--to", "coco"), "--dest DIR"),
+        (("--to", "coco", "--dest", "s3://bucket/x"), "is written to a folder"),
         (("--to", "coco", "--dest", dest), "remove it, or type another folder"),
         (("--to", "coco", "--dest", out / "e"), "lies in the dataset"),
         (("--to", "coco", "--dest", tmp_path / "y", "--label", "dxx"), "did you mean 'dx'?"),

@@ -59,8 +59,7 @@ def export(
             dest.put(f"images/{name}", bodies.picture.data, same)
             image = _image(record, bodies, name, figures.records + 1)
             file.write(("," if figures.records else "") + "\n" + json.dumps(image))
-            figures.records += 1
-            figures.bytes += len(bodies.picture.data)
+            figures.add(record.split, len(bodies.picture.data))
             for annotation in _annotations(record, bodies, image, categories):
                 annotations += 1
                 encoded += annotation["iscrowd"] == 1 and "segmentation" not in annotation

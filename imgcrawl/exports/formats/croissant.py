@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from imgcrawl.exports.source import ExportSource
 
 NAME = "croissant.json"
+_PARQUET = "application/x-parquet"
 _LICENCES = ("copyright_license", "license", "licence", "License")
 _MOST = 50  # licences and owners that are named
 _TYPES = {
@@ -67,22 +68,22 @@ def export(
 ) -> ExportFigures:
     """Write the Parquet files, then croissant.json."""
     figures = parquet.export(source, plan, dest, progress)
-    files = [name for name in figures.files if name.endswith(".parquet")]
     with dest.writing(NAME) as file:
-        json.dump(_described(source, plan, dest.root, files), file, indent=1, ensure_ascii=False)
+        json.dump(_described(source, plan, dest.root, figures), file, indent=1, ensure_ascii=False)
     figures.files.insert(0, NAME)
     return figures
 
 
 def _described(
-    source: ExportSource, plan: ExportPlan, root: Path, files: list[str]
+    source: ExportSource, plan: ExportPlan, root: Path, figures: ExportFigures
 ) -> dict[str, Any]:
     licences, days = _facts(source)
+    files = [name for name in figures.files if name.endswith(".parquet")]
     return {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "name": root.name or "dataset",
-        "description": f"{plan.records:,} pictures, downloaded and exported by imgcrawl.",
+        "description": f"{figures.splits.total():,} pictures, downloaded and exported by imgcrawl.",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "citeAs": "The owners of the pictures, as their records name them.",
         "datePublished": days or "1970-01-01",
@@ -95,10 +96,15 @@ def _described(
                 "@id": name,
                 "name": name,
                 "contentUrl": name,
-                "encodingFormat": "application/x-parquet",
+                "encodingFormat": _PARQUET,
                 "sha256": _sha256(root / name),
             }
             for name in files
+        ]
+        + [
+            _file_set(split)
+            for split in plan.shards
+            if len(_files_of(split_name(split), files)) > 1
         ],
         "recordSet": [_record_set(source, plan, split, files) for split in plan.shards],
     }
@@ -109,19 +115,41 @@ def _record_set(
 ) -> dict[str, Any]:
     """Return the records of one split: a field for each column, the picture first."""
     name = split_name(split)
-    (*_, file) = [each for each in files if each.startswith(f"data/{name}-")]
-    fields = [_field(name, file, IMAGE, "sc:ImageObject", {"jsonPath": "bytes"})]
+    mine = _files_of(name, files)
+    place = {"fileObject": {"@id": mine[0]}} if len(mine) == 1 else {"fileSet": {"@id": _set(name)}}
+    fields = [_field(name, place, IMAGE, "sc:ImageObject", {"jsonPath": "bytes"})]
     for column, kind in source.table.kinds.items():
         if column not in {IMAGE, MASKS}:
             kind = Kind.INTEGER if column == plan.request.label else kind
-            fields.append(_field(name, file, column, _TYPES[kind], {}))
+            fields.append(_field(name, place, column, _TYPES[kind], {}))
     return {"@type": "cr:RecordSet", "@id": name, "name": name, "field": fields}
 
 
+def _file_set(split: str) -> dict[str, Any]:
+    """Return the files of a split that has several: a record set reads them as one."""
+    name = split_name(split)
+    return {
+        "@type": "cr:FileSet",
+        "@id": _set(name),
+        "name": _set(name),
+        "encodingFormat": _PARQUET,
+        "includes": f"data/{name}-*.parquet",
+    }
+
+
+def _set(name: str) -> str:
+    return f"{name}-files"
+
+
+def _files_of(name: str, files: list[str]) -> list[str]:
+    """Return the files of a split, by the name that they have for it."""
+    return [file for file in files if file.startswith(f"data/{name}-")]
+
+
 def _field(
-    split: str, file: str, column: str, kind: str, transform: dict[str, str]
+    split: str, place: dict[str, Any], column: str, kind: str, transform: dict[str, str]
 ) -> dict[str, Any]:
-    source: dict[str, Any] = {"fileObject": {"@id": file}, "extract": {"column": column}}
+    source: dict[str, Any] = {**place, "extract": {"column": column}}
     if transform:
         source["transform"] = transform
     return {

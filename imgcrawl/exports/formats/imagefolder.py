@@ -49,8 +49,7 @@ def export(
         for number, mask in enumerate(bodies.masks):
             dest.put(f"masks/{record.split}/{record.key}-{number}{mask.extension}", mask.data)
         kinds.learn(record.split, record.row)
-        figures.records += 1
-        figures.bytes += len(bodies.picture.data)
+        figures.add(record.split, len(bodies.picture.data))
         progress(figures.records, figures.bytes)
     _write_tables(source, plan, dest, kinds, lost=lost)
     for split in plan.shards:

@@ -41,8 +41,7 @@ def _pictures(
             name = f"{record.key}{bodies.picture.extension}"
             same = original(source, record) if plan.request.size is None else None
             dest.put(f"{folder}/{name}", bodies.picture.data, same)
-            figures.records += 1
-            figures.bytes += len(bodies.picture.data)
+            figures.add(record.split, len(bodies.picture.data))
             yield record, name
 
 

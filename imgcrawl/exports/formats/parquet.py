@@ -7,6 +7,7 @@ and path; the schema's metadata ``huggingface`` tells the features.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from imgcrawl.dataset.column_kinds import Kind
 from imgcrawl.exports.card import write_card
 from imgcrawl.exports.shards import ExportFigures, write_shards
 from imgcrawl.exports.source import ALL
+from imgcrawl.records.errors import ArgumentError
 from imgcrawl.records.extras import require_extra
 from imgcrawl.text.csv_cells import safe_cell
 
@@ -125,6 +127,13 @@ def export(
 ) -> ExportFigures:
     """Write ``data/SPLIT-00000-of-00001.parquet`` and so on, and README.md."""
     require_extra("parquet")
+    names = Counter(map(split_name, plan.shards))
+    if (twice := next((name for name, n in names.items() if n > 1), None)) is not None:
+        both = [split for split in plan.shards if split_name(split) == twice]
+        raise ArgumentError(
+            f"the splits {' and '.join(both)} would both be called {twice!r} here: rename one of "
+            "them in the split file"
+        )
 
     def name_of(split: str, number: int) -> str:
         return f"data/{split_name(split)}-{number:05}-of-{len(plan.shards[split]):05}.parquet"
@@ -132,6 +141,6 @@ def export(
     writer = partial(_ParquetWriter, ImageSchema(source, plan))
     figures = write_shards(source, plan, dest, name_of, writer, progress=progress)
     with dest.writing("README.md") as file:
-        write_card(file, plan, {split_name(split): sum(n) for split, n in plan.shards.items()})
+        write_card(file, plan, {split_name(split): figures.splits[split] for split in plan.shards})
     figures.files.append("README.md")
     return figures
