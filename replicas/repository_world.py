@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import tarfile
 import zipfile
+from typing import Any
+from zlib import crc32
 
 from aiohttp import web
 
@@ -36,12 +39,42 @@ def _zip() -> bytes:
     return buffer.getvalue()
 
 
+def _tar(packing: str) -> bytes:
+    """Return the same as a TAR, with a link and a device besides. packing: of `tarfile`."""
+    buffer = io.BytesIO()
+    opener: Any = tarfile.open
+    with opener(fileobj=buffer, mode=f"w:{packing}") as archive:
+        for name, body in [("a/1.tif", _A), ("./a/2.tif", _B), ("../../escape.tif", _B)]:
+            member = tarfile.TarInfo(name)
+            member.size = len(body)
+            archive.addfile(member, io.BytesIO(body))
+        for kind, name in ((tarfile.SYMTYPE, "passwd"), (tarfile.CHRTYPE, "null")):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, "/etc/passwd"
+            archive.addfile(member)
+    return buffer.getvalue()
+
+
+# With nothing in it: a mark, the version, and the CRC of what follows (7zFormat.txt).
+_SEVEN_ZIP = b"7z\xbc\xaf\x27\x1c\0\x04" + crc32(bytes(20)).to_bytes(4, "little") + bytes(20)
 RECORDS = {
     "small": SMALL,
     "newer": {**SMALL, "plate 1/a #1.tif": _B, "added.txt": b"new\n"},
     "large": {f"many/{n:04}.txt": f"{n}\n".encode() for n in range(2500)},
     "closed": {"secret.tif": _A},
-    "packed": {"notes.txt": b"x\n", "plates/all.zip": _zip()},
+    "packed": {
+        "notes.txt": b"x\n",
+        "plates/all.zip": _zip(),
+        "plain.tar": _tar(""),
+        "g.tar.gz": _tar("gz"),
+        "b.tbz2": _tar("bz2"),
+        "x.tar.xz": _tar("xz"),
+        "cut.tar.gz": _tar("gz")[:-40],
+        "other.7z": b"7z\xbc\xaf\x27\x1c\0\x04"
+        + crc32(bytes(20)).to_bytes(4, "little")
+        + bytes(20),
+        "liar.tar": _tar(""),
+    },
 }
 # A record's number at each repository: 100001 is the small one, at Zenodo and at Figshare.
 NUMBERS = {"small": 100001, "newer": 100002, "large": 100003, "closed": 100004, "packed": 100005}
@@ -59,8 +92,8 @@ def version_of(name: str, version: str | int | None = None) -> str:
 
 
 def digest_of(name: str, path: str, algorithm: str = "md5") -> str:
-    """Return the digest that a repository has of a file; that of liar.tif is another file's."""
-    body = b"another file" if path == "liar.tif" else RECORDS[name][path]
+    """Return the digest that a repository has of a file; that of a liar is another file's."""
+    body = b"another file" if path.startswith("liar.") else RECORDS[name][path]
     return hashlib.new(algorithm, body, usedforsecurity=False).hexdigest()
 
 

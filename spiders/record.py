@@ -48,7 +48,7 @@ class RecordArguments(FileArguments):
     )
 
     unpack: bool = Field(
-        False, description="store what is in ZIP files in their place, each member a record"
+        False, description="store what is in ZIP and TAR files in their place, each a record"
     )
 
     @field_validator("doi")
@@ -127,9 +127,6 @@ class RecordSpider(DatasetSpider[RecordArguments]):
         count = size = 0
         files = Unpacked(self, client.files(), self.args.unpack and not self.args.dry_run)
         async for file in files:
-            if isinstance(file, Unreadable):
-                yield file
-                continue
             if not wanted.matches(PageLink(f"https://x/{quote(file.path)}", kind=LinkKind.FILE)):
                 continue
             count, size = count + 1, size + (file.size or 0)

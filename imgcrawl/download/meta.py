@@ -25,6 +25,7 @@ class Meta(TypedDict, total=False):
     sink:              takes the body of a 2xx answer as it comes; a stop ends that, too
     stoppable:         a stop of the run ends the transfer half-way
     page_only:         a file, by its headers, is not read: its response is empty, flag ``file``
+    archive_index:     the list of an archive's members is wanted as JSON, with their sizes
     cache:             the kind of answer, which the HTTP cache may keep if it is right for it
     download_deadline: seconds for the whole transfer, 0 for none; else DOWNLOAD_DEADLINE
     redirect_anew:     set by the redirects: how many of them were before the request's own
@@ -40,6 +41,7 @@ class Meta(TypedDict, total=False):
     sink: BodySink
     stoppable: bool
     page_only: bool
+    archive_index: bool
     cache: Literal["json", "page", "urls"]
     download_deadline: float
     redirect_anew: int

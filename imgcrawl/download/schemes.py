@@ -10,7 +10,9 @@ from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 MAX_URL_LENGTH = 8_000  # characters; RFC 9110 asks for that much to be supported, and few do more
-ARCHIVE_SCHEMES = {"zip+http": "http", "zip+https": "https"}
+ARCHIVE_SCHEMES = {
+    f"{kind}+{scheme}": scheme for kind in ("zip", "tar") for scheme in ("http", "https")
+}
 SCHEMES = frozenset({"http", "https", *ARCHIVE_SCHEMES})
 
 # What no host name holds. Whether one exists is for DNS to say.

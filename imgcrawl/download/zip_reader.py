@@ -15,7 +15,7 @@ from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from imgcrawl.download.limits import TransferLimits
 
@@ -23,6 +23,7 @@ CHUNK = 1 << 20  # bytes
 # Empty masks shrink a thousandfold, so that only what is large as well is a bomb.
 BOMB_SIZE = 64 << 20  # bytes
 BOMB_RATIO = 100
+MAX_MEMBERS = 2_000_000  # of an archive; the directory of more is a bomb of its own
 
 _ENCRYPTED = 0x1
 # The other methods unpack a block as a whole, however large it gets.
@@ -57,11 +58,14 @@ class ZipArchive:
 
     def __init__(self, path: Path, name: str) -> None:
         self.lock = asyncio.Lock()
+        self.others = 0  # members that are neither files nor folders: a ZIP knows none
         self._name = name
         try:
             self._zip = ZipFile(path)
         except _DAMAGE as error:
             raise RecordMissing(Outcome.CORRUPT, f"{name} is no ZIP archive: {error}") from error
+        if len(self._zip.infolist()) > MAX_MEMBERS:
+            raise RecordMissing(Outcome.CORRUPT, f"{name} has more than {MAX_MEMBERS:,} members")
         self._by_last_part: dict[str, ZipInfo | None] = {}
         for info in self._zip.infolist():
             last = info.filename.rpartition("/")[2]
@@ -70,6 +74,10 @@ class ZipArchive:
     def names(self) -> list[str]:
         """Return the full names of all members."""
         return [info.filename for info in self._zip.infolist() if not info.is_dir()]
+
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes of each member, as the archive says, by its full name."""
+        return {info.filename: info.file_size for info in self._zip.infolist() if not info.is_dir()}
 
     def close(self) -> None:
         """Close the file."""
@@ -86,17 +94,7 @@ class ZipArchive:
         if info is None or info.is_dir():
             return None
         self._check(info, limits)
-        if limits.spool is None or info.file_size <= limits.spool_threshold:
-            return ZipMember(b"".join(self._chunks(info)))
-        spool = Path(limits.spool)
-        try:
-            with to_disk(), spool.open("wb") as file:
-                for chunk in self._chunks(info):
-                    file.write(chunk)
-        except RecordMissing:
-            spool.unlink(missing_ok=True)
-            raise
-        return ZipMember(b"", spooled=True)
+        return kept_member(self._chunks(info), info.file_size, limits)
 
     def _check(self, info: ZipInfo, limits: TransferLimits) -> None:
         size, ratio = info.file_size, info.file_size / max(info.compress_size, 1)
@@ -121,3 +119,21 @@ class ZipArchive:
 
     def _corrupt(self, words: str) -> RecordMissing:
         return RecordMissing(Outcome.CORRUPT, f"{self._name}: {words}")
+
+
+def kept_member(chunks: Iterable[bytes], size: int, limits: TransferLimits) -> ZipMember:
+    """Return a member of `size` bytes: in memory, or on disk in the spool. Blocks.
+
+    Raises RecordMissing: disk_full, and what reading raises.
+    """
+    if limits.spool is None or size <= limits.spool_threshold:
+        return ZipMember(b"".join(chunks))
+    spool = Path(limits.spool)
+    try:
+        with to_disk(), spool.open("wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+    except RecordMissing:
+        spool.unlink(missing_ok=True)
+        raise
+    return ZipMember(b"", spooled=True)

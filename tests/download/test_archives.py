@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
+import json
+import lzma
+import tarfile
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +19,7 @@ from scrapy import Request
 from imgcrawl.download.archives import member_url
 from imgcrawl.download.downloader import Downloader
 from imgcrawl.download.limits import TransferLimits
+from imgcrawl.download.tar_reader import TarArchive, unpack_pieces
 from imgcrawl.download.zip_reader import ZipArchive
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
@@ -218,3 +223,156 @@ def test_any_name_survives_its_way_through_a_url(name: str) -> None:
     url = Request(member_url("https://example.org/a.zip?x=1#old", name)).url
     assert url.startswith("zip+https://example.org/a.zip?x=1#")
     assert unquote(urldefrag(url).fragment) == name
+
+
+# TAR
+
+
+def tar_of(members: dict[str, bytes], mode: str = "w", **kwargs: Any) -> bytes:
+    buffer = io.BytesIO()
+    opener: Any = tarfile.open
+    with opener(fileobj=buffer, mode=mode, **kwargs) as archive:
+        for name, body in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(body)
+            archive.addfile(info, io.BytesIO(body))
+    return buffer.getvalue()
+
+
+def opened_tar(tmp_path: Path, data: bytes, maxsize: int = 0) -> TarArchive:
+    path = tmp_path / "a.tar"
+    path.write_bytes(data)
+    for _ in unpack_pieces(path, maxsize):
+        pass
+    return TarArchive(path, "example.org/a.tar")
+
+
+TAR = tar_of({name: body for name, body in MEMBERS.items() if body})
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_a_tar_of_any_kind_is_read(mode: str, form: int, tmp_path: Path) -> None:
+    names = {**MEMBERS, "deep/" * 30 + "x.png": b"deep"}
+    archive = opened_tar(tmp_path, tar_of(names, mode, format=form))
+    assert archive.sizes() == {name: len(body) for name, body in names.items()}
+    for name, body in reversed(names.items()):
+        read = archive.read(name, LIMITS)
+        assert read is not None
+        assert read.body == body
+    assert archive.read("2.png", LIMITS) is None
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tar"]
+
+
+def test_a_tar_packed_by_zstd_and_two_streams_of_xz(tmp_path: Path) -> None:
+    zstd = pytest.importorskip("backports.zstd")
+    half = len(TAR) // 2
+    xz = lzma.compress(TAR[:half]) + bytes(8) + lzma.compress(TAR[half:])
+    for packed in (zstd.compress(TAR), xz):
+        assert set(opened_tar(tmp_path, packed).names()) == {n for n, b in MEMBERS.items() if b}
+
+
+def test_links_and_devices_are_counted_and_none_is_followed(tmp_path: Path) -> None:
+    buffer = io.BytesIO(TAR[: TAR.index(b"empty") if b"empty" in TAR else None])
+    with tarfile.open(fileobj=buffer, mode="a") as archive:
+        for kind, name, target in [
+            (tarfile.SYMTYPE, "evil", "/etc/passwd"),
+            (tarfile.LNKTYPE, "again.png", "a/1.png"),
+            (tarfile.LNKTYPE, "outside", "../../etc/passwd"),
+            (tarfile.FIFOTYPE, "pipe", ""),
+            (tarfile.DIRTYPE, "folder", ""),
+        ]:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, target
+            archive.addfile(info)
+    opened = opened_tar(tmp_path, buffer.getvalue())
+    assert opened.others == 3
+    read = opened.read("again.png", LIMITS)
+    assert read is not None
+    assert read.body == b"one"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"<html>please sign in</html>",
+        TAR[:700],
+        TAR[: TAR.index(b"two") + 100],  # in the middle of a member
+        TAR.rstrip(b"\0")[:512] + TAR[512:1024],  # whole members, and no end
+        gzip.compress(TAR)[:-20],
+        lzma.compress(TAR)[:-20],
+        b"\x28\xb5\x2f\xfd" + bytes(40),
+        TAR[:1024] + b"x" * 512 + TAR[1536:],  # a header that is damaged hides what is behind it
+    ],
+)
+def test_a_tar_that_is_none_or_cut_is_corrupt(data: bytes, tmp_path: Path) -> None:
+    with pytest.raises(RecordMissing) as failed:
+        opened_tar(tmp_path, data)
+    assert failed.value.outcome is Outcome.CORRUPT
+    assert {path.name for path in tmp_path.iterdir()} == {"a.tar"}
+
+
+def test_a_tar_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from imgcrawl.download import tar_reader
+
+    with pytest.raises(RecordMissing) as failed:
+        opened_tar(tmp_path, gzip.compress(TAR), maxsize=1000)
+    assert failed.value.outcome is Outcome.TOO_LARGE
+    monkeypatch.setattr(tar_reader, "BOMB_SIZE", 1 << 20)
+    with pytest.raises(RecordMissing, match="would unpack more than 100-fold"):
+        opened_tar(tmp_path, gzip.compress(tar_of({"a": bytes(3 << 20)})))
+    monkeypatch.setattr(tar_reader, "MAX_MEMBERS", 4)
+    assert len(MEMBERS) - 1 == 5
+    with pytest.raises(RecordMissing, match="more than 4 members"):
+        opened_tar(tmp_path, TAR)
+    monkeypatch.undo()
+    # A header of a header that says it has 2 GB is not read.
+    long = tarfile.TarInfo("././@LongLink")
+    long.type, long.size = tarfile.GNUTYPE_LONGNAME, 2 << 30
+    with pytest.raises(RecordMissing, match="a header of 2,147,48"):
+        opened_tar(tmp_path, long.tobuf(tarfile.GNU_FORMAT) + bytes(4096))
+    archive = opened_tar(tmp_path, TAR)
+    with pytest.raises(RecordMissing) as failed:
+        archive.read("b/2.png", TransferLimits(1, 1, 100, 0))
+    assert failed.value.outcome is Outcome.TOO_LARGE
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, len(TAR) - 1), st.binary(min_size=1, max_size=6))
+def test_a_damaged_tar_has_one_word(tmp_path_factory: Any, at: int, junk: bytes) -> None:
+    data = TAR[:at] + junk + TAR[at + len(junk) :]
+    try:
+        archive = opened_tar(tmp_path_factory.getbasetemp(), data)
+        for name in archive.names():
+            archive.read(name, LIMITS)
+    except RecordMissing as error:
+        if error.outcome not in {Outcome.CORRUPT, Outcome.TOO_LARGE}:
+            raise
+
+
+def test_an_archive_is_what_was_promised_and_lists_its_sizes(tmp_path: Path) -> None:
+    from hashlib import md5
+
+    body = gzip.compress(TAR)
+    right = {"md5": md5(body, usedforsecurity=False).hexdigest()}
+
+    async def main(crawler: Crawler) -> int:
+        async with Server({"/a.tgz": http(body)}, port=port) as server:
+            url = f"tar+{server.url('/a.tgz')}"
+            listed = await fetch(crawler, url, archive_index=True, digests=right)
+            index = json.loads(listed.body)
+            assert index == {"sizes": {n: len(b) for n, b in MEMBERS.items() if b}, "others": 0}
+            member = member_url(server.url("/a.tgz"), "b/1.png", "tar")
+            assert (await fetch(crawler, member, media=True)).body == b"other"
+            return server.count("/a.tgz")
+
+    port = _free_port()
+    assert crawl(main, ARCHIVES_DIR=str(tmp_path)) == 1
+    assert crawl(main, ARCHIVES_DIR=str(tmp_path)) == 0
+
+    async def lied(crawler: Crawler) -> str:
+        async with Server({"/a.tgz": http(body)}, port=port) as server:
+            url = f"tar+{server.url('/a.tgz')}"
+            return await outcome(crawler, url, digests={"md5": "0" * 32})
+
+    assert crawl(lied, ARCHIVES_DIR=str(tmp_path)) == "corrupt"  # and not what lies there

@@ -128,21 +128,32 @@ def test_archives_are_unpacked_where_that_is_asked_for(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:
     url = "https://zenodo.org/records/100005"
-    whole = crawl("record", url=url, out="whole")
+    whole = crawl("record", url=url, out="whole", match="*.txt,plates/*.zip")
     assert {row["file_name"] for row in whole.out.rows()} == {
         *("files/notes.txt", "files/plates/all.zip")
     }
     ended = crawl("record", url=url, unpack=1)
-    assert ended.status == 0, ended.log
+    assert ended.status == 3, ended.log
     ended.out.verify()
     rows = {row["record_id"].partition("/")[2]: row for row in ended.out.rows()}
-    members = {f"plates/all/{name}" for name in ("a/1.tif", "a/2.tif", "../../escape.tif")}
-    assert set(rows) == {"notes.txt", *members}
+    members = ("a/1.tif", "a/2.tif", "../../escape.tif")
+    stems = ("plates/all", "plain", "g", "b", "x")
+    assert set(rows) == {"notes.txt", *(f"{stem}/{name}" for stem in stems for name in members)} | {
+        "other.7z"
+    }
     assert rows["plates/all/a/1.tif"]["file_name"] == "files/plates/all/a/1.tif"
     assert rows["plates/all/a/1.tif"]["archive"] == "plates/all.zip"
+    assert len({rows[f"{stem}/a/1.tif"]["sha256"] for stem in stems}) == 1
     assert all(".." not in row["file_name"] for row in rows.values())
+    # What cannot be unpacked is kept as it is, where it is what was promised at all.
+    failures = {name.partition("/")[2]: why for name, why in ended.out.failures().items()}
+    assert failures["liar.tar"] == "corrupt"
+    assert failures.keys() <= {"liar.tar", "cut.tar.gz"}
+    assert "other.7z cannot be unpacked, only ZIP and TAR can" in ended.log
+    assert "cut.tar.gz cannot be unpacked, and is kept as it is" in ended.log
+    assert "plain.tar has 2 links or devices, which are no files" in ended.log
     again = crawl("record", url=url, unpack=1)
-    assert again.out.summary()["this_run"]["already_there"] == 4
+    assert again.out.summary()["this_run"]["already_there"] == len(rows)
 
 
 def test_parts_of_a_project_are_named(crawl: Crawler, replica: ReplicaProcess) -> None:
