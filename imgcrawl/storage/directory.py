@@ -47,8 +47,11 @@ LOCK = ".lock"
 PARTIAL = ".partial"
 PARTS = ".parts"
 ARCHIVES = ".archives"
+STORE_NOTES = ".store.json"  # in the scratch folder of a store: its id, and which ledger it has
+STORE_LISTING = ".listing.sqlite"
+SCRATCH_FILES = (STORE_NOTES, STORE_LISTING)
 # Written in place by a run: under one of these names a link would be followed.
-_IN_PLACE = (
+IN_PLACE = (
     *(LOCK, PARTIAL, PARTS, ARCHIVES, METADATA, FAILURES),
     *(LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", f"{LEDGER}-journal"),
 )
@@ -77,7 +80,7 @@ def is_own(name: str) -> bool:
     Derived sizes and the manifests of volumes belong to records.
     """
     first, _, rest = name.partition("/")
-    if name in _IN_PLACE or first in _FOLDERS or name in OWN_FILES:
+    if name in IN_PLACE or first in _FOLDERS or name in OWN_FILES:
         return True
     if first in SPLITS and rest == SPLIT_TABLE:
         return True
@@ -123,7 +126,7 @@ def _require_plain(root: Path) -> None:
 
     An OUT may have come from others: a link under such a name leads out of it.
     """
-    for name in _IN_PLACE:
+    for name in IN_PLACE:
         path = root / name
         try:
             mode = path.lstat().st_mode

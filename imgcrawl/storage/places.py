@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from imgcrawl.storage.directory import (
-    ARCHIVES,
     CITATION,
-    LEDGER,
-    LOCK,
+    IN_PLACE,
     OWN_FILES,
-    PARTIAL,
-    PARTS,
+    SCRATCH_FILES,
+    SPLIT_TABLE,
     SPLITS,
 )
 from imgcrawl.text.filenames import renamed, safe_path
@@ -27,12 +25,9 @@ from imgcrawl.text.split_words import without_split_words
 if TYPE_CHECKING:
     from imgcrawl.records.items import Item
 
-# Names that no file and no folder of a dataset may have, in whatever form; some are still to come.
-_RESERVED = {name.casefold() for name in OWN_FILES} | {"licenses", "sizes", "manifests"}
-_RESERVED |= {"changes.csv", "masks.csv", "splits.csv", "runs.csv", "diff.csv"}
-_RESERVED |= {"report.html", "dataset.lock.json", "metadata.parquet"}
-_RESERVED |= {LOCK, PARTIAL, PARTS, ARCHIVES, ".store.json", ".listing.sqlite"}
-_RESERVED |= {f"{LEDGER}-{suffix}" for suffix in ("wal", "shm", "journal")}
+# Names that no file and no folder of a dataset may have, in whatever form.
+_RESERVED = {name.casefold() for name in (*OWN_FILES, *IN_PLACE, *SCRATCH_FILES, SPLIT_TABLE)}
+_RESERVED |= {"licenses", "sizes", "manifests"}
 # Unicode's default ignorable code points (DerivedCoreProperties.txt), and controls.
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"

@@ -23,6 +23,8 @@ from imgcrawl.storage.directory import (
     LEDGER,
     METADATA,
     OWN_FILES,
+    STORE_LISTING,
+    STORE_NOTES,
 )
 from imgcrawl.storage.lease import Lease
 from imgcrawl.storage.listing import Listing
@@ -40,8 +42,6 @@ logger = logging.getLogger(__name__)
 
 _TURNS = 3  # of a put that meets another's
 _OPTIONAL: Final = (CLASSES, DUPLICATES)  # tables that a run removes if they are empty
-_NOTES = ".store.json"  # in the scratch folder: its id, and which ledger it has
-_LISTING = ".listing.sqlite"
 _Mark = tuple[int, int]  # distinguishes a file from another of the same name
 
 
@@ -65,7 +65,7 @@ class RemoteDirectory:
         self._notes = self._read_notes()
         stale = float(settings["STORE_LOCK_STALE"])
         self.lease = Lease(self.store, self._notes["scratch"], stale)
-        self.listing = Listing(out.root / _LISTING)
+        self.listing = Listing(out.root / STORE_LISTING)
         self._writing = Lock()  # one checkpoint at a time, and none after the end
         self._ended = False
         self._versions: dict[str, str | None] = {}  # of what each run writes, as this one knows it
@@ -205,7 +205,7 @@ class RemoteDirectory:
         with self._writing:
             self._ended = True
         self.listing.close()
-        (self.out.root / _LISTING).unlink(missing_ok=True)
+        (self.out.root / STORE_LISTING).unlink(missing_ok=True)
         self.lease.release()
 
     def _put(self, path: Path, name: str, metadata: Mapping[str, str]) -> None:
@@ -258,11 +258,11 @@ class RemoteDirectory:
     def _read_notes(self) -> dict[str, str]:
         notes = {"scratch": str(uuid.uuid4()), "ledger": ""}
         try:
-            notes |= json.loads((self.out.root / _NOTES).read_text("utf-8"))
+            notes |= json.loads((self.out.root / STORE_NOTES).read_text("utf-8"))
         except (FileNotFoundError, ValueError):
-            self.out.write(_NOTES, lambda file: file.write(json.dumps(notes)))
+            self.out.write(STORE_NOTES, lambda file: file.write(json.dumps(notes)))
         return notes
 
     def _note(self, version: str | None) -> None:
         self._notes["ledger"] = version or ""
-        self.out.write(_NOTES, lambda file: file.write(json.dumps(self._notes)))
+        self.out.write(STORE_NOTES, lambda file: file.write(json.dumps(self._notes)))

@@ -112,7 +112,7 @@ def _replace_parameters(text: str, mask: Callable[[str], str]) -> str:
     """Replace the secrets of parameters; what is no secret is looked into for nested ones."""
     parts, done, at = list[str](), 0, 0
     while found := _NAME.search(text, at):
-        at = found.end()
+        at = found.end() + text.startswith(("'", '"'), found.end())
         pattern = _NESTED_VALUE if found["sep"].startswith("%") else _VALUE
         look = pattern.match(text, at, at + _LOOK)
         if look is None:

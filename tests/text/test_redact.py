@@ -42,6 +42,9 @@ SIGNED = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=SECRET&X-Amz-Signatu
         ("https://a.example/b?se=2026&sig=SECRET%3D", "https://a.example/b?se=2026&sig=***"),
         ("<GET https://a.example/b?Signature=SECRET>", "<GET https://a.example/b?Signature=***>"),
         ("https://a.example/b?design=1&key=7", "https://a.example/b?design=1&key=7"),
+        ('https://a.example/b?token="SECRET"&x=1', 'https://a.example/b?token="***"&x=1'),
+        ("<img src='/b?sig='SECRET' alt=''>", "<img src='/b?sig='***' alt=''>"),
+        ('<a href="/b?token=">x</a>', '<a href="/b?token=">x</a>'),
     ],
 )
 def test_what_lets_somebody_in_is_left_out(text: str, shown: str) -> None:
