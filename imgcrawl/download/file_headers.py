@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_EXTENDED = re.compile(r"(?:^|;)\s*filename\*\s*=\s*\"?([\w-]*)'[^']*'([^;\"]+)", re.IGNORECASE)
+_PLAIN = re.compile(r'(?:^|;)\s*filename\s*=\s*(?:"((?:\\["\\]|[^"])*)"|([^;]+))', re.IGNORECASE)
 _PAGES = re.compile(r"text/(?:html|plain|xml)|application/(?:xml|json|xhtml\+xml)|.*\+(?:xml|json)")
 
 
@@ -29,12 +33,36 @@ def is_html(headers: Mapping[Any, Any]) -> bool:
     return kind in {b"text/html", b"application/xhtml+xml"}
 
 
+def header_text(headers: Mapping[Any, Any], name: str) -> str:
+    """Return a header as text: UTF-8 or, as HTTP had it first, Latin-1; "" for none."""
+    value = headers.get(name) or b""
+    raw = value.encode("latin-1", "replace") if isinstance(value, str) else value
+    try:
+        return str(raw, "utf-8")
+    except UnicodeDecodeError:
+        return str(raw, "latin-1")
+
+
 def file_name(disposition: str) -> str:
-    """Return the name of the file in a Content-Disposition header (RFC 6266), or ""."""
-    if match := re.search(r"filename\*\s*=\s*[\w-]*'[^']*'([^;]+)", disposition, re.IGNORECASE):
-        return _last_part(unquote(match[1]))
-    match = re.search(r'filename\s*=\s*(?:"([^"]*)"|([^;]+))', disposition, re.IGNORECASE)
-    return _last_part(match[1] or match[2] or "") if match else ""
+    """Return the name of the file in a Content-Disposition header (RFC 6266), or "".
+
+    As browsers read it: with a charset (RFC 8187), quoted with escapes, or as a word of an e-mail.
+    """
+    if match := _EXTENDED.search(disposition):
+        try:
+            return _last_part(unquote(match[2], encoding=match[1] or "utf-8"))
+        except LookupError:  # a charset that nobody knows
+            return _last_part(unquote(match[2]))
+    match = _PLAIN.search(disposition)
+    if not match:
+        return ""
+    name = re.sub(r'\\(["\\])', r"\1", match[1]) if match[1] is not None else match[2]
+    if re.fullmatch(r"=\?[\w-]+\?[bq]\?[^?]*\?=", name.strip(), re.IGNORECASE):
+        try:
+            name = str(make_header(decode_header(name.strip())))
+        except (HeaderParseError, LookupError, ValueError):
+            return _last_part(name)
+    return _last_part(name)
 
 
 def _last_part(name: str) -> str:

@@ -13,7 +13,7 @@ from pydantic import Field, NonNegativeInt, field_validator
 from scrapy.http import TextResponse
 
 from imgcrawl.arguments import FileArguments
-from imgcrawl.download.file_headers import file_name, is_html
+from imgcrawl.download.file_headers import file_name, header_text, is_html
 from imgcrawl.download.schemes import require_http
 from imgcrawl.records.errors import RecordMissing, SourceError
 from imgcrawl.records.items import FileItem, NotFollowed, Unreadable
@@ -67,14 +67,15 @@ class FileInPlaceError(SourceError):
     """A file is where a page was looked for. link: the file, by what its headers say."""
 
     def __init__(self, url: str, response: Response) -> None:
-        headers = response.headers.to_unicode_dict()
-        super().__init__(f"{url} is no page, but {headers.get('Content-Type') or 'a file'}.")
-        called = file_name(headers.get("Content-Disposition", ""))
+        headers = response.headers
+        kind = header_text(headers, "Content-Type")
+        super().__init__(f"{url} is no page, but {kind or 'a file'}.")
+        called = file_name(header_text(headers, "Content-Disposition"))
         there = PageLink(response.url)
         if not called and there.url != url and not there.is_doubtful and not there.is_page:
             called = there.name
         encoded = "Content-Encoding" in headers
-        size = None if encoded else parse_size(headers.get("Content-Length", ""))
+        size = None if encoded else parse_size(header_text(headers, "Content-Length"))
         self.link = PageLink(url, size, size is not None, kind=LinkKind.FILE, called=called)
 
 

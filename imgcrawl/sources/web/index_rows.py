@@ -24,7 +24,8 @@ _TIME = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?"
 _DATE = (
     rf"\d{{4}}-\d{{2}}-\d{{2}}(?:[ T]{_TIME})?(?: ?Z| ?UTC| ?[+-]\d{{2}}:?\d{{2}})?"
     rf"|\d{{4}}-[A-Z][a-z]{{2}}-\d{{2}} {_TIME}"  # lighttpd
-    rf"|\d{{1,2}}-[A-Z][a-z]{{2}}-\d{{4}}(?: {_TIME})?"  # nginx, Apache 1.3
+    rf"|\d{{1,2}}-[A-Z][a-z]{{2}}-\d{{4}}(?: {{1,2}}{_TIME})?"  # nginx, Apache 1.3
+    rf"|[A-Z][a-z]{{2}} {{1,2}}\d{{1,2}} {{1,5}}(?:\d{{4}}|{_TIME})"  # ls -l
     rf"|(?:\d{{1,2}}[/.]\d{{1,2}}[/.]\d{{4}}|\d{{4}}/\d{{1,2}}/\d{{1,2}})"  # IIS, by its locale
     rf",?\s+{_TIME}(?:\s?[AP]M)?"
     rf"|(?:[A-Z][a-z]+, )?[A-Z][a-z]+ \d{{1,2}}, \d{{4}},?\s+{_TIME}(?:\s?[AP]M)?"  # IIS, Jetty
@@ -37,9 +38,11 @@ _SIZE_CELL = re.compile(_SIZE, re.IGNORECASE)
 _BEHIND = re.compile(rf"\s*(?P<date>{_DATE})\s+(?:(?i:{_SIZE})|{_NO_SIZE})?(?:\s|$)")
 _SIZE_ALONE = re.compile(rf"\s+(?P<date>)(?i:{_SIZE})\s*$")
 _BEFORE = re.compile(rf"(?:^|\s)(?P<date>{_DATE})\s+(?:(?i:{_SIZE})|{_NO_SIZE})\s*$")
+_BEFORE_DATE = re.compile(rf"(?:^|\s)(?i:{_SIZE})\s+(?P<date>{_DATE})\s*$")  # ls -l
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "P": 1 << 50}
 _EXACT = ("data-size", "data-order", "data-sort")  # attributes of a cell: Caddy, rclone
 _LONGEST_CELL = 80  # characters; what is longer is neither a size nor a date
+_LINES = 50  # links of a page that are looked at, to tell whether it is an index
 _CELLS = 16  # of a row; what is behind them is not looked at
 
 
@@ -58,43 +61,86 @@ def read_rows(selector: Selector) -> dict[str, RowFacts] | None:
     Without XPath, whose time is the square of the depth of tables in tables, or worse.
     """
     root = selector.root
-    title = selector.xpath("string(//title)").get() or ""
-    if not _TITLES.search(" ".join(title.split())) and not _has_size_column(root):
+    has_sizes = any(map(_has_sizes, elements(root, "th")))
+    if not (has_sizes or _is_titled(root) or _has_lines(root)):
         return None
+    column = _size_column(root) if has_sizes else None
     found: dict[str, RowFacts] = {}
-    rows = list(root.iter("tr"))
+    rows = list(elements(root, "tr"))
     outer = {outside for row in rows for outside in islice(row.iterancestors("tr"), 1)}
     for row in rows:
         if row not in outer:
-            found |= _of_row(row)
-    for link in root.iter("a"):
+            found |= _of_row(row, column)
+    for link in elements(root, "a"):
         if (href := link.get("href")) and next(link.iterancestors("pre"), None) is not None:
             found[href] = _beside(link)
     return found
 
 
-def _has_size_column(root: Any) -> bool:
-    headers = ("".join(th.itertext()).strip().lower() for th in root.iter("th"))
-    return any(text in {"size", "file size", "filesize"} for text in headers)
+def elements(root: Any, *tags: str) -> Iterator[Any]:
+    """Yield the elements of a page in their order, those behind its ``</html>`` too.
+
+    Apache puts whatever a HEADER.html is, a whole page at times, before its list.
+    """
+    for tree in chain([root], root.itersiblings()):
+        yield from tree.iter(*tags)
 
 
-def _of_row(row: Any) -> dict[str, RowFacts]:
-    """Return the facts of the links of a row: the cells behind the one that holds the link."""
+def _is_titled(root: Any) -> bool:
+    titles = ("".join(islice(each.itertext(), 8)) for each in elements(root, "title", "h1"))
+    return any(_TITLES.search(" ".join(title.split())) for title in titles)
+
+
+def _has_sizes(header: Any) -> bool:
+    """Return whether a header is that of sizes; arrows beside the word sort."""
+    text = "".join(islice(header.itertext(), 8)).lower()
+    return header.tag == "th" and re.sub(r"[^a-z]", "", text) in {"size", "filesize"}
+
+
+def _size_column(root: Any) -> tuple[int, int] | None:
+    """Return which column has sizes, and of how many, by the first row of headers that says so."""
+    for row in elements(root, "tr"):
+        cells = list(islice(row.iterchildren("td", "th"), _CELLS))
+        if (
+            column := next((n for n, cell in enumerate(cells) if _has_sizes(cell)), None)
+        ) is not None:
+            return column, len(cells)
+    return None
+
+
+def _has_lines(root: Any) -> bool:
+    """Return whether several links have dates behind them in their lines, by whatever title."""
+    links = (a for pre in elements(root, "pre") for a in pre.iter("a") if a.get("href"))
+    dated = (a for a in islice(links, _LINES) if _BEHIND.match(_line_behind(a)))
+    return len(list(islice(dated, 2))) == 2
+
+
+def _of_row(row: Any, column: tuple[int, int] | None) -> dict[str, RowFacts]:
+    """Return the facts of the links of a row: the cells behind the one that holds the link.
+
+    column: which of how many has the sizes, where the table says so
+    """
     hrefs: list[str] = []
     facts = RowFacts()
-    for cell in islice(row.iterchildren("td", "th"), _CELLS):
+    cells = list(islice(row.iterchildren("td", "th"), _CELLS))
+    only = column[0] if column is not None and len(cells) == column[1] else None
+    for index, cell in enumerate(cells):
         if not hrefs:
             hrefs = [a.get("href") for a in cell.iter("a") if a.get("href")]
             hrefs = hrefs if "".join(cell.itertext()).strip() else []  # an icon may be a link too
             continue
-        text = " ".join(islice(_texts(cell), 8)).strip()
+        texts = list(islice(_texts(cell), 8))
+        text = " ".join(texts).strip()
         size, exact = _exact_size(cell), True
         if size is None:
             size, exact = read_size(text)
-        if facts.size is None and size is not None:
+        if facts.size is None and size is not None and only in {None, index}:
             facts = RowFacts(size, exact, facts.date)
-        elif facts.date is None and len(text) <= _LONGEST_CELL and _DATE_CELL.fullmatch(text):
-            facts = RowFacts(facts.size, facts.exact, text)
+        elif facts.date is None and len(text) <= _LONGEST_CELL:
+            # Some say beside it how long ago that was.
+            facts = RowFacts(
+                facts.size, facts.exact, next(filter(_DATE_CELL.fullmatch, (text, *texts)), None)
+            )
     return dict.fromkeys(hrefs, facts)
 
 
@@ -130,16 +176,23 @@ def _bytes(number: str, unit: str) -> tuple[int, bool]:
 
 def _beside(link: Any) -> RowFacts:
     """Return what the text behind a link says of it in its line, or else the text before it."""
-    behind = _behind(link).partition("\n")[0][: _LONGEST_CELL + 1]
+    behind = _line_behind(link)
     match = _BEHIND.match(behind) or _SIZE_ALONE.match(behind)
     if match is None:
         before = link.getprevious()
         text = (before.tail if before is not None else link.getparent().text) or ""
-        match = _BEFORE.search(text.rpartition("\n")[2][-_LONGEST_CELL:])
+        line = text.rpartition("\n")[2][-_LONGEST_CELL:]
+        match = _BEFORE.search(line) or _BEFORE_DATE.search(line)
     if match is None:
         return RowFacts()
     size, exact = _bytes(match["number"], match["unit"]) if match["number"] else (None, False)
     return RowFacts(size, exact, match["date"] or None)
+
+
+def _line_behind(link: Any) -> str:
+    """Return what stands behind a link in its line; what is cut ends with a whole word."""
+    line = " " + _behind(link).partition("\n")[0].strip()
+    return line if len(line) <= _LONGEST_CELL else line[:_LONGEST_CELL].rpartition(" ")[0]
 
 
 def _behind(link: Any) -> str:

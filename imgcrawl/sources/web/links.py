@@ -8,9 +8,10 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from parsel import Selector
 
-from imgcrawl.sources.web.index_rows import RowFacts, read_rows
+from imgcrawl.sources.web.index_rows import RowFacts, elements, read_rows
 from imgcrawl.sources.web.listings import read_listing
 from imgcrawl.sources.web.page_link import LinkKind, PageLink
+from imgcrawl.sources.web.query import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +70,7 @@ def _of_html(body: str, url: str) -> Iterator[PageLink]:
 
 
 def _anchors(selector: Selector) -> Iterator[Any]:
-    for element in selector.root.iter("a", "area", "link"):
+    for element in elements(selector.root, "a", "area", "link"):
         if element.tag != "link" or "next" in (element.get("rel") or "").lower().split():
             yield element
 
@@ -80,7 +81,9 @@ def _link(element: Any, base: str, rows: dict[str, RowFacts] | None) -> PageLink
     url = clean_href(href, base) if href else None
     if url is None:
         return None
-    facts = (rows or {}).get(href, RowFacts())
+    # A link that sorts stands in the cells of some files, too.
+    is_of_page = "?" in url and canonical(url) == canonical(base)
+    facts = RowFacts() if is_of_page else (rows or {}).get(href, RowFacts())
     told = element.get("download")
     # A row with a size is a file whatever its name; a folder's size ends in a slash.
     is_file = told is not None or (facts.size is not None and not _is_folder(url))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from itertools import chain
 from mimetypes import MimeTypes
 from pathlib import PurePosixPath
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -20,6 +21,7 @@ _NAMES_OF_DATA = """
     tdms bin dat mdoc star cif pdb swc obj ply stl vtk vti vtu xlsx docx pptx webp avif heic heif
     jp2 jxl exr hdr dng nef cr2 arw psd xcf ini cfg toml ijm m r py ipynb c h cpp java lock
 """
+_FILES = frozenset({"file", "filename", "download"})  # parts of a query whose values are files
 _DATA = frozenset(_NAMES_OF_DATA.split())
 _TYPES = MimeTypes(filenames=())
 # Where repositories hand out files by number: Dataverse, Figshare, OSF, Dryad, DSpace, EPrints.
@@ -71,8 +73,12 @@ class PageLink:
         parts = urlsplit(self.url)
         if not parts.query or _extension(parts.path) not in _PAGES:
             return ""
-        named = (value.rpartition("/")[2] for _, value in parse_qsl(parts.query))
-        return next(filter(is_data_name, named), "")
+        pairs = parse_qsl(parts.query)
+        asked = [(name.lower(), value.rpartition("/")[2]) for name, value in pairs]
+        named = (value for _, value in asked if is_data_name(value))
+        called = (value for name, value in asked if name in _FILES)
+        files = (value for value in called if _extension(value) not in _PAGES)
+        return next(chain(named, files), "")
 
     @property
     def is_page(self) -> bool:
