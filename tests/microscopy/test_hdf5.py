@@ -92,7 +92,9 @@ def test_velox_describes_a_picture_that_is_smaller_than_its_description(walk: bo
 
 def test_axes_that_stand_beside_a_picture() -> None:
     ncem = describe(bytes_ranges(FILES["ncem.emd"]), name="a.emd")
-    assert (ncem.voxel_z_nm, ncem.voxel_y_nm, ncem.voxel_x_nm) == (None, 0.25, 0.5)
+    # x is the slowest axis here, and the fastest is one of angles.
+    assert (ncem.size_z, ncem.size_y, ncem.size_x) == (None, 7, 6)
+    assert (ncem.voxel_z_nm, ncem.voxel_y_nm, ncem.voxel_x_nm) == (None, 0.5, 0.25)
     assert ncem.voxel_source == {"y": "file: EMD dimensions", "x": "file: EMD dimensions"}
     hyperspy = describe(bytes_ranges(FILES["axes.hspy"]), name="a.hspy")
     assert (hyperspy.size_y, hyperspy.voxel_y_nm, hyperspy.voxel_x_nm) == (7, 0.5, 0.25)

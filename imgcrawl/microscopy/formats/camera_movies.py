@@ -11,10 +11,10 @@ import re
 import struct
 from typing import TYPE_CHECKING
 
-from imgcrawl.microscopy.facts import FileFacts, VoxelSizes
+from imgcrawl.microscopy.facts import FileFacts
 from imgcrawl.microscopy.format import DescribeOptions, FileFormat, by_name_only
 from imgcrawl.microscopy.proof import Proof, corrupt, read_exactly, require, whole
-from imgcrawl.microscopy.units import nanometres, positive
+from imgcrawl.microscopy.units import positive
 
 if TYPE_CHECKING:
     from imgcrawl.microscopy.ranges import CachedRanges
@@ -78,30 +78,28 @@ def _tvips_numbers(head: bytes) -> tuple[int, ...] | None:
 
 
 def _tvips(ranges: CachedRanges, _: DescribeOptions) -> FileFacts:
+    """Describe a TVIPS.
+
+    Its pixel size and magnification are left out: they may be those of a picture or of a pattern.
+    """
     head = read_exactly(ranges, 0, _TVIPS_HEADER, "the TVIPS header")
     numbers = _tvips_numbers(head)
     if numbers is None:  # a later file of a series goes on where the one before it stopped
         return FileFacts("TVIPS")
     version, columns, rows, bits = numbers[1:5]
-    size, voltage, magnification = numbers[9:12]
+    voltage = positive(numbers[10])
     # Version 1 has no length of the headers of pictures: 12 bytes.
     own = numbers[12] if version == 2 else 12
     length = own + columns * rows * bits // 8
     pictures = _pictures(ranges, _TVIPS_HEADER, length, "TVIPS file")
-    voxels = VoxelSizes()
-    for axis in "xy":
-        voxels.add(axis, nanometres(size, "nm"), "file: TVIPS header")
-    volts = positive(voltage)
     return FileFacts(
         "TVIPS",
         size_x=columns,
         size_y=rows,
         size_t=pictures,
         dtype=f"uint{bits}",
-        voltage_v=volts and volts * 1000,
-        magnification=positive(magnification),
+        voltage_v=voltage and voltage * 1000,
         compression="none",
-        **voxels.facts(),
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from imgcrawl.microscopy.facts import FileFacts
 from imgcrawl.microscopy.format import DescribeOptions, FileFormat
+from imgcrawl.microscopy.formats.czi_directory import read_czi_directory
 from imgcrawl.microscopy.formats.czi_xml import read_czi_xml
 from imgcrawl.microscopy.proof import Checked, Proof, corrupt, require, unpack
 
@@ -34,7 +35,10 @@ def _describe(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
     checked = Checked.HEADER
     if options.walk and ranges.size is not None:
         checked, remark = _walk(ranges, ranges.size, remark)
-    return FileFacts("CZI", **read_czi_xml(ranges, metadata), proof=Proof(checked, remark))
+    facts = read_czi_xml(ranges, metadata)
+    own = read_czi_directory(ranges, directory, sizes=not facts.get("size_x"))
+    facts |= {name: value for name, value in own.items() if not facts.get(name)}
+    return FileFacts("CZI", **facts, proof=Proof(checked, remark))
 
 
 def _walk(ranges: CachedRanges, size: int, remark: str) -> tuple[Checked, str]:

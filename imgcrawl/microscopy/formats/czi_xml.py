@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _MAX_XML = 8 << 20
 _START = 32 + 256  # of the XML in its segment
-_TYPES: dict[str, tuple[str, int | None]] = {
+PIXEL_TYPES: dict[str, tuple[str, int | None]] = {
     "Gray8": ("uint8", None),
     "Gray16": ("uint16", None),
     "Gray32": ("uint32", None),
@@ -35,7 +35,7 @@ def read_czi_xml(ranges: ByteRanges, place: int) -> dict[str, Any]:
     text = ranges.read(place + _START, length).decode("utf-8", "replace")
     information = section(text, "Information")
     image = section(information, "Image")
-    dtype, samples = _TYPES.get(content(image, "PixelType") or "", (None, None))
+    dtype, samples = PIXEL_TYPES.get(content(image, "PixelType") or "", (None, None))
     sizes = {axis: positive(content(image, f"Size{axis.upper()}")) for axis in "xyzct"}
     facts: dict[str, Any] = {f"size_{axis}": n and int(n) for axis, n in sizes.items()}
     facts["size_c"] = (facts["size_c"] or 1) * samples if samples else facts["size_c"]

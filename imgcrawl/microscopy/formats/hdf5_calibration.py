@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from imgcrawl.microscopy.facts import Extra, VoxelSizes
 from imgcrawl.microscopy.formats.hdf5_objects import attributes, links, read_object
 from imgcrawl.microscopy.formats.hdf5_values import read_bytes, read_numbers
-from imgcrawl.microscopy.units import nanometres, number, positive
+from imgcrawl.microscopy.units import nanometres, number, positive, seconds
 from imgcrawl.text.redact import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from imgcrawl.microscopy.formats.hdf5_objects import Hdf5Object
     from imgcrawl.microscopy.ranges import ByteRanges
@@ -71,8 +71,27 @@ def _moment(value: object) -> str | None:
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment.year in _YEARS else None
 
 
+def emd_axes(ranges: ByteRanges, beside: Mapping[str, int], rank: int) -> list[str] | None:
+    """Return the letters of the axes by their names and units in NCEM's `dim1` ...; or None.
+
+    An axis of angles, energies or of no unit has none.
+    """
+    places = [beside.get(f"dim{index + 1}") for index in range(rank)]
+    if not all(places):
+        return None
+    letters = []
+    for place in places:
+        own = attributes(read_object(ranges, place or 0), ranges)
+        unit = _emd_unit(next(iter(own.get("units", ())), None))
+        name = str(next(iter(own.get("name", ())), "")).lower()
+        letter = next((axis for axis in "xyz" if name == axis or name == f"r_{axis}"), "")
+        is_time = seconds(1.0, unit) is not None
+        letters.append(letter if nanometres(1.0, unit) else "t" if is_time else "")
+    return letters if len(set(letters)) > 1 and len(letters) == len(set(letters)) else None
+
+
 def read_axes(
-    ranges: ByteRanges, beside: Mapping[str, int], axes: str, picture: Hdf5Object
+    ranges: ByteRanges, beside: Mapping[str, int], axes: Sequence[str], picture: Hdf5Object
 ) -> VoxelSizes:
     """Return the sizes of pixels that stand beside a picture.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.microscopy.facts import Extra, VoxelSizes
-from imgcrawl.microscopy.formats.hdf5_calibration import members, read_axes, read_velox
+from imgcrawl.microscopy.formats.hdf5_calibration import emd_axes, members, read_axes, read_velox
 from imgcrawl.microscopy.formats.hdf5_objects import (
     DATATYPE,
     FILTERS,
@@ -115,17 +115,18 @@ def _of_dataset(ranges: _Shifted, found: _Found) -> dict[str, Any]:
     if not found.is_all:
         extra["dataset_of"] = "the first objects"  # of a file with more of them
     is_velox = found.path.startswith(_VELOX) and len(shape) == 3
-    axes = "yxt" if is_velox else _axes(found.dataset, shape)  # Velox puts the frames last
+    axes = [*("yxt" if is_velox else _axes(found.dataset, shape))]  # Velox puts the frames last
     facts: dict[str, Any] = {}
     try:
         if is_velox and (place := found.beside.get("Metadata")) is not None:
             facts = read_velox(ranges, read_object(ranges, place))
         else:
+            axes = emd_axes(ranges, found.beside, len(shape)) or axes
             facts = read_axes(ranges, found.beside, axes, found.dataset).facts()
     except RecordMissing:  # what stands beside the picture is damaged
         facts = {}
     return facts | {
-        **{f"size_{axis}": side for axis, side in zip(axes, shape, strict=False)},
+        **{f"size_{axis}": side for axis, side in zip(axes, shape, strict=False) if axis},
         "dtype": dtype,
         "compression": None if found.dataset.first(FILTERS) else "none",
         "extra": extra | facts.get("extra", {}),

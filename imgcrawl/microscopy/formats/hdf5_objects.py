@@ -262,8 +262,9 @@ def _values(kind: bytes, shape: tuple[int, ...] | None, data: bytes) -> tuple[fl
     if dtype is None or shape is None or not 0 < count * size <= min(len(data), 4096):
         return ()
     if dtype == "S":
-        text = data[: count * size].decode("utf-8", "replace")
-        return (text.replace("\0", "").strip(),)  # of single letters, as Imaris has it, a word
+        # Of single letters, as Imaris has it, a word; behind its end a buffer holds anything.
+        raw = data[:count] if size == 1 else data[:size].partition(b"\0")[0]
+        return (raw.decode("utf-8", "replace").replace("\0", "").strip(),)
     return numbers_of(dtype, size, data[: count * size])
 
 

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 from imgcrawl.microscopy.facts import FileFacts
 from imgcrawl.microscopy.format import DescribeOptions, FileFormat
 from imgcrawl.microscopy.formats.lif_xml import read_lif_xml
+from imgcrawl.microscopy.markup import attributes
 from imgcrawl.microscopy.proof import Checked, Proof, corrupt, read_exactly, require, unpack, whole
+from imgcrawl.microscopy.units import positive
+from imgcrawl.records.errors import RecordMissing
+from imgcrawl.records.outcomes import Outcome
+from imgcrawl.text.redact import printable
 
 if TYPE_CHECKING:
     from imgcrawl.microscopy.ranges import CachedRanges
@@ -20,6 +25,7 @@ _BLOCK, _TEST = 0x70, 0x2A
 _MAX_XML = 16 << 20
 _MAX_BLOCKS = 1_000_000
 _LOF = "LMS_Object_File"
+_MEMORY = re.compile(r"<Memory(\s[^<>]{0,400})>")
 _VERSION = re.compile(r"<LMSDataContainerHeader\s[^>]{0,200}?Version=[\"'](\d)")
 
 
@@ -37,19 +43,46 @@ def _describe(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
     facts = read_lif_xml(text)
     if not options.walk:
         return FileFacts("LIF", **facts)
-    layout = "<IIBQBI" if version[1] == "2" else "<IIBIBI"
-    length = 22 if version[1] == "2" else 18
+    _follow(ranges, end, is_long=version[1] == "2", promised=_memory(text))
+    return FileFacts("LIF", **facts, proof=Proof(Checked.WHOLE if ranges.size else Checked.HEADER))
+
+
+def _memory(text: str) -> dict[str, int]:
+    """Return how many bytes each block of pixels has that the XML lists, by its name."""
+    listed = (attributes(inner) for inner in _MEMORY.findall(text))
+    return {
+        each["MemoryBlockID"]: int(positive(each.get("Size")) or 0)
+        for each in listed
+        if "MemoryBlockID" in each
+    }
+
+
+def _follow(ranges: CachedRanges, end: int, *, is_long: bool, promised: dict[str, int]) -> None:
+    """Follow the blocks of pixels to the end of the file.
+
+    promised: names of blocks that the XML lists, with their size. Raises RecordMissing (`corrupt`;
+    `truncated` for one that is cut, or not there).
+    """
+    layout, length = ("<IIBQBI", 22) if is_long else ("<IIBIBI", 18)
     for index in range(_MAX_BLOCKS):
-        if ranges.size is None or end >= ranges.size:
+        if ranges.size is None:
+            return
+        if end >= ranges.size:
             break
         mark, _, first, size, second, letters = unpack(
             ranges.ranges, end, layout, f"block {index:,} of the LIF"
         )
         if mark != _BLOCK or first != _TEST or second != _TEST:
             raise corrupt(f"at byte {end:,} is no block of the LIF")
+        name = ranges.ranges.read(end + length, min(2 * letters, 200))
+        promised.pop(name.decode("utf-16-le", "replace"), None)
         end += length + 2 * letters + size
         require(ranges, end, f"block {index:,} of the LIF")
-    return FileFacts("LIF", **facts, proof=Proof(Checked.WHOLE if ranges.size else Checked.HEADER))
+    else:
+        return
+    if missing := next((name for name, size in promised.items() if size), ""):
+        words = f"block {printable(missing, 40)} of the LIF is not there"
+        raise RecordMissing(Outcome.TRUNCATED, words)
 
 
 def _lof(ranges: CachedRanges, at: int) -> FileFacts:

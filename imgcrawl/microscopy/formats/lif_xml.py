@@ -10,7 +10,8 @@ from imgcrawl.microscopy.markup import elements
 from imgcrawl.microscopy.units import nanometres, positive, seconds
 from imgcrawl.text.redact import printable
 
-_AXES = {"1": "x", "2": "y", "3": "z", "4": "t"}
+# Emission and excitation count as channels do: a picture for each wavelength.
+_AXES = {"1": "x", "2": "y", "3": "z", "4": "t", "5": "emission", "9": "excitation"}
 _MAX_IMAGES = 10_000
 
 
@@ -23,7 +24,10 @@ def read_lif_xml(text: str) -> dict[str, Any]:
     sizes = _sizes(part)
     channels = elements(part, "ChannelDescription")
     bits = positive(channels[0].get("Resolution")) if channels else None
+    waves = sizes.pop("emission", 1) * sizes.pop("excitation", 1)
     extra: Extra = {"images": len(parts)} if len(parts) > 1 else {}
+    if waves > 1:
+        extra["wavelengths"] = waves
     if names := ", ".join(filter(None, (each.get("LUTName", "") for each in channels))):
         extra["channels"] = printable(names)
     voxels = VoxelSizes()
@@ -41,7 +45,7 @@ def read_lif_xml(text: str) -> dict[str, Any]:
     return {
         **{f"size_{axis}": size for axis, size in sizes.items()},
         **voxels.facts(),
-        "size_c": len(channels) or None,
+        "size_c": max(1, len(channels)) * waves if channels or waves > 1 else None,
         "dtype": {8: "uint8", 12: "uint16", 16: "uint16", 32: "float32"}.get(int(bits or 0)),
         "magnification": positive(settings[0].get("Magnification")) if settings else None,
         "extra": extra,

@@ -5,6 +5,7 @@ Source: the package nd2 (BSD), which reads it without Nikon's library.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.microscopy.facts import Extra, FileFacts, VoxelSizes
@@ -28,6 +29,7 @@ _MAP_NAME = b"ND2 FILEMAP SIGNATURE NAME 0001!"
 _MAX_MAP = 16 << 20
 _MAX_TREE = 4 << 20
 _LOOPS = {1: "t", 2: "positions", 4: "z", 8: "t"}  # by eType
+_POWER = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,2})?)\s?[xX]\b")
 _ENTRY = 16  # offset and length of a chunk, behind its name
 
 
@@ -62,10 +64,16 @@ def _facts(ranges: CachedRanges, chunks: Mapping[bytes, tuple[int, int]]) -> dic
         "size_c": samples and int(samples),
         **sizes,
         "dtype": {8: "uint8", 16: "uint16", 32: "float32"}.get(int(bits or 0)),
-        "magnification": positive(picture.get("dObjectiveMag")),
+        "magnification": positive(picture.get("dObjectiveMag")) or _of_name(picture),
         "extra": extra,
         **voxels.facts(),
     }
+
+
+def _of_name(picture: Mapping[str, Leaf]) -> float | None:
+    """Return the magnification that an objective's name has ("Plan Apo 60x"), or None."""
+    found = _POWER.search(str(picture.get("wsObjectiveName", ""))[:200])
+    return positive(found[1]) if found else None
 
 
 def _tree(
