@@ -214,11 +214,21 @@ CZI_XML = (
 )
 
 
-def czi(body: bytes = PIXELS) -> bytes:
+def czi_entry(kind: int, compression: int, **sides: tuple[int, int]) -> bytes:
+    """A line of the directory; sides: where a block begins along an axis, and how far it goes."""
+    line = struct.pack("<2siqii6xi", b"DV", kind, 0, 0, compression, len(sides))
+    return line + b"".join(
+        struct.pack("<4siifi", axis.encode(), start, size, 0.0, 0)
+        for axis, (start, size) in sides.items()
+    )
+
+
+def czi(body: bytes = PIXELS, xml_text: str = CZI_XML, entries: tuple[bytes, ...] = ()) -> bytes:
     pixels = _segment(b"ZISRAWSUBBLOCK", body)
-    xml = CZI_XML.encode()
+    xml = xml_text.encode()
     metadata = _segment(b"ZISRAWMETADATA", struct.pack("<2i248x", len(xml), 0) + xml)
-    directory = _segment(b"ZISRAWDIRECTORY", struct.pack("<i124x", 0))
+    lines = struct.pack("<i124x", len(entries)) + b"".join(entries)
+    directory = _segment(b"ZISRAWDIRECTORY", lines)
     head = bytearray(512)
     struct.pack_into("<2i", head, 0, 1, 0)
     first = 32 + 512 + len(pixels)
@@ -288,8 +298,8 @@ LIF_XML = (
 )
 
 
-def lif(body: bytes = PIXELS) -> bytes:
-    xml, name = LIF_XML.encode("utf-16-le"), "M1".encode("utf-16-le")
+def lif(body: bytes = PIXELS, xml_text: str = LIF_XML) -> bytes:
+    xml, name = xml_text.encode("utf-16-le"), "M1".encode("utf-16-le")
     head = struct.pack("<IIBI", 0x70, len(xml) + 5, 0x2A, len(xml) // 2) + xml
     block = struct.pack("<IIBQBI", 0x70, 14 + len(name), 0x2A, len(body), 0x2A, len(name) // 2)
     return head + block + name + body

@@ -14,9 +14,15 @@ from imgcrawl.microscopy.ranges import CachedRanges, bytes_ranges
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from tests.microscopy.files import (
+    LIF_XML,
     PIXELS,
+    czi,
+    czi_entry,
     emi,
     jeol,
+    leaf,
+    level,
+    lif,
     mib,
     mrc,
     nd2,
@@ -315,3 +321,37 @@ def test_pictures_behind_one_another_are_counted_and_the_last_is_whole() -> None
     assert facts.voltage_v == 200_000.0
     raw = described(mib().replace(b",U16,", b",R64,"), "a.mib")
     assert (raw.size_x, raw.dtype, raw.proof.checked) == (64, None, Checked.HEADER)
+
+
+def test_a_czi_whose_xml_has_no_sizes_has_them_in_its_directory() -> None:
+    xml = "<ImageDocument><Metadata><Information><Image><SizeX>-1</SizeX></Image></Information>"
+    entries = (
+        czi_entry(3, 6, X=(-100, 200), Y=(0, 50), C=(0, 1), Z=(0, 1)),
+        czi_entry(3, 6, X=(100, 200), Y=(20, 50), C=(1, 1), Z=(4, 1)),
+    )
+    facts = described(czi(xml_text=xml + "</Metadata></ImageDocument>", entries=entries))
+    assert (facts.size_z, facts.size_y, facts.size_x, facts.size_c) == (5, 70, 400, 6)
+    assert (facts.dtype, facts.compression) == ("uint8", "zstd")
+    known = described(czi(entries=(czi_entry(1, 4, X=(0, 9)),)))
+    assert (known.size_x, known.dtype, known.compression) == (64, "uint8", "jpegxr")
+    cut = described(czi(xml_text=xml, entries=(entries[0][:40],)))
+    assert (cut.size_x, cut.compression) == (None, "zstd")
+
+
+def test_wavelengths_of_a_lif_are_channels() -> None:
+    axis = '<DimensionDescription DimID="5" NumberOfElements="10" Length="4.5e-08" Unit="m"/>'
+    facts = described(lif(xml_text=LIF_XML.replace("</Dimensions>", f"{axis}</Dimensions>")))
+    assert (facts.size_z, facts.size_c, facts.extra) == (2, 10, {"wavelengths": 10})
+
+
+def test_a_lif_without_a_block_that_its_xml_lists_is_cut() -> None:
+    more = '<Memory Size="900" MemoryBlockID="M2"/><Memory Size="0" MemoryBlockID="M3"/></Element>'
+    with pytest.raises(RecordMissing, match="block M2 of the LIF is not there") as cut:
+        described(lif(xml_text=LIF_XML.replace("</Element>", more)))
+    assert cut.value.outcome is Outcome.TRUNCATED
+
+
+def test_an_objective_may_be_known_by_its_name_alone() -> None:
+    for name, power in (("Plan Apo 60x Oil", 60.0), ("S Fluor 2.5x", 2.5), ("Plan Fluor", None)):
+        picture = level("a", leaf("wsObjectiveName", name), leaf("dObjectiveMag", -1.5))
+        assert described(nd2({b"ImageMetadataSeqLV|0!": picture})).magnification == power

@@ -84,7 +84,7 @@ def emd_axes(ranges: ByteRanges, beside: Mapping[str, int], rank: int) -> list[s
         own = attributes(read_object(ranges, place or 0), ranges)
         unit = _emd_unit(next(iter(own.get("units", ())), None))
         name = str(next(iter(own.get("name", ())), "")).lower()
-        letter = next((axis for axis in "xyz" if name == axis or name == f"r_{axis}"), "")
+        letter = next((axis for axis in "xyz" if name in {axis, f"r_{axis}"}), "")
         is_time = seconds(1.0, unit) is not None
         letters.append(letter if nanometres(1.0, unit) else "t" if is_time else "")
     return letters if len(set(letters)) > 1 and len(letters) == len(set(letters)) else None
