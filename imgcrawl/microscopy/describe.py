@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from imgcrawl.microscopy.ranges import ByteRanges
 
 
+_WEAK_MAGICS = (b"\0\0\1\0", b"\0\0\2\0", b"\xff\x0a", b"BM", b"ID3", b"MZ")
 _BEGINNING = 8 << 10  # bytes by which formats are recognized
 
 
@@ -84,6 +85,8 @@ def unknown_file(ranges: ByteRanges, name: str) -> FileFacts:
     head = ranges.read(0, HEAD_BYTES)
     kind, zeros = sniff(head), not head.strip(b"\0")
     is_other = extension_of(name) in SHARED and kind.is_known and not zeros
+    # Numbers may begin as these do.
+    is_other = is_other and not head.startswith(_WEAK_MAGICS)
     if kind.is_answer or is_other:
         raise _refused(CachedRanges(ranges), head, name)
     remark = f"it begins with {HEAD_BYTES:,} zero bytes" if zeros else ""

@@ -18,6 +18,7 @@ from imgcrawl.microscopy.formats.hdf5 import HDF4, HDF5
 from imgcrawl.microscopy.formats.imagic import IMAGIC
 from imgcrawl.microscopy.formats.lif import LIF
 from imgcrawl.microscopy.formats.media_boxes import MEDIA
+from imgcrawl.microscopy.formats.meta_image import META_IMAGE
 from imgcrawl.microscopy.formats.mrc import MRC
 from imgcrawl.microscopy.formats.nd2 import ND2
 from imgcrawl.microscopy.formats.nifti import NIFTI
@@ -39,7 +40,24 @@ if TYPE_CHECKING:
 # Each is asked in turn whether it recognizes a file.
 FORMATS: tuple[FileFormat, ...] = (
     *(DM, TIFF, *PICTURES),
-    *(MRC, HDF5, HDF4, CZI, ND2, LIF, OLE, DICOM, NIFTI, NRRD, DV, SER, IMAGIC, SPIDER, EM),
+    *(
+        MRC,
+        HDF5,
+        HDF4,
+        CZI,
+        ND2,
+        LIF,
+        OLE,
+        DICOM,
+        NIFTI,
+        NRRD,
+        META_IMAGE,
+        DV,
+        SER,
+        IMAGIC,
+        SPIDER,
+        EM,
+    ),
     *(BLO, KLB, NPY, PIC, TPX3, SMV, CBF, FITS, *CAMERA_MOVIES, *SPECTRUM_IMAGES),
     *(*MEDIA, *SIGNATURES),
     *(ZIP, *COMPRESSED, TAR, SEVEN_ZIP, *TEXTS),

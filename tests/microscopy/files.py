@@ -395,6 +395,14 @@ def tar_of(*members: tuple[str, bytes], mode: str = "w") -> bytes:
     return bytes(file.getvalue())
 
 
+def mha(*, packed: bool = False, pixels: bytes = PIXELS) -> bytes:
+    """A MetaImage of 64 x 48 x 2, 0.5 x 0.5 x 2 mm."""
+    text = f"ObjectType = Image\nNDims = 3\nBinaryData = True\nCompressedData = {packed}\n"
+    text += "ElementSpacing = 0.5 0.5 2\nDimSize = 64 48 2\nElementType = MET_UCHAR\n"
+    data = zlib.compress(pixels) if packed else pixels
+    return f"{text}ElementDataFile = LOCAL\n".encode() + data
+
+
 def zstd() -> bytes:
     """A frame of one raw block and one run."""
     raw = struct.pack("<I", 6144 << 3)[:3] + PIXELS
@@ -465,6 +473,7 @@ def whole_files() -> dict[str, bytes]:
         ".blo": blo(),
         ".klb": klb(),
         ".tpx3": tpx3(),
+        ".mha": mha(),
         ".bcf": bcf(),
         ".wdf": wdf(),
         ".mib": mib(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from imgcrawl.records.outcomes import Outcome
 from tests.microscopy.files import (
     LIF_XML,
     PIXELS,
+    boxes,
     czi,
     czi_entry,
     emi,
@@ -23,6 +25,7 @@ from tests.microscopy.files import (
     leaf,
     level,
     lif,
+    mha,
     mib,
     mrc,
     nd2,
@@ -60,6 +63,7 @@ SAID: dict[str, tuple[Any, ...]] = {
     ".dcm": ((2, 48, 64, None, None), "uint8", (None, 1000.0, 2000.0)),
     ".jp2": ((None, 96, 64, None, None), "uint8", (None, None, None)),
     ".nd2": ((3, 48, 64, 2, 5), "uint16", (300.0, 100.0, 100.0)),
+    ".mha": ((2, 48, 64, None, None), "uint8", (2e6, 5e5, 5e5)),
     ".mib": ((None, 24, 64, None, 2), "uint16", (None, None, None)),
     ".tvips": ((None, 24, 64, None, 2), "uint16", (None, None, None)),
 }
@@ -237,8 +241,10 @@ def test_oif(encoding: str) -> None:
 
 
 def test_a_header_in_text_is_no_oif() -> None:
-    for name, text in (("a.hdr", "ENVI\nsamples = 9\n"), ("a.mhd", "ObjectType = Image\n")):
-        assert described(text.encode(), name).format in {"header", "MetaImage"}
+    assert described(b"ENVI\nsamples = 9\n", "a.hdr").format == "header"
+    detached = mha().partition(b"LOCAL")[0] + b"a.raw\n"
+    facts = described(detached, "a.mhd")
+    assert (facts.format, facts.size_z, facts.extra) == ("MetaImage", 2, {"data_file": "a.raw"})
     for name, text in (
         ("a.oif", "404: Not Found"),
         ("a.pty", '[{"error": "quota"}]'),
@@ -355,3 +361,44 @@ def test_an_objective_may_be_known_by_its_name_alone() -> None:
     for name, power in (("Plan Apo 60x Oil", 60.0), ("S Fluor 2.5x", 2.5), ("Plan Fluor", None)):
         picture = level("a", leaf("wsObjectiveName", name), leaf("dObjectiveMag", -1.5))
         assert described(nd2({b"ImageMetadataSeqLV|0!": picture})).magnification == power
+
+
+def test_compressed_pixels_are_expanded_to_their_end() -> None:
+    facts = described(mha(packed=True), "a.mha")
+    assert (facts.compression, facts.proof) == ("zlib", Proof(Checked.WHOLE))
+    bzip2 = nrrd().replace(b"encoding: raw", b"encoding: bzip2").replace(PIXELS, b"")
+    assert described(bzip2 + bz2.compress(PIXELS), "a.nrrd").proof == Proof(Checked.WHOLE)
+    for bad, outcome in (
+        (mha(packed=True)[:-3], Outcome.TRUNCATED),
+        (mha(packed=True, pixels=PIXELS[:-1]), Outcome.CORRUPT),
+        (mha(packed=True).replace(b"\x78\x9c", b"\x78\x9d"), Outcome.CORRUPT),
+        (bzip2 + bz2.compress(PIXELS)[:-2], Outcome.TRUNCATED),
+    ):
+        with pytest.raises(RecordMissing) as refused:
+            described(bad, "a.nrrd" if bad.startswith(b"NRRD") else "a.mha")
+        assert refused.value.outcome is outcome
+
+
+def test_old_files_without_a_mark_are_known_by_their_numbers() -> None:
+    analyze = bytearray(nifti()[:348])
+    analyze[344:348] = bytes(4)
+    assert described(bytes(analyze), "a.hdr").format == "NIfTI (Analyze)"
+    matlab = struct.pack("<5i", 0, 4, 4, 0, 2) + b"M\0" + bytes(128)
+    assert described(matlab, "a.mat").format == "MATLAB"
+    with pytest.raises(RecordMissing):
+        described(PIXELS, "a.mat")
+
+
+def test_smv_as_others_spell_its_type() -> None:
+    text = b"{\nHEADER_BYTES=  512;\nData_type= unsigned short int;\nSIZE1=64;\nSIZE2=48;\n}\n"
+    facts = described(text.ljust(512) + PIXELS, "a.img")
+    assert (facts.dtype, facts.proof) == ("uint16", Proof(Checked.WHOLE))
+
+
+def test_a_heic_by_its_size_or_by_what_is_cut_out_of_it() -> None:
+    ispe = struct.pack(">I4sIII", 20, b"ispe", 0, 64, 64)
+    clap = struct.pack(">I4s8I", 40, b"clap", 64, 1, 48, 1, 0, 2, 0, 2)
+    for inner, sides in ((ispe, (64, 64)), (ispe + clap, (48, 64))):
+        meta = struct.pack(">I4s", 8 + len(inner), b"free") + inner
+        facts = described(boxes(b"heic") + meta, "a.heic")
+        assert (facts.size_y, facts.size_x) == sides

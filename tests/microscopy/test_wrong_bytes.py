@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import gzip
 import random
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from imgcrawl.microscopy.formats import zip_archive
+from imgcrawl.microscopy.formats import streams, zip_archive
 from imgcrawl.microscopy.merge import describe_file, misnamed
 from imgcrawl.microscopy.proof import Checked
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from tests.microscopy.files import PIXELS, whole_files, zip_of
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -205,3 +211,36 @@ def test_a_zip_of_very_many_members_is_kept_unexpanded(
     assert not isinstance(facts, RecordMissing)
     assert facts.proof.checked is Checked.HEADER
     assert facts.proof.suspect.startswith("not expanded: its directory has 3,")
+
+
+def test_numbers_that_begin_as_an_icon_does_are_kept(tmp_path: Path) -> None:
+    for begin in (b"\0\0\1\0", b"\0\0\2\0", b"\xff\x0a"):
+        for name in ("a.raw", "a.img", "a.unheard"):
+            facts = described(tmp_path, name, begin + PIXELS)
+            assert not isinstance(facts, RecordMissing), facts.message
+            assert (facts.format, facts.proof.checked) == ("", Checked.UNCHECKED)
+
+
+def test_zstandard_is_expanded_and_its_checksum_tried(tmp_path: Path) -> None:
+    mrc = whole_files()[".mrc"]
+    data = zstd.compress(mrc, options={zstd.CompressionParameter.checksum_flag: 1})
+    skippable = b"\x50\x2a\x4d\x18\4\0\0\0abcd"  # as pzstd begins
+    for whole in (data, skippable + data):
+        facts = described(tmp_path, "a.mrc.zst", whole)
+        assert not isinstance(facts, RecordMissing), facts.message
+        assert (facts.format, facts.size_x, facts.proof.checked) == ("MRC, zstd", 64, Checked.WHOLE)
+    damaged = bytearray(data)
+    damaged[len(data) // 2] ^= 4
+    for bad in (bytes(damaged), data[:-2], zstd.compress(mrc[:-1]), zstd.compress(b'{"no": 1}')):
+        assert isinstance(described(tmp_path, "a.mrc.zst", bad), RecordMissing)
+
+
+def test_zstandard_without_its_library_is_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "_zstd_library", lambda: None)
+    data = zstd.compress(whole_files()[".mrc"])
+    facts = described(tmp_path, "a.mrc.zst", data)
+    assert not isinstance(facts, RecordMissing)
+    assert (facts.format, facts.proof.checked) == ("zstd", Checked.WHOLE)
+    assert isinstance(described(tmp_path, "a.mrc.zst", data[:-2]), RecordMissing)

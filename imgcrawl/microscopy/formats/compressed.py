@@ -15,13 +15,15 @@ from imgcrawl.microscopy.facts import FileFacts
 from imgcrawl.microscopy.format import DescribeOptions, FileFormat
 from imgcrawl.microscopy.formats.streams import (
     HEAD,
+    ZSTD_MAGICS,
     Gzip,
     Stream,
     peek,
+    peek_zstd,
     read_bzip2,
     read_gzip,
     read_xz,
-    walk_zstd,
+    read_zstd,
     xz_decoder,
 )
 from imgcrawl.microscopy.proof import Proof
@@ -46,7 +48,7 @@ class _NotKeptError(Exception):
 def _format(
     name: str,
     suffixes: tuple[str, ...],
-    magic: bytes,
+    magic: bytes | tuple[bytes, ...],
     read: Callable[[ByteRanges], Stream],
     begin: Callable[[ByteRanges], Stream],
 ) -> FileFormat:
@@ -95,5 +97,5 @@ COMPRESSED = (
         partial(peek, make=bz2.BZ2Decompressor),
     ),
     _format("xz", (".xz", ".txz"), b"\xfd7zXZ\0", read_xz, partial(peek, make=xz_decoder)),
-    _format("zstd", (".zst", ".tzst"), b"\x28\xb5\x2f\xfd", walk_zstd, lambda _: Stream()),
+    _format("zstd", (".zst", ".tzst"), ZSTD_MAGICS, read_zstd, peek_zstd),
 )

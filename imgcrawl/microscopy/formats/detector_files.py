@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 _SMV = re.compile(rb"\{\s*HEADER_BYTES\s*=\s*(\d{1,6})\s*;")
 _SMV_TYPES = {
     "unsigned_short": ("uint16", 2),
+    "unsigned_short_int": ("uint16", 2),
     "signed_short": ("int16", 2),
+    "signed_short_int": ("int16", 2),
     "unsigned_long": ("uint32", 4),
     "unsigned_int": ("uint32", 4),
     "signed_long": ("int32", 4),

@@ -265,12 +265,16 @@ def _values(kind: bytes, shape: tuple[int, ...] | None, data: bytes) -> tuple[fl
         # Of single letters, as Imaris has it, a word; behind its end a buffer holds anything.
         raw = data[:count] if size == 1 else data[:size].partition(b"\0")[0]
         return (raw.decode("utf-8", "replace").replace("\0", "").strip(),)
-    return numbers_of(dtype, size, data[: count * size])
+    return numbers_of(kind, data[: count * size])
 
 
-def numbers_of(dtype: str, size: int, data: bytes) -> tuple[float, ...]:
-    """Return numbers of `size` bytes each; complex ones are left out."""
+def numbers_of(kind: bytes, data: bytes) -> tuple[float, ...]:
+    """Return numbers of a type, as its message describes it; complex ones are left out."""
+    dtype, size = type_of(kind)
+    if dtype is None or not size:
+        return ()
+    order, data = ">" if kind[1] & 1 else "<", data[: len(data) // size * size]
     codes = {"int": "bhiq", "uin": "BHIQ", "flo": " efd"}.get(dtype[:3])
     if codes is None:
         return ()
-    return struct.unpack(f"<{len(data) // size}{codes[size.bit_length() - 1]}", data)
+    return struct.unpack(f"{order}{len(data) // size}{codes[size.bit_length() - 1]}", data)

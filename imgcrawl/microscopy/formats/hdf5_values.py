@@ -70,8 +70,5 @@ def _first_chunk(ranges: ByteRanges, node: int, dimensions: int, most: int) -> b
 
 def read_numbers(ranges: ByteRanges, item: Hdf5Object, most: int) -> tuple[float, ...]:
     """Return the first numbers of a dataset, at most so many."""
-    dtype, size = type_of(item.first(DATATYPE) or b"")
-    if dtype is None or dtype == "S" or not size:
-        return ()
-    data = read_bytes(ranges, item, most * size)
-    return numbers_of(dtype, size, data[: len(data) // size * size])
+    kind = item.first(DATATYPE) or b""
+    return numbers_of(kind, read_bytes(ranges, item, most * type_of(kind)[1]))

@@ -5,6 +5,9 @@ Sources: ISO/IEC 15444-1 annex I, 14496-12, 18181-2.
 
 from __future__ import annotations
 
+import math
+import re
+import struct
 from typing import TYPE_CHECKING
 
 from imgcrawl.microscopy.facts import FileFacts
@@ -21,6 +24,8 @@ _MAX_BOXES = 20_000
 _CODESTREAM, _CODESTREAM_END = b"\xff\x4f\xff\x51", b"\xff\xd9"
 _SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
 _JXL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
+_ISPE = re.compile(rb"ispe\0\0\0\0(.{8})", re.DOTALL)  # 23008-12, 6.5.3
+_CLAP = re.compile(rb"clap(.{16}).{16}", re.DOTALL)
 _HEIC = {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}
 
 
@@ -103,7 +108,16 @@ def _is_movie(head: bytes) -> bool:
 
 
 def _heic(ranges: CachedRanges, _: DescribeOptions) -> FileFacts:
-    return FileFacts("HEIC", proof=walk_boxes(ranges))
+    """Describe a HEIC by the largest of the sizes that it lists: tiles and thumbnails have some."""
+    head = ranges.read(0, 64 << 10)
+    coded = {struct.unpack(">2I", sides) for sides in _ISPE.findall(head)}
+    cropped = {struct.unpack(">4I", sides) for sides in _CLAP.findall(head)}
+    width, height = max(coded, key=math.prod, default=(0, 0))
+    if cropped:  # to what size is said of some picture of it; with a single one, of that
+        above, below, upper, lower = next(iter(cropped))
+        sure = len(coded) == len(cropped) == 1 and below and lower
+        width, height = (above // below, upper // lower) if sure else (0, 0)
+    return FileFacts("HEIC", size_x=width or None, size_y=height or None, proof=walk_boxes(ranges))
 
 
 def _movie(ranges: CachedRanges, _: DescribeOptions) -> FileFacts:
@@ -125,7 +139,13 @@ MEDIA = (
         lambda head: head.startswith((_SIGNATURE, _CODESTREAM)),
         _jpeg2000,
     ),
-    FileFormat("JPEG XL", (".jxl",), lambda head: head.startswith(_JXL), _jxl),
+    FileFormat(
+        "JPEG XL",
+        (".jxl",),
+        recognizes=lambda head: head.startswith(_JXL[1]),
+        plausible=lambda head: head.startswith(_JXL),
+        describe=_jxl,
+    ),
     FileFormat("HEIC", (".heic", ".heif"), _is_heic, _heic),
     FileFormat("MP4", (".mp4", ".mov", ".m4v"), _is_movie, _movie),
     FileFormat("AVI", (".avi",), lambda head: head[:4] == b"RIFF" and head[8:12] == b"AVI ", _avi),

@@ -57,8 +57,15 @@ def _is_nifti(head: bytes) -> bool:
 
 
 def _is_header(head: bytes) -> bool:
-    """Return whether it is a header alone: Analyze has no mark, but a regular letter."""
-    return _is_nifti(head) or (_order(head) is not None and head[38:39] == b"r")
+    """Return whether it is a header alone: Analyze has no mark, but a regular letter, or sizes."""
+    order = _order(head)
+    if _is_nifti(head) or order is None or len(head) < 74:
+        return _is_nifti(head)
+    axes, *sides = struct.unpack_from(order + "8h", head, 40)
+    code, bits = struct.unpack_from(order + "2h", head, 70)
+    known = code in _TYPES and _TYPES[code][1] == bits
+    sound = 1 <= axes <= 7 and all(side > 0 for side in sides[:axes])
+    return head[38:39] == b"r" or (known and sound)
 
 
 def _describe(ranges: CachedRanges, _: DescribeOptions) -> FileFacts:

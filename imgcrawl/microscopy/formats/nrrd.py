@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from imgcrawl.microscopy.facts import FileFacts, VoxelSizes
 from imgcrawl.microscopy.format import DescribeOptions, FileFormat
-from imgcrawl.microscopy.formats.streams import read_gzip
+from imgcrawl.microscopy.formats.streams import read_bzip2, read_gzip
 from imgcrawl.microscopy.proof import Checked, Proof, corrupt, require, whole
 from imgcrawl.microscopy.units import nanometres, number
 from imgcrawl.text.redact import printable
@@ -58,7 +58,7 @@ _TYPES = {
     "float": "float32",
     "double": "float64",
 }
-_GZIP = {"gzip", "gz"}
+_GZIP, _BZIP2 = {"gzip", "gz"}, {"bzip2", "bz2"}
 
 
 def _describe(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
@@ -102,8 +102,9 @@ def _proof(
 ) -> Proof:
     if encoding == "raw":
         return whole(ranges, start + length, "the pixels of the NRRD")
-    if encoding in _GZIP and options.walk:
-        stream = read_gzip(ranges.ranges, start)
+    read = read_gzip if encoding in _GZIP else read_bzip2 if encoding in _BZIP2 else None
+    if read is not None and options.walk:
+        stream = read(ranges.ranges, start)
         if stream.is_whole and stream.length < length:
             raise corrupt(f"{stream.length:,} bytes of pixels where {length:,} are needed")
         return stream.proof

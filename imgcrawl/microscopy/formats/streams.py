@@ -1,16 +1,19 @@
 """Compressed streams, read to their end in pieces: gzip, bzip2, xz, Zstandard.
 
 What comes out is counted and thrown away, but for its beginning. A stream may expand a
-thousandfold: behind a limit it is left alone, which is said. Zstandard is not expanded: its blocks
-say how long they are, so that the end is found without a library (RFC 8878, section 3.1.1).
+thousandfold: behind a limit it is left alone, which is said. Where no library for Zstandard is
+installed, its blocks are followed, which say how long they are (RFC 8878, section 3.1.1).
 """
 
 from __future__ import annotations
 
 import bz2
 import lzma
+import sys
 import zlib
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 from imgcrawl.microscopy.proof import Checked, Proof, corrupt, require, unpack
@@ -19,6 +22,7 @@ from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     from imgcrawl.microscopy.ranges import ByteRanges
 
@@ -31,6 +35,7 @@ _SMALL, _MANY = 256, 10_000
 _FAULTS = (zlib.error, OSError, lzma.LZMAError, EOFError)
 _SKIPPABLE = range(0x184D2A50, 0x184D2A60)
 _ZSTD = 0xFD2FB528
+ZSTD_MAGICS = tuple(number.to_bytes(4, "little") for number in (_ZSTD, *_SKIPPABLE))
 _MAX_BLOCKS = 200_000  # of 128 KB at most
 
 
@@ -104,9 +109,9 @@ def read_gzip(ranges: ByteRanges, start: int = 0) -> Stream:
     return _read(ranges, start, "gzip", b"\x1f\x8b", Gzip)
 
 
-def read_bzip2(ranges: ByteRanges) -> Stream:
+def read_bzip2(ranges: ByteRanges, start: int = 0) -> Stream:
     """Read a bzip2 file of one or more streams; their CRCs are checked."""
-    return _read(ranges, 0, "bzip2", b"BZh", bz2.BZ2Decompressor)
+    return _read(ranges, start, "bzip2", b"BZh", bz2.BZ2Decompressor)
 
 
 def read_xz(ranges: ByteRanges) -> Stream:
@@ -120,7 +125,11 @@ def xz_decoder() -> lzma.LZMADecompressor:
 
 
 def _read(
-    ranges: ByteRanges, at: int, what: str, magic: bytes, make: Callable[[], Decoder]
+    ranges: ByteRanges,
+    at: int,
+    what: str,
+    magic: bytes | tuple[bytes, ...],
+    make: Callable[[], Decoder],
 ) -> Stream:
     """Read a stream, whose members begin with `magic`, from byte `at` to its end.
 
@@ -174,6 +183,58 @@ def peek(ranges: ByteRanges, make: Callable[[], Decoder]) -> Stream:
     except _FAULTS as error:
         raise corrupt(f"a stream that does not expand: {error}") from error
     return stream
+
+
+def _zstd_library() -> ModuleType | None:
+    """Return the library for Zstandard, None where none is installed."""
+    name = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+    try:
+        return import_module(name)
+    except ImportError:
+        return None
+
+
+class _Zstd:
+    """A decoder of one frame, whose faults are OSErrors; the library refuses large windows."""
+
+    def __init__(self, library: ModuleType) -> None:
+        self._decoder: Decoder = library.ZstdDecompressor()
+        self._fault: type[Exception] = library.ZstdError
+
+    @property
+    def eof(self) -> bool:
+        """Whether the frame was read to its end."""
+        return self._decoder.eof
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether all that was given is expanded."""
+        return self._decoder.needs_input
+
+    @property
+    def unused_data(self) -> bytes:
+        """What was given and lies behind the end of the frame."""
+        return self._decoder.unused_data
+
+    def decompress(self, data: bytes, max_length: int = -1, /) -> bytes:
+        """Expand the next bytes; no more than `max_length` come out at a time."""
+        try:
+            return self._decoder.decompress(data, max_length)
+        except self._fault as error:
+            raise OSError(str(error)) from error
+
+
+def read_zstd(ranges: ByteRanges) -> Stream:
+    """Read a Zstandard file of one or more frames; the checksums that they have are checked."""
+    if (library := _zstd_library()) is None:
+        return walk_zstd(ranges)
+    return _read(ranges, 0, "Zstandard file", ZSTD_MAGICS, partial(_Zstd, library))
+
+
+def peek_zstd(ranges: ByteRanges) -> Stream:
+    """Expand the beginning of a Zstandard file, where a library for it is installed."""
+    library = _zstd_library()
+    return Stream() if library is None else peek(ranges, partial(_Zstd, library))
 
 
 def walk_zstd(ranges: ByteRanges) -> Stream:

@@ -42,7 +42,6 @@ _PAGE = re.compile(r"<!doctype|<html", re.IGNORECASE)
 _OIF = re.compile(
     rb"\A(?:\xff\xfe|\xfe\xff|\xef\xbb\xbf)?\s*\0?\[\0?[A-Za-z][^\]\r\n\"]{0,200}\]\0?\s"
 )
-_META_IMAGE = re.compile(rb"^(?:ObjectType|NDims) *= *\w", re.MULTILINE)
 _HDR = re.compile(rb"\A\s*(?:ENVI\s|!INTERFILE|#\?RADIANCE|[A-Za-z_][\w ]{0,60}[:=])")
 
 
@@ -205,7 +204,6 @@ TEXTS = (
     ),
     _format("Markdown", (".md", ".rst"), _text("Markdown"), _is_readme),
     _format("OIF", (".oif", ".pty"), _text("OIF", _OIF, read_oif)),
-    _format("MetaImage", (".mhd",), _text("MetaImage", _META_IMAGE)),
     _format("header", (".hdr",), _text("header", _HDR)),
     _format("HTML", (".html", ".htm", ".xhtml"), _text("HTML"), _is_page),
     _format("SVG", (".svg",), _text("SVG"), lambda head: _is_text(head, {"an SVG drawing"})),
