@@ -162,6 +162,9 @@ async def site(request: web.Request, path: str) -> web.Response:
     match path:
         case "plain":
             return _page(_PLAIN)
+        case "set":  # links to several of these
+            pages = request.query.get("of", "").split(",")
+            return _page("".join(f'<a href="{page}">{page}</a> ' for page in pages))
         case "frame":
             return _page('<a href="/js/files/frame_00.tif">in a frame</a>')
         case "never":

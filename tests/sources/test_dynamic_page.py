@@ -105,41 +105,52 @@ def elsewhere() -> Iterator[Elsewhere]:
         server.shutdown()
 
 
+PARTS = [f"{kind}_00.tif" for kind in ["frame", "large", "lazy", "shadow", "small"]]
+
+
 @pytest.mark.parametrize(
-    ("page", "arguments", "expected"),
+    ("pages", "arguments", "expected"),
     [
-        ("delay", {}, names("delay", 3)),
-        ("delay", {"wait_for": "li a"}, names("delay", 3)),
-        ("more", {}, names("more", 4)),
-        ("more", {"click": "button"}, names("more", 12)),
-        ("more", {"click": "button", "max_pages": 1}, names("more", 8)),
-        ("scroll", {"scroll": 1}, names("scroll", 20)),
         (
-            "virtual",
-            {"scroll": 1, "match": "*_??50.tif,*_1999.tif"},
-            [f"virtual_{number:04}.tif" for number in (*range(50, 2000, 100), 1999)],
+            ["delay", "more", "told", "download", "endless", "parts"],
+            {},
+            names("delay", 3)
+            + names("download", 1)
+            + names("endless", 1)
+            + names("more", 4)
+            + names("told", 2)
+            + PARTS,
         ),
-        ("covered", {"click": "button.more"}, names("covered", 4)),
-        ("told", {}, names("told", 2)),
-        ("download", {}, names("download", 1)),
-        ("popup", {"click": "button"}, names("popup", 2)),
-        ("endless", {}, names("endless", 1)),
-        ("parts", {}, [f"{kind}_00.tif" for kind in ["frame", "large", "lazy", "shadow", "small"]]),
+        (["more", "popup"], {"click": "button"}, names("more", 12) + names("popup", 2)),
+        (["more"], {"click": "button", "max_pages": 1, "wait_for": "li a"}, names("more", 8)),
+        pytest.param(
+            ["scroll", "virtual"],
+            {"scroll": 1, "match": "scroll_*.tif,virtual_??50.tif,virtual_1999.tif"},
+            names("scroll", 20)
+            + [f"virtual_{number:04}.tif" for number in (*range(50, 2000, 100), 1999)],
+            marks=pytest.mark.slow,
+        ),
+        (["covered"], {"click": "button.more"}, names("covered", 4)),
     ],
+    ids=["plain", "clicked", "one click", "scrolled", "covered"],
 )
 @pytest.mark.usefixtures("browser")
 def test_links_that_scripts_make(
-    page: str,
+    pages: list[str],
     arguments: dict[str, Any],
     expected: list[str],
     crawl: Crawler,
     replica: ReplicaProcess,
 ) -> None:
-    arguments = {"match": "*.tif", **arguments}
-    ended = crawl("dynamic_page", url=f"{replica.url}/js/{page}", settings=QUICK, **arguments)
-    assert found(ended) == expected
+    """Several pages in one browser, each of them opened once."""
+    arguments = {"match": "*.tif", "depth": 1, **arguments}
+    url = f"{replica.url}/js/set?of={','.join(pages)}"
+    if len(pages) == 1:
+        url, arguments["depth"] = f"{replica.url}/js/{pages[0]}", 0
+    ended = crawl("dynamic_page", url=url, settings=QUICK, **arguments)
+    assert found(ended) == sorted(expected)
     asked = replica.log()
-    assert asked["paths"][f"/js/{page}"] == 1
+    assert [asked["paths"][f"/js/{page}"] for page in pages] == [1] * len(pages)
     assert all(agent.startswith("imgcrawl/") for agent in asked["agents"])
 
 
@@ -229,22 +240,18 @@ def test_no_private_page(
     assert elsewhere.visits == []
 
 
-@pytest.mark.parametrize(
-    ("page", "words"),
-    [
-        ("gone", "HTTP 404"),
-        ("plain", "no links to files that match *.tif?."),
-        ("files/x_00.tif", "sent a file in place of a page"),
-    ],
-)
 @pytest.mark.usefixtures("browser")
-def test_what_went_wrong_is_said(
-    page: str, words: str, crawl: Crawler, replica: ReplicaProcess
-) -> None:
-    ended = crawl("dynamic_page", url=f"{replica.url}/js/{page}", match="*.tif?")
+def test_what_went_wrong_is_said(crawl: Crawler, replica: ReplicaProcess) -> None:
+    url = f"{replica.url}/js/set?of=gone,plain"
+    ended = crawl("dynamic_page", url=url, match="*.tif?", depth=1)
     assert ended.status == 1
-    assert words in ended.log, ended.log
-    assert "Traceback" not in ended.log
+    assert "no links to files that match *.tif?." in ended.log, ended.log
+    (row,) = ended.out.rows("failures.csv")
+    assert "HTTP 404" in row["message"]
+    file = crawl("dynamic_page", url=f"{replica.url}/js/files/x_00.tif", match="*.tif?", out="b")
+    assert file.status == 1
+    assert "sent a file in place of a page" in file.log, file.log
+    assert "Traceback" not in ended.log + file.log
 
 
 @pytest.mark.usefixtures("browser")

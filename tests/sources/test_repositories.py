@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgcrawl.records.errors import SourceError
-from imgcrawl.sources.repositories.find import find_client, is_record, parse_doi
+from imgcrawl.sources.repositories.find import find_client, is_record, parse_doi, spider_of
 from imgcrawl.sources.repositories.mendeley import folder_paths
 from imgcrawl.sources.repositories.record import RepositoryFile, digests_of
 
@@ -59,6 +59,38 @@ class Answers:
 def test_links_lead_to_their_repository(name: str, url: str) -> None:
     fetcher: Any = Answers({})
     assert type(find_client(fetcher, url)).__name__ == name
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://rdr.example.ac.uk/articles/dataset/Stacks_of_cells/12345678",
+        "https://rdr.example.ac.uk/articles/dataset/Stacks_of_cells/12345678/2",
+        "https://figshare.com/articles/12345678",
+    ],
+)
+def test_institutions_have_figshare_under_their_own_hosts(url: str) -> None:
+    fetcher: Any = Answers({})
+    assert type(find_client(fetcher, url)).__name__ == "Figshare"
+
+
+@pytest.mark.parametrize(
+    ("url", "spider"),
+    [
+        ("https://www.ebi.ac.uk/empiar/EMPIAR-11759/", ("empiar", {"entry": "11759"})),
+        (
+            "https://www.ebi.ac.uk/emdb/empiar/entry/empiar-10943",
+            ("empiar", {"entry": "10943"}),
+        ),
+        ("https://www.ebi.ac.uk/empiar/EMPIAR-117590123/", None),
+        ("https://idr.openmicroscopy.org/study/idr0086/", "omero"),
+        ("https://omero.example.org/webclient/?show=project-27936", "omero"),
+        ("https://zenodo.org/records/1", None),
+    ],
+)
+def test_sources_with_a_spider_of_their_own(url: str, spider: Any) -> None:
+    expected = (spider, {"link": url}) if spider == "omero" else spider
+    assert spider_of(url) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Figshare, and the repositories of institutions at figshare.com: https://docs.figshare.com"""
+"""Figshare, and the repositories of institutions that it runs: https://docs.figshare.com"""
 
 from __future__ import annotations
 
@@ -39,13 +39,15 @@ class Figshare:
 
     @classmethod
     def of(cls, fetcher: Fetcher, url: str) -> Self | None:
-        """Return the client of a link such as https://figshare.com/articles/dataset/x/123/1."""
+        """Return the client of a link such as https://figshare.com/articles/dataset/x/123/1.
+
+        Institutions have it under hosts of their own; the numbers of articles are of one series.
+        """
         parts = urlsplit(url)
         host = f".{parts.hostname or ''}"
-        match = re.search(r"/articles/(?:.*/)?(\d{4,})(?:/(\d+))?/?$", parts.path)
-        if not match or not host.endswith(".figshare.com"):
-            return None
-        return cls(fetcher, match[1], match[2])
+        between = r"(?:.*/)?" if host.endswith(".figshare.com") else r"[a-z_]+/[^/]+/"
+        match = re.search(rf"^/(?:\w+/)?articles/{between}(\d{{4,}})(?:/(\d+))?/?$", parts.path)
+        return cls(fetcher, match[1], match[2]) if match else None
 
     @property
     def _url(self) -> str:
