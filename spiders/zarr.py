@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from imgcrawl.arguments import AnyCase, Words
 from imgcrawl.records.errors import SourceError
-from imgcrawl.records.items import Expects, VolumeItem
+from imgcrawl.records.items import Expects
 from imgcrawl.records.volume import Format, VolumeAddress, size_of_level
-from imgcrawl.sources.copy_sizes import estimate_size, lack_of_room
+from imgcrawl.sources.copy_sizes import estimate_sizes
 from imgcrawl.sources.zarr import (
     copy_folder,
     copy_item,
@@ -26,10 +27,10 @@ from spiders.base.volume import VolumeSpider
 from spiders.base.volume_arguments import VolumeArguments, check_address
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
-    from imgcrawl.records.items import SpiderOutput
-    from imgcrawl.records.volume import Multiscale
+    from imgcrawl.records.items import SpiderOutput, VolumeItem
+    from imgcrawl.records.volume import Level, Multiscale
 
 MAX_SHOWN = 64  # levels, of several pictures, in a message
 MAX_UNASKED = 100_000_000_000  # bytes, uncompressed, of levels that nobody named
@@ -137,8 +138,8 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
             self._tell(address, left)
             copies = MemberCopies(self.store, address, taken, self.args.level)
             self._check_size(await copies.open(), address)
-            for copied in copies.records():
-                yield copied
+            async for output in self._copies(address, copies.levels(), copies.records):
+                yield output
             return
         if not self.args.is_copy and self.args.series == []:
             self._tell(address, [*taken[1:], *left])
@@ -164,21 +165,40 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
         if self.args.is_copy:
             self._check_size([picture], address)
             wanted = pick_levels(picture, self.args.level or ["all"])
-            sizes = {level.name: await estimate_size(self.store, level) for level in wanted}
-            if problem := lack_of_room(self.settings, sum(sizes.values()), address):
-                if not self.args.dry_run:
-                    raise SourceError(problem)
-                self.logger.warning(problem)
-            names = iter(sizes)
-            for copied in level_copies(picture, wanted, sizes=sizes):
-                if self.args.dry_run and isinstance(copied, VolumeItem):
-                    copied.metadata["listed_size"] = sizes[next(names)]
-                yield copied
+            async for output in self._copies(
+                address, wanted, partial(level_copies, picture, wanted, "")
+            ):
+                yield output
             return
         levels = pick_levels(picture, self.args.level) if self.args.level else [picture.levels[0]]
         name = name_of(picture.address) + (f"#{index}" if index else "")
         async for output in self.cubes(picture, levels, name, self.args.format or "ome-zarr"):
             yield output
+
+    async def _copies(
+        self,
+        address: VolumeAddress,
+        levels: Sequence[Level],
+        records: Callable[[Mapping[Level, int]], Iterable[Expects | VolumeItem]],
+    ) -> AsyncIterator[SpiderOutput]:
+        """Yield copies, if the disk can hold them; a dry run looks at them.
+
+        levels:  that are copied
+        records: returns their records by the sizes of the levels
+        """
+        estimates = dict(zip(levels, await estimate_sizes(self.store, levels), strict=True))
+        sizes = {level: each.bytes for level, each in estimates.items()}
+        self.require_room(sum(sizes.values()), f"A copy of {address.shown}")
+        if self.args.dry_run:
+            async for seen in self.dry_run.copies(estimates):
+                yield seen
+        size = None
+        for copied in records(sizes):
+            if isinstance(copied, Expects):
+                size = copied.bytes
+            elif self.args.dry_run and size is not None:
+                copied.metadata["listed_size"] = size
+            yield copied
 
     def _tell(self, address: VolumeAddress, left: list[GroupMember]) -> None:
         """Say what a group holds and is left out."""

@@ -144,11 +144,13 @@ class Backpressure:
                 await self._read_all(start)
         except ArgumentError as error:
             self._run.refuse(str(error))
+            if self._dry_run is not None:
+                logger.error("%s", error)  # a dry run leaves no summary that could say so
         except ImgcrawlError as error:
             # What was handed out before is finished first: it was promised.
             self._run.error = self._run.error or str(error)
             if self._dry_run is not None:
-                logger.error("%s", error)  # a dry run leaves no summary that could say so
+                logger.error("%s", error)
         except sqlite3.DatabaseError as error:
             logger.debug("The ledger cannot be read", exc_info=True)
             self._run.cannot_write(error)

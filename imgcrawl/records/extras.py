@@ -34,7 +34,12 @@ def require_extra(extra: str) -> None:
 
 def is_installed(extra: str) -> bool:
     """Return whether an extra is installed."""
+    return is_importable(EXTRAS[extra][1])
+
+
+def is_importable(module: str) -> bool:
+    """Return whether a module is there, without importing it."""
     try:
-        return find_spec(EXTRAS[extra][1]) is not None
+        return find_spec(module) is not None
     except ImportError:  # the package around it
         return False

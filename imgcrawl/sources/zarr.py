@@ -41,12 +41,12 @@ def level_copies(
     picture: Multiscale,
     levels: Sequence[Level],
     base: str = "",
-    sizes: Mapping[str, int] | None = None,
+    sizes: Mapping[Level, int] | None = None,
 ) -> Iterator[Expects | VolumeItem]:
     """Yield a copy of each level, after what there is to say of it.
 
     base:  the folder of the picture in OUT; by default that of its store, and its own path in it
-    sizes: about how many bytes a level has, by its name
+    sizes: about how many bytes a level has
     """
     base = base or copy_folder(picture.address)
     for level in levels:
@@ -56,7 +56,7 @@ def level_copies(
         if level.scale is not None:  # a precomputed scale has a folder of its own
             there, volume = beside(there, level.name), there
             folder = _scale_folder(picture, level)
-        size = (sizes or {}).get(level.name)
+        size = (sizes or {}).get(level)
         yield Expects(1, size, f"{there.shown} ({picture.kind}): {describe_level(level)}.")
         item = copy_item(there, folder, columns_of_level(level, picture.kind))
         item.copy = Copy(there, volume=volume)

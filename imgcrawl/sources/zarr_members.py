@@ -12,9 +12,9 @@ from imgcrawl.text.suggest import did_you_mean
 from imgcrawl.volumes.metadata.address import within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from imgcrawl.records.volume import Multiscale, VolumeAddress
+    from imgcrawl.records.volume import Level, Multiscale, VolumeAddress
     from imgcrawl.sources.volume_store import VolumeStore
     from imgcrawl.volumes.metadata.members import GroupMember
 
@@ -102,8 +102,19 @@ class MemberCopies:
                 self._opened[member] = error
         return [each for each in self._opened.values() if not isinstance(each, SourceError)]
 
-    def records(self) -> Iterator[Expects | VolumeItem]:
-        """Yield a record of each level and folder; of what cannot be read a missing one."""
+    def levels(self) -> list[Level]:
+        """Return the levels that are copied, in the order of their records."""
+        pictures = [each for each in self._opened.values() if not isinstance(each, SourceError)]
+        return [level for picture in pictures for level in self._wanted(picture)]
+
+    def _wanted(self, picture: Multiscale) -> list[Level]:
+        return [each for each in picture.levels if not self._names or each.name in self._names]
+
+    def records(self, sizes: Mapping[Level, int] | None = None) -> Iterator[Expects | VolumeItem]:
+        """Yield a record of each level and folder; of what cannot be read a missing one.
+
+        sizes: about how many bytes a level has
+        """
         for member in self._members:
             folder = copy_folder(self._root, member.path)
             found = self._opened.get(member)
@@ -115,11 +126,11 @@ class MemberCopies:
             if isinstance(found, SourceError):
                 yield from self._missing(member, folder, str(found))
                 continue
-            levels = [each for each in found.levels if not self._names or each.name in self._names]
+            levels = self._wanted(found)
             if not levels:
                 words = f"{found.address.shown} has no level {', '.join(sorted(self._names))}"
                 yield from self._missing(member, folder, words)
-            yield from level_copies(found, levels, folder)
+            yield from level_copies(found, levels, folder, sizes)
 
     def _missing(
         self, member: GroupMember, folder: str, words: str

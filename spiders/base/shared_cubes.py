@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
 
     from imgcrawl.records.items import Metadata, SpiderOutput
-    from imgcrawl.records.volume import Crop, Format, Zyx
+    from imgcrawl.records.volume import Crop, Format, Level, Zyx
     from imgcrawl.volumes.crop.cube_plan import CubeLayer, Lengths
     from spiders.base.volume_arguments import VolumeArguments
 
@@ -94,6 +94,19 @@ class SharedCubes:
         else:
             async for output in self._drawn(size, shape):
                 yield output
+
+    def reads(self) -> list[tuple[Level, Zyx, Zyx, int]]:
+        """Return what is read of each layer: its level, where one cube is, its shape; how many.
+
+        Places of a list are not looked into: one of the size that is asked for stands for them.
+        """
+        size, shape = self._size()
+        if size is None:
+            return []
+        start = self._grid.inside(self._grid.snapped(self._grid.low), shape)
+        cube = SharedCube(start, shape, {})
+        crops = [self._crop(layer, cube) for layer in self._layers]
+        return [(crop.level, crop.origin, crop.shape, self._args.count) for crop in crops]
 
     def _size(self) -> tuple[Lengths | None, Zyx]:
         """Return the size that is asked for, in nm and in voxels."""

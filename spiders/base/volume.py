@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from imgcrawl.records.errors import RecordMissing, SourceError
 from imgcrawl.records.items import Expects, VolumeItem
 from imgcrawl.records.volume import Crop, size_of
+from imgcrawl.sources.copy_sizes import lack_of_room
 from imgcrawl.sources.volume_store import VolumeStore
 from imgcrawl.volumes.crop.box import (
     box_in_level,
@@ -22,6 +23,7 @@ from imgcrawl.volumes.crop.random_boxes import draw
 from imgcrawl.volumes.crop.writing import EXTENSIONS, check_dtype
 from spiders.base.dataset import DatasetSpider
 from spiders.base.shared_cubes import SharedCubes
+from spiders.base.volume_dry_run import VolumeDryRun
 from spiders.base.volume_names import file_part
 
 if TYPE_CHECKING:
@@ -66,6 +68,8 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
                         ",".join(map(str, shape)),
                     )
                 yield self._expects(picture, level, shape, self.args.count)
+                async for seen in self._look(level, level.offset, shape, self.args.count):
+                    yield seen
                 async for crop in self._draws(picture, level, shape, format_):
                     yield self._item(crop, name)
             else:
@@ -82,13 +86,46 @@ class VolumeSpider(DatasetSpider[V], Generic[V]):
                 elif box is not None and box.in_lengths:
                     self.logger.info("The box is %s of %s", format_box(origin, shape), level.name)
                 yield self._expects(picture, level, shape, 1)
+                async for seen in self._look(level, origin, shape, 1):
+                    yield seen
                 yield self._item(Crop(level, origin, shape, format_, self.args.time), name)
+
+    async def _look(
+        self, level: Level, origin: Zyx, shape: Zyx, count: int
+    ) -> AsyncIterator[SpiderOutput]:
+        """Yield what a dry run sees of cubes, the first of which is at a place.
+
+        Raises SourceError and ArgumentError.
+        """
+        if not self.args.dry_run:
+            return
+        where = (level.offset, level.shape) if count > 1 or self.args.size else (origin, shape)
+        async for seen in self.dry_run.crops(level, origin, shape, count, where):
+            yield seen
+        self.require_room(count * size_of(level, shape), f"{count:,} x {format_box(origin, shape)}")
+
+    @cached_property
+    def dry_run(self) -> VolumeDryRun:
+        """What a dry run says of levels."""
+        return VolumeDryRun(self.crawler, self.store, time=self.args.time)
+
+    def require_room(self, size: int, what: str) -> None:
+        """Raise SourceError if the disk cannot hold what is asked for; a dry run only says so."""
+        problem = lack_of_room(self.settings, self.args.out, size, what)
+        if problem and not self.args.dry_run:
+            raise SourceError(problem)
+        if problem:
+            self.logger.warning(problem)
 
     async def shared_cubes(
         self, layers: Sequence[CubeLayer], format_: Format
     ) -> AsyncIterator[SpiderOutput]:
         """Yield cubes that several layers share. Raises SourceError if none can be had."""
         cubes = SharedCubes(self.crawler, self.logger, self.args, layers, format_)
+        if self.args.dry_run:
+            for level, origin, shape, count in cubes.reads():
+                async for seen in self._look(level, origin, shape, count):
+                    yield seen
         async for output in cubes.records():
             yield output
 

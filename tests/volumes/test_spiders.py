@@ -286,6 +286,82 @@ def test_a_copy_larger_than_the_disk_is_refused_before_its_first_chunk(
     assert "the disk of" not in small.log
 
 
+def small_volume(folder: Path) -> np.ndarray[Any, Any]:
+    """Write a picture of one level, and a label of it."""
+    voxels = np.random.default_rng(1).integers(0, 4, (40, 60, 80)).astype("<i2")
+    for path in ("s0", "labels/cells/s0"):
+        spec = {
+            "driver": "zarr",
+            "kvstore": {"driver": "file", "path": f"{folder / path}/"},
+            "metadata": worlds.PLAIN_ARRAY_V2 | {"compressor": None},
+        }
+        ts.open(spec, create=True).result().write(voxels).result()
+    scales = {"multiscales": [worlds.multiscales("zyx", {"s0": ([8, 4, 4], [0, 0, 0])})]}
+    worlds.write(
+        folder,
+        {
+            ".zattrs": scales,
+            "labels/.zattrs": {"labels": ["cells"]},
+            "labels/cells/.zattrs": scales | {"image-label": {}},
+        },
+    )
+    return voxels
+
+
+def test_a_dry_run_reads_a_chunk_of_each_level_and_tells_the_costs(
+    crawl: Crawler, tmp_path: Path
+) -> None:
+    small_volume(tmp_path / "a.zarr")
+    copied = crawl("zarr", url=str(tmp_path / "a.zarr"), dry_run=1)
+    assert copied.status == 0, copied.log
+    assert copied.log.count("A chunk of s0 was read: 16 x 16 x 16 voxels in ") == 2
+    # 60 chunks of 8,192 bytes: those at the edges are as large as others.
+    assert copied.log.count("s0: about 460.8 kB come (2.4 bytes a voxel), 60 requests, 0:00:") == 2
+    assert "       460,800  a.zarr/labels/cells/s0" in copied.log
+    assert "2 files: ? 2." in copied.log
+
+    cubes = crawl("zarr", url=str(tmp_path / "a.zarr"), size="20,16,100nm", count=3, dry_run=1)
+    assert cubes.status == 0, cubes.log
+    assert "A chunk of s0 was read: 16 x 16 x 16 voxels in " in cubes.log
+    assert "12 requests, 0:00:00 hours with 8 connections." in cubes.log
+    pairs = crawl(
+        "zarr",
+        url=str(tmp_path / "a.zarr"),
+        layers="s0,labels/cells/s0",
+        label_layers="labels/cells/s0",
+        size="16",
+        dry_run=1,
+    )
+    assert pairs.status == 0, pairs.log
+    assert pairs.log.count("A chunk of s0 was read: 16 x 16 x 16 voxels in ") == 2
+
+
+def test_a_codec_that_is_not_known_ends_a_dry_run_but_no_copy(
+    crawl: Crawler, tmp_path: Path
+) -> None:
+    info = worlds.hemibrain(scales=1)
+    info["scales"][0] |= {"encoding": "jxl"}
+    info["scales"][0].pop("sharding", None)
+    worlds.write(tmp_path / "a", {"info": info})
+    ask: dict[str, Any] = {"url": str(tmp_path / "a"), "dry_run": 1}
+    refused = crawl("zarr", box="0:4,0:4,0:4", **ask)
+    assert refused.status == 2, refused.log
+    assert 'but received: "jxl"): copy it as it is' in refused.log
+    copied = crawl("zarr", **ask)
+    assert copied.status == 0, copied.log
+    assert 'but received: "jxl"' in copied.log
+
+
+def test_a_dry_run_compares_cubes_with_the_disk_that_was_asked_for(
+    crawl: Crawler, tmp_path: Path
+) -> None:
+    array = worlds.PLAIN_ARRAY_V2 | {"shape": [50_000] * 3, "chunks": [64] * 3, "dtype": "|u1"}
+    worlds.write(tmp_path / "huge.zarr", {".zarray": array})
+    told = crawl("zarr", url=str(tmp_path / "huge.zarr"), size=9000, count=500, dry_run=1)
+    assert "5 chunks of huge.zarr were looked at, and none is there." in told.log
+    assert f"has about 364.5 TB, and the disk of {tmp_path / 'out'} has " in told.log
+
+
 def test_a_group_says_which_pictures_it_holds(dry: Dry, tmp_path: Path) -> None:
     worlds.write(tmp_path / "a.zarr", worlds.nacc())
     ended = dry("zarr", url=str(tmp_path / "a.zarr"))

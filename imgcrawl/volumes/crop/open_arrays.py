@@ -8,11 +8,13 @@ never gets here.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote, urljoin, urlsplit
 from weakref import WeakKeyDictionary
 
@@ -22,6 +24,7 @@ from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.extras import require_extra
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.volumes.crop.blocks import BlockSide
+from imgcrawl.volumes.crop.chunk_codecs import plain_array
 from imgcrawl.volumes.crop.endpoint import StoreEndpoint, locate
 from imgcrawl.volumes.metadata.local_folder import folder_of
 
@@ -30,7 +33,10 @@ if TYPE_CHECKING:
     from scrapy.settings import BaseSettings
 
     from imgcrawl.records.volume import Level, Zyx
+    from imgcrawl.volumes.crop.chunk_codecs import ChunkCodecs
     from imgcrawl.volumes.metadata.other_names import OtherNames
+
+    DecodedArray: TypeAlias = tuple[ChunkCodecs, dict[str, Any]]
 
 CHUNK_BYTES = 1 << 30  # of one chunk: it is in memory as a whole, however small the box
 INDEX_BYTES = 16 << 20  # of the indices of shards that are kept
@@ -38,6 +44,24 @@ KEPT = 16  # arrays that stay open: their documents need not be fetched again
 PATIENCE = 10.0  # seconds of silence of one connection, at most
 SLOWEST = 64  # bytes a second: below is silence
 AXES = ("c", "z", "y", "x")
+DOCUMENTS = {
+    "zarr": ".zarray",
+    "zarr3": "zarr.json",
+    "n5": "attributes.json",
+    "neuroglancer_precomputed": "info",
+}
+_BEYOND = re.compile(
+    r'"[\w.-]{1,40}" is not registered|filters are not supported'
+    r'|(?<="encoding": )Expected one of [^:]{1,120}, but received: "[^"]{1,40}"'
+    r"|\w{1,20} data type is not one of the supported data types"
+    r'|Object includes extra members: "[^\[]{1,80}"'
+)
+
+
+def is_unknown_encoding(words: str) -> str:
+    """Return what tensorstore says of an encoding that it does not know; "" for another error."""
+    found = _BEYOND.search(words)
+    return found[0] if found else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +117,14 @@ class OpenArrays:
         )
         self.absence: dict[str, asyncio.Task[bool]] = {}  # by volume: whether 403 means absent
         self.other_names: dict[str, OtherNames] = {}  # by array
+        self.codecs: dict[tuple[object, ...], DecodedArray] = {}  # of those that are decoded here
 
     async def open(self, level: Level) -> tuple[Any, StoreEndpoint]:
         """Return an array as it is stored, opened once for all that ask.
 
         Raises RecordMissing of its address, or tensorstore's ValueError.
         """
-        address = level.address
-        key = (address.url, address.separator, level.driver, level.scale, level.sha256)
+        key = _array_key(level)
         task = self._arrays.get(key)
         if task is None or (task.done() and (task.cancelled() or task.exception())):
             task = self._arrays[key] = asyncio.create_task(self._open(level))
@@ -113,8 +137,15 @@ class OpenArrays:
         """Return where the store of a level is asked for. Raises RecordMissing."""
         return await locate(self._settings, level.address.url, self._resolver)
 
+    def codecs_of(self, level: Level) -> DecodedArray | None:
+        """Return how the chunks of an open array are decoded here, or None if they are not.
+
+        With it comes the spec of a plain array in memory.
+        """
+        return self.codecs.get(_array_key(level))
+
     async def chunk_store(self, level: Level) -> Any:
-        """Return the store of a precomputed scale's chunks, by name: a KvStore of tensorstore's.
+        """Return the store of a level's chunks, by name: a KvStore of tensorstore's.
 
         Raises RecordMissing of its address, or tensorstore's ValueError.
         """
@@ -123,7 +154,8 @@ class OpenArrays:
             tensorstore, TransferLimits.from_settings(self._settings).silence
         )
         context = self._context(ts, urlsplit(endpoint.url).netloc)
-        return await ts.KvStore.open(_kvstore(endpoint, level.name), context=context)
+        below = "" if level.scale is None else level.name
+        return await ts.KvStore.open(_kvstore(endpoint, below), context=context)
 
     async def _open(self, level: Level) -> tuple[Any, StoreEndpoint]:
         endpoint = await self.endpoint(level)
@@ -143,7 +175,43 @@ class OpenArrays:
         if level.driver == "zarr" and level.address.separator:
             spec["metadata"] = {"dimension_separator": level.address.separator}
         context = self._context(ts, urlsplit(endpoint.url).netloc)
-        return await ts.open(spec, read=True, open=True, context=context), endpoint
+        try:
+            return await ts.open(spec, read=True, open=True, context=context), endpoint
+        except ValueError as error:
+            if not is_unknown_encoding(str(error)):
+                raise
+            array = await self._open_decoded(ts, level, spec, context)
+            if array is None:
+                raise
+            return array, endpoint
+
+    async def _open_decoded(self, ts: Any, level: Level, spec: dict[str, Any], context: Any) -> Any:
+        """Return an array whose chunks are decoded here, without any of them; None if none can be.
+
+        What becomes of its chunks stands in `codecs` then. Raises tensorstore's ValueError.
+        """
+        store = await ts.KvStore.open(spec["kvstore"], context=context)
+        name = DOCUMENTS[level.driver]
+        found = await store.read(name)
+        try:
+            plain = plain_array(level.driver, json.loads(bytes(found.value)))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None
+        if plain is None:
+            return None
+        document, codecs = plain
+        if level.driver == "zarr":
+            separator = level.address.separator or codecs.separator
+            codecs = replace(codecs, separator=separator)
+            document["dimension_separator"] = separator
+        memory = {
+            "driver": level.driver,
+            "kvstore": "memory://",
+            "metadata": document,
+            "fill_missing_data_reads": False,
+        }
+        self.codecs[_array_key(level)] = codecs, memory
+        return await ts.open(memory, create=True, open=True)
 
     def _context(self, ts: Any, host: str) -> Any:
         if host not in self._contexts:
@@ -159,6 +227,11 @@ class OpenArrays:
                 }
             )
         return self._contexts[host]
+
+
+def _array_key(level: Level) -> tuple[object, ...]:
+    address = level.address
+    return (address.url, address.separator, level.driver, level.scale, level.sha256)
 
 
 _OF_CRAWLER: WeakKeyDictionary[Crawler, OpenArrays] = WeakKeyDictionary()

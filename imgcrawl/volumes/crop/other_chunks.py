@@ -1,14 +1,16 @@
-"""Chunks that lie under other names than their own: packed ones, and those of nested folders.
+"""Chunks that lie under other names than their own, or in codecs that tensorstore lacks.
 
-tensorstore knows neither. A packed one is fetched from the same store, unpacked, and decoded by
-tensorstore from memory, under its plain name. For nested ones the array is opened once more.
+tensorstore knows none of them. A packed one is fetched from the same store, unpacked, and decoded
+by tensorstore from memory, under its plain name. For nested ones the array is opened once more.
 """
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from imgcrawl.volumes.crop.endpoint import StoreEndpoint
 from imgcrawl.volumes.crop.open_arrays import CHUNK_BYTES, arrange, open_arrays_of, tensorstore
 from imgcrawl.volumes.metadata.other_names import NESTED, OtherNames, renamed
 from imgcrawl.volumes.metadata.packed import SUFFIXES, unpack
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from imgcrawl.records.volume import Level
     from imgcrawl.volumes.crop.blocks import Block
-    from imgcrawl.volumes.crop.open_arrays import ArraySource
+    from imgcrawl.volumes.crop.open_arrays import ArraySource, DecodedArray
 
     Voxels: TypeAlias = np.ndarray[Any, Any]
 
@@ -30,6 +32,9 @@ def other_chunks(crawler: Crawler, level: Level, source: ArraySource) -> OtherCh
     """Return the chunks of a level under other names, or None if it can have none."""
     known = open_arrays_of(crawler).other_names
     key = f"{level.address.url}{level.name}"
+    if (decoded := open_arrays_of(crawler).codecs_of(level)) is not None:
+        names = known.setdefault(key, OtherNames(("",)))
+        return DecodedChunks(crawler, level, source.time, decoded, names)
     if level.driver == "zarr" and not level.address.separator:
         return NestedChunks(crawler, level, source.time, known.setdefault(key, _nested()))
     if level.driver != "neuroglancer_precomputed":
@@ -91,6 +96,47 @@ class NestedChunks(OtherChunks):
         where = tuple(slice(a, b) for a, b in zip(chunk.start, chunk.stop, strict=True))
         voxels: Voxels = await source.array[where].read()
         return voxels
+
+
+class DecodedChunks(OtherChunks):
+    """The chunks of an array that are decoded here, under their own names.
+
+    decoded: how, and the spec of a plain array in memory
+    """
+
+    def __init__(
+        self,
+        crawler: Crawler,
+        level: Level,
+        time: int,
+        decoded: DecodedArray,
+        names: OtherNames,
+    ) -> None:
+        super().__init__(names)
+        self._arrays = open_arrays_of(crawler)
+        self._level, self._time = level, time
+        self._codecs, self._spec = decoded
+
+    async def read(self, chunk: Block, form: str) -> Voxels | None:
+        """Return the voxels of a chunk, or None if it is absent; raise as the base does."""
+        store = await self._arrays.chunk_store(self._level)
+        name = self.name(chunk)
+        found = await store.read(name)
+        if found.state != "value":
+            return None
+        body = await asyncio.to_thread(self._codecs.decode, bytes(found.value), CHUNK_BYTES)
+        array = await tensorstore(0).open(self._spec, create=True, open=True)
+        await array.kvstore.write(name, body)
+        there = arrange(array, StoreEndpoint("", ""), self._level, self._time)
+        where = tuple(slice(a, b) for a, b in zip(chunk.start, chunk.stop, strict=True))
+        voxels: Voxels = await there.array[where].read()
+        return voxels
+
+    def name(self, chunk: Block) -> str:
+        """Return the own name of the chunk that a part of the box lies in."""
+        place = dict(zip(("c", "z", "y", "x"), chunk.start, strict=True)) | {"t": self._time}
+        axes = ("c" if axis == "channel" else axis for axis in self._level.axes)
+        return self._codecs.name(tuple(place.get(axis, 0) for axis in axes))
 
 
 class PackedChunks(OtherChunks):

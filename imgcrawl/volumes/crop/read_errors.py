@@ -18,6 +18,7 @@ from imgcrawl.download.bodies import BodySink
 from imgcrawl.download.downloader import Downloader
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome, of_status
+from imgcrawl.volumes.crop.open_arrays import DOCUMENTS, is_unknown_encoding
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
@@ -35,22 +36,14 @@ LOOK = 4 << 20  # bytes of an object that are fetched to see how it does; a shar
 # tensorstore's limit once, then five tries of these, and the pauses between them.
 PATIENCE = 7.0
 NOWHERE = "imgcrawl-is-there-anything-here"  # a key that no store has
-_DOCUMENTS = {
-    "zarr": ".zarray",
-    "zarr3": "zarr.json",
-    "n5": "attributes.json",
-    "neuroglancer_precomputed": "info",
-}
 _RANGE = re.compile(r"range .* was ignored by server", re.IGNORECASE)
 _CUT = re.compile(r"not enough data|truncated|unexpected end|premature|too short", re.IGNORECASE)
-_BEYOND = re.compile(
-    r'"[\w.-]{1,40}" is not registered|filters are not supported'
-    r'|(?<="encoding": )Expected one of [^:]{1,120}, but received: "[^"]{1,40}"'
-    r"|\w{1,20} data type is not one of the supported data types"
-    r'|Object includes extra members: "[^\[]{1,80}"'
-)
 _STRANGE_ENCODING = "curl_code='61'"  # a Content-Encoding that libcurl does not know
 _DAMAGED = ("FAILED_PRECONDITION", "DATA_LOSS", "INVALID_ARGUMENT", "OUT_OF_RANGE")
+
+
+class UnknownEncodingError(RecordMissing):
+    """Chunks that are encoded in a way that is not known here, however whole they are."""
 
 
 def is_absent(error: ValueError) -> bool:
@@ -100,17 +93,17 @@ class ReadErrors:
         """Return if trying again may help, after `tried` tries; raise RecordMissing if not."""
         words = self._describe(error)
         logger.debug("Reading %s failed, for the %d. time: %s", self._level.name, tried, words)
-        if beyond := _BEYOND.search(words):
-            why = f"its chunks are encoded in a way that is not known here ({beyond[0]})"
+        if beyond := is_unknown_encoding(words):
+            why = f"its chunks are encoded in a way that is not known here ({beyond})"
             help_ = "copy it as it is, without box, size and format"
-            raise RecordMissing(Outcome.CORRUPT, f"{why}: {help_}", tries=tried)
+            raise UnknownEncodingError(Outcome.CORRUPT, f"{why}: {help_}", tries=tried)
         url = self._endpoint.failed_url(str(error))
         if is_strangely_encoded(error):
             words = "its objects come with a Content-Encoding that is not known here"
             raise RecordMissing(Outcome.CORRUPT, f"{words}: copy it as it is", 200, tried)
         if not self._endpoint.is_local:
             await self._require_readable(
-                url or f"{self._endpoint.url}{_DOCUMENTS[self._level.driver]}"
+                url or f"{self._endpoint.url}{DOCUMENTS[self._level.driver]}"
             )
         if _RANGE.search(words):
             host = self._endpoint.url.split("/")[2]
