@@ -102,6 +102,7 @@ DOWNLOADER_MIDDLEWARES_BASE: dict[str, int] = {
     f"{_SCRAPY}.httpauth.HttpAuthMiddleware": 300,
     # Default: Scrapy's, which asks for pictures as for pages.
     "imgcrawl.download.media_headers.MediaHeadersMiddleware": 400,
+    "imgcrawl.download.tokens.TokenMiddleware": 450,  # behind the cache it would be too late
     f"{_SCRAPY}.useragent.UserAgentMiddleware": 500,
     "imgcrawl.download.x_robots_tag.OptOutMiddleware": 540,
     "imgcrawl.download.retry.RetryMiddleware": 550,

@@ -96,7 +96,7 @@ def test_folders_of_this_computer(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ("https://h.org/%00a", "is no path"),
         ("https://viewer.org/#!%7B%7D", "scrapy crawl neuroglancer"),
         ("graphene://https://h.org/seg", "type the image's address"),
-        ("precomputed://middleauth+https://h.org/a", "needs a login, and none is kept here"),
+        ("precomputed://middleauth+https://h.org/a", "as CAVE_TOKEN, and CAVE_HOSTS=h.org"),
         ("s3+file:///etc/|zarr2:", r"s3\+file:// cannot be read"),
         ("brainmaps://a:b:c", "cannot be read"),
         ("gcs://bucket/a", "did you mean 'gs'"),

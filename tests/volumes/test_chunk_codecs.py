@@ -103,6 +103,25 @@ def test_codecs_of_zarr_3_that_begin_with_numcodecs(
     assert chunks == Chunks(present=12)
 
 
+def test_n5_whose_writer_left_a_note_in_the_compression(tmp_path: Path) -> None:
+    """zarr-python 2 leaves numcodecs' configuration of zstd there."""
+    spec: dict[str, Any] = {
+        "driver": "n5",
+        "metadata": {"dimensions": SHAPE[::-1], "blockSize": [8, 8, 4]},
+    }
+    spec["metadata"] |= {"dataType": "uint16", "compression": {"type": "zstd", "level": 1}}
+    stores.write(tmp_path / "a.n5", spec, VOXELS.T)
+    document = tmp_path / "a.n5/attributes.json"
+    node = json.loads(document.read_text())
+    node["compression"] |= {"checksum": False, "id": "zstd"}
+    document.write_text(json.dumps(node))
+    level = stores.level(
+        f"file://{tmp_path / 'a.n5'}/", "n5", "xyz", shape=SHAPE, dtype="uint16", chunk=(4, 8, 8)
+    )
+    _, voxels = stores.read(stores.crop(level, (1, 2, 0), (7, 15, 14)), tmp_path / "raw")
+    assert np.array_equal(voxels[0], WANTED)
+
+
 def made(folder: Path, document: dict[str, Any], name: str) -> Path:
     folder.mkdir()
     (folder / name).write_text(json.dumps(document))

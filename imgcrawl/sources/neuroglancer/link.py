@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from imgcrawl.download.tokens import token_headers
 from imgcrawl.text.redact import printable
 
 MAX_LINK = 4 << 20  # characters: states are long
@@ -147,6 +148,8 @@ def _read_fragment(fragment: str) -> ViewerState | RemoteState:
 
 def _remote(url: str) -> RemoteState:
     scheme = url.partition("://")[0]
+    if scheme.startswith("middleauth") and token_headers(url.partition("+")[2]):
+        return RemoteState(url.partition("+")[2])
     if scheme.startswith("middleauth"):
         raise ValueError(f"{printable(url)} needs a login: open it, and copy the link of the state")
     if scheme not in {"http", "https", "gs", "s3"}:

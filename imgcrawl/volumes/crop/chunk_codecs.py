@@ -115,6 +115,16 @@ _UNPACK: dict[str, Callable[[dict[str, Any], bytes, int], bytes]] = {
 }
 
 
+def known_n5(node: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes of an N5 array without what only its writer knows of its compression.
+
+    zarr-python 2 writes the configuration of numcodecs beside N5's own ("checksum", "id"), which
+    says how a chunk was made and not how it is read. Raises KeyError and TypeError.
+    """
+    about = {name: node[name] for name in ("dimensions", "blockSize", "dataType")}
+    return about | {"compression": {"type": node["compression"]["type"]}}
+
+
 def plain_array(driver: str, node: dict[str, Any]) -> tuple[dict[str, Any], ChunkCodecs] | None:
     """Return the document of an array as if it were plain, and how its chunks become so.
 

@@ -18,6 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 from imgcrawl.download.address_guard import AddressGuard, literal_address
 from imgcrawl.download.errors import UnknownHost
 from imgcrawl.download.handler import stand_in
+from imgcrawl.download.tokens import token_headers
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
@@ -75,7 +76,8 @@ async def locate(settings: BaseSettings, url: str, resolver: Resolver) -> StoreE
         raise RecordMissing(Outcome.BAD_URL, f"{url} is no address of a volume", tries=0)
     guard = AddressGuard.from_setting(settings["ALLOWED_PRIVATE_NETWORKS"])
     guard.check_host(host)
-    headers = (f"User-Agent: {settings['USER_AGENT']}",)
+    tokens = (f"{name}: {value}" for name, value in token_headers(url).items())
+    headers = (f"User-Agent: {settings['USER_AGENT']}", *tokens)
     asked = stand_in(url, settings["WEB_REPLICA_URL"])
     parts = urlsplit(asked)
     host = parts.hostname or ""

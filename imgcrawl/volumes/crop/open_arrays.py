@@ -24,7 +24,7 @@ from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.extras import require_extra
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.volumes.crop.blocks import BlockSide
-from imgcrawl.volumes.crop.chunk_codecs import plain_array
+from imgcrawl.volumes.crop.chunk_codecs import known_n5, plain_array
 from imgcrawl.volumes.crop.endpoint import StoreEndpoint, locate
 from imgcrawl.volumes.metadata.local_folder import folder_of
 
@@ -194,7 +194,11 @@ class OpenArrays:
         name = DOCUMENTS[level.driver]
         found = await store.read(name)
         try:
-            plain = plain_array(level.driver, json.loads(bytes(found.value)))
+            node = json.loads(bytes(found.value))
+            if level.driver == "n5":
+                told = {"metadata": known_n5(node), "assume_metadata": True, "open": True}
+                return await ts.open(spec | told, context=context)
+            plain = plain_array(level.driver, node)
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
         if plain is None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 from imgcrawl.download.schemes import require_http
+from imgcrawl.download.tokens import CAVE, CAVE_HOSTS, token_headers
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.volume import VolumeAddress
 from imgcrawl.text.suggest import did_you_mean
@@ -101,7 +102,13 @@ def _without_transport(location: str) -> str:
     if not has_plus or "://" in way:
         return location
     if way == "middleauth":
-        raise ValueError(f"{location} needs a login, and none is kept here")
+        if not token_headers(rest):
+            host = urlsplit(rest).hostname or "HOST"
+            raise ValueError(
+                f"{location} needs a login: put your token into the environment as {CAVE}, "
+                f"and {CAVE_HOSTS}={host} beside it"
+            )
+        return rest
     if way == "s3" and rest.startswith(("http://", "https://")):
         return rest  # a server of buckets of its own: the bucket is the first folder
     if way == "gs" and rest.startswith("xml://"):
