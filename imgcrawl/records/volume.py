@@ -20,7 +20,7 @@ Nanometres: TypeAlias = tuple[float | None, float | None, float | None]  # z, y,
 Driver: TypeAlias = Literal["zarr", "zarr3", "n5", "neuroglancer_precomputed"]  # tensorstore's
 
 
-Format: TypeAlias = Literal["ome-zarr", "tiff", "precomputed", "npy"]
+Format: TypeAlias = Literal["ome-zarr", "tiff", "precomputed", "npy", "hdf5"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,7 +170,7 @@ def lz4(body: bytes) -> bytes:
         ({"id": "lz4"}, lz4(bytes(63)), Outcome.CORRUPT),
         ({"id": "zlib"}, b"<html>", Outcome.CORRUPT),
         ({"id": "blosc"}, b"", Outcome.CORRUPT),
-        ({"id": "zstd"}, b"\x28\xb5\x2f\xfd", Outcome.CORRUPT),
+        ({"id": "zstd"}, b"\x28\xb5\x2f\xfd", Outcome.TRUNCATED),
     ],
     ids=str,
 )

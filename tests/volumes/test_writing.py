@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
@@ -62,6 +63,21 @@ def test_ome_zarr_opens_in_zarr_python(tmp_path: Path, shape: Any, dtype: str) -
     assert (facts.voxel_z_nm, facts.voxel_y_nm, facts.voxel_x_nm) == VOXEL_NM
     assert facts.dtype == dtype
     assert facts.format == "OME-Zarr"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", [*DTYPES, "bool"])
+def test_hdf5_opens_in_h5py(tmp_path: Path, shape: Any, dtype: str) -> None:
+    crop = made_crop("hdf5", shape, dtype)
+    raw, voxels = made_raw(crop, tmp_path / "raw")
+    twice = [write(raw, crop, tmp_path / name) for name in ("a.h5", "b.h5")]
+    with h5py.File(twice[0]) as file:
+        assert [*file] == ["raw"]
+        assert file["raw"].dtype == np.dtype(dtype)
+        assert np.array_equal(file["raw"][:], squeezed(voxels))
+        assert file["raw"].attrs["element_size_um"] == pytest.approx(np.divide(VOXEL_NM, 1000))
+        assert file["raw"].attrs["origin_nm"] == pytest.approx([388.88, 788.0, 1280.0])
+    assert twice[0].read_bytes() == twice[1].read_bytes()  # as often as one likes
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -11,7 +11,6 @@ import gzip
 import lzma
 import zlib
 from dataclasses import dataclass
-from importlib import import_module
 from io import BytesIO
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -82,7 +81,8 @@ class ChunkCodecs:
 
 def _decoded(config: dict[str, Any], body: Any, limit: int) -> Any:
     """Return what a codec had encoded. Raises whatever the codec does, and RecordMissing."""
-    get_codec = import_module("numcodecs").get_codec  # few volumes need it
+    from numcodecs import get_codec  # noqa: PLC0415 - few volumes need it
+
     name = config["id"]
     if name in _LENGTHS:
         told = int.from_bytes(bytes(body[_LENGTHS[name]]), "little")

@@ -208,7 +208,7 @@ class VolumeCropper:
                 from imgcrawl.volumes.crop.resample import resample  # noqa: PLC0415 - numpy
 
                 raw = resample(raw, crop, resampled, writing.voxels_start(stored))
-            path = writing.write(raw, stored, target)
+            path = writing.write(raw, stored, target, item.partners)
             file = ProvenanceFile(name=item.path, bytes=bytes_of(path), sha256=result_sha256(path))
             voxels = voxels_sha256(raw)
             made = {"file": file, "made_at": utc_now()}

@@ -8,20 +8,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imgcrawl.records.extras import is_importable
+
 if TYPE_CHECKING:
-    from imgcrawl.records.volume import Crop, Format, Raw
+    from collections.abc import Sequence
+
+    from imgcrawl.records.volume import Crop, CubeMember, Format, Raw
 
 FORMAT_NAMES: dict[Format, str] = {
     "ome-zarr": "OME-Zarr",
     "tiff": "OME-TIFF",
     "precomputed": "precomputed",
     "npy": "NPY",
+    "hdf5": "HDF5",
 }
 EXTENSIONS: dict[Format, str] = {
     "ome-zarr": ".ome.zarr",
     "tiff": ".ome.tif",
     "precomputed": ".precomputed",
     "npy": ".npy",
+    "hdf5": ".h5",
 }
 
 _SMALL = frozenset({"int8", "int16", "int32", "uint8", "uint16", "uint32", "float32"})
@@ -32,6 +38,7 @@ _TYPES_OF: dict[Format, frozenset[str]] = {
     "tiff": _SMALL | {"float64", "complex64", "complex128"},  # what the OME schema has words for
     "precomputed": _WIDE,
     "npy": _ANY,
+    "hdf5": _ANY,
 }
 
 
@@ -39,7 +46,10 @@ def check_dtype(format_: Format, dtype: str) -> None:
     """Raise ValueError if a format cannot hold a type, with the formats that can.
 
     dtype: numpy's name
+    Also if what writes the format is not installed.
     """
+    if format_ == "hdf5" and not is_importable("h5py"):
+        raise ValueError("HDF5 needs h5py; type: pip install 'imgcrawl[volumes]'")
     if dtype in _TYPES_OF[format_]:
         return
     others = [name for name, types in _TYPES_OF.items() if dtype in types]
@@ -62,11 +72,12 @@ def voxels_start(crop: Crop) -> int:
     return len(npy.header((crop.level.channels, *crop.shape), crop.level.dtype))
 
 
-def write(raw: Raw, crop: Crop, target: Path) -> Path:
+def write(raw: Raw, crop: Crop, target: Path, others: Sequence[CubeMember] = ()) -> Path:
     """Write the voxels in the format of the crop; return where the result lies. Blocks.
 
     raw:    whose voxels begin at `voxels_start(crop)`
     target: a file or folder that is not there yet
+    others: the members of the same cube
     The result lies at `target`, or where `raw` was if that is the result now.
     Raises ValueError for a type that the format cannot hold, and OSError.
     """
@@ -85,6 +96,10 @@ def write(raw: Raw, crop: Crop, target: Path) -> Path:
             from imgcrawl.volumes.crop.writing import precomputed  # noqa: PLC0415
 
             precomputed.write(raw, crop, target)
+        case "hdf5":
+            from imgcrawl.volumes.crop.writing import hdf5  # noqa: PLC0415
+
+            hdf5.write(raw, crop, target, others)
         case "npy":
             from imgcrawl.volumes.crop.writing import npy  # noqa: PLC0415
 
