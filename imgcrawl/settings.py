@@ -110,6 +110,7 @@ DOWNLOADER_MIDDLEWARES_BASE: dict[str, int] = {
     f"{_SCRAPY}.httpcache.HttpCacheMiddleware": 560,
     "imgcrawl.download.compression.HttpCompressionMiddleware": 590,
     "imgcrawl.download.redirects.RedirectMiddleware": 600,
+    "imgcrawl.download.s3_login.S3LoginMiddleware": 700,
     f"{_SCRAPY}.httpproxy.HttpProxyMiddleware": 750,
 }
 ALLOWED_PRIVATE_NETWORKS: list[str] = []  # CIDR blocks beside the public internet
@@ -191,6 +192,7 @@ EMPIAR_API_URL = "https://www.ebi.ac.uk/empiar/api/"
 EMPIAR_FILES_URL = "https://ftp.ebi.ac.uk/empiar/world_availability/"
 
 S3_URL = "https://{bucket}.s3.amazonaws.com/"  # what s3://bucket/ stands for, without an account
+S3_LOGIN = False  # sign requests for s3:// volumes by AWS_ACCESS_KEY_ID, ... of the environment
 GCS_URL = "https://storage.googleapis.com/{bucket}/"  # likewise gs://
 
 DOI_URL = "https://doi.org/api/handles/"  # resolves DOIs, as JSON

@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary
 
 from imgcrawl.download.limits import TransferLimits
 from imgcrawl.download.resolver import Resolver
+from imgcrawl.download.s3_login import S3Login
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.extras import require_extra
 from imgcrawl.records.outcomes import Outcome
@@ -111,6 +112,7 @@ class OpenArrays:
     def __init__(self, settings: BaseSettings) -> None:
         self._settings = settings
         self._resolver = Resolver()
+        self._login = S3Login.of(settings)
         self._contexts: dict[str, Any] = {}
         self._arrays: OrderedDict[tuple[object, ...], asyncio.Task[tuple[Any, StoreEndpoint]]] = (
             OrderedDict()
@@ -155,7 +157,7 @@ class OpenArrays:
         )
         context = self._context(ts, urlsplit(endpoint.url).netloc)
         below = "" if level.scale is None else level.name
-        return await ts.KvStore.open(_kvstore(endpoint, below), context=context)
+        return await ts.KvStore.open(self._kvstore(endpoint, below), context=context)
 
     async def _open(self, level: Level) -> tuple[Any, StoreEndpoint]:
         endpoint = await self.endpoint(level)
@@ -164,7 +166,7 @@ class OpenArrays:
         )
         spec: dict[str, Any] = {
             "driver": level.driver,
-            "kvstore": _kvstore(endpoint),
+            "kvstore": self._kvstore(endpoint),
             "fill_missing_data_reads": False,
             "recheck_cached_data": False,
             # A chunk is read once, the indices of its shard with every block that it has chunks of.
@@ -217,6 +219,18 @@ class OpenArrays:
         self.codecs[_array_key(level)] = codecs, memory
         return await ts.open(memory, create=True, open=True)
 
+    def _kvstore(self, endpoint: StoreEndpoint, below: str = "") -> dict[str, Any]:
+        """Return the store at an endpoint, or in a folder below (or, by "..", beside) it."""
+        folder = folder_of(endpoint.url)
+        if folder is not None:
+            return {"driver": "file", "path": f"{os.path.normpath(folder / below)}/"}
+        if self._login is not None:
+            url = urljoin(endpoint.url, f"{quote(below)}/") if below else endpoint.url
+            if (signed := self._login.kvstore(url)) is not None:
+                return signed
+        url = urljoin(endpoint.asked, f"{quote(below)}/") if below else endpoint.asked
+        return {"driver": "http", "base_url": url, "headers": list(endpoint.headers)}
+
     def _context(self, ts: Any, host: str) -> Any:
         if host not in self._contexts:
             connections = max(1, self._settings.getint("VOLUME_CONNECTIONS", 8))
@@ -225,6 +239,8 @@ class OpenArrays:
                     "http_request_concurrency": {"limit": connections},
                     # It would wait for half a minute between tries, knowing no Retry-After.
                     "http_request_retries": {"max_retries": 0},
+                    "s3_request_concurrency": {"limit": connections},
+                    "s3_request_retries": {"max_retries": 1},
                     "file_io_concurrency": {"limit": connections},
                     "cache_pool": {"total_bytes_limit": self._settings.getint("VOLUME_CACHE")},
                     "cache_pool#indices": {"total_bytes_limit": INDEX_BYTES},
@@ -312,12 +328,3 @@ def _changed(level: Level, words: str) -> RecordMissing:
     return RecordMissing(
         Outcome.CORRUPT, f"the array {level.name} {words}: not what its documents say", tries=0
     )
-
-
-def _kvstore(endpoint: StoreEndpoint, below: str = "") -> dict[str, Any]:
-    """Return the store at an endpoint, or in a folder below (or, by "..", beside) it."""
-    folder = folder_of(endpoint.url)
-    if folder is not None:
-        return {"driver": "file", "path": f"{os.path.normpath(folder / below)}/"}
-    url = urljoin(endpoint.asked, f"{quote(below)}/") if below else endpoint.asked
-    return {"driver": "http", "base_url": url, "headers": list(endpoint.headers)}
