@@ -25,6 +25,7 @@ from scrapy.settings import SETTINGS_PRIORITIES
 from imgcrawl.records.errors import ArgumentError
 from imgcrawl.records.retry import retry_outcomes
 from imgcrawl.storage.address import BucketAddress, is_address
+from imgcrawl.text.sizes import size_of_text
 from imgcrawl.text.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -100,6 +101,15 @@ def _retry(value: Any) -> Any:
     return value
 
 
+def _size(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    size = size_of_text(value)
+    if size is None:
+        raise ValueError("type a number of bytes, or one such as 500MB, 20GB, 1.5TB or 8GiB")
+    return size
+
+
 def _place(value: Any) -> Any:
     """Return a folder or an address as text: as a path, an address would lose a slash."""
     text = str(value)
@@ -132,12 +142,20 @@ class SpiderArguments(BaseModel):
         False, description="only say what there is: files, sizes, formats, and how long it takes"
     )
 
+    max_total_bytes: Annotated[int | None, BeforeValidator(_size), Field(gt=0)] = Field(
+        None,
+        description="of all files of the dataset, those of earlier runs too: the run ends before "
+        "it would pass them (500GB, 2TB, or bytes)",
+        examples=["500GB"],
+    )
+
     # Arguments that are settings by another name: what the rest of the project reads. Typed with
     # -s, such a setting is taken as the argument (`arguments_of_settings`).
     as_settings: ClassVar[dict[str, str]] = {
         "retry": "RETRY",
         "shard": "SHARD",
         "dry_run": "DRY_RUN",
+        "max_total_bytes": "MAX_TOTAL_BYTES",
     }
 
     def default_out(self, spider: str) -> str:

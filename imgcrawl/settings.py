@@ -35,6 +35,7 @@ ITEM_PIPELINES = {
     "pipelines.phash.PhashPipeline": 650,
     "pipelines.exif.ExifPipeline": 660,
     "pipelines.documents.DocumentsPipeline": 700,
+    "pipelines.room.RoomPipeline": 790,
     "pipelines.object_store.ObjectStorePipeline": 800,
     "pipelines.metadata.MetadataPipeline": 900,
 }
@@ -70,6 +71,7 @@ SHARD_BY = "record"  # | host: what decides which shard a record is of
 SHARD_WORKERS = 1  # runs at the same time: the limits of hosts are divided by it ...
 SHARD_MACHINES = 1  # ... or by this, where those of one machine share by HOST_BUDGET
 DRY_RUN = False  # the spiders' argument dry_run=
+MAX_TOTAL_BYTES = 0  # of all stored files of an OUT: the argument max_total_bytes=; 0: any
 CHECK_FREE_DISK = True  # refuse to start what the disk cannot hold
 
 # --- Back-pressure: what is in flight at once -----------------------------------------------------

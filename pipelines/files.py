@@ -153,6 +153,8 @@ class FilesPipeline(ScrapyFilesPipeline):
 
         def progress(received: int, size: int | None) -> None:
             files[item.record_id] = received, size
+            if size is not None:
+                self._run.room.require(size)
 
         file: ArchiveMember | LargeFile
         if url.partition(":")[0] in ARCHIVE_SCHEMES:

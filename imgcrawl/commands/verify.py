@@ -8,6 +8,8 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from scrapy.exceptions import UsageError
+
 from imgcrawl.dataset.files import LocalFiles, StoreFiles
 from imgcrawl.dataset.out_command import OutCommand
 from imgcrawl.dataset.verify import Problem, Verification, VerifyFigures
@@ -46,6 +48,10 @@ class Command(OutCommand[VerifyFigures]):
         super().add_options(parser)
         parser.add_argument("--quick", action="store_true", help="presence and size only")
         parser.add_argument(
+            "--sample", type=int, metavar="N",
+            help=f"N records drawn by chance, and those that {VERIFY} has already",
+        )  # fmt: skip
+        parser.add_argument(
             "--repair", action="store_true", help="have the next crawl fetch the bad ones again"
         )
         parser.add_argument(
@@ -54,6 +60,8 @@ class Command(OutCommand[VerifyFigures]):
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Verify the one OUT; exit status 0 all good, 3 something is not."""
+        if opts.sample is not None and (opts.sample < 1 or opts.sha256sums):
+            raise UsageError("--sample takes a number of records, 1 or more, and no --sha256sums")
         self._opts = opts
         super().run(args, opts)
 
@@ -69,6 +77,7 @@ class Command(OutCommand[VerifyFigures]):
                 quick=self._opts.quick,
                 repair=self._opts.repair,
                 sums=self._opts.sha256sums,
+                sample=self._opts.sample,
                 threads=usable_cores() + 2,  # some wait for the disk
                 progress=progress.show,
             ).run()

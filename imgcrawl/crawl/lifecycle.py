@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from scrapy import Spider
     from scrapy.crawler import Crawler
+    from scrapy.settings import BaseSettings
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,12 @@ def run_of(crawler: Crawler) -> Run:
     return lifecycle.run
 
 
+def _share(settings: BaseSettings) -> int:
+    """Return the bytes that this OUT may take: of shards each has its part."""
+    shard = settings["SHARD"]
+    return settings.getint("MAX_TOTAL_BYTES") // (int(shard[1]) if shard else 1)
+
+
 class RunLifecycle:
     """Holds the `Run` of a crawl, and the exit status that it came to."""
 
@@ -63,7 +70,13 @@ class RunLifecycle:
         elsewhere = settings["IMAGES_STORE"] or settings["FILES_STORE"]
         remote = settings if settings["OUT_STORE"] else None
         durable = settings.getbool("SYNC_TO_DISK")
-        self.run = Run(Path(settings["OUT"]), local=not elsewhere, remote=remote, durable=durable)
+        self.run = Run(
+            Path(settings["OUT"]),
+            local=not elsewhere,
+            remote=remote,
+            durable=durable,
+            max_total=_share(settings),
+        )
         self.history = RunHistory(self.run, crawler.spidercls.name)
         self.exit_status: int = ExitStatus.FAILED
         self.signal: int | None = None

@@ -6,11 +6,13 @@ not: they yield what they find, and are given what they need.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imgcrawl.crawl.room import DatasetRoom
 from imgcrawl.crawl.run_records import RunRecords
 from imgcrawl.dataset.image_table import ImageTable
 from imgcrawl.dataset.ledger import Ledger
@@ -28,9 +30,13 @@ if TYPE_CHECKING:
 
     from imgcrawl.storage.uploader import Uploader
 
+logger = logging.getLogger(__name__)
+
 
 class Run:
     """An open OUT with its ledger, from the first record to the last.
+
+    max_total: bytes that the stored files of OUT may have; 0: any number
 
     Raises OutputError where OUT cannot be used.
     """
@@ -42,6 +48,7 @@ class Run:
         local: bool = True,
         remote: Mapping[str, Any] | None = None,
         durable: bool = True,
+        max_total: int = 0,
     ) -> None:
         self.out = OutputDirectory(out)
         self.uploader: Uploader | None = None  # where OUT itself lies in an object store
@@ -60,10 +67,12 @@ class Run:
         self.recorder = LedgerWriter(self.out, self.ledger, self.cannot_write, self.sync)
         self.images = ImageTable(self.out)
         self.records = RunRecords(self.ledger, self.recorder, self.files, self._disk_full)
+        self.room = DatasetRoom(max_total, self.ledger.stored_bytes() if max_total else 0)
         self.in_flight, self.counts = self.records.in_flight, self.records.counts
         self.started = time.monotonic()
         self.error: str | None = None
         self.stopping = self.refused = False
+        self.halted: str | None = None  # why it ends early as it was asked to: no fault
         self._on_stop: list[Callable[[], None]] = []
         # A run that was killed may have left files that its ledger does not know yet.
         self.recovering = self.ledger.state("open") == "1"
@@ -88,6 +97,13 @@ class Run:
         words = f"{who} failed: {type(error).__name__}: {error} ({_where(error)})."
         self.error = self.error or f"{words} The log has the traceback."
 
+    def halt(self, words: str) -> None:
+        """End the run as its arguments ask for: what is left is for another run."""
+        if self.halted is None:
+            self.halted = words
+            logger.warning("%s", words)
+        self.stop()
+
     def refuse(self, error: str) -> None:
         """End the run before its first request: its arguments do not fit what is in OUT."""
         self.refused = True
@@ -104,6 +120,8 @@ class Run:
         )
 
     def _disk_full(self) -> None:
+        if self.halted is not None:
+            return  # the disk is not, but the room that the dataset may take
         self.fail(f"The disk of {self.out.root} is full. Free some space and run again.")
 
     def check_disk(self, needed: int) -> None:

@@ -43,7 +43,7 @@ def exit_status_of(run: Run, reason: str, signum: int | None) -> int:
         return ExitStatus.USAGE
     if run.error or reason != "finished":
         return ExitStatus.FAILED
-    whole = run.is_complete() and not run.counts.mostly_absent
+    whole = run.is_complete() and not run.counts.mostly_absent and not run.halted
     return ExitStatus.COMPLETE if whole else ExitStatus.SOME_MISSING
 
 
@@ -73,7 +73,7 @@ def summarize(run: Run, crawler: Crawler, reason: str, exit_status: int) -> dict
         "seconds": round(time.monotonic() - run.started, 3),
         "exit_status": exit_status,
         "finish_reason": reason,
-        "error": plain_text(run.error) if run.error else run.error,
+        "error": plain_text(run.error) if run.error else run.halted,
         "records": {
             "stored": counts.get(Outcome.STORED, 0),
             "missing": promised.total() - promised[Outcome.STORED] + short,

@@ -258,6 +258,13 @@ class Ledger:
         counts = {Outcome(row[0]): row[1] for row in rows}
         return counts, sum(row[2] or 0 for row in rows), max((row[3] for row in rows), default="")
 
+    def sample(self, n: int) -> list[str]:
+        """Return the ids of `n` stored records drawn by chance, or of all if there are fewer."""
+        rows = self._db.execute(
+            "SELECT record_id FROM records WHERE outcome = 'stored' ORDER BY random() LIMIT ?", (n,)
+        )
+        return [record_id for (record_id,) in rows]
+
     def is_empty(self) -> bool:
         """Return True if no record was ever written."""
         return self._db.execute("SELECT 1 FROM records LIMIT 1").fetchone() is None

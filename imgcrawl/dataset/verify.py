@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 from imgcrawl.dataset.ledger import Ledger
@@ -22,7 +23,7 @@ from imgcrawl.records.items import Stored
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.storage.digests import sums_line
 from imgcrawl.storage.directory import LEDGER, SUMS, VERIFY, is_own
-from imgcrawl.text.csv_cells import safe_cell
+from imgcrawl.text.csv_cells import safe_cell, unescaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -38,6 +39,7 @@ MANIFESTS = "manifests"  # below OUT: the table of each copied volume
 PROVENANCE = ".crop.json"  # behind the name of a crop: what it was cut from
 # Documents of Zarr 2 and 3, N5 and precomputed that copies of one container share above them.
 _GROUP_DOCUMENTS = (".zgroup", ".zattrs", ".zmetadata", "zarr.json", "attributes.json", "info")
+_MOST_KNOWN = 100_000  # rows of an earlier verify.csv that are looked at again
 _QUEUED = 8  # files that wait for each thread
 
 
@@ -101,6 +103,8 @@ class Verification:
     quick:         look at presence and size only
     repair:        have the next crawl fetch the bad ones again
     sums:          write SHA256SUMS too, as ``sha256sum --check`` reads it
+    sample:        check so many records drawn by chance, and those that verify.csv has already;
+                   None: all, and what else lies below OUT
     threads:       files hashed at once
     read_manifest: reads the manifest of a copied volume
     progress:      is called with the figures after each file
@@ -115,6 +119,7 @@ class Verification:
         quick: bool = False,
         repair: bool = False,
         sums: bool = False,
+        sample: int | None = None,
         threads: int = 4,
         progress: Callable[[VerifyFigures], object] | None = None,
     ) -> None:
@@ -123,11 +128,15 @@ class Verification:
         self._quick, self._with_sums, self._threads = quick, sums, threads
         self._progress = progress
         self._repair = repair
+        self._sample = sample
         self._doubted: dict[str, Problem] = {}  # by record
+        self._before: list[tuple[str, str, str]] = []  # rows of an earlier verify.csv
         self.figures = VerifyFigures()
 
     def run(self) -> VerifyFigures:
         """Verify every file and write verify.csv. Raises OutputError where there is no ledger."""
+        if self._sample is not None and (kept := self._files.local(VERIFY)) is not None:
+            self._before = [*read_rows(kept)]
         with closing(Ledger(self._out.root / LEDGER)) as ledger, closing(_Names()) as names:
 
             def write(sums: IO[str] | None) -> None:
@@ -159,6 +168,15 @@ class Verification:
                 if self._repair:
                     self._doubt(promise, checked.problem)
                 yield promise.record_id, promise.name, checked.problem
+        yield from self._known_extras() if self._sample is not None else self._extras(ledger, names)
+
+    def _known_extras(self) -> Iterator[Row]:
+        """Yield the extra files that verify.csv has already and that are there still."""
+        for _, name, problem in self._before:
+            if problem == Problem.EXTRA and self._files.size(name) is not None:
+                yield "", name, Problem.EXTRA
+
+    def _extras(self, ledger: Ledger, names: _Names) -> Iterator[Row]:
         for name in self._files.below():
             if not (is_own(name) or names.has(name) or _is_thumbnail(name, ledger)):
                 yield "", name, Problem.EXTRA
@@ -217,11 +235,22 @@ class Verification:
 
     def _promises(self, ledger: Ledger, names: _Names) -> Iterator[_Promise]:
         """Yield every file that the ledger promises, and note what may lie below OUT."""
-        for entry in ledger.entries([Outcome.STORED]):
+        for entry in self._entries(ledger):
             names.add(_beside(entry))
             for promise in self._of_entry(entry):
                 names.add(promise.files or (promise.name,))
                 yield promise
+
+    def _entries(self, ledger: Ledger) -> Iterator[LedgerEntry]:
+        if self._sample is None:
+            yield from ledger.entries([Outcome.STORED])
+            return
+        # One night's sample does not excuse what another night's has found.
+        ids = {*ledger.sample(self._sample), *(record_id for record_id, _, _ in self._before)}
+        for record_id in sorted(ids):
+            entry = ledger.get(record_id)
+            if entry is not None and isinstance(entry.result, Stored):
+                yield entry
 
     def _of_entry(self, entry: LedgerEntry) -> Iterator[_Promise]:
         stored = entry.result
@@ -245,6 +274,13 @@ class Verification:
         if stored.sha256 not in {None, lines.hexdigest()}:
             name = f"{MANIFESTS}/{stored.file_name}.tsv"
             yield _Promise(record_id, name, None, stored.sha256, of_copy=True)
+
+
+def read_rows(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield (record id, file name, problem) of the first rows of a verify.csv. Raises OSError."""
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        for row in islice(csv.DictReader(file), _MOST_KNOWN):
+            yield tuple(unescaped(row.get(name) or "") for name in COLUMNS)  # type: ignore[misc]
 
 
 class _Names:

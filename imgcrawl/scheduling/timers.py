@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from imgcrawl.scheduling.schedules import Schedule
 
 LOGS = "data/logs"
+LOG_KILOBYTES = 20_480  # of a log that the next run sets aside; one is kept
 _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 # 3 is a crawl that finished while some links are dead, 143 one that was stopped on purpose.
 _SUCCESS = "3 143"
@@ -25,7 +26,7 @@ def crontab(schedules: Iterable[Schedule], project: Path) -> str:
     for schedule in schedules:
         log = f"{LOGS}/{schedule.name}.log"
         command = (
-            f"cd {shlex.quote(str(project))} && mkdir -p {LOGS} && "
+            f"cd {shlex.quote(str(project))} && mkdir -p {LOGS} && {rotated(schedule.name)} && "
             f"{shlex.join(schedule.command())} >>{log} 2>&1"
         )
         # In a crontab a bare % ends the line.
@@ -61,6 +62,11 @@ def on_calendar(cron: Cron) -> list[str]:
 def _numbers(values: Iterable[int], all_of_them: int) -> str:
     values = sorted(values)
     return "*" if len(values) == all_of_them else ",".join(f"{value:02d}" for value in values)
+
+
+def rotated(name: str) -> str:
+    """Return the command that sets a log aside before it is appended to, once it is too long."""
+    return rf"find {LOGS} -name {name}.log -size +{LOG_KILOBYTES}k -exec mv -f {{}} {{}}.1 \;"
 
 
 def _service(schedule: Schedule, project: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 from typing import TYPE_CHECKING
 
 from imgcrawl.pictures.thumbnail import EXTENSIONS
@@ -75,7 +76,11 @@ class RecordFiles:
             return
         if self._uploader is not None:
             self._uploader.discard_soon(file_name)
-        (self._out.root / file_name).unlink(missing_ok=True)
+        if (path := self._out.root / file_name).is_dir() and not path.is_symlink():
+            shutil.rmtree(path)  # a volume, and what tells of it
+            (self._out.root / f"{file_name}.crop.json").unlink(missing_ok=True)
+            (self._out.root / f"manifests/{file_name}.tsv").unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         for copy in self.copies(file_name):
             (self._out.root / copy).unlink(missing_ok=True)
 

@@ -87,13 +87,15 @@ def test_another_dataset_is_refused_and_replaces_where_it_is_told_to(
     second = {n: url("b", n) for n in range(15)}
     assert crawl("urls", list=write_list(tmp_path / "a.csv", first)).status == 0
     there = [p for p in (tmp_path / "out").rglob("*") if p.is_file() and p.suffix != ".sqlite"]
-    held = {p: p.read_bytes() for p in there}
+    held = {p: p.read_bytes() for p in there if p.name != "runs.csv"}
     replica.reset()
     refused = crawl("urls", list=write_list(tmp_path / "b.csv", second))
     assert refused.status == 2
     assert "12 have ids that are there already, and 12 of these with other" in refused.log
     assert replica.log()["requests"] == 0
     assert {p: p.read_bytes() for p in held} == held
+    # The history alone tells of it: whoever has it run every night must see that.
+    assert [row["exit_status"] for row in refused.out.rows("runs.csv")] == ["0", "2"]
     replaced = crawl("urls", list=tmp_path / "b.csv", changed="replace", layout="new/{id}")
     assert replaced.status == 0, replaced.log
     assert not list((replaced.out.root / "images").glob("*.jpg"))

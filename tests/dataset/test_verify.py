@@ -338,3 +338,34 @@ def test_as_a_user_types_it(out: Path) -> None:
     assert status == 1
     assert "no dataset" in text
     assert run()[0] == 2
+
+
+def sampled(root: Path, n: int, *, repair: bool = False) -> VerifyFigures:
+    with closing(OutputDirectory(root)) as directory:
+        files = LocalFiles(root)
+        return Verification(directory, files, read_manifest, repair=repair, sample=n).run()
+
+
+def test_a_sample_looks_at_so_many_and_forgets_no_earlier_find(out: Path) -> None:
+    assert sampled(out, 3).files == 3
+    names = sorted(path.relative_to(out).as_posix() for path in (out / "images").rglob("*.*"))
+    flip(out / names[0])
+    (out / "images/more.jpg").write_bytes(b"nobody's")
+    assert {problem for *_, problem in rows_after_all(out)} == {"sha256", "extra"}
+    bad = rows(out)
+    for _ in range(3):  # whatever chance draws, what was found is looked at again
+        figures = sampled(out, 1)
+        assert rows(out) == bad
+        assert figures.files <= 2
+    (out / "images/more.jpg").unlink()
+    sampled(out, 1, repair=True)
+    assert [problem for *_, problem in rows(out)] == ["sha256"]
+    flip(out / names[0])
+    assert not sampled(out, 1).problems
+    assert rows(out) == []
+    assert sampled(out, 10**6).files == COUNT
+
+
+def rows_after_all(root: Path) -> list[tuple[str, ...]]:
+    verify(root)
+    return rows(root)

@@ -87,6 +87,9 @@ BEFORE = {
         f"scrapy verify data/isic{option}": "scrapy crawl isic"
         for option in ("", " --quick", " --sha256sums", " --repair")
     },
+    "scrapy clean data/isic --dry-run": "scrapy crawl isic -a num_images=4",
+    "scrapy clean data": "scrapy crawl isic -a num_images=4",
+    "scrapy verify data/isic --sample 1000": "scrapy crawl isic -a num_images=4",
     "scrapy linkrot data/imaterialist-train": "scrapy crawl imaterialist -a train=train.json",
     "scrapy describe data/empiar/files": "scrapy crawl empiar -a entry=11759 -a match='*.dm3'",
     "scrapy recrop data/neuroglancer/cubes/NAME.ome.zarr.crop.json": (

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imgcrawl.dataset.history import read_runs
+from imgcrawl.dataset.leftovers import scratch_files
 from tests.conftest import ROOT, Out, scrapy, until
 from tests.stores import BUCKET
 
@@ -404,3 +405,28 @@ def test_verify_reads_what_lies_in_the_store(
     assert "3 new" in again.log
     store.delete(f"{PREFIX}images/stranger.jpg")
     assert verify()[0] == 0
+
+
+def test_a_scratch_folder_goes_once_the_store_has_all_of_it(crawl: Crawler, s3: S3) -> None:
+    ended = crawl("isic", num_images=3, **options(crawl, s3))
+    assert ended.status == 0, ended.log
+    (scratch,) = (crawl.tmp_path / "a").iterdir()
+    words = [w for n, v in s3.settings.items() for w in ("-s", f"{n}={v}")]
+    words += ["-s", f"SCRATCH_DIR={crawl.tmp_path / 'a'}"]
+    env = {**os.environ, **s3.environment}
+    waiting = scratch / "images"
+    waiting.mkdir(exist_ok=True)
+    (waiting / "a.jpg").write_bytes(b"not uploaded yet")
+    refused = scrapy("clean", address(s3), *words, env=env)
+    assert refused.returncode == 1
+    assert "files wait there" in refused.stderr
+    (waiting / "a.jpg").unlink()
+    found, why = scratch_files(scratch, "another version")
+    assert not found
+    assert "ledger" in str(why)
+    done = scrapy("clean", address(s3), *words, env=env)
+    assert done.returncode == 0, done.stderr
+    assert not scratch.exists()
+    again = crawl("isic", num_images=3, **options(crawl, s3))
+    assert again.status == 0, again.log
+    assert "0 new" in again.log
