@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-import contextlib
+import bz2
 import gzip
+import lzma
 import struct
+import subprocess
+import sys
 import time
-import tracemalloc
 import zlib
 from functools import cache
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from imgcrawl.microscopy.describe import describe
-from imgcrawl.microscopy.merge import describe_file
 from imgcrawl.microscopy.ranges import bytes_ranges
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
-from tests.microscopy.files import PIXELS, level, nd2, nd2_chunks, whole_files, zip_of
+from tests.conftest import ROOT
+from tests.microscopy.files import (
+    PIXELS,
+    czi,
+    czi_entry,
+    level,
+    lif,
+    mha,
+    nd2,
+    nd2_chunks,
+    nrrd,
+    whole_files,
+    zip_of,
+)
 
-if TYPE_CHECKING:
-    from pathlib import Path
+if sys.version_info >= (3, 14):
+    from compression import zstd as zstandard
+else:
+    from backports import zstd as zstandard
 
 OUTCOMES = {
     Outcome.EMPTY,
@@ -32,6 +48,7 @@ OUTCOMES = {
     Outcome.CORRUPT,
     Outcome.TOO_LARGE,
 }
+RECORDED_HEAP = (Path(__file__).parents[1] / "recorded" / "hdf5" / "heap.h5").read_bytes()
 FILES = {**whole_files(), ".nd2": nd2(nd2_chunks())}
 _ODD = st.sampled_from([0, 1, 0x7F, 0x80, 0xFE, 0xFF])
 
@@ -80,6 +97,7 @@ def test_noise_behind_a_beginning(extension: str, kept: int, noise: bytes) -> No
 @cache
 def hostile() -> dict[str, tuple[str, bytes]]:
     """Small files that say of themselves that they are large, or never end."""
+    bomb = bytes(66 << 20)
     zstd = b"\x28\xb5\x2f\xfd\x00\x00" + b"\x02\0\0a" * 40_000
     deep = b"".join(bytes([11, 1, 0, 0]) + struct.pack("<IQ", 9, 1 << 60) for _ in range(5000))
     fits = b"SIMPLE  = T".ljust(80) + b"BITPIX  = 8".ljust(80) + b"x".ljust(80) * 40_000
@@ -88,11 +106,23 @@ def hostile() -> dict[str, tuple[str, bytes]]:
     )
     tag = struct.pack("<2H2sH", 0x10, 0x10, b"PN", 0)
     dicom = bytes(128) + b"DICM" + tag * 60_000
+    segment = struct.pack("<16s2q", b"ZISRAWSUBBLOCK", 0, 0)
+    czi_head = bytearray(FILES[".czi"][:544])
+    struct.pack_into("<q", czi_head, 16, 512)
+    struct.pack_into("<2q", czi_head, 84, 0, 0)
+    entry = czi_entry(0, 0, **dict.fromkeys("XYZCTSHVBM", (0, 1)))
+    no_sizes = "<ImageDocument><Metadata></Metadata></ImageDocument>"
+    block = struct.pack("<IIBQBI", 0x70, 14, 0x2A, 0, 0x2A, 0)
+    places = struct.pack("<Q", 34 + 16 * 200_000) * 400_000
+    ser = struct.pack("<3H4IQI", 0x4949, 0x197, 0x220, 0x4122, 0x4152, 200_000, 200_000, 34, 0)
+    heap = bytearray(RECORDED_HEAP)
+    heap[900:1000] = b"\xff" * 100
+    ome = "<OME>" + "<TiffData/>" * 200_000 + "</OME>"
     chain = bytearray(FILES[".oib"])
     struct.pack_into("<I", chain, 512 + 4, 1)  # a sector that follows itself
     return {
-        "zip bomb": (".zip", zip_of(*[(f"{n}", bytes(1 << 20)) for n in range(90)])),
-        "gzip bomb": (".gz", gzip.compress(bytes(100 << 20), 9)),
+        "zip bomb": (".zip", zip_of(*[(f"{n}", bytes(1 << 20)) for n in range(70)])),
+        "gzip bomb": (".gz", gzip.compress(bomb, 1)),
         "empty gzip members": (".gz", gzip.compress(b"") * 30_000),
         "zstd": (".zst", zstd),
         "nd2 levels": (".nd2", nd2({b"ImageAttributesLV!": deep})),
@@ -105,7 +135,19 @@ def hostile() -> dict[str, tuple[str, bytes]]:
         "boxes": (".mp4", boxes),
         "dicom": (".dcm", dicom),
         "ole loop": (".oib", bytes(chain)),
-        "xml": (".xml", b"<a>" * 300_000),
+        "xml": (".xml", b"<node>" * 300_000),
+        "zstd bomb": (".zst", zstandard.compress(bomb)),
+        "xz bomb": (".xz", lzma.compress(bomb, preset=0)),
+        "bzip2 bomb": (".bz2", bz2.compress(bomb, 1)),
+        "nrrd bomb": (".nrrd", nrrd("gzip")[:-30] + gzip.compress(bomb, 1)),
+        "mha bomb": (".mha", mha(packed=True, pixels=bomb)),
+        "czi segments": (".czi", bytes(czi_head) + segment * 299_000),
+        "czi entries": (".czi", czi(xml_text=no_sizes, entries=(entry,) * 19_000)),
+        "lif blocks": (".lif", lif() + block * 200_000),
+        "ser elements": (".ser", ser + places + FILES[".ser"][66:]),
+        "wdf blocks": (".wdf", struct.pack("<4sIQ", b"WDF1", 0, 16) * 60_000),
+        "hdf5 heap": (".h5", bytes(heap)),
+        "ome": (".companion.ome", ome.encode()),
         "entities": (
             ".xml",
             b'<!DOCTYPE a [<!ENTITY a "aaaaaaaa"><!ENTITY b "&a;&a;&a;">]><a>&b;</a>',
@@ -119,22 +161,46 @@ def hostile() -> dict[str, tuple[str, bytes]]:
     }
 
 
-@pytest.mark.parametrize("name", hostile())
-def test_a_hostile_file_costs_little(tmp_path: Path, name: str) -> None:
-    extension, data = hostile()[name]
-    file = tmp_path / "file"
-    file.write_bytes(data)
+_IN_LITTLE_MEMORY = """
+import contextlib, pathlib, resource, sys, time
+from imgcrawl.microscopy.merge import describe_file
+from imgcrawl.records.errors import RecordMissing
+
+def seconds(file):
     began = time.process_time()
     with contextlib.suppress(RecordMissing):
-        describe_file(file, f"a{extension}")
-    assert time.process_time() - began < 3  # a second, on a machine that has nothing else to do
+        describe_file(file, file.name)
+    return time.process_time() - began
+
+files = sorted(pathlib.Path(sys.argv[1]).iterdir())
+for file in files:  # what is imported at the first use is no memory of a file
+    if file.name.startswith("whole"):
+        seconds(file)
+pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])
+most = pages * resource.getpagesize() + (200 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (most, most))
+for file in files:
+    if not file.name.startswith("whole"):
+        taken = seconds(file)
+        print(file.name, min(taken, seconds(file)) if taken > 1 else taken, sep="\\t")
+"""
 
 
-@pytest.mark.parametrize("name", ["nd2 bomb", "nd2 levels", "xml", "json", "ole loop", "star"])
-def test_a_hostile_file_takes_little_memory(name: str) -> None:
-    extension, data = hostile()[name]
-    tracemalloc.start()
-    verdict(data, f"a{extension}")
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 200 << 20
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="counts memory as Linux does")
+def test_a_hostile_file_takes_less_than_a_second_and_200_mb(tmp_path: Path) -> None:
+    """Of decoders written in C, too: more is not to be had in the process that reads them."""
+    for extension, data in FILES.items():
+        (tmp_path / f"whole{extension}").write_bytes(data)
+    for name, (extension, data) in hostile().items():
+        (tmp_path / f"{name}{extension}").write_bytes(data)
+    done = subprocess.run(
+        [sys.executable, "-c", _IN_LITTLE_MEMORY, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    taken = dict(line.split("\t") for line in done.stdout.splitlines())
+    assert set(taken) == {f"{name}{extension}" for name, (extension, _) in hostile().items()}
+    assert {name: float(each) for name, each in taken.items() if float(each) >= 1} == {}

@@ -6,6 +6,7 @@ import struct
 import time
 import tracemalloc
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -13,13 +14,19 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from imgcrawl.microscopy.describe import describe
 from imgcrawl.microscopy.dm import read_tags
+from imgcrawl.microscopy.merge import describe_file
+from imgcrawl.microscopy.proof import Checked, Proof
 from imgcrawl.microscopy.ranges import bytes_ranges
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from replicas.dm3 import Blob, Struct, write_dm
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _OUTCOMES = {
     Outcome.EMPTY,
@@ -205,3 +212,39 @@ def test_time_and_memory_are_bounded() -> None:
         tracemalloc.stop()
         assert time.process_time() - began < 20
         assert peak < 256 << 20
+
+
+def _large_notes() -> dict[str, bytes]:
+    """Pictures whose size stands behind more than a megabyte of notes, or which are read whole."""
+    random, files = np.random.default_rng(1), {}
+    notes = PngInfo()
+    notes.add_text("meta", random.bytes(700_000).hex())
+    wanted: tuple[tuple[str, tuple[int, int], dict[str, Any]], ...] = (
+        ("a.png", (640, 480), {"pnginfo": notes}),
+        ("a.jpg", (320, 200), {"icc_profile": random.bytes(1_400_000)}),
+        ("a.webp", (64, 32), {"lossless": True, "xmp": random.bytes(17 << 20)}),
+    )
+    for name, size, options in wanted:
+        file = io.BytesIO()
+        format_ = {"a.jpg": "JPEG"}.get(name, name[2:].upper())
+        Image.new("RGB", size, (9, 8, 7)).save(file, format_, **options)
+        files[name] = file.getvalue()
+    return files
+
+
+def test_the_first_megabyte_need_not_tell_how_large_a_picture_is(tmp_path: Path) -> None:
+    sides = {"a.png": (640, 480), "a.jpg": (320, 200), "a.webp": (64, 32)}
+    for name, data in _large_notes().items():
+        file = tmp_path / name
+        file.write_bytes(data)
+        facts = describe_file(file, name)
+        assert (facts.size_x, facts.size_y) == sides[name]
+        assert facts.proof == Proof(Checked.WHOLE)
+        file.write_bytes(data[:-9])
+        with pytest.raises(RecordMissing) as cut:
+            describe_file(file, name)
+        assert cut.value.outcome is Outcome.TRUNCATED
+    # Over a network, a few megabytes more are read.
+    for name in ("a.png", "a.jpg"):
+        facts = describe(bytes_ranges(_large_notes()[name]), name=name, walk=False)
+        assert (facts.size_x, facts.size_y) == sides[name]

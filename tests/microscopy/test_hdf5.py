@@ -17,7 +17,11 @@ from imgcrawl.microscopy.ranges import CachedRanges, bytes_ranges
 from imgcrawl.records.errors import RecordMissing
 
 RECORDED = Path(__file__).parents[1] / "recorded" / "hdf5"
-FILES = {path.name: path.read_bytes() for path in RECORDED.glob("*.[hie]*")}
+FILES = {
+    path.name: path.read_bytes()
+    for path in RECORDED.glob("*.[hie]*")
+    if path.name != "heap.h5"  # by h5py: test_library_process
+}
 
 
 @pytest.mark.parametrize("name", ["older.h5", "newer.h5"])

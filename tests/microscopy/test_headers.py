@@ -34,6 +34,7 @@ from tests.microscopy.files import (
     nrrd,
     ole_of,
     streak,
+    tiff,
     tvips,
     whole_files,
 )
@@ -402,3 +403,24 @@ def test_a_heic_by_its_size_or_by_what_is_cut_out_of_it() -> None:
         meta = struct.pack(">I4s", 8 + len(inner), b"free") + inner
         facts = described(boxes(b"heic") + meta, "a.heic")
         assert (facts.size_y, facts.size_x) == sides
+
+
+def test_two_places_of_a_file_that_disagree_stand_in_conflicts() -> None:
+    series = described(mrc(extended=fei(0.0) * 2, kind=b"FEI1"))
+    assert series.conflicts == "; ".join(
+        f"voxel_{axis}_nm: file: MRC cell 0.2, file: MRC extended header 0.1" for axis in "xy"
+    )
+    assert series.voxel_x_nm == 0.2
+    entry = czi_entry(1, 0, X=(0, 9), Y=(0, 48))
+    assert described(czi(entries=(entry,))).conflicts == "dtype: XML uint8, directory uint16"
+    description = (
+        '<OME><Image ID="Image:0"><Pixels DimensionOrder="XYZCT" SizeX="64" SizeY="40" SizeZ="3"'
+        ' SizeC="1" SizeT="1" PhysicalSizeX="0.1"><TiffData/></Pixels></Image></OME>'
+    )
+    ome = described(
+        tiff(description=description, metadata=None, resolution=(20_000, 20_000), resolutionunit=3)
+    )
+    assert ome.voxel_x_nm == 100.0
+    assert "voxel_x_nm: OME-XML 100.0, TIFF resolution 500.0" in ome.conflicts
+    assert "size_y: page 48, OME-XML 40" in ome.conflicts
+    assert "pages: file 2, OME-XML 3" in ome.conflicts

@@ -37,6 +37,10 @@ def _describe(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
         checked, remark = _walk(ranges, ranges.size, remark)
     facts = read_czi_xml(ranges, metadata)
     own = read_czi_directory(ranges, directory, sizes=not facts.get("size_x"))
+    known, found = facts.get("dtype"), own.get("dtype")
+    if known and found and known != found:
+        words = f"dtype: XML {known}, directory {found}"
+        facts["conflicts"] = "; ".join(filter(None, (facts.get("conflicts"), words)))
     facts |= {name: value for name, value in own.items() if not facts.get(name)}
     return FileFacts("CZI", **facts, proof=Proof(checked, remark))
 

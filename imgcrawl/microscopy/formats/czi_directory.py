@@ -46,9 +46,9 @@ def read_czi_directory(ranges: ByteRanges, place: int, *, sizes: bool) -> dict[s
     if first is None:
         return {}
     facts: dict[str, Any] = {"compression": _COMPRESSIONS.get(first.compression)}
+    facts["dtype"], samples = PIXEL_TYPES.get(_KINDS.get(first.kind, ""), (None, None))
     if not sizes:
         return facts
-    facts["dtype"], samples = PIXEL_TYPES.get(_KINDS.get(first.kind, ""), (None, None))
     reach = dict(first.sides)
     for entry in entries:
         for axis, (start, end) in entry.sides.items():

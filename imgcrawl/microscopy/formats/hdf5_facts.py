@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.microscopy.facts import Extra, VoxelSizes
@@ -17,8 +18,10 @@ from imgcrawl.microscopy.formats.hdf5_objects import (
     read_object,
     type_of,
 )
+from imgcrawl.microscopy.library_process import ask
 from imgcrawl.microscopy.units import nanometres, number
 from imgcrawl.records.errors import RecordMissing
+from imgcrawl.records.extras import is_installed
 from imgcrawl.text.redact import printable
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 _MAX_OBJECTS, _MAX_REMOTE, _MAX_DEPTH = 300, 40, 10
 _MAX_MEMBERS = 2000  # of a group
+_CHILD = Path(__file__).parents[1] / "hdf5_child.py"
 _IMARIS, _VELOX = "/DataSetInfo/Image", "/Data/Image/"
 
 
@@ -39,6 +43,7 @@ class _Found:
     shape: tuple[int, ...] = ()
     imaris: Hdf5Object | None = None
     is_all: bool = True
+    in_heap: bool = False  # groups whose members lie in a heap were passed over
 
 
 def read_hdf5(ranges: ByteRanges, root: int, base: int, *, walk: bool) -> dict[str, Any]:
@@ -55,7 +60,9 @@ def read_hdf5(ranges: ByteRanges, root: int, base: int, *, walk: bool) -> dict[s
     except RecordMissing:
         return {}
     facts = _of_dataset(_Shifted(ranges, base), found) if found.dataset is not None else {}
-    return facts | (_of_imaris(attributes(found.imaris)) if found.imaris else {})
+    if found.imaris:
+        return facts | _of_imaris(attributes(found.imaris))
+    return _of_library(ranges, facts) if found.in_heap else facts
 
 
 class _Shifted:
@@ -83,6 +90,7 @@ def _search(ranges: _Shifted, root: int, found: _Found, limit: int) -> None:
             return
         path, place, beside = pending.pop()
         item = read_object(ranges, place)
+        found.in_heap = found.in_heap or item.in_heap
         if path == _IMARIS:
             found.imaris = item
         shape = item.shape
@@ -100,6 +108,38 @@ def _search(ranges: _Shifted, root: int, found: _Found, limit: int) -> None:
                     seen.add(below)
                     pending.append((f"{path}/{name}", below, inner))
     found.is_all = not pending
+
+
+def _of_library(ranges: ByteRanges, facts: dict[str, Any]) -> dict[str, Any]:
+    """Return what h5py finds where groups lie in heaps; without it, that it is needed."""
+    if not is_installed("microscopy"):
+        hint = "groups in a heap: pip install 'imgcrawl[microscopy]'"
+        return facts | {"extra": facts.get("extra", {}) | {"not_read": hint}}
+    found = ask(_CHILD, ranges, ranges.size) if ranges.size is not None else None
+    shape = tuple(found.get("shape", ())) if found else ()
+    if not found or "dataset" not in found or math.prod(shape) <= _pixels(facts):
+        return facts
+    extra: Extra = {"dataset": printable(found["dataset"]), "shape": " x ".join(map(str, shape))}
+    if not found.get("all"):
+        extra["dataset_of"] = "the first objects"
+    axes = "zyx"[-len(shape) :] if len(shape) <= 3 else ""
+    voxels = VoxelSizes()
+    sizes = found.get("element_size_um") or []
+    for axis, size in zip("zyx"[-len(sizes) :] if sizes else "", sizes, strict=False):
+        voxels.add(axis, nanometres(size, "um"), "file: element_size_um")
+    return {
+        **{f"size_{axis}": side for axis, side in zip(axes, shape, strict=False)},
+        **voxels.facts(),
+        "dtype": found.get("dtype"),
+        "compression": None if found.get("packed") else "none",
+        "extra": extra,
+    }
+
+
+def _pixels(facts: dict[str, Any]) -> int:
+    """Return how many pixels the dataset has that the reader here found."""
+    words = str(facts.get("extra", {}).get("shape", "0")).split(" x ")
+    return math.prod(int(word) for word in words)
 
 
 def _is_document(path: str) -> bool:

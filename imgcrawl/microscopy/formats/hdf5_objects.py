@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 
     from imgcrawl.microscopy.ranges import ByteRanges
 
-DATASPACE, DATATYPE, LINK, FILTERS, ATTRIBUTE, CONTINUATION, SYMBOLS = 1, 3, 6, 11, 12, 16, 17
+DATASPACE, LINK_INFO, DATATYPE, LINK, FILTERS, ATTRIBUTE, CONTINUATION, SYMBOLS = (
+    1,
+    2,
+    3,
+    6,
+    11,
+    12,
+    16,
+    17,
+)
 _MAX_MESSAGES = 2000
 _MAX_HEADER = 1 << 20
 _MAX_NODES, _MAX_USED = 1000, 1000
@@ -39,6 +48,13 @@ class Hdf5Object:
     def first(self, kind: int) -> bytes | None:
         """Return the first message of a kind, or None."""
         return next(iter(self.messages.get(kind, ())), None)
+
+    @property
+    def in_heap(self) -> bool:
+        """Whether a group keeps its members in a heap, which is not read here."""
+        info = self.first(LINK_INFO) or b""
+        at = 10 if len(info) > 1 and info[1] & 1 else 2
+        return len(info) >= at + 8 and int.from_bytes(info[at : at + 8], "little") != NOWHERE
 
     @property
     def shape(self) -> tuple[int, ...] | None:

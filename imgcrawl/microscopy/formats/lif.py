@@ -6,6 +6,7 @@ Source: the description of the format by Leica Microsystems; liffile reads it so
 from __future__ import annotations
 
 import re
+import struct
 from typing import TYPE_CHECKING
 
 from imgcrawl.microscopy.facts import FileFacts
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 _BLOCK, _TEST = 0x70, 0x2A
 _MAX_XML = 16 << 20
-_MAX_BLOCKS = 1_000_000
+_MAX_BLOCKS = 200_000
+_NAME_BYTES = 160  # of a block, so far as it is read
 _LOF = "LMS_Object_File"
 _MEMORY = re.compile(r"<Memory(\s[^<>]{0,400})>")
 _VERSION = re.compile(r"<LMSDataContainerHeader\s[^>]{0,200}?Version=[\"'](\d)")
@@ -69,12 +71,13 @@ def _follow(ranges: CachedRanges, end: int, *, is_long: bool, promised: dict[str
             return
         if end >= ranges.size:
             break
-        mark, _, first, size, second, letters = unpack(
-            ranges.ranges, end, layout, f"block {index:,} of the LIF"
-        )
+        head = ranges.ranges.read(end, length + _NAME_BYTES)
+        if len(head) < length:
+            require(ranges, end + length, f"block {index:,} of the LIF")
+        mark, _, first, size, second, letters = struct.unpack_from(layout, head)
         if mark != _BLOCK or first != _TEST or second != _TEST:
             raise corrupt(f"at byte {end:,} is no block of the LIF")
-        name = ranges.ranges.read(end + length, min(2 * letters, 200))
+        name = head[length : length + 2 * letters]
         promised.pop(name.decode("utf-16-le", "replace"), None)
         end += length + 2 * letters + size
         require(ranges, end, f"block {index:,} of the LIF")
