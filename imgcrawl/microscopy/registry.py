@@ -14,6 +14,7 @@ from imgcrawl.microscopy.formats.detector_files import CBF, FITS, SMV
 from imgcrawl.microscopy.formats.dicom import DICOM
 from imgcrawl.microscopy.formats.dv import DV
 from imgcrawl.microscopy.formats.em import EM
+from imgcrawl.microscopy.formats.ets import ETS
 from imgcrawl.microscopy.formats.hdf5 import HDF4, HDF5
 from imgcrawl.microscopy.formats.imagic import IMAGIC
 from imgcrawl.microscopy.formats.lif import LIF
@@ -23,6 +24,7 @@ from imgcrawl.microscopy.formats.mrc import MRC
 from imgcrawl.microscopy.formats.nd2 import ND2
 from imgcrawl.microscopy.formats.nifti import NIFTI
 from imgcrawl.microscopy.formats.nrrd import NRRD
+from imgcrawl.microscopy.formats.obf import OBF
 from imgcrawl.microscopy.formats.ole import OLE
 from imgcrawl.microscopy.formats.plain_rasters import BLO, KLB, NPY, PIC, TPX3
 from imgcrawl.microscopy.formats.ser import SER
@@ -59,6 +61,7 @@ FORMATS: tuple[FileFormat, ...] = (
         EM,
     ),
     *(BLO, KLB, NPY, PIC, TPX3, SMV, CBF, FITS, *CAMERA_MOVIES, *SPECTRUM_IMAGES),
+    *(OBF, ETS),
     *(*MEDIA, *SIGNATURES),
     *(ZIP, *COMPRESSED, TAR, SEVEN_ZIP, *TEXTS),
 )

@@ -31,6 +31,7 @@ from imgcrawl.pictures.sniff import sniff
 from imgcrawl.pictures.tiff_pages import TiffPages, walk_pages
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
+from imgcrawl.text.redact import printable
 
 if TYPE_CHECKING:
     from imgcrawl.microscopy.ranges import ByteRanges
@@ -153,6 +154,14 @@ def _plain(page: TiffHead, pages: int | None) -> FileFacts:
     return tiff_facts(page, "TIFF", resolution(page), pages=pages or total, **more)
 
 
+def _with_folder(facts: FileFacts, name: str) -> FileFacts:
+    """Name the folder that has the pixels of a VSI, which is a TIFF of its settings."""
+    base = name.replace("\\", "/").rpartition("/")[2]
+    if not base.lower().endswith(".vsi"):
+        return facts
+    return replace(facts, extra={**facts.extra, "data_folder": printable(f"_{base[:-4]}_")})
+
+
 TIFF = FileFormat(
     "TIFF",
     (
@@ -160,7 +169,8 @@ TIFF = FileFormat(
         *(".ndpi", ".scn", ".bif", ".qptiff", ".eer", ".flex", ".vsi", ".gel", ".zif", ".pcoraw"),
     ),
     recognizes=lambda head: sniff(head).format == "TIFF",
-    describe=lambda ranges, options: describe_tiff(
-        ranges, walk=options.walk, private=options.private, name=options.name
+    describe=lambda ranges, options: _with_folder(
+        describe_tiff(ranges, walk=options.walk, private=options.private, name=options.name),
+        options.name,
     ),
 )

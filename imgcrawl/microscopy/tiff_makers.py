@@ -27,6 +27,7 @@ GATAN = {"x": (65003, 65009), "y": (65004, 65010), "z": (65005, 65011)}
 _GATAN_TAGS = tuple(tag for pair in GATAN.values() for tag in pair)
 TAGS = (MAKE, XMP, ZEISS_SEM, LSM, STK, STK_PLANES, NDPI, EER, *SIS, *_GATAN_TAGS)
 
+_MILLIMETRE = 1e6  # nanometres
 _APERIO = re.compile(r"\|\s*([A-Za-z ]{1,40}?)\s*=\s*([^|\r\n]{1,100})")
 _EER_ITEM = re.compile(rb'<item name="([^"]{1,80})"(?: unit="([^"]{0,20})")?>([^<]{1,200})<')
 _ISCAN = re.compile(rb'\b(Magnification|ScanRes)\s*=\s*"([\d.]{1,20})"')
@@ -127,11 +128,14 @@ def _sis(page: TiffHead) -> Made | None:
     if tag is None:
         return None
     made = Made("Olympus SIS TIFF")
-    for axis in "xy":
-        made.voxels.add(axis, nanometres(number(tag.get(f"pixelsize{axis}")), "m"), "SIS tag")
+    sizes = {axis: nanometres(number(tag.get(f"pixelsize{axis}")), "m") for axis in "xy"}
+    # A metre, magnified once, stands for what was not calibrated: the overview in a VSI.
+    is_calibrated = all(size is None or size < _MILLIMETRE for size in sizes.values())
+    for axis, size in sizes.items():
+        made.voxels.add(axis, size if is_calibrated else None, "SIS tag")
     camera = tag.get("cameraname")
     made.facts = {
-        "magnification": positive(tag.get("magnification")),
+        "magnification": positive(tag.get("magnification")) if is_calibrated else None,
         "detector": printable(camera) if isinstance(camera, str) and camera else None,
         "acquired": iso_date(str(tag.get("datetime", ""))),
     }

@@ -187,6 +187,37 @@ def emi() -> bytes:
     return b"JK\0\2\0\0\0\0" + PIXELS
 
 
+def obf(unit: tuple[int, int] = (1, 1)) -> bytes:
+    """Two stacks of 64 x 48 x 2 and 4 x 3 bytes; the sides of pixels are 0.5, 0.5 and 2 um."""
+    head = struct.pack("<10sIQI", b"OMAS_BF\n\xff\xff", 1, 26, 0)
+    units = struct.pack("<18id", *unit, *(0, 1) * 8, 1.0) * 16
+    stacks = b""
+    for index, (sides, pixels) in enumerate((((64, 48, 2), PIXELS), ((4, 3, 1), PIXELS[:12]))):
+        res = (*sides, *[1] * 12)
+        lengths = (sides[0] * 5e-7, sides[1] * 5e-7, sides[2] * 2e-6, *[0.0] * 12)
+        labels = bytes(12)  # of three axes: empty
+        footer = struct.pack("<32I", 128 + len(units), *[0] * 31) + units + labels
+        size = 16 + 17 * 4 + 30 * 8 + 5 * 4 + 3 * 8 + len(pixels) + len(footer)
+        following = 26 + size if not index else 0
+        numbers = (2, 3, *res, *lengths, *[0.0] * 15, 1, 0, 0, 0, 0, 0, len(pixels), following)
+        stacks += struct.pack("<16s17I30d5I3Q", b"OMAS_BF_STACK\n\xff\xff", *numbers)
+        stacks += pixels + footer
+    return head + stacks
+
+
+def ets() -> bytes:
+    """Two tiles of 64 x 48 bytes."""
+    table = 64 + 228 + len(PIXELS)
+    head = struct.pack("<4s3IQ2IQI", b"SIS\0", 64, 3, 4, 64, 228, 0, table, 2).ljust(64, b"\0")
+    inner = bytearray(228)
+    struct.pack_into("<4s9I", inner, 0, b"ETS\0", 0x30006, 2, 1, 1, 0, 100, 64, 48, 1)
+    struct.pack_into("<3I", inner, 184, 2, 120, 48)
+    tiles = b"".join(
+        struct.pack("<I4iQ2I", 4, n, 0, 0, 0, 292 + 3072 * n, 3072, 0) for n in range(2)
+    )
+    return head + bytes(inner) + PIXELS + tiles
+
+
 def tpx3() -> bytes:
     return (b"TPX3\0\0" + struct.pack("<H", 800) + PIXELS[:800]) * 5
 
@@ -474,6 +505,8 @@ def whole_files() -> dict[str, bytes]:
         ".klb": klb(),
         ".tpx3": tpx3(),
         ".mha": mha(),
+        ".obf": obf(),
+        ".ets": ets(),
         ".bcf": bcf(),
         ".wdf": wdf(),
         ".mib": mib(),

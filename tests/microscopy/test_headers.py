@@ -32,6 +32,7 @@ from tests.microscopy.files import (
     nd2_chunks,
     nifti,
     nrrd,
+    obf,
     ole_of,
     streak,
     tiff,
@@ -64,6 +65,8 @@ SAID: dict[str, tuple[Any, ...]] = {
     ".dcm": ((2, 48, 64, None, None), "uint8", (None, 1000.0, 2000.0)),
     ".jp2": ((None, 96, 64, None, None), "uint8", (None, None, None)),
     ".nd2": ((3, 48, 64, 2, 5), "uint16", (300.0, 100.0, 100.0)),
+    ".obf": ((2, 48, 64, None, None), "uint8", (2000.0, 500.0, 500.0)),
+    ".ets": ((None, 48, 120, None, None), "uint8", (None, None, None)),
     ".mha": ((2, 48, 64, None, None), "uint8", (2e6, 5e5, 5e5)),
     ".mib": ((None, 24, 64, None, 2), "uint16", (None, None, None)),
     ".tvips": ((None, 24, 64, None, 2), "uint16", (None, None, None)),
@@ -424,3 +427,21 @@ def test_two_places_of_a_file_that_disagree_stand_in_conflicts() -> None:
     assert "voxel_x_nm: OME-XML 100.0, TIFF resolution 500.0" in ome.conflicts
     assert "size_y: page 48, OME-XML 40" in ome.conflicts
     assert "pages: file 2, OME-XML 3" in ome.conflicts
+
+
+def test_stacks_of_an_obf() -> None:
+    facts = described(obf(), "a.msr")
+    assert (facts.format, facts.extra, facts.proof) == ("OBF", {"images": 2}, Proof(Checked.WHOLE))
+    assert described(obf(unit=(0, 1))).voxel_x_nm is None  # no metres
+    older = b"\xff\xfe\xffCDataStack" + bytes(100)
+    assert described(older, "a.msr").format == "MSR"
+    loop = bytearray(obf())
+    struct.pack_into("<Q", loop, 26 + 16 + 17 * 4 + 30 * 8 + 5 * 4 + 2 * 8, 26)
+    with pytest.raises(RecordMissing, match="is followed by one before it"):
+        described(bytes(loop))
+
+
+def test_a_vsi_names_the_folder_that_has_its_pixels() -> None:
+    facts = described(whole_files()[".tif"], "https://example.org/a%20b/Slide 1.vsi")
+    assert facts.extra == {"data_folder": "_Slide 1_"}
+    assert "data_folder" not in described(whole_files()[".tif"], "a.tif").extra

@@ -27,7 +27,7 @@ def large_files() -> dict[str, bytes]:
     front = (
         *(".mrc", ".dv", ".em", ".spi", ".hed", ".blo", ".nii", ".nrrd", ".npy", ".img", ".cbf"),
         *(".ser", ".klb", ".pic", ".fits", ".dcm", ".oib", ".h5", ".jp2", ".png", ".mdoc"),
-        *(".tif", ".dm3", ".jpg", ".mha"),
+        *(".tif", ".dm3", ".jpg", ".mha", ".obf"),
     )
     text = {".mdoc"}
     files = {e: whole_files()[e] + (b"" if e in text else _LARGE) for e in front}

@@ -2,7 +2,8 @@
 
     pip download --no-deps --no-binary :all: mrcfile==1.5.4 oiffile==2026.2.8 -d DIR
     pip download --no-deps nibabel==5.4.2 pydicom==3.0.2 -d DIR  # wheels, with their files
-    pip download --no-deps --no-binary :all: mrc==0.4.0 pims-nd2==1.1 pyklb==0.3.0 -d DIR
+    pip download --no-deps --no-binary :all: mrc==0.4.0 pims-nd2==1.1 pyklb==0.3.0 \\
+        bioio-vsi==0.1.0 -d DIR
     git clone https://github.com/hyperspy/rosettasciio  # at bc254db1; and, beside it,
     ercius/openNCEM, AllenCellModeling/aicspylibczi, sebi06/czitools, Arcadia-Science/readlif
 
@@ -63,6 +64,13 @@ SAID: dict[str, dict[str, Any]] = {
         "voxel_x_nm": 167.80898,
         "magnification": 60.0,
     },
+    "bioio_vsi-0.1.0/bioio_vsi/tests/resources/_vsi-ets-test-jpg2k_/stack1/frame_t_0.ets": {
+        "size_x": 1645,
+        "size_y": 1682,
+        "dtype": "uint16",
+        "compression": "jpeg2000",
+    },
+    "bioio_vsi-0.1.0/bioio_vsi/tests/resources/vsi-ets-test-jpg2k.vsi": {"voxel_x_nm": None},
     "pyklb-0.3.0/external/klb/testData/img.klb": {"size_z": 29, "size_x": 101, "dtype": "uint16"},
     "rsciio/tests/data/emd/fei_example_tem_stack.emd": {
         "size_t": 2,

@@ -97,7 +97,7 @@ def test_a_whole_file_is_kept(tmp_path: Path, extension: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "extension", [*whole_files(), *_SPELLED, ".oir", ".ets", ".nhdr", ".rar", ".emi", ".pts"]
+    "extension", [*whole_files(), *_SPELLED, ".oir", ".nhdr", ".rar", ".emi", ".pts"]
 )
 def test_wrong_bytes_are_never_good(tmp_path: Path, extension: str) -> None:
     stored = set()

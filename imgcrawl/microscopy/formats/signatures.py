@@ -56,8 +56,6 @@ def _format(
 
 SIGNATURES = (
     _format("OIR", (".oir",), b"OLYMPUSRAWFORMAT"),
-    _format("ETS", (".ets",), b"SIS\0"),  # the pixels of a VSI, in the folder beside it
-    _format("OBF", (".obf", ".msr"), b"OMAS_BF_\n\xff\xff", b"CDataStack", at=64),
     _format("SIF", (".sif",), b"Andor Technology Multi-Channel File"),
     _format("EMI", (".emi",), b"JK\0\2\0\0\0\0"),  # TIA's words on the SER beside it
     _format("JEOL", (".map", ".img", ".pts"), b"JED-", b"PTTDFILE", at=4),
