@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -22,6 +23,7 @@ from imgcrawl.records.errors import ArgumentError
 from imgcrawl.records.items import Bookmark, Read
 from imgcrawl.sources.column_question import column_of_pictures
 from imgcrawl.text.signed_urls import address_id
+from imgcrawl.text.suggest import did_you_mean
 from spiders.base.list_parts import ListParts
 from spiders.base.url_list import (
     UrlListArguments,
@@ -52,6 +54,11 @@ class UrlsArguments(UrlListArguments):
         examples=["image_url", "media[].content", "https://host/{photo_id}/original.{extension}"],
     )
     path: str | None = Field(None, description="the same as url, for a path")
+    encoding: str = Field(
+        "",
+        description="of a text that is neither UTF-8 nor UTF-16; by default Windows-1252",
+        examples=["gb18030"],
+    )
     base: str | None = Field(
         None,
         description="the address that the names of files in the list are below",
@@ -99,6 +106,16 @@ class UrlsArguments(UrlListArguments):
             Template(url)
         return url
 
+    @field_validator("encoding")
+    @classmethod
+    def _is_encoding(cls, encoding: str) -> str:
+        try:
+            return encoding and codecs.lookup(encoding).name
+        except LookupError:
+            known = ("utf-8", "utf-16", "windows-1252", "gb18030", "big5", "shift_jis", "euc_kr")
+            guess = did_you_mean(encoding, known)
+            raise ValueError(f"there is no encoding {encoding!r}{guess}") from None
+
     @field_validator("layout")
     @classmethod
     def _has_id(cls, layout: str | None) -> str | None:
@@ -109,7 +126,7 @@ class UrlsArguments(UrlListArguments):
         try:
             for part in parts_of(self.list):
                 if part != "-" and not is_remote(part):
-                    with open_rows(*split_member(part)) as rows:
+                    with open_rows(*split_member(part), self.encoding) as rows:
                         self.find(Sample.of(rows), part)
         except ArgumentError as error:
             raise ValueError(str(error)) from error
@@ -131,7 +148,8 @@ class UrlsSpider(UrlListSpider[UrlsArguments]):
         """Yield a record for each row."""
         read, said = Read(0, 0, 0), ""
         async for part in ListParts(self).of(self.args.list):
-            with open_looked_at(part.path, part.member) as (sample, rows):
+            opened = open_looked_at(part.path, part.member, self.args.encoding)
+            with opened as (sample, rows):
                 found = self.args.find(sample, part.name)
                 if (names := rivals(sample, found)) and "url" not in self.args.columns():
                     yield (chosen := await self._choice(names, found.columns.url))

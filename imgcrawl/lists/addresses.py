@@ -6,12 +6,15 @@ import re
 from typing import Any
 
 _START = re.compile(
-    r"\s*[\"'<]?(https?://[^\s/]|//[\w-]+(\.[\w-]+)+[/:?]|www\.[\w-]+\.\w)", re.IGNORECASE
+    r"\s*(\[\s*)?[\"'<]?(https?://[^\s/]|//[\w-]+(\.[\w-]+)+[/:?]|www\.[\w-]+\.\w)", re.IGNORECASE
 )
 # Where one address ends and the next begins in a cell such as "u1|u2" (associatedMedia of the
 # Darwin Core) or "u1; u2"; a comma parts them only outside of a query, which may hold commas.
 _BETWEEN = re.compile(r"\s*[|;]\s*(?=https?://)|\s+(?=https?://)", re.IGNORECASE)
 _COMMA = re.compile(r"\s*,\s*(?=https?://)", re.IGNORECASE)
+# The text of an array of addresses, and each of its elements, quoted or not.
+_ARRAY = re.compile(r"\s*\[(\s*[\"']?(?:https?:|//|www\.).*)\]\s*", re.IGNORECASE | re.DOTALL)
+_ELEMENT = re.compile(r"\"[^\"]*\"|'[^']*'")
 _PARTED = re.compile(r"[\s,;|]")
 _EXTENSION = r"(jpe?g|jfif|png|gif|webp|avif|bmp|tiff?|heic|heif|jp2|jxl|dng)"
 _PICTURE = re.compile(
@@ -46,7 +49,14 @@ def as_address(text: str) -> str:
 
 
 def split_addresses(text: str) -> list[str]:
-    """Return the addresses in a cell: as a rule one, several where each begins as one does."""
+    """Return the addresses in a cell: as a rule one, several where each begins as one does.
+
+    A cell may be the text of an array, as pandas writes one: ``['u1', 'u2']``, or JSON's.
+    """
+    if (array := _ARRAY.fullmatch(text)) is not None:
+        elements = _ELEMENT.findall(array[1]) or [array[1]]
+        bare = [element.strip(" \"'") for element in elements]
+        return [address for each in bare if (address := as_address(each))]
     if _PARTED.search(text.strip()) is None:
         return [address] if (address := as_address(text)) else []
     found: list[str] = []

@@ -108,20 +108,27 @@ def _closes_quote(text: str, delimiter: str) -> bool:
     return text.count('"') % 2 == 1 and (f'"{delimiter}' in text or text.endswith('"'))
 
 
+def _is_row(line: str, dialect: Dialect) -> bool:
+    cells = dialect.cells(line)
+    return len(cells) == dialect.width and any(map(looks_like_url, cells))
+
+
 def _join_quoted(
     text: str, ahead: deque[tuple[int, str] | MalformedRow], dialect: Dialect
 ) -> tuple[int, str]:
     """Return how many of the lines ahead a quoted cell spans, and the text with them.
 
-    None of them, if one that would be swallowed is a row by itself, or the whole is no row.
+    None of them, if one that would be swallowed is a row by itself, or the whole is no row. A line
+    that ends a cell is one of its own only where the first is one too, as where ``"c`` and ``d 8"``
+    are captions.
     """
     joined = text
+    is_whole = _is_row(text, dialect)
     for taken, line in enumerate(ahead, 1):
         if isinstance(line, MalformedRow) or len(joined) > MAX_LINE:
             break
-        cells = dialect.cells(line[1])
-        is_row = len(cells) == dialect.width and any(map(looks_like_url, cells))
-        if is_row and not _closes_quote(line[1], dialect.delimiter):
+        may_be_of_it = not is_whole and _closes_quote(line[1], dialect.delimiter)
+        if _is_row(line[1], dialect) and not may_be_of_it:
             break
         joined = f"{joined}\n{line[1]}"
         if '"' in line[1] and not opens_quote(joined, dialect.delimiter):

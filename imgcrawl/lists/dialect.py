@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from imgcrawl.lists.addresses import looks_like_picture, looks_like_url
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _SEP = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE | re.DOTALL)
 _WORD = re.compile(r"[^\W\d_][\w-]*")
 _URL = re.compile(r"https?://[^\s/]|(^|[\s,;|\"])(//[\w-]+\.|www\.\w)", re.IGNORECASE)
+_SINGLE = re.compile(r"'[ ]*([,;|\t])[ ]*'")
+_SWAPPED = str.maketrans("\"'", "'\"")
 _ENOUGH = 0.8  # share of the first lines that must agree
 
 
@@ -32,6 +34,7 @@ class Dialect:
     header:    the names of the columns; None if it has none
     passed:    how many of the first lines are no rows: the header, and what stands before it
     quoted:    whether quotes around cells are not of their text
+    single:    whether the quotes are single ones
     width:     number of columns
     url_at:    the column of the first address, if the first lines have one
     """
@@ -42,11 +45,15 @@ class Dialect:
     quoted: bool
     width: int
     url_at: int | None
+    single: bool = False
 
     def cells(self, line: str) -> list[str]:
         """Return the cells of a line."""
         if not self.delimiter:
             return [line.strip()]
+        if self.single:
+            cells = split_cells(line.translate(_SWAPPED), self.delimiter)
+            return [cell.translate(_SWAPPED) for cell in cells]
         cells = split_cells(line, self.delimiter, quoted=self.quoted)
         if self.delimiter == " " and len(cells) > self.width > 1 and self.url_at is not None:
             return _of_blanks(line, self.width, self.url_at)
@@ -63,6 +70,10 @@ class Dialect:
 
 def find_dialect(lines: list[str]) -> Dialect:
     """Return the dialect of a table from its first lines, blank ones left out."""
+    if len(lines) > 1 and _all(_is_single_quoted(line) for line in lines):
+        found = find_dialect([line.translate(_SWAPPED) for line in lines])
+        names = found.header and [name.translate(_SWAPPED) for name in found.header]
+        return replace(found, header=names, single=bool(found.delimiter))
     if lines and (match := _SEP.fullmatch(lines[0])):
         return _with_header(lines, 1, match[1])
     first = next((n for n, line in enumerate(lines) if _has_url(line)), None)
@@ -77,6 +88,12 @@ def find_dialect(lines: list[str]) -> Dialect:
     if at is None:
         return Dialect("", None, 0, quoted=True, width=1, url_at=0)
     return Dialect("", [_bare(lines[at])], at + 1, quoted=True, width=1, url_at=0)
+
+
+def _is_single_quoted(line: str) -> bool:
+    """Return whether a line is cells in single quotes, two or more of them."""
+    text = line.strip()
+    return text[:1] == text[-1:] == "'" and _SINGLE.search(text) is not None
 
 
 def _with_header(lines: list[str], passed: int, delimiter: str) -> Dialect:
@@ -161,6 +178,8 @@ def _delimiter(data: list[str], before: list[str]) -> str:
     for delimiter in ",;|":
         if _all(_is_parted(line, delimiter) for line in data) or _has_labels(data, delimiter):
             return delimiter
+        if before and _is_table(before[-1], data, delimiter):
+            return delimiter
     if any(_names_columns(line, " ") for line in before) or _all(map(_is_blank_parted, data)):
         return " "
     return ""
@@ -196,6 +215,14 @@ def _is_parted(line: str, delimiter: str) -> bool:
     if looks_like_picture(cells[0]) and not looks_like_picture(delimiter.join(rest)):
         return True
     return any(" " in cell for cell in rest)  # no address has a blank
+
+
+def _is_table(line: str, data: list[str], delimiter: str) -> bool:
+    """Return whether a line may be the header of others, in any language: it has their cells."""
+    names = [name.strip(' "#') for name in split_cells(line, delimiter)]
+    if len(names) < 2 or not all(names) or len({*names}) < len(names):
+        return False
+    return len(data) > 1 and _all(len(split_cells(each, delimiter)) == len(names) for each in data)
 
 
 def _has_labels(data: list[str], delimiter: str) -> bool:

@@ -11,6 +11,7 @@ import re
 from typing import IO, TYPE_CHECKING, Any
 
 from imgcrawl.lists.json_shapes import Member, element_row, names_columns, rows_of_object
+from imgcrawl.lists.lines import say_replaced
 from imgcrawl.lists.opening import DAMAGE
 from imgcrawl.lists.rows import MalformedRow, Row, excerpt
 
@@ -204,7 +205,10 @@ class _Reader:
         cut = len(data) if self._ended else _complete_length(data)
         self._rest = data[cut:]
         self._passed += start
-        self._text = self._text[start:] + data[:cut].decode("utf-8", "replace")
+        text = data[:cut].decode("utf-8", "replace")
+        if "\ufffd" in text and b"\xef\xbf\xbd" not in data:
+            say_replaced()
+        self._text = self._text[start:] + text
         self._at = 0 if keep is None else max(self._at - start, 0)
         return not self._ended or bool(data)
 

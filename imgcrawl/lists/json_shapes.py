@@ -9,6 +9,8 @@
 | {"id1": u, "id2": u} | one for each address, with its id |
 | {"id1": {"url": u, ...}} | each object, with its id |
 | {"train": {"id1": u}} | one for each address, with its id and its split or label |
+| {"train": {"cat": [u, u]}} | one for each address, with its label and its split or group |
+| {"query": {"pages": {"7": {...}}}} | each object, with its id, under ``query.pages`` |
 | {"url": {"0": u}, "label": {"0": "a"}} | those of pandas, orient="columns" |
 | {"columns": [...], "data": [[...]]} | those of pandas, orient="split" |
 | anything else | the object itself |
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 LOOKED_AT = 100  # members, which tell the shape
 MAX_DEPTH = 8  # of tables inside of others
+_OF_SPLIT = {"columns", "index", "data", "index_names", "column_names"}
 SPLITS = frozenset(["train", "training", "val", "valid", "validation", "dev", "test", "testing"])
 
 
@@ -98,8 +101,12 @@ def _tables(members: Iterator[Member | MalformedRow]) -> Iterator[Row | Malforme
 
 
 def _inner_tables(value: Any, name: str, depth: int) -> Iterator[Row]:
-    """Yield the objects of all arrays inside of a value."""
+    """Yield the objects of all arrays inside of a value, and those that stand under their ids."""
     if not isinstance(value, dict) or depth > MAX_DEPTH:
+        return
+    if depth and _is_map(value):
+        for number, (key, each) in enumerate(value.items(), 1):
+            yield Row(number, {"id": key} | each, name)
         return
     for key, each in value.items():
         path = f"{name}.{key}"
@@ -120,7 +127,7 @@ def _of_arrays(
 ) -> Iterator[Row | MalformedRow]:
     """Yield the rows of an object of arrays, whose first elements are no objects."""
     first = elements[0].name
-    if first == "columns" and isinstance(elements[0].value, str):
+    if _is_split(elements, plain):
         yield from _split(members)
     elif plain and is_whole:
         yield from _one_record(members)
@@ -164,6 +171,16 @@ def _of_objects(
         yield from _columns_of_pandas(members)
     elif any(True for each in objects for _ in _inner_tables(each.value, each.name, 0)):
         yield from _tables(members)
+    elif len(objects) == len(plain) and all(_are_arrays(each.value) for each in objects):
+        number = 0
+        for member in members:
+            if isinstance(member, MalformedRow):
+                yield member
+                continue
+            for path, url in _leaves(member.value, (member.name,)):
+                number += 1
+                kind = "split" if path[0].lower() in SPLITS else "group"
+                yield Row(number, {kind: "/".join(path[:-1]), "label": path[-1], "url": url})
     elif len(objects) == len(plain) and all(_holds_urls(each.value) for each in objects):
         kind = "split" if objects[0].name.lower() in SPLITS else "label"
         for member in members:
@@ -220,6 +237,14 @@ def _columns_of_pandas(members: Iterator[Member | MalformedRow]) -> Iterator[Row
         yield Row(number, own if has_id else {"index": key} | own)
 
 
+def _is_split(elements: list[Member], plain: list[Member]) -> bool:
+    """Return whether an object is pandas' orient="split": its parts come in this order."""
+    names = {each.name for each in (*elements, *plain)}
+    words = [each.value for each in elements if each.name == "columns"]
+    starts = elements[0].name in {"index", "columns"} and names <= _OF_SPLIT
+    return starts and all(isinstance(word, str) for word in words)
+
+
 def _split(members: Iterator[Member | MalformedRow]) -> Iterator[Row | MalformedRow]:
     names: list[str] = []
     for member in members:
@@ -229,6 +254,9 @@ def _split(members: Iterator[Member | MalformedRow]) -> Iterator[Row | Malformed
             names.append(str(member.value))
         elif member.name == "data":
             yield element_row(member.number, member.value, "", names)
+        elif member.name not in _OF_SPLIT:
+            shown = excerpt(str(member.value))
+            yield MalformedRow(member.number, member.name, "an array beside the data", shown)
 
 
 def _are_urls(members: list[Member]) -> bool:
@@ -242,3 +270,31 @@ def _has_url(value: dict[str, Any]) -> bool:
 def _holds_urls(value: dict[str, Any]) -> bool:
     urls = sum(isinstance(each, str) and looks_like_url(each) for each in value.values())
     return bool(value) and urls * 2 > len(value) and not any(map(is_known_name, value))
+
+
+def _is_map(value: dict[str, Any]) -> bool:
+    """Return whether an object holds records under their ids: numbers, or all of the same shape."""
+    records = [*value.values()]
+    if not records or not all(isinstance(each, dict) for each in records):
+        return False
+    alike = len(records) > 1 and all(each.keys() == records[0].keys() for each in records)
+    return (alike or all(key.isdecimal() for key in value)) and any(map(_has_url, records))
+
+
+def _are_arrays(value: Any, depth: int = 0) -> bool:
+    """Return whether all that is in a value are arrays of addresses, each under a word."""
+    if isinstance(value, list):
+        return depth > 0 and all(isinstance(v, str) and looks_like_url(v) for v in value)
+    if not isinstance(value, dict) or not value or depth > MAX_DEPTH:
+        return False
+    return all(_are_arrays(each, depth + 1) and not is_url_name(k) for k, each in value.items())
+
+
+def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the addresses in arrays, each with the words that lead to it."""
+    if isinstance(value, dict):
+        for name, each in value.items():
+            yield from _leaves(each, (*path, name))
+    else:
+        for each in value if isinstance(value, list) else [value]:
+            yield path, each

@@ -74,6 +74,8 @@ class ListedPictures:
 
     def _of_row(self, row: Row) -> list[ListedPicture | MalformedRow]:
         columns = self.found.columns
+        if (role := self.found.of_table) and role not in row.fields:
+            row = Row(row.number, {role: row.table.rpartition(".")[2], **row.fields}, row.table)
         problem = f"no URL in {columns.url!r}"
         try:
             pictures = pictures_of(row.fields, columns, self.several, self.found.template)

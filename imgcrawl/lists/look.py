@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from imgcrawl.lists.addresses import without_extension
 from imgcrawl.lists.columns import Columns, guess_columns
 from imgcrawl.lists.json_shapes import SPLITS
 from imgcrawl.lists.nested import paths_of
 from imgcrawl.lists.reader import open_rows
 from imgcrawl.lists.rows import MalformedRow, Row, excerpt
-from imgcrawl.lists.template import Template, is_template
+from imgcrawl.lists.template import FILE_NAMES, Template, is_template
 from imgcrawl.lists.url_columns import rank_url_columns
 from imgcrawl.records.errors import ArgumentError
 
@@ -25,7 +26,8 @@ MAX_PASSED = 2_000_000  # rows of tables without addresses before the one that h
 _OF_PICTURES = frozenset(
     {"images", "image", "photos", "photo", "pictures", "data", "rows", "media", "items"}
 )
-_OF_OTHERS = frozenset({"licenses", "licences", "license", "annotations", "categories", "info"})
+_NEVER = frozenset({"licenses", "licences", "license", "info"})
+_SELDOM = frozenset({"annotations", "categories"})  # RedCaps' records are annotations
 
 
 @dataclass(slots=True)
@@ -67,21 +69,22 @@ def may_be_pictures(table: str) -> bool:
 
 @contextmanager
 def open_looked_at(
-    name: str, member: str = ""
+    name: str, member: str = "", encoding: str = ""
 ) -> Iterator[tuple[Sample, Iterator[Row | MalformedRow]]]:
     """Open a list as its first rows and all of its rows.
 
-    name: a path, or ``-``, of which no more than the first rows can be looked at beforehand
+    name:     a path, or ``-``, of which no more than the first rows can be looked at beforehand
+    encoding: as `open_rows` has it
     Raises ArgumentError if it is no list.
     """
     if name == "-":
-        with open_rows(name, member) as rows:
+        with open_rows(name, member, encoding) as rows:
             first = list(islice(rows, LOOKED_AT))
             yield Sample.of(first), chain(first, rows)
         return
-    with open_rows(name, member) as rows:
+    with open_rows(name, member, encoding) as rows:
         sample = Sample.of(rows)
-    with open_rows(name, member) as rows:
+    with open_rows(name, member, encoding) as rows:
         yield sample, rows
 
 
@@ -92,12 +95,14 @@ class Found:
     tables:   whose rows are pictures
     others:   whose rows are none; those that are in neither were not seen yet
     template: makes the addresses of columns, if no column has them
+    of_table: the column that the name of a row's table goes to, "" where that says nothing
     """
 
     columns: Columns
     tables: frozenset[str]
     template: Template | None = None
     others: frozenset[str] = frozenset()
+    of_table: str = ""
 
     def __str__(self) -> str:
         return str(self.columns)
@@ -113,8 +118,8 @@ def find_columns(sample: Sample, given: dict[str, str], name: str, base: str = "
     """
     best: list[tuple[float, str, Found]] = []
     missing: str | None = None
-    for table, rows in sample.tables.items():
-        fields = [row.fields for row in rows]
+    for table in _candidates(sample):
+        fields = [row.fields for row in sample.tables[table]]
         try:
             found, score = _of_table(fields, given, base)
         except KeyError as error:
@@ -126,8 +131,45 @@ def find_columns(sample: Sample, given: dict[str, str], name: str, base: str = "
         score, table, found = max(best, key=lambda each: each[0])
         alike = {t for s, t, f in best if f.columns.url == found.columns.url and s > score - 1}
         tables = frozenset({table, *alike})
-        return replace(found, tables=tables, others=frozenset(sample.tables) - tables)
+        others = frozenset(sample.tables) - tables
+        return replace(found, tables=tables, others=others, of_table=_role_of(tables, found))
     raise _refusal(sample, missing, name)
+
+
+def _candidates(sample: Sample) -> list[str]:
+    """Return the tables that may be those of the pictures.
+
+    Licences and the like never are. Beside a table that is named for pictures, plain values are
+    none; and if it has names of files only, neither is any other table (sources, contributors).
+    """
+    names = [name for name in sample.tables if _last(name) not in _NEVER]
+    named = [name for name in names if name and _last(name) in _OF_PICTURES]
+    if not named:
+        return names
+    rows = [row.fields for name in named for row in sample.tables[name]]
+    return named if _has_file_names(rows) else [name for name in names if name]
+
+
+def _has_file_names(rows: list[dict[str, Any]]) -> bool:
+    """Return whether rows have the names of pictures' files, and no addresses."""
+    paths = list(dict.fromkeys(path for row in rows for path in paths_of(row)))
+    if rank_url_columns(paths, rows):
+        return False
+    values = [row[name] for row in rows for name in FILE_NAMES if isinstance(row.get(name), str)]
+    return any(without_extension(value) != value for value in values)
+
+
+def _role_of(tables: frozenset[str], found: Found) -> str:
+    """Return the column for the names of several tables of pictures: those of splits, or labels."""
+    if len(tables) < 2:
+        return ""
+    if {_last(name) for name in tables} <= SPLITS:
+        return "split"
+    return "label" if found.columns.label is None else "table"
+
+
+def _last(table: str) -> str:
+    return table.rpartition(".")[2].lower()
 
 
 def _of_table(
@@ -157,8 +199,7 @@ def _has_urls(url: str | None, paths: list[str], rows: list[dict[str, Any]]) -> 
 
 
 def _table_score(table: str) -> float:
-    name = table.rpartition(".")[2].lower()
-    return 2.0 * (name in _OF_PICTURES) - 2.0 * (name in _OF_OTHERS)
+    return 2.0 * (_last(table) in _OF_PICTURES) - 2.0 * (_last(table) in _SELDOM)
 
 
 def _refusal(sample: Sample, missing: str | None, name: str) -> ArgumentError:
@@ -166,6 +207,11 @@ def _refusal(sample: Sample, missing: str | None, name: str) -> ArgumentError:
     names = list(dict.fromkeys(key for row in rows for key in row.fields))
     if missing is not None:
         return ArgumentError(f"{name} has no column {missing!r}; it has: {', '.join(names)}")
+    if any(_has_file_names([row.fields for row in table]) for table in sample.tables.values()):
+        return ArgumentError(
+            f"{name} has names of files and no URLs: type the address that they are below, "
+            "-a base=https://HOST/FOLDER/"
+        )
     found: list[Row | MalformedRow] = [*rows, *sample.malformed]
     first = min(found, key=lambda row: row.number, default=None)
     if not isinstance(first, Row):

@@ -14,7 +14,8 @@ NAMES = {
     ),
     "id": (
         *("id", "imageid", "recordid", "key", "uid", "asin", "photoid", "imgid", "objectid"),
-        *("parentasin", "filename", "name"),
+        *("parentasin", "filename", "imagename", "imagefile", "imagefilename", "imagepath"),
+        *("filepath", "file", "fname", "name"),
     ),
     "label": ("label", "labelid", "class", "classid", "category", "categoryid", "landmarkid"),
     "caption": ("caption", "text", "description", "title", "alttext"),

@@ -8,6 +8,7 @@ import tempfile
 from contextlib import ExitStack, contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
+from imgcrawl.lists.addresses import looks_like_url
 from imgcrawl.lists.delimited import read_text
 from imgcrawl.lists.json_records import read_json
 from imgcrawl.lists.opening import DAMAGE, open_list
@@ -23,9 +24,12 @@ HEAD = 8 << 10
 
 
 @contextmanager
-def open_rows(name: str, member: str = "") -> Iterator[Iterator[Row | MalformedRow]]:
+def open_rows(
+    name: str, member: str = "", encoding: str = ""
+) -> Iterator[Iterator[Row | MalformedRow]]:
     """Open a list, a path or ``-``, as an iterator of its rows; see `open_list`.
 
+    encoding: of its text, if it is neither UTF-8 nor UTF-16
     Text with one URL per line gives the column ``url``. Raises ArgumentError if it is no list.
     """
     with ExitStack() as stack:
@@ -34,11 +38,11 @@ def open_rows(name: str, member: str = "") -> Iterator[Iterator[Row | MalformedR
         if head.startswith(b"PAR1"):
             yield read_parquet(_seekable(file, stack), name)
             return
-        file = recoded(file, head)
+        file = recoded(file, head, encoding)
         text = _peek(file).lstrip(b"\xef\xbb\xbf \t\r\n")
         if not text:
             raise ArgumentError(f"{name} is empty.")
-        if text[:1] == b"<":
+        if text[:1] == b"<" and not looks_like_url(text[:200].decode("latin-1")):
             raise ArgumentError(f"{name} is a web page, not a list: {excerpt(text)}")
         yield _until_damage(_rows(file, text), name)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from imgcrawl.lists.cells import fit_cells, split_cells
 from imgcrawl.lists.delimited import read_text
 from imgcrawl.lists.dialect import find_dialect
+from imgcrawl.lists.lines import say_guess
 from imgcrawl.lists.reader import open_rows
 from imgcrawl.lists.rows import MalformedRow, Row
 
@@ -220,3 +221,50 @@ def test_a_quoted_cell_that_spans_lines_is_one_although_its_last_line_looks_like
     rows = [*read_text(io.BytesIO(text))]
     assert [row.fields["id"] for row in rows if isinstance(row, Row)] == ["a", "b\n2026 line", "c"]
     assert len(rows) == 3
+
+
+def test_quotes_at_both_ends_of_two_captions_swallow_no_row(tmp_path: Path) -> None:
+    lines = [f'"c\t{U[1]}', f'd 8"\t{U[2]}', f"e\t{U[3]}"]
+    assert [[*row.values()] for row in fields(tmp_path, "\n".join(lines))] == [
+        ['"c', U[1]],
+        ['d 8"', U[2]],
+        ["e", U[3]],
+    ]
+    # And the other way round, in a CSV whose address comes first.
+    found = fields(tmp_path, f'url,text\n{U[1]},"c\n{U[2]},d"\n{U[3]},e\n')
+    assert [row["text"] for row in found] == ['"c', 'd"', "e"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "|", "\t"])
+def test_single_quotes(delimiter: str, tmp_path: Path) -> None:
+    lines = [["id", "url", "label"]] + [[f"{n}", U[n], f"it''s{delimiter} {n}"] for n in (1, 2)]
+    text = "".join(delimiter.join(f"'{cell}'" for cell in line) + "\n" for line in lines)
+    assert fields(tmp_path, text) == [
+        {"id": f"{n}", "url": U[n], "label": f"it's{delimiter} {n}"} for n in (1, 2)
+    ]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "|"])
+@pytest.mark.parametrize("header", [("enlace", "imagen"), ("页面", "图片"), ("Страница", "Фото")])
+def test_a_header_in_any_language(delimiter: str, header: tuple[str, str], tmp_path: Path) -> None:
+    pages = [f"https://www.a.example/page/{n}" for n in range(5)]
+    lines = [delimiter.join(cells) for cells in [header, *zip(pages, U, strict=False)]]
+    found = fields(tmp_path, "\n".join(lines))
+    assert found == [dict(zip(header, cells, strict=True)) for cells in zip(pages, U, strict=False)]
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "shift_jis", "euc_kr", "cp1251", "utf-32"])
+def test_other_encodings_are_named(
+    encoding: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    say_guess.cache_clear()
+    label = {"gb18030": "沙发", "shift_jis": "画像", "euc_kr": "그림"}.get(encoding, "Стол")
+    path = tmp_path / "list"
+    path.write_bytes(f"id,url,{label}\n1,{U[1]},{label}\n2,{U[2]},{label}\n".encode(encoding))
+    for named in ("", encoding):
+        with open_rows(str(path), encoding=named) as rows:
+            found = [row.fields for row in rows if isinstance(row, Row)]
+        assert [row["url"] for row in found] == U[1:3]
+    assert [row[label] for row in found] == [label] * 2
+    said = [text for text in caplog.messages if "-a encoding=" in text]
+    assert len(said) == (encoding != "utf-32")

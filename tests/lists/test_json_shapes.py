@@ -12,6 +12,7 @@ from imgcrawl.lists.json_records import read_json
 from imgcrawl.lists.listed import ListedPicture, ListedPictures
 from imgcrawl.lists.look import Sample, find_columns
 from imgcrawl.lists.rows import MalformedRow, Row
+from imgcrawl.records.errors import ArgumentError
 
 U = [f"https://h{n % 3}.a.example/p/{n}.jpg" for n in range(9)]
 
@@ -172,3 +173,66 @@ def test_what_is_no_picture_is_said() -> None:
     found = list(listed.read(rows))
     assert [type(each) for each in found] == [ListedPicture, *[MalformedRow] * 3]
     assert (listed.rows, listed.pictures, listed.malformed) == (4, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        (
+            {"train": {"cat": U[:2], "dog": U[2:3]}, "test": {"cat": U[3:4], "dog": []}},
+            [("train", "cat"), ("train", "cat"), ("train", "dog"), ("test", "cat")],
+        ),
+        ({"pets": {"cat": U[:1], "dog": U[1:2]}}, [("pets", "cat"), ("pets", "dog")]),
+        ({"a": {"b": {"c": U[:1]}}, "d": {"e": {"f": U[1:2]}}}, [("a/b", "c"), ("d/e", "f")]),
+    ],
+    ids=["split and label", "group and label", "three words"],
+)
+def test_arrays_under_several_words(document: Any, expected: list[tuple[str, str]]) -> None:
+    found = pictures(document)
+    assert [each.urls for each in found] == [[url] for url in U[: len(expected)]]
+    said = [each.metadata for each in found]
+    assert [(row.get("split", row.get("group")), row["label"]) for row in said] == expected
+
+
+def test_objects_in_arrays_under_words_keep_the_word() -> None:
+    records = [{"src": url, "n": n} for n, url in enumerate(U)]
+    labels = pictures({"chat": records[:2], "chien": records[2:3]})
+    assert [each.metadata["label"] for each in labels] == ["chat", "chat", "chien"]
+    splits = pictures({"data": {"train": records[:2], "val": records[2:3]}})
+    assert [each.metadata["split"] for each in splits] == ["train", "train", "val"]
+    both = pictures({w: [{"url": U[n], "label": "x"}] for n, w in enumerate("ab")})
+    assert [each.metadata for each in both] == [{"table": w, "label": "x"} for w in "ab"]
+
+
+@pytest.mark.parametrize("keys", [["7", "12"], ["a", "b"]])
+def test_records_under_their_ids_deep_inside(keys: list[str]) -> None:
+    pages = {key: {"title": "t", "imageinfo": [{"url": U[n]}]} for n, key in enumerate(keys)}
+    found = pictures({"batchcomplete": "", "query": {"pages": pages}})
+    assert [(each.id, each.urls) for each in found] == [(k, [U[n]]) for n, k in enumerate(keys)]
+
+
+def test_the_split_of_pandas_begins_with_its_columns_or_its_index() -> None:
+    parts = {"columns": ["label", "url"], "index": [0, 1], "data": [["a", U[0]], ["b", U[1]]]}
+    for first in ("columns", "index"):
+        found = pictures({first: parts[first], **parts})
+        assert [each.metadata for each in found] == [{"label": "a"}, {"label": "b"}]
+
+
+LICENCES = [{"id": n, "name": "by", "url": f"http://cc.example/{n}"} for n in range(1, 9)]
+
+
+@pytest.mark.parametrize("table", ["licenses", "sources", "contributors"])
+def test_names_of_files_alone_are_refused_whatever_stands_beside_them(table: str) -> None:
+    images = [{"id": n, "file_name": f"{n:04}.png"} for n in range(4)]
+    rows = list(read_json(io.BytesIO(json.dumps({table: LICENCES, "images": images}).encode())))
+    with pytest.raises(ArgumentError, match="-a base="):
+        find_columns(Sample.of(rows), {}, "list")
+    found = find_columns(Sample.of(rows), {}, "list", "http://h.example/val")
+    assert found.tables == {"images"}
+
+
+def test_plain_values_beside_a_table_for_pictures_are_no_pictures() -> None:
+    document = {"data": [{"id": 1, "image_id": "x"}], "config": {"iiif_url": "http://i.example/2"}}
+    rows = list(read_json(io.BytesIO(json.dumps(document).encode())))
+    with pytest.raises(ArgumentError, match="no list of URLs"):
+        find_columns(Sample.of(rows), {}, "list")

@@ -140,6 +140,15 @@ def test_spellings_of_an_address(text: str, address: str) -> None:
     assert split_addresses(text) == [address]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["['{}', '{}']", '["{}", "{}"]', "[{}, {}]", ' [ "{}" ,\n"{}" ] ', "{}|{}", "{}; {}", "{} {}"],
+)
+def test_a_cell_of_several_addresses(text: str) -> None:
+    urls = ["https://h.example/a,b.jpg", "https://i.example/c.jpg"]
+    assert split_addresses(text.format(*urls)) == urls
+
+
 def test_file_names_lose_their_extension() -> None:
     names = ["cat_001.jpg", "dog/002.PNG", "v1.2", "a.b.jpeg", ".jpg", "x.jpg.txt", "7"]
     expected = ["cat_001", "dog/002", "v1.2", "a.b", ".jpg", "x.jpg.txt", "7"]
