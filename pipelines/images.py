@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from scrapy.pipelines.media import MediaPipeline
 
     from imgcrawl.download.meta import Meta
+    from imgcrawl.records.held_body import HeldBody
 
 # A body that is cut, or empty, may be whole the next time although its transfer seemed to end well.
 BODY_TRIES = 3
@@ -94,7 +95,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
         """Fetch an image item that has no result yet, and give it one."""
         if isinstance(item, ImageItem) and item.urls and item.previous_failure is None:
             if item.result is None:
-                item.result = await self._once(item)
+                item.result = await (self._once(item) if item.body is None else self._result(item))
                 if self._completes:
                     complete(self, item)
             elif item.unchanged:
@@ -229,6 +230,8 @@ class ImagesPipeline(ScrapyImagesPipeline):
             adopted := await self._adopt(item, item.recovered_file)
         ):
             return adopted
+        if item.body is not None:
+            return await self._take(item, item.body)
         failures: list[Missing] = []
         try:
             requests = [*self.get_media_requests(item, self.spiderinfo)]
@@ -244,6 +247,19 @@ class ImagesPipeline(ScrapyImagesPipeline):
                 return result
             failures.append(result)
         return merge_failures(failures)
+
+    async def _take(self, item: ImageItem, held: HeldBody) -> Result:
+        """Store the bytes that lay in the list, and let them go."""
+        url, item.body = item.urls[0], None
+        origin = Origin(url, url, "original")
+        try:
+            # Of three slashes Scrapy makes one, and then finds no scheme.
+            name = self._namer(Request(url.replace(":///", "://")), None, item)
+            kept = await self._store(item, held.data, item.digests, name, origin)
+        except RecordMissing as error:
+            return Missing.of(error, url, tries=0)
+        await self._sizes.make(item, kept, held.data)
+        return kept.stored(origin, 0)
 
     async def _fetch(self, request: Request, item: ImageItem, url: str, number: int) -> Result:
         tries = 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from scrapy.exceptions import NotConfigured
 
 from imgcrawl.dataset.same_bytes import Place, SameBytesIndex
+from imgcrawl.records.held_body import lies_in_list
 from imgcrawl.records.items import Item, Stored
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.text.addresses import host_of, same_picture_key
@@ -47,6 +48,8 @@ class PlaceholdersPipeline(RunPipeline):
         result = item.result
         if item.unchanged or not isinstance(result, Stored) or not result.sha256:
             return item
+        if lies_in_list(result.url or ""):
+            return item  # which has what it has
         sha256, host = result.sha256, host_of(result.final_url)
         self._sent.open(sha256)
         self._forget_earlier(item, sha256)

@@ -84,6 +84,7 @@ class ResumePipeline(RunPipeline):
             if isinstance(item.result, Missing) and isinstance(result, Stored):
                 item.metadata = entry.metadata  # of a file that is there the source is silent today
             item.unchanged, item.result, item.path = True, result, entry.path
+            item.body = None  # to make room for others
         return item.unchanged
 
     async def _is_there(self, entry: LedgerEntry) -> bool:

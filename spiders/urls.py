@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -20,6 +21,7 @@ from imgcrawl.lists.reader import open_rows
 from imgcrawl.lists.rows import MalformedRow
 from imgcrawl.lists.template import Template, is_template
 from imgcrawl.records.errors import ArgumentError
+from imgcrawl.records.held_body import BodyRoom, HeldBody, address_in_list
 from imgcrawl.records.items import Bookmark, Read
 from imgcrawl.sources.column_question import column_of_pictures
 from imgcrawl.text.signed_urls import address_id
@@ -30,6 +32,7 @@ from spiders.base.url_list import (
     UrlListSpider,
     checked_layout,
     laid_out,
+    list_name,
 )
 
 if TYPE_CHECKING:
@@ -164,7 +167,8 @@ class UrlsSpider(UrlListSpider[UrlsArguments]):
                     if isinstance(each, MalformedRow):
                         yield self.unreadable(part.name, each)
                     else:
-                        yield self._item(each)
+                        await self._room.wait()
+                        yield self._item(each, part.name)
             for line in pictures.told():
                 self.logger.info("%s", line)
             read += pictures.read_so_far()
@@ -187,9 +191,19 @@ class UrlsSpider(UrlListSpider[UrlsArguments]):
             known = likeliest
         return Bookmark(key, known or await column_of_pictures(self, names, likeliest))
 
-    def _item(self, picture: ListedPicture) -> Item:
-        # Its line would be another record's once a line is added before it.
-        record_id = picture.id or address_id(picture.urls[0])
+    @cached_property
+    def _room(self) -> BodyRoom:
+        return BodyRoom()
+
+    @staticmethod
+    def _nameless_id(picture: ListedPicture) -> str:
+        """Return what identifies a picture by itself: its line would be another's one day."""
+        return picture.digests["sha256"] if picture.body else address_id(picture.urls[0])
+
+    def _item(self, picture: ListedPicture, part: str) -> Item:
+        if picture.body:
+            picture.urls.append(address_in_list(list_name(part), picture.place))
+        record_id = picture.id or self._nameless_id(picture)
         if self.args.layout:
             stem = without_extension(record_id)
             path = laid_out(self.args.layout, {**picture.fields, "id": stem})
@@ -200,4 +214,5 @@ class UrlsSpider(UrlListSpider[UrlsArguments]):
             path = f"images/{without_extension(record_id).replace('/', '_')}"
         item = self.item(record_id, picture.urls, path, picture.metadata)
         item.digests = picture.digests
+        item.body = HeldBody(picture.body, self._room) if picture.body else None
         return item

@@ -85,8 +85,8 @@ class DryRun:
         url = item.urls[0] if item.urls else ""
         # A volume is a folder: it has no size that its host could tell, and is no sample of speed.
         is_file = not isinstance(item, VolumeItem)
-        self._first = self._first or (url if is_file else None)
-        size = item.metadata.get("listed_size")
+        size = item.metadata.get("listed_size") if item.body is None else len(item.body)
+        self._first = self._first or (url if is_file and item.body is None else None)
         if isinstance(size, int):
             self._known += 1
             self._bytes += size

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from imgcrawl.records.held_body import lies_in_list
 from imgcrawl.records.items import Missing, Stored
 from imgcrawl.records.outcomes import GONE, Outcome
 
@@ -41,12 +42,15 @@ class RetryQueue:
     def _is_to_do(self, entry: LedgerEntry) -> bool:
         if entry.quota is not None:
             return False  # its class may have enough by now: the spider knows
+        urls = entry.to_item().urls
+        if urls and lies_in_list(urls[0]):
+            return False  # the spider has its bytes
         match entry.result:
             case Stored():
                 return not self._run.records.is_intact(entry)
             case result:
                 # Without a URL only its source can tell whether it may be had by now.
-                return result.outcome in self._retry and bool(entry.to_item().urls)
+                return result.outcome in self._retry and bool(urls)
 
 
 class WaybackQueue:

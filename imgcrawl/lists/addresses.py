@@ -10,7 +10,7 @@ _START = re.compile(
 )
 # Where one address ends and the next begins in a cell such as "u1|u2" (associatedMedia of the
 # Darwin Core) or "u1; u2"; a comma parts them only outside of a query, which may hold commas.
-_BETWEEN = re.compile(r"\s*[|;]\s*(?=https?://)|\s+(?=https?://)", re.IGNORECASE)
+_BETWEEN = re.compile(r"\s*[|;]\s*(?=https?://)|,?\s+(?=https?://)", re.IGNORECASE)
 _COMMA = re.compile(r"\s*,\s*(?=https?://)", re.IGNORECASE)
 # The text of an array of addresses, and each of its elements, quoted or not.
 _ARRAY = re.compile(r"\s*\[(\s*[\"']?(?:https?:|//|www\.).*)\]\s*", re.IGNORECASE | re.DOTALL)
@@ -54,14 +54,19 @@ def split_addresses(text: str) -> list[str]:
     A cell may be the text of an array, as pandas writes one: ``['u1', 'u2']``, or JSON's.
     """
     if (array := _ARRAY.fullmatch(text)) is not None:
-        elements = _ELEMENT.findall(array[1]) or [array[1]]
+        if not (elements := _ELEMENT.findall(array[1])):
+            return split_addresses(array[1])
         bare = [element.strip(" \"'") for element in elements]
         return [address for each in bare if (address := as_address(each))]
     if _PARTED.search(text.strip()) is None:
         return [address] if (address := as_address(text)) else []
     found: list[str] = []
     for part in _BETWEEN.split(text):
-        found += [part] if "?" in part else _COMMA.split(part)
+        rest = part
+        while (comma := _COMMA.search(rest)) and "?" not in rest[: comma.start()]:
+            found.append(rest[: comma.start()])
+            rest = rest[comma.end() :]
+        found.append(rest)
     return [address for part in found if (address := as_address(part))]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from imgcrawl.lists.addresses import as_address, looks_like_url, split_addresses
 from imgcrawl.lists.names import NAMES
 from imgcrawl.lists.nested import paths_of, value_at
+from imgcrawl.lists.row_bytes import is_body
 from imgcrawl.lists.rows import excerpt
 from imgcrawl.lists.url_columns import UrlColumn, rank_url_columns
 from imgcrawl.text.redact import without_secrets
@@ -75,5 +76,7 @@ def _addresses(column: UrlColumn, rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _shown(value: object) -> str:
+    if is_body(value):
+        return f"<{len(value):,} bytes>"
     text = excerpt(without_secrets(str(value)))
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."

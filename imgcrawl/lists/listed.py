@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.lists.addresses import looks_like_url
 from imgcrawl.lists.columns import digests_of, other_columns
 from imgcrawl.lists.look import Found, may_be_pictures
 from imgcrawl.lists.nested import value_at
+from imgcrawl.lists.row_bytes import bodies_of, path_beside, without_bytes
 from imgcrawl.lists.row_pictures import RowPicture, Several, pictures_of
 from imgcrawl.lists.rows import MalformedRow, Row, excerpt
 from imgcrawl.records.items import Read
@@ -20,13 +22,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ListedPicture:
-    """One picture of a list. id: that of its row, "" without one; fields: all columns of it."""
+    """One picture of a list. id: that of its row, "" without one; fields: all columns of it.
+
+    body: its bytes, where the list has them: then there is no address; place: the row of these
+    """
 
     id: str
     urls: list[str]
     fields: dict[str, Any]
     metadata: dict[str, Any]
     digests: dict[str, str]
+    place: str = ""
+    body: bytes = b""
 
 
 @dataclass(slots=True)
@@ -76,17 +83,41 @@ class ListedPictures:
         columns = self.found.columns
         if (role := self.found.of_table) and role not in row.fields:
             row = Row(row.number, {role: row.table.rpartition(".")[2], **row.fields}, row.table)
-        problem = f"no URL in {columns.url!r}"
+        if self.found.bodies:
+            if found := self._of_bytes(row):
+                return found
+            columns = replace(columns, url=path_beside(columns.url))
+        beside = f"no bytes in {self.found.columns.url!r}, and " if self.found.bodies else ""
+        problem = f"{beside}no URL in {columns.url!r}"
         try:
             pictures = pictures_of(row.fields, columns, self.several, self.found.template)
         except ValueError as error:
             pictures, problem = [], str(error)
         if not pictures:
-            shown = excerpt(" ".join(str(value) for value in row.fields.values()))
+            shown = excerpt(" ".join(map(str, without_bytes(row.fields).values())))
             where = f"{row.table} row {row.number}".strip()
             return [MalformedRow(row.number, where, problem, shown)]
         ids = value_at(row.fields, columns.id) if columns.id else None
         return [self._picture(each, ids) for each in pictures]
+
+    def _of_bytes(self, row: Row) -> list[ListedPicture | MalformedRow]:
+        """Return the pictures that lie in a row itself; none where its cell is empty."""
+        columns = self.found.columns
+        if not (bodies := bodies_of(row.fields, columns.url)):
+            return []
+        fields = without_bytes(row.fields)
+        if self.split:
+            fields = {"split": self.split} | fields
+        metadata, promised = other_columns(fields, columns), digests_of(fields, columns)
+        given = value_at(fields, columns.id) if columns.id else None
+        is_id = given is not None and not isinstance(given, (list, dict))
+        found: list[ListedPicture | MalformedRow] = []
+        for body, name in bodies:
+            digests = {"sha256": hashlib.sha256(body).hexdigest()} | promised
+            place = f"{row.number}.{len(found) + 1}" if found else f"{row.number}"
+            own_id = str(given).strip() if is_id else name
+            found.append(ListedPicture(own_id, [], fields, metadata, digests, place, body))
+        return found
 
     def _picture(self, picture: RowPicture, given: Any) -> ListedPicture:
         urls, fields, (n, n_all) = picture
@@ -106,6 +137,12 @@ class ListedPictures:
     def told(self) -> list[str]:
         """Return sentences on what was not one row for one picture."""
         lines = []
+        if len(self.found.bodies) > 1:
+            taken, *others = self.found.bodies
+            lines.append(
+                f"The files in {taken} are taken; there are others in {', '.join(others)}: "
+                "-a url= takes these"
+            )
         if self.several_rows:
             lines.append(
                 f"{self.several_rows:,} rows have several addresses, each taken for a picture of "

@@ -12,6 +12,7 @@ from imgcrawl.lists.columns import Columns, guess_columns
 from imgcrawl.lists.json_shapes import SPLITS
 from imgcrawl.lists.nested import paths_of
 from imgcrawl.lists.reader import open_rows
+from imgcrawl.lists.row_bytes import columns_of_bytes
 from imgcrawl.lists.rows import MalformedRow, Row, excerpt
 from imgcrawl.lists.template import FILE_NAMES, Template, is_template
 from imgcrawl.lists.url_columns import rank_url_columns
@@ -96,6 +97,7 @@ class Found:
     others:   whose rows are none; those that are in neither were not seen yet
     template: makes the addresses of columns, if no column has them
     of_table: the column that the name of a row's table goes to, "" where that says nothing
+    bodies:   the columns that hold the bytes of files, that of the pictures first
     """
 
     columns: Columns
@@ -103,6 +105,7 @@ class Found:
     template: Template | None = None
     others: frozenset[str] = frozenset()
     of_table: str = ""
+    bodies: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return str(self.columns)
@@ -181,6 +184,13 @@ def _of_table(
     template = Template(given["url"]) if is_template(given.get("url", "")) else None
     if template is None and base and not _has_urls(given.get("url"), paths, rows):
         template = Template.below(base, [given["url"]] if "url" in given else paths)
+    bodies = columns_of_bytes(paths, rows)
+    if bodies and given.get("url", bodies[0]) in bodies:
+        url = given.get("url", bodies[0])
+        columns = guess_columns(paths, rows, given | {"url": url})
+        assert columns is not None
+        first = sorted(bodies, key=lambda path: path != url)
+        return Found(columns, frozenset(), bodies=tuple(first)), 3.0
     if template is not None:
         if (field := template.missing(paths)) is not None:
             raise KeyError(field)
@@ -209,8 +219,8 @@ def _refusal(sample: Sample, missing: str | None, name: str) -> ArgumentError:
         return ArgumentError(f"{name} has no column {missing!r}; it has: {', '.join(names)}")
     if any(_has_file_names([row.fields for row in table]) for table in sample.tables.values()):
         return ArgumentError(
-            f"{name} has names of files and no URLs: type the address that they are below, "
-            "-a base=https://HOST/FOLDER/"
+            f"{name} is no list of URLs: it has names of files. Type the address that they are "
+            "below: -a base=https://HOST/FOLDER/"
         )
     found: list[Row | MalformedRow] = [*rows, *sample.malformed]
     first = min(found, key=lambda row: row.number, default=None)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BATCH = 1000  # rows in memory at once, besides one compressed page per column
+BATCH_OF_FILES = 16  # where rows have the bytes of files
 
 
 def read_parquet(file: IO[bytes], name: str) -> Iterator[Row | MalformedRow]:
@@ -26,7 +27,8 @@ def read_parquet(file: IO[bytes], name: str) -> Iterator[Row | MalformedRow]:
         raise ArgumentError(f"{name} is no Parquet file: {str(error).splitlines()[0]}") from error
     number = 0
     try:
-        for batch in table.iter_batches(batch_size=BATCH):
+        is_large = "binary" in str(table.schema_arrow)
+        for batch in table.iter_batches(batch_size=BATCH_OF_FILES if is_large else BATCH):
             for fields in batch.to_pylist():
                 number += 1
                 yield Row(number, fields)

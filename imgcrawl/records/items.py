@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imgcrawl.records.errors import RecordMissing
+    from imgcrawl.records.held_body import HeldBody
 
 Metadata: TypeAlias = dict[str, Any]  # flat, the source's own field names; values as JSON has them
 
@@ -218,6 +219,7 @@ class Item:
     hint:      what else is known of a picture, for the message if it is missing
     result:    what became of it; a spider may set it where it knows that a record is missing
     replaces: the id under which an earlier run noted that there is no such record
+    body:      its bytes, where its list has them: nothing is asked
     mask_of:   the id of the record that this one is a mask of: it has no row of its own, and its
               file stands in the other's, the best one (the lowest `rank`) if there are several
     """
@@ -237,6 +239,7 @@ class Item:
     result: Result | None = None
     replaces: str = ""
     mask_of: str = ""
+    body: HeldBody | None = field(default=None, repr=False, compare=False)
 
     # Set on the way, never by a spider.
     unchanged: bool = False  # the result is an earlier run's: nothing was fetched

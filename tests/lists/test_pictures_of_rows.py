@@ -142,7 +142,18 @@ def test_spellings_of_an_address(text: str, address: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["['{}', '{}']", '["{}", "{}"]', "[{}, {}]", ' [ "{}" ,\n"{}" ] ', "{}|{}", "{}; {}", "{} {}"],
+    [
+        "['{}', '{}']",
+        '["{}", "{}"]',
+        "[{}, {}]",
+        ' [ "{}" ,\n"{}" ] ',
+        "{}|{}",
+        "{}; {}",
+        "{} {}",
+        "{}, {}",
+        "{},{}",
+        "{},\n{}",
+    ],
 )
 def test_a_cell_of_several_addresses(text: str) -> None:
     urls = ["https://h.example/a,b.jpg", "https://i.example/c.jpg"]

@@ -85,6 +85,31 @@ def test_every_way_to_give_a_list(
         assert {row["text"] for row in found} == {row["text"] for row in rows}
 
 
+def test_bytes_in_a_table_are_stored_without_a_request(
+    crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
+) -> None:
+    bodies = {f"pet_{n}.png": picture(url_of(n // 2)) for n in range(12)}  # each of them twice
+    bodies["cut.jpg"], bodies["page.jpg"] = (
+        picture(url_of(99))[:300],
+        b"<html>no picture</html>" * 9,
+    )
+    rows = [{"image": {"bytes": b, "path": n}, "label": len(n)} for n, b in bodies.items()]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "pets.parquet")
+    for _ in range(2):  # and nothing is left to do for a second run
+        ended = crawl("urls", list=tmp_path / "pets.parquet")
+        assert ended.status == 3, ended.log
+        assert ended.out.failures() == {"cut.jpg": "truncated", "page.jpg": "not_image"}
+        found = {row["record_id"]: row for row in ended.out.rows()}
+        assert len(found) == 12
+        for name, row in found.items():
+            assert row["file_name"] == f"images/{name[:-4]}.jpg"
+            assert row["sha256"] == hashlib.sha256(bodies[name]).hexdigest()
+            assert (ended.out.root / row["file_name"]).read_bytes() == bodies[name]
+        ended.out.verify()
+        assert "12 new" in ended.log or "12 already there" in ended.log
+    assert not [path for path in replica.log()["paths"] if path.startswith("/web/")]
+
+
 def test_a_url_is_fetched_once_and_stored_for_each_record(
     crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
 ) -> None:
