@@ -1,8 +1,8 @@
 """Huge lists: peak memory, and the time until the first picture is stored.
 
 A JSON of a million records in the shape of iMaterialist, and a file of 14 million URLs of 21,841
-synsets in the shape of fall11_urls.txt, each beside a small one of its kind. The crawl is stopped
-after some seconds: only the reading of the list is measured.
+synsets in the shape of fall11_urls.txt, and a CSV of as many, each beside a small one of its kind.
+The crawl is stopped after some seconds: only the reading of the list is measured.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Figures:
 
 
 def main(records: int, lines: int) -> None:
-    """Run four crawls, one after the other, and print their figures."""
+    """Run six crawls, one after the other, and print their figures."""
     with picture_server(tiny=True) as base, tempfile.TemporaryDirectory() as room:
         for number in (2000, records):
             path = Path(room, "train.json")
@@ -49,6 +49,17 @@ def main(records: int, lines: int) -> None:
             arguments = [f"wnids={wnids}", "n=1000000", "hosts=all", f"urls_file={path}"]
             command = ["imagenet", *(part for a in arguments for part in ("-a", a))]
             _report(f"list of {number:,} URLs", path, command)
+        for number in (2000, lines):
+            path = Path(room, "urls.csv")
+            _write(path, table(base, number))
+            _report(f"CSV of {number:,} lines", path, ["urls", "-a", f"list={path}"])
+
+
+def table(base: str, lines: int) -> Iterator[str]:
+    """Yield a CSV with ids, URLs, labels and captions."""
+    yield "id,url,label,caption\n"
+    for n in range(1, lines + 1):
+        yield f'{n},{base}/public/images/fb/3d/51/{n}.jpg,{n % 128},"no. {n}, a caption"\n'
 
 
 def contest(base: str, records: int) -> Iterator[str]:
@@ -99,7 +110,7 @@ def _crawl(arguments: list[str]) -> Figures:
         first = None
         while first is None and process.poll() is None:
             time.sleep(0.02)
-            if next(out.glob("*/*.jpg"), None):
+            if next(out.rglob("*.jpg"), None):
                 first = time.monotonic() - started
         peak, until = 0.0, time.monotonic() + SECONDS
         while process.poll() is None and time.monotonic() < until:

@@ -9,7 +9,7 @@ from pydantic import Field, PositiveInt, PrivateAttr, model_validator
 
 from imgcrawl.arguments import ListArguments, ReadsStdin, Words
 from imgcrawl.records.errors import ArgumentError
-from imgcrawl.records.items import ImageItem, Item
+from imgcrawl.records.items import ImageItem, Item, Read
 from imgcrawl.records.quotas import Quota
 from imgcrawl.sources.imagenet.candidates import check_url_file
 from imgcrawl.sources.imagenet.lists import SynsetLists
@@ -143,8 +143,12 @@ class ImagenetSpider(CandidatesSpider[ImagenetArguments]):
         hosts = [host for name in args.hosts for host in HOSTS.get(name, (name,))]
         self._lists = SynsetLists(self, args.urls_file, args.list_dir, hosts)
         await self._lists.open(self._wnids)
+        handed_out = 0
         async for output in super().records():
+            handed_out += isinstance(output, Item)
             yield output
+        # The others were not needed, or lie on other hosts.
+        yield Read(self._lists.n_lines, handed_out, 0, self._lists.n_lines - handed_out)
         if count := self._lists.n_malformed:
             self.logger.warning("%s lines of the lists are no candidates", f"{count:,}")
 

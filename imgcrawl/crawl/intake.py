@@ -69,9 +69,12 @@ class Intake:
         """
         match output:
             case Item():
-                if output.quota is not None or self._is_mine(output):
-                    self.sum.records += output.quota is None
-                    await self.enter(output)
+                if output.quota is None and not self._is_mine(output):
+                    self.sum.leave(record=True)
+                    return
+                self.sum.candidates += output.quota is not None
+                self.sum.records += output.quota is None
+                await self.enter(output)
             case Quota():
                 if self.is_of_shard(output.key):
                     self._run.records.open_quota(output)
@@ -90,7 +93,7 @@ class Intake:
                 if self.is_of_shard(output.where):
                     self._run.counts.add_not_followed(output)
             case Read():
-                self.sum.read = output if self._shard is None else None
+                self.sum.read = output
                 self._run.counts.read = output
             case Withdrawn():
                 self._run.records.withdraw(output)
@@ -135,6 +138,7 @@ class Intake:
     def unreadable(self, piece: Unreadable) -> None:
         """Write down a piece of the source that is no record, and show the first of them."""
         if not self.is_of_shard(piece.where):
+            self.sum.leave(record=False)
             return
         self.sum.unreadable += 1
         if self.sum.unreadable <= _SHOWN:

@@ -1,7 +1,8 @@
 """Is the sum right? What was read of a list is what has been stored, is missing or unreadable.
 
 It is checked at the end of each run that read its source to the end, against the ledger itself:
-two records that had been taken for one, or a piece that nobody wrote down, would show here.
+two records that had been taken for one, or a piece that nobody wrote down, would show here. Every
+shard of a list reads the whole of it, and counts what it leaves to the others.
 """
 
 from __future__ import annotations
@@ -18,14 +19,23 @@ if TYPE_CHECKING:
 class SumCheck:
     """What came from the source in this run.
 
-    records:    that it handed out, candidates of quotas apart
+    records:    that it handed out
+    candidates: of classes, of which so many are wanted; they are no part of the promise
     unreadable: pieces that are no records
+    others:     records of other shards, and pieces
     read:       what the source says that it has read, at its end
     """
 
     records: int = 0
+    candidates: int = 0
     unreadable: int = 0
+    others: tuple[int, int] = (0, 0)
     read: Read | None = None
+
+    def leave(self, *, record: bool) -> None:
+        """Count a record, or else a piece, that is another shard's."""
+        records, pieces = self.others
+        self.others = (records + record, pieces + (not record))
 
     def fault(self, run: Run) -> str | None:
         """Return what is wrong with the sum, a sentence for the user; None if it is right."""
@@ -33,16 +43,21 @@ class SumCheck:
             return None
         run.recorder.flush()
         promised = sum(run.ledger.counts(promised=True).values())
+        every = sum(run.ledger.counts().values())
         unreadable = run.ledger.n_unreadable()
-        wrong = (self.records, self.unreadable) != (self.read.records, self.read.unreadable)
-        if wrong or promised < self.records or unreadable < self.unreadable:
-            return (
-                f"The sum is not right: of {self.read.records:,} records and "
-                f"{self.read.unreadable:,} unreadable pieces that were read, {self.records:,} and "
-                f"{self.unreadable:,} were handed on, and {promised:,} and {unreadable:,} are in "
-                f"the ledger. {_ADVICE}"
-            )
-        return None
+        handed = self.records + self.candidates + self.others[0]
+        pieces = self.unreadable + self.others[1]
+        wrong = (handed, pieces) != (self.read.records, self.read.unreadable)
+        lost = promised < self.records or every < self.records + self.candidates
+        if not (wrong or lost or unreadable < self.unreadable):
+            return None
+        left = f", {self.others[0]:,} and {self.others[1]:,} of them of other shards"
+        return (
+            f"The sum is not right: of {self.read.records:,} records and "
+            f"{self.read.unreadable:,} unreadable pieces that were read, {handed:,} and "
+            f"{pieces:,} were handed on{left if any(self.others) else ''}, and {every:,} and "
+            f"{unreadable:,} are in the ledger. {_ADVICE}"
+        )
 
 
 _ADVICE = "That is a fault of imgcrawl: what is stored is right, but something is left out."

@@ -116,6 +116,9 @@ def _summed(summaries: list[dict[str, Any]], ran: list[dict[str, Any]]) -> dict[
             "bytes": sum(run["bytes"] for run in these),
         },
     }
+    # Each shard has read the whole list, and checked what is its own part of it.
+    if (reads := [s["read"] for s in full if "read" in s]) and all(r == reads[0] for r in reads):
+        summed["read"] = reads[0]
     classes = [s["classes"] for s in full if "classes" in s]
     if classes:
         summed["classes"] = {

@@ -53,6 +53,7 @@ class SynsetLists:
         self._turns = asyncio.Semaphore(2)  # so that an API that is gone is asked but a few times
         self._failed_lists, self._last_failure = 0, ""
         self.n_malformed = 0  # lines that are no candidates
+        self.n_lines = 0  # of the lists of synsets that were opened
 
     async def open(self, wnids: Collection[str]) -> None:
         """Find the lines of these synsets in the URL file, if there is one."""
@@ -69,6 +70,7 @@ class SynsetLists:
         """
         found = []
         for candidate in await self._listed(wnid):
+            self.n_lines += 1
             if isinstance(candidate, MalformedRow):
                 self.n_malformed += 1
                 if self.n_malformed <= MAX_SHOWN:
