@@ -55,19 +55,27 @@ def fit_cells(
     more = len(cells) - width
     if more <= 0:
         return cells
-    found = next((at for at, cell in enumerate(cells) if looks_like_url(cell)), None)
+    urls = [at for at, cell in enumerate(cells) if looks_like_url(cell)]
+    whole = [at for at in urls if _is_cut(cells, at, more, delimiter)]
+    if len(whole) == 1 and len(urls) > 1:
+        return _joined(cells, whole[0], more, delimiter)  # another address stands before it
+    found = urls[0] if urls else None
     if found is None or url_at is None or not url_at <= found <= url_at + more:
         return None
     if found > url_at:
         at = _of_text(cells, url_at, more) if found == url_at + more else None
         return None if at is None else _joined(cells, at, more, delimiter)
-    address = delimiter.join(cells[found : found + more + 1])
-    if found == width - 1:
-        return _joined(cells, found, more, delimiter)
-    if not looks_like_picture(cells[found]) and looks_like_picture(address) and " " not in address:
+    if found == width - 1 or _is_cut(cells, found, more, delimiter):
         return _joined(cells, found, more, delimiter)
     is_whole = looks_like_picture(cells[found]) or cells[found + 1].startswith(" ")
     return _joined(cells, width - 1, more, delimiter) if is_whole else None
+
+
+def _is_cut(cells: list[str], at: int, more: int, delimiter: str) -> bool:
+    """Return whether an address names a picture only with the cells behind it."""
+    address = delimiter.join(cells[at : at + more + 1])
+    is_of_picture = looks_like_picture(address) and not looks_like_picture(cells[at])
+    return is_of_picture and " " not in address
 
 
 def _of_text(cells: list[str], url_at: int, more: int) -> int | None:

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from imgcrawl.lists.addresses import looks_like_url
 from imgcrawl.lists.names import NAMES, normalized
 from imgcrawl.lists.nested import value_at
 from imgcrawl.lists.template import is_template
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MIRRORS = ("cocourl", "flickrurl")  # COCO's two addresses of one picture
+_NUMBER = re.compile(r"\d+")
+_SIZE = 50  # a number from here on is of pixels
 _BITS = {"md5": 128, "sha256": 256}
 
 
@@ -32,6 +35,7 @@ class Columns:
     md5: str | None = None
     sha256: str | None = None
     mirrors: tuple[str, ...] = field(default=(), compare=False)  # other addresses of the picture
+    others: tuple[str, ...] = field(default=(), compare=False)  # image_2, image_3 of image_1
 
     def __str__(self) -> str:
         named = {role: name for role in NAMES if (name := getattr(self, role))}
@@ -65,7 +69,24 @@ def guess_columns(
         others["id"] = None
     mirrors = tuple(path for path in paths if path != url and normalized(path) in MIRRORS)
     found = {role: name for role, name in others.items() if name != url}
-    return Columns(url, **found, mirrors=mirrors)
+    return Columns(url, **found, mirrors=mirrors, others=_numbered(url, paths, rows))
+
+
+def _numbered(url: str, paths: list[str], rows: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    """Return the columns that are called as one of addresses is but for a number, and hold some.
+
+    Large numbers are sizes of one picture; columns without a header have numbers anyway.
+    """
+    stem = _NUMBER.sub("#", url)
+    if "#" not in stem or "[]" in url or re.fullmatch(r"column_\d+", url):
+        return ()
+    alike = (path for path in paths if path != url and _NUMBER.sub("#", path) == stem)
+    return tuple(
+        path
+        for path in dict.fromkeys(alike)
+        if all(int(number) < _SIZE for number in _NUMBER.findall(f"{path} {url}"))
+        and any(looks_like_url(value_at(row, path)) for row in rows)
+    )
 
 
 def _find(role: str, paths: list[str], url: str) -> str | None:

@@ -179,8 +179,7 @@ def _of_objects(
                 continue
             for path, url in _leaves(member.value, (member.name,)):
                 number += 1
-                kind = "split" if path[0].lower() in SPLITS else "group"
-                yield Row(number, {kind: "/".join(path[:-1]), "label": path[-1], "url": url})
+                yield Row(number, _named(path) | {"url": url})
     elif len(objects) == len(plain) and all(_holds_urls(each.value) for each in objects):
         kind = "split" if objects[0].name.lower() in SPLITS else "label"
         for member in members:
@@ -288,6 +287,15 @@ def _are_arrays(value: Any, depth: int = 0) -> bool:
     if not isinstance(value, dict) or not value or depth > MAX_DEPTH:
         return False
     return all(_are_arrays(each, depth + 1) and not is_url_name(k) for k, each in value.items())
+
+
+def _named(path: tuple[str, ...]) -> dict[str, str]:
+    """Return what the words that lead to an address say: its label, its split, its group."""
+    *words, label = path
+    split = next((word for word in words if word.lower() in SPLITS), "")
+    group = "/".join(word for word in words if word != split)
+    said = {"split": split, "group": group, "label": label}
+    return {name: word for name, word in said.items() if word}
 
 
 def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

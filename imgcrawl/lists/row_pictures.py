@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from imgcrawl.lists.addresses import as_address, split_addresses
+from imgcrawl.lists.addresses import as_address, looks_like_url, split_addresses
 from imgcrawl.lists.names import words_of
 from imgcrawl.lists.nested import parallel, value_at
 from imgcrawl.text.addresses import host_of
@@ -54,10 +54,13 @@ def pictures_of(
     if template is not None:
         return [RowPicture([template.address(fields)], fields)]
     value = value_at(fields, columns.url)
+    others = [value_at(fields, path) for path in columns.others]
+    if others := [each for each in others if looks_like_url(each)]:
+        value = [value, *others] if looks_like_url(value) else others
     urls = list(dict.fromkeys(_flat(value)))
     if not urls:
         return []
-    is_array = isinstance(value, list)
+    is_array = isinstance(value, list) and not others
     if len(urls) > 1 and not is_one_picture(columns.url, urls, fields, several, is_array=is_array):
         n_all = len(urls)
         own = (_of_element(fields, n, n_all) for n in range(n_all))

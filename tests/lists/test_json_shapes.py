@@ -184,8 +184,9 @@ def test_what_is_no_picture_is_said() -> None:
         ),
         ({"pets": {"cat": U[:1], "dog": U[1:2]}}, [("pets", "cat"), ("pets", "dog")]),
         ({"a": {"b": {"c": U[:1]}}, "d": {"e": {"f": U[1:2]}}}, [("a/b", "c"), ("d/e", "f")]),
+        ({"x": {"test": {"c": U[:1]}, "dev": {"d": U[1:2]}}}, [("test", "c"), ("dev", "d")]),
     ],
-    ids=["split and label", "group and label", "three words"],
+    ids=["split and label", "group and label", "three words", "a split inside"],
 )
 def test_arrays_under_several_words(document: Any, expected: list[tuple[str, str]]) -> None:
     found = pictures(document)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from imgcrawl.lists.addresses import as_address, split_addresses, without_extension
+from imgcrawl.lists.cells import fit_cells
 from imgcrawl.lists.columns import Columns
 from imgcrawl.lists.look import Sample, find_columns
 from imgcrawl.lists.row_pictures import Several, pictures_of
@@ -188,3 +189,33 @@ def test_names_of_files_below_an_address() -> None:
     found = find_columns(Sample.of(rows), {}, "list", "http://c.example/val2017/")
     (picture,) = pictures_of(rows[1].fields, found.columns, template=found.template)
     assert picture.urls == ["http://c.example/val2017/000000000001.jpg"]
+
+
+@pytest.mark.parametrize(
+    "names", [("image_1", "image_2"), ("Photo1URL", "Photo2URL"), ("u0", "u1")]
+)
+def test_columns_that_differ_by_a_number_are_several_pictures(names: tuple[str, str]) -> None:
+    urls = [[f"https://h.example/{n}/{k}.jpg" for k in "ab"] for n in range(3)]
+    rows = [
+        Row(n, {"id": f"r{n}", **dict(zip(names, each, strict=True))})
+        for n, each in enumerate(urls)
+    ]
+    rows[2].fields[names[1]] = "nan"  # of pandas, where there is none
+    found = find_columns(Sample.of(rows), {}, "list")
+    taken = [[p.urls for p in pictures_of(row.fields, found.columns)] for row in rows]
+    assert taken == [[[urls[0][0]], [urls[0][1]]], [[urls[1][0]], [urls[1][1]]], [[urls[2][0]]]]
+    (one, *more) = pictures_of(rows[0].fields, found.columns, "mirrors")
+    assert (one.urls, more) == (urls[0], [])
+
+
+def test_sizes_of_one_picture_are_not_several() -> None:
+    names = ("thumb_256_url", "thumb_1024_url", "thumb_2048_url")
+    rows = [Row(n, {name: f"https://h.example/{name}/{n}" for name in names}) for n in range(4)]
+    found = find_columns(Sample.of(rows), {}, "list")
+    assert found.columns.others == ()
+
+
+def test_an_address_with_commas_behind_another() -> None:
+    picture = "https://i.example/M/1._V1_UX182_CR0,0,182,268_AL_.jpg"
+    line = f"1,http://www.example/title/1,T,{picture}"
+    assert fit_cells(line.split(","), 4, 1) == ["1", "http://www.example/title/1", "T", picture]
