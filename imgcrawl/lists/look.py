@@ -228,8 +228,9 @@ def _refusal(sample: Sample, missing: str | None, name: str) -> ArgumentError:
         return ArgumentError(f"{name} is no list of URLs. {first or 'It has no rows.'}")
     values = " ".join(str(value) for value in first.fields.values())
     have = f"; its columns: {', '.join(names)}" if len(names) > 1 else ""
+    column = names[0] if len(names) == 1 else "column"
     return ArgumentError(
         f"{name} is no list of URLs: none in its first {sample.rows:,} rows{have}. "
         f"The first: row {first.number}: {excerpt(values)}. Addresses that are made of columns: "
-        '-a url="https://host/{column}.jpg"'
+        f'-a url="https://host/{{{column}}}.jpg"'
     )
