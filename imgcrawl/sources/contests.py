@@ -40,6 +40,7 @@ _NAMES = ("name", "labelname", "label")
 
 # What is kept of an annotation that has a box or a segmentation, under COCO's names.
 _OF_OUTLINES = ("bbox", "segmentation", "area", "iscrowd", "keypoints", "num_keypoints")
+_OUTLINED = {"bbox", "segmentation", "caption"}
 _NO: tuple[Any, ...] = (None, [], {}, "")
 
 _IMAGE_TABLES = frozenset({"images", "image", "data"})
@@ -75,6 +76,7 @@ class LabelMap:
         self.names: dict[str, str] = {}
         self._records: Counter[str] = Counter()  # that may be images, by table
         self._malformed = 0
+        self._outlined = False  # whether there are boxes, segmentations or captions
 
     @property
     def images(self) -> int:
@@ -103,6 +105,8 @@ class LabelMap:
         Those of one annotation, and its label, are at one place of each list; empty without any.
         Captions are a list of their own.
         """
+        if not self._outlined:
+            return {}
         query = "SELECT caption FROM captions WHERE image = ? ORDER BY rowid"
         captions = [caption for (caption,) in self._db.execute(query, (image_id,))]
         query = "SELECT label, annotation FROM outlines WHERE image = ? ORDER BY rowid"
@@ -164,13 +168,17 @@ class LabelMap:
 
     def _outline(self, image_id: str, annotation: dict[str, Any]) -> None:
         """Keep the box, the segmentation and the caption of an annotation of COCO's."""
+        if annotation.keys().isdisjoint(_OUTLINED):
+            return
         kept = {name: annotation[name] for name in _OF_OUTLINES if annotation.get(name) not in _NO}
         if any(isinstance(kept.get(name), (list, dict)) for name in ("bbox", "segmentation")):
             label = annotation.get("category_id")
             row = (image_id, "" if label is None else str(label), json.dumps(kept))
             self._db.execute("INSERT INTO outlines VALUES (?, ?, ?)", row)
+            self._outlined = True
         if isinstance(caption := annotation.get("caption"), str):
             self._db.execute("INSERT INTO captions VALUES (?, ?)", (image_id, caption))
+            self._outlined = True
 
 
 def read_images(
@@ -246,11 +254,12 @@ def _image(
 ) -> ContestImage | MalformedRow:
     where = f"image {row.number}"
     image_id, urls = _first(bare, _IDS), _urls(bare)
-    shown = excerpt(json.dumps(row.fields, default=str))
+    problem = "" if urls else f"no URL of image {image_id}"
     if image_id is None or isinstance(image_id, (list, dict)) or str(image_id) == "":
-        return MalformedRow(row.number, where, "no id", shown)
-    if not urls:
-        return MalformedRow(row.number, where, f"no URL of image {image_id}", shown)
+        problem = "no id"
+    if problem:
+        shown = excerpt(json.dumps(row.fields, default=str))
+        return MalformedRow(row.number, where, problem, shown)
     own = _flat(_first(bare, _LABELS))
     used = {name for key in (*_IDS[:1], *_URLS, *_LABELS) if key in bare for name in [bare[key][0]]}
     fields = {name: value for name, value in row.fields.items() if name not in used}
