@@ -143,12 +143,13 @@ class ImagenetSpider(CandidatesSpider[ImagenetArguments]):
         hosts = [host for name in args.hosts for host in HOSTS.get(name, (name,))]
         self._lists = SynsetLists(self, args.urls_file, args.list_dir, hosts)
         await self._lists.open(self._wnids)
-        handed_out = 0
+        handed_out: dict[str, int] = {}  # by synset, of which some are opened twice
         async for output in super().records():
-            handed_out += isinstance(output, Item)
+            if isinstance(output, Item) and output.quota:
+                handed_out[output.quota] = max(handed_out.get(output.quota, 0), output.rank + 1)
             yield output
-        # The others were not needed, or lie on other hosts.
-        yield Read(self._lists.n_lines, handed_out, 0, self._lists.n_lines - handed_out)
+        rows, candidates = sum(self._lists.n_lines.values()), sum(handed_out.values())
+        yield Read(rows, candidates, 0, rows - candidates)  # not needed, or on other hosts
         if count := self._lists.n_malformed:
             self.logger.warning("%s lines of the lists are no candidates", f"{count:,}")
 

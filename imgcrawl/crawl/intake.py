@@ -72,8 +72,10 @@ class Intake:
                 if output.quota is None and not self._is_mine(output):
                     self.sum.leave(record=True)
                     return
-                self.sum.candidates += output.quota is not None
-                self.sum.records += output.quota is None
+                if output.quota is None:
+                    self.sum.records += 1
+                else:
+                    self.sum.add_candidate(output.quota, output.rank)
                 await self.enter(output)
             case Quota():
                 if self.is_of_shard(output.key):

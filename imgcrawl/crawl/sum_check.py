@@ -7,7 +7,7 @@ shard of a list reads the whole of it, and counts what it leaves to the others.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ class SumCheck:
     """What came from the source in this run.
 
     records:    that it handed out
-    candidates: of classes, of which so many are wanted; they are no part of the promise
+    candidates: of classes, of which so many are wanted; they are no part of the promise. A class
+                that is opened again hands out the same ones.
     unreadable: pieces that are no records
     others:     records of other shards, and pieces
     read:       what the source says that it has read, at its end
@@ -31,6 +32,13 @@ class SumCheck:
     unreadable: int = 0
     others: tuple[int, int] = (0, 0)
     read: Read | None = None
+    _ranks: dict[str, int] = field(default_factory=dict)  # of the next candidate of each class
+
+    def add_candidate(self, quota: str, rank: int) -> None:
+        """Count a candidate, if it was not handed out before."""
+        if rank >= self._ranks.get(quota, 0):
+            self._ranks[quota] = rank + 1
+            self.candidates += 1
 
     def leave(self, *, record: bool) -> None:
         """Count a record, or else a piece, that is another shard's."""

@@ -56,6 +56,14 @@ def test_a_sum_that_is_not_right_is_a_fault(checked: SumCheck, ledger: Any) -> N
     assert words.startswith("The sum is not right: ")
 
 
+def test_a_class_that_is_opened_again_hands_out_the_same() -> None:
+    checked = check(Read(9, 3, 0, 6), 0)
+    for rank in (0, 1, 0, 1, 2):
+        checked.add_candidate("n01440764", rank)
+    assert checked.candidates == 3
+    assert checked.fault(run(0, candidates=3)) is None
+
+
 def test_shards_count_what_they_leave_to_others() -> None:
     checked = check(Read(3, 2, 1), 1)
     checked.leave(record=True)

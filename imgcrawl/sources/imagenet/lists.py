@@ -53,7 +53,7 @@ class SynsetLists:
         self._turns = asyncio.Semaphore(2)  # so that an API that is gone is asked but a few times
         self._failed_lists, self._last_failure = 0, ""
         self.n_malformed = 0  # lines that are no candidates
-        self.n_lines = 0  # of the lists of synsets that were opened
+        self.n_lines: dict[str, int] = {}  # of the lists of synsets that were opened
 
     async def open(self, wnids: Collection[str]) -> None:
         """Find the lines of these synsets in the URL file, if there is one."""
@@ -69,8 +69,9 @@ class SynsetLists:
         Raises SourceError if the synset has no list.
         """
         found = []
-        for candidate in await self._listed(wnid):
-            self.n_lines += 1
+        listed = await self._listed(wnid)
+        self.n_lines[wnid] = len(listed)
+        for candidate in listed:
             if isinstance(candidate, MalformedRow):
                 self.n_malformed += 1
                 if self.n_malformed <= MAX_SHOWN:
