@@ -220,9 +220,20 @@ def _is_parted(line: str, delimiter: str) -> bool:
 def _is_table(line: str, data: list[str], delimiter: str) -> bool:
     """Return whether a line may be the header of others, in any language: it has their cells."""
     names = [name.strip(' "#') for name in split_cells(line, delimiter)]
-    if len(names) < 2 or not all(names) or len({*names}) < len(names):
+    if len(names) < 2 or not all(names) or len({*names}) < len(names) or len(data) < 2:
         return False
-    return len(data) > 1 and _all(len(split_cells(each, delimiter)) == len(names) for each in data)
+    rows = [split_cells(each, delimiter) for each in data]
+    return _all(len(row) == len(names) for row in rows) and not _all(
+        _is_one_address(row, delimiter) for row in rows
+    )
+
+
+def _is_one_address(cells: list[str], delimiter: str) -> bool:
+    """Return whether an address goes on behind a delimiter: only so it names a picture."""
+    at = _url_at(cells)
+    if at is None or looks_like_picture(cells[at]) or any(map(looks_like_url, cells[at + 1 :])):
+        return False
+    return looks_like_picture(delimiter.join(cells[at:]))
 
 
 def _has_labels(data: list[str], delimiter: str) -> bool:

@@ -1,7 +1,7 @@
 """How other libraries read a folder of folders: the rules of their walks, without them.
 
 Compared with the libraries themselves: torchvision 0.29, ``datasets/folder.py`` (BSD-3-Clause);
-Keras 3.13, ``utils/dataset_utils.py`` and ``image_dataset_utils.py`` (Apache-2.0).
+Keras 3.15, ``utils/dataset_utils.py`` and ``image_dataset_utils.py`` (Apache-2.0).
 """
 
 from __future__ import annotations

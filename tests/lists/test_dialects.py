@@ -253,6 +253,13 @@ def test_a_header_in_any_language(delimiter: str, header: tuple[str, str], tmp_p
     assert found == [dict(zip(header, cells, strict=True)) for cells in zip(pages, U, strict=False)]
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "|"])
+def test_a_title_is_no_header_of_addresses_with_delimiters(delimiter: str, tmp_path: Path) -> None:
+    urls = [f"https://h.example/w_9{delimiter}h_{n}.jpg" for n in range(4)]
+    found = read(tmp_path, "\n".join([f"My pictures{delimiter} 2020", *urls]))
+    assert [row.fields["url"] for row in found[-4:] if isinstance(row, Row)] == urls
+
+
 @pytest.mark.parametrize("encoding", ["gb18030", "shift_jis", "euc_kr", "cp1251", "utf-32"])
 def test_other_encodings_are_named(
     encoding: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
