@@ -13,6 +13,7 @@ from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
 
 from imgcrawl.download.file_headers import is_html
+from imgcrawl.lists.unique_names import UniqueNames
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.items import (
     Bookmark,
@@ -28,6 +29,7 @@ from imgcrawl.records.items import (
 )
 from imgcrawl.records.ordinary import records_of
 from imgcrawl.records.quotas import Quota
+from imgcrawl.text.addresses import without_fragment
 from imgcrawl.text.sizes import parse_size
 
 if TYPE_CHECKING:
@@ -48,6 +50,9 @@ class DryRun:
         self._count = self._known = self._bytes = 0
         self._unknown: list[str] = []
         self._first: str | None = None
+        self._addresses = UniqueNames()
+        self._repeated = 0
+        self._read: Read | None = None
         self._quotas: dict[str, Quota] = {}
 
     def add(self, output: Any) -> None:
@@ -66,7 +71,9 @@ class DryRun:
                 _print(f"{'':>14}  not followed ({output.why}): {output.where}")
             case Unreadable():
                 _print(f"{'':>14}  {output.where}: {output.problem}")
-            case Expects() | Bookmark() | Document() | Withdrawn() | Read() | SharedBy() | None:
+            case Read():
+                self._read = output
+            case Expects() | Bookmark() | Document() | Withdrawn() | SharedBy() | None:
                 pass
             case _:
                 for record in records_of(output, self._crawler.settings):
@@ -83,6 +90,8 @@ class DryRun:
     def _add(self, item: Item) -> None:
         self._count += 1
         url = item.urls[0] if item.urls else ""
+        sent = without_fragment(url)
+        self._repeated += bool(sent) and self._addresses.name(sent) != sent
         # A volume is a folder: it has no size that its host could tell, and is no sample of speed.
         is_file = not isinstance(item, VolumeItem)
         size = item.metadata.get("listed_size") if item.body is None else len(item.body)
@@ -140,6 +149,10 @@ class DryRun:
             return "Nothing would be stored."
         formats = ", ".join(f"{name} {n:,}" for name, n in self._formats.most_common())
         lines = [f"{self._count:,} files: {formats}."]
+        if self._read is not None:
+            lines.insert(0, str(self._read))
+        if self._repeated:
+            lines.append(f"{self._repeated:,} of their addresses stand there before.")
         total = self._bytes * self._count / self._known if self._known else 0.0
         nearly = "" if self._known == self._count else f"; {self._known:,} of them tell their size"
         lines.append(f"About {total / 1e9:,.2f} GB{nearly}." if self._known else "Of unknown size.")

@@ -212,6 +212,21 @@ def test_of_two_columns_that_answer_decides_and_once_for_all(
     assert [row["url"] for row in again.out.rows()] == [f"http://b.example/c/{n}" for n in range(8)]
 
 
+def test_a_dry_run_tells_columns_rows_junk_and_duplicates(
+    crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
+) -> None:
+    lines = ["id,url,label", *(f"{n},{url_of(n % 3)}#{n},cat" for n in range(4)), "9\0,x,y"]
+    (tmp_path / "list.csv").write_text("\n".join(lines))
+    ended = crawl("urls", list=tmp_path / "list.csv", dry_run=1)
+    assert ended.status == 0, ended.log
+    assert f"  url [url]: {url_of(0)}#0 | {url_of(1)}#1 | {url_of(2)}#2" in ended.log
+    assert "  label [label]: cat" in ended.log
+    assert "list.csv, line 6: holds NUL bytes" in ended.log
+    assert "5 rows were read: 4 records, 1 that are none." in ended.log
+    assert "1 of their addresses stand there before." in ended.log
+    assert not ended.out.root.exists() or not [*ended.out.root.rglob("*.jpg")]
+
+
 JUNK = [
     "file:///etc/passwd",
     "javascript:alert(1)",
