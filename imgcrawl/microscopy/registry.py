@@ -6,7 +6,6 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from imgcrawl.microscopy.dm_facts import DM
-from imgcrawl.microscopy.formats.archives import SEVEN_ZIP, TAR
 from imgcrawl.microscopy.formats.camera_movies import CAMERA_MOVIES
 from imgcrawl.microscopy.formats.compressed import COMPRESSED
 from imgcrawl.microscopy.formats.czi import CZI
@@ -28,9 +27,11 @@ from imgcrawl.microscopy.formats.obf import OBF
 from imgcrawl.microscopy.formats.ole import OLE
 from imgcrawl.microscopy.formats.plain_rasters import BLO, KLB, NPY, PIC, TPX3
 from imgcrawl.microscopy.formats.ser import SER
+from imgcrawl.microscopy.formats.seven_zip import SEVEN_ZIP
 from imgcrawl.microscopy.formats.signatures import SIGNATURES
 from imgcrawl.microscopy.formats.spectrum_images import SPECTRUM_IMAGES
 from imgcrawl.microscopy.formats.spider import SPIDER
+from imgcrawl.microscopy.formats.tar_archive import TAR
 from imgcrawl.microscopy.formats.text_files import TEXTS
 from imgcrawl.microscopy.formats.zip_archive import ZIP
 from imgcrawl.microscopy.picture_facts import PICTURES

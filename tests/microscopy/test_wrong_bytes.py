@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import random
+import struct
 import sys
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from imgcrawl.microscopy.describe import describe
 from imgcrawl.microscopy.formats import streams, zip_archive
 from imgcrawl.microscopy.merge import describe_file, misnamed
 from imgcrawl.microscopy.proof import Checked
+from imgcrawl.microscopy.ranges import bytes_ranges
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from tests.microscopy.files import PIXELS, whole_files, zip_of
+from tests.recorded.shapes import FOLDER
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -244,3 +252,35 @@ def test_zstandard_without_its_library_is_followed(
     assert not isinstance(facts, RecordMissing)
     assert (facts.format, facts.proof.checked) == ("zstd", Checked.WHOLE)
     assert isinstance(described(tmp_path, "a.mrc.zst", data[:-2]), RecordMissing)
+
+
+SEVEN_ZIPS = {path.stem: path.read_bytes() for path in (FOLDER / "7z").glob("*.7z")}
+
+
+@pytest.mark.parametrize("name", SEVEN_ZIPS)
+def test_each_member_of_a_7z_is_held_to_its_crc(tmp_path: Path, name: str) -> None:
+    data = SEVEN_ZIPS[name]
+    facts = described(tmp_path, "a.7z", data)
+    assert not isinstance(facts, RecordMissing), facts.message
+    assert facts.extra == {"members": 1 if name == "plain" else 3}
+    if name == "zstd":  # not of the standard library
+        assert facts.proof.checked is Checked.HEADER
+        assert facts.proof.suspect.startswith("not expanded: 1 folders are of a method")
+        return
+    assert (facts.proof.checked, facts.proof.suspect) == (Checked.WHOLE, "")
+    for at in (60, len(data) // 2, len(data) - 5):
+        damaged = bytearray(data)
+        damaged[at] ^= 0x10
+        assert isinstance(described(tmp_path, "a.7z", bytes(damaged)), RecordMissing), at
+    assert isinstance(described(tmp_path, "a.7z", data[:-1]), RecordMissing)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(sorted(SEVEN_ZIPS)), st.binary(max_size=40), st.integers(0, 60))
+def test_a_damaged_index_of_a_7z_is_no_error(name: str, noise: bytes, at: int) -> None:
+    for begin in (b"\x01\x04\x06", b"\x17\x06", b"\x01\x04\x07\x0b\x01\0"):
+        index = begin + noise
+        start = struct.pack("<QQI", at, len(index), zlib.crc32(index))
+        head = b"7z\xbc\xaf\x27\x1c\0\4" + struct.pack("<I", zlib.crc32(start)) + start
+        with contextlib.suppress(RecordMissing):
+            describe(bytes_ranges(head + SEVEN_ZIPS[name][:at].ljust(at) + index), name="a.7z")

@@ -1,23 +1,18 @@
-"""Archives other than ZIP: TAR, whose members follow each other, and 7z, which ends with its index.
-
-Sources: POSIX 1003.1 (pax), the documentation of 7z in the LZMA SDK.
-"""
+"""TAR, whose members follow each other. Source: POSIX 1003.1 (pax)."""
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING
 
 from imgcrawl.microscopy.facts import FileFacts
 from imgcrawl.microscopy.format import DescribeOptions, FileFormat
-from imgcrawl.microscopy.proof import Checked, Proof, corrupt, read_exactly, require, unpack, whole
+from imgcrawl.microscopy.proof import Checked, Proof, corrupt, read_exactly, require
 
 if TYPE_CHECKING:
     from imgcrawl.microscopy.ranges import CachedRanges
 
 _BLOCK = 512
 _MAX_MEMBERS = 200_000
-_MAX_INDEX = 8 << 20
 
 
 def _checksum(block: bytes) -> bool:
@@ -68,20 +63,4 @@ def _size(block: bytes, at: int) -> int:
         raise corrupt(f"at byte {at:,}, a member without a length") from error
 
 
-def _seven_zip(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
-    """Describe a 7z: its head says where its index lies, and the CRC of that."""
-    crc, offset, length, index_crc = unpack(ranges, 8, "<IQQI", "the 7z header")
-    if zlib.crc32(read_exactly(ranges, 12, 20, "the 7z header")) != crc:
-        raise corrupt("the 7z header is damaged")
-    proof = whole(ranges, 32 + offset + length, "the 7z archive")
-    if options.walk and 0 < length <= _MAX_INDEX:
-        index = read_exactly(ranges, 32 + offset, length, "the 7z index")
-        if zlib.crc32(index) != index_crc:
-            raise corrupt("the 7z index is damaged")
-    return FileFacts("7z", proof=proof)
-
-
 TAR = FileFormat("TAR", (".tar",), _is_tar, _tar, archive=True)
-SEVEN_ZIP = FileFormat(
-    "7z", (".7z",), lambda head: head.startswith(b"7z\xbc\xaf\x27\x1c"), _seven_zip, archive=True
-)
