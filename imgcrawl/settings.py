@@ -219,6 +219,8 @@ EXTENSIONS_BASE: dict[str, int] = {
     "imgcrawl.crawl.lifecycle.RunLifecycle": 0,
     "imgcrawl.progress.extension.ProgressExtension": 10,
     "imgcrawl.progress.reporter.ProgressReporter": 10,
+    "imgcrawl.progress.metrics.MetricsExtension": 10,
+    "imgcrawl.progress.file.ProgressFile": 10,
     "imgcrawl.progress.one_process.OneProcessLimit": 10,
     "imgcrawl.download.throttle.Throttle": 20,
     "scrapy.extensions.corestats.CoreStats": 30,
@@ -229,6 +231,9 @@ EXTENSIONS_BASE: dict[str, int] = {
     "scrapy.extensions.spiderstate.SpiderState": 30,
 }
 REPORT = True  # report.html at the end of a crawl that somebody watches at a terminal
+PROGRESS_FILE = None  # JSON, replaced every two seconds; Scrapyd's page has each job write one
+METRICS_DIR = None  # a folder of node_exporter's textfile collector: a file of each OUT in it
+METRICS_PORT = 0  # on loopback, where the run answers /metrics; 0: none
 PROGRESS_FD = None  # set by `scrapy crawlall` and `shards`: a socket that a crawl tells them on
 LOG_FORMATTER = "imgcrawl.crawl.log_formatter.LogFormatter"
 LOG_LEVEL = "INFO"  # default DEBUG

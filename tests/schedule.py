@@ -10,6 +10,7 @@ TOGETHER = {
     "tests/microscopy/test_matrix.py",
     "tests/replicas/test_server.py",
     "tests/scheduling/test_scrapyd.py",
+    "tests/scheduling/test_site.py",
 }
 
 

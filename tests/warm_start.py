@@ -30,7 +30,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 WARM = (sys.executable, "-m", "scrapy")
 # What is slow to import, is seldom asked for, and may start threads, which no fork survives.
-COLD = {"imgcrawl.shards.cluster"}
+COLD = {"imgcrawl.shards.cluster", "imgcrawl.scheduling.site"}
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _lock = threading.Lock()
 

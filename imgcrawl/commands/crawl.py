@@ -102,7 +102,8 @@ class Command(BaseRunSpiderCommand):
     def _report(self, out: str) -> None:
         """Write report.html of what people watched come; a report that fails changes nothing."""
         assert self.settings is not None
-        if not (self.settings.getbool("REPORT") and has_terminal(self.settings)):
+        watched = has_terminal(self.settings) or self.settings["PROGRESS_FILE"]  # by a page
+        if not (self.settings.getbool("REPORT") and watched):
             return
         from imgcrawl.exports.report import write_report  # noqa: PLC0415 - most crawls have none
 

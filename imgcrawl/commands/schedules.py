@@ -12,11 +12,14 @@ from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 from scrapy.utils.conf import closest_scrapy_cfg
 
+from imgcrawl.alerts.config import AlertConfig, read_alerts
+from imgcrawl.alerts.send import NotSent, send
+from imgcrawl.alerts.watch import Watch, test_message
 from imgcrawl.crawl.spider_loader import spider_loader
-from imgcrawl.records.errors import ArgumentError
+from imgcrawl.records.errors import ArgumentError, OutputError
 from imgcrawl.records.exit_status import ExitStatus
 from imgcrawl.scheduling.schedules import FILE, Schedule, collisions, read_schedules, runs
-from imgcrawl.scheduling.timers import crontab, systemd_units
+from imgcrawl.scheduling.timers import alerts_command, crontab, systemd_units
 
 if TYPE_CHECKING:
     import argparse
@@ -32,7 +35,7 @@ class Command(ScrapyCommand):
 
     def syntax(self) -> str:
         """Return the arguments, for the usage line."""
-        return "[--days N | --crontab | --systemd DIR] [FILE.toml]"
+        return "[--days N | --crontab | --systemd DIR | --alerts | --test-alerts] [FILE.toml]"
 
     def short_desc(self) -> str:
         """Return the description that ``scrapy`` lists."""
@@ -45,6 +48,13 @@ class Command(ScrapyCommand):
         which.add_argument("--days", type=float, default=7, help="to list (default: 7)")
         which.add_argument("--crontab", action="store_true", help="print the lines of a crontab")
         which.add_argument("--systemd", type=Path, metavar="DIR", help="write the units there")
+
+        which.add_argument(
+            "--alerts", action="store_true", help="look at all datasets, and tell what changed"
+        )
+        which.add_argument(
+            "--test-alerts", action="store_true", help="send a test message in each way"
+        )
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """List or export the schedules; exit status 2 if the file is wrong, and nothing is made."""
@@ -59,18 +69,59 @@ class Command(ScrapyCommand):
         assert self.settings is not None
         try:
             schedules = read_schedules(path, spider_loader(self.settings), project)
+            alerts = read_alerts(path)
+            if alerts is None and (opts.alerts or opts.test_alerts):
+                raise ArgumentError(f"{path} has no [alert] table: docs/operating.md has one")
         except ArgumentError as error:
             sys.stderr.write(f"scrapy schedules: {error}\n")
             self.exitcode = ExitStatus.USAGE
             return
+        if alerts is not None and (opts.alerts or opts.test_alerts):
+            self.exitcode = try_out(alerts) if opts.test_alerts else self._watch(schedules, alerts)
+            return
+        watch = alerts_command(path if args else None) if alerts else None
         if opts.crontab:
-            sys.stdout.write(crontab(schedules, project))
+            sys.stdout.write(crontab(schedules, project, watch))
         elif folder:
-            write_units(folder, systemd_units(schedules, project))
+            write_units(folder, systemd_units(schedules, project, watch))
         else:
             show(schedules, opts.days)
         for sentence in collisions(schedules, datetime.now(), 366):  # noqa: DTZ005 - as cron's clock
             sys.stderr.write(f"scrapy schedules: {sentence}\n")
+
+    def _watch(self, schedules: list[Schedule], alerts: AlertConfig) -> int:
+        """Look at all datasets once. Return 1 if something could not be told, or looked into."""
+        assert self.settings is not None
+        try:
+            result = Watch(Path(alerts.table.state)).look(schedules, alerts, self.settings)
+        except (OutputError, OSError) as error:
+            sys.stderr.write(f"scrapy schedules: {error}\n")
+            return ExitStatus.FAILED
+        for line in result.sent:
+            sys.stdout.write(f"told by {line}\n")
+        for finding in result.unknown:
+            if finding.rule == "failed":
+                result.not_sent.append(finding.words)
+        for line in result.not_sent:
+            sys.stderr.write(f"scrapy schedules: {line}\n")
+        sys.stdout.write(f"{len(result.bad)} bad of {len(schedules)} schedules\n")
+        for finding in result.bad:
+            sys.stdout.write(f"  {finding.schedule}: {finding.words}\n")
+        return ExitStatus.FAILED if result.not_sent else ExitStatus.COMPLETE
+
+
+def try_out(alerts: AlertConfig) -> int:
+    """Send a test message in each way, and say which took it. Return 1 if one did not."""
+    status = ExitStatus.COMPLETE
+    for name, channel in alerts.channels.items():
+        try:
+            send(channel, test_message())
+        except NotSent as error:
+            sys.stdout.write(f"{name}: not sent: {error}\n")
+            status = ExitStatus.FAILED
+        else:
+            sys.stdout.write(f"{name}: taken\n")
+    return status
 
 
 def show(schedules: list[Schedule], days: float) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import argparse
 
 HOME = ".scrapyd"
+_START = "import runpy; runpy.run_module('scrapyd', run_name='__main__', alter_sys=True)"
 
 
 class Command(ScrapyCommand):
@@ -90,7 +91,9 @@ class Command(ScrapyCommand):
         sys.stdout.flush()
         os.chdir(daemon.home)
         # Its lock file would keep it from starting again in a container, where numbers recur.
-        command = [sys.executable, "-m", "scrapyd", "--pidfile="]
+        # Its own process knows this checkout, for its page; a job knows only what it is to run.
+        program = f"import sys; sys.path.append({str(project)!r}); {_START}"
+        command = [sys.executable, "-c", program, "--pidfile="]
         os.execve(sys.executable, command, daemon.environment())  # noqa: S606 - our own command
 
     def _check(self, home: Path, port: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import shutil
 import sys
 import textwrap
@@ -48,6 +49,7 @@ class Command(ScrapyCommand):
         """Add the ``--markdown`` switch, which prints what docs/sources has."""
         super().add_options(parser)
         parser.add_argument("--markdown", action="store_true", help="print tables for docs/sources")
+        parser.add_argument("--json", action="store_true", help="print all as JSON, for a form")
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Print one description a spider."""
@@ -58,7 +60,9 @@ class Command(ScrapyCommand):
             spiders = [spider_class(self.settings, name) for name in args or datasets(loader)]
         except ArgumentError as error:
             raise UsageError(str(error)) from error
-        if args or opts.markdown:
+        if opts.json:
+            sys.stdout.write(json.dumps([*map(as_json, spiders)]) + "\n")
+        elif args or opts.markdown:
             sys.stdout.write("\n\n".join(map(describe, spiders)) + "\n")
         else:
             sys.stdout.write("\n".join(as_lines(spiders)) + "\n")
@@ -97,6 +101,32 @@ def as_text(spider: type[Spider]) -> str:
             facts = (fields[name].description or "", "; ".join(_facts(fields[name])))
             lines += [f"    {name}", *(line for text in facts for line in _wrapped(text, columns))]
     return "\n".join(lines)
+
+
+def as_json(spider: type[Spider]) -> dict[str, Any]:
+    """Return a spider with its arguments, as a form needs them."""
+    fields = _arguments(spider).model_fields
+    return {
+        "name": spider.name,
+        "doc": (_doc(spider) or [""])[0],
+        "arguments": [
+            {
+                "name": name,
+                "description": field.description or "",
+                "facts": "; ".join(_facts(field)),
+                "example": next(iter(field.examples or ()), None),
+                "choices": _choices(describe_type(field)),
+                "required": field.is_required(),
+                "shared": any(name in base.model_fields for base in _SHARED),
+            }
+            for name, field in fields.items()
+        ],
+    }
+
+
+def _choices(type_name: str) -> list[str]:
+    """Return what may be chosen of a type such as ``yes | no``; nothing where it is open."""
+    return type_name.split(" | ") if " | " in type_name and " or " not in type_name else []
 
 
 _SHARED = (ListArguments, ImageArguments, FileArguments, SpiderArguments)

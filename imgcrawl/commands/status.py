@@ -19,6 +19,8 @@ from imgcrawl.dataset.status import (
     read_status,
     read_store_status,
 )
+from imgcrawl.progress.dataset_metrics import dataset_metrics
+from imgcrawl.progress.openmetrics import write_prom
 from imgcrawl.records.errors import ArgumentError, StoreError
 from imgcrawl.records.exit_status import ExitStatus
 from imgcrawl.storage.address import BucketAddress, is_address
@@ -41,7 +43,7 @@ class Command(ScrapyCommand):
 
     def syntax(self) -> str:
         """Return the arguments, for the usage line."""
-        return "[--history [--last N]] [--json] [OUT, a folder of them, or s3://... ...]"
+        return "[--history] [--json | --metrics FILE.prom] [OUT, a folder of them, or s3://... ...]"
 
     def short_desc(self) -> str:
         """Return the description that ``scrapy`` lists."""
@@ -50,6 +52,9 @@ class Command(ScrapyCommand):
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Add the switches: JSON, and the runs before the last."""
         super().add_options(parser)
+        parser.add_argument(
+            "--metrics", metavar="FILE.prom", help="write OpenMetrics there as a whole; -: print it"
+        )
         parser.add_argument("--history", action="store_true", help="the runs before the last, too")
         parser.add_argument(
             "--last", type=int, default=30, metavar="N",
@@ -64,15 +69,27 @@ class Command(ScrapyCommand):
         most = opts.last if opts.history else 0
         found = [*self._found(args)]
         statuses = [status for status, _ in found]
-        if opts.json:
+        if opts.metrics is not None:
+            self._write_metrics(found, opts.metrics)
+        elif opts.json:
             sys.stdout.write(json.dumps([_as_json(*each, most) for each in found], indent=2) + "\n")
         elif not statuses:
             sys.stdout.write(f"There is no dataset below {Path(DEFAULT).absolute()} yet.\n")
-        for status, runs in () if opts.json else found:
+        for status, runs in () if opts.json or opts.metrics is not None else found:
             lines = as_table(runs[-most:]) if most else []
             sys.stdout.write("\n".join([as_text(status), *lines]) + "\n")
         worst = max(statuses, key=lambda status: status.severity, default=None)
         self.exitcode = worst.worst_status if worst else ExitStatus.COMPLETE
+
+    def _write_metrics(self, found: list[tuple[RunStatus, list[RunRow]]], file: str) -> None:
+        text = dataset_metrics(found)
+        if file == "-":
+            sys.stdout.write(text)
+            return
+        try:
+            write_prom(Path(file), text)
+        except OSError as error:
+            raise UsageError(f"{file} cannot be written ({error.strerror or error})") from error
 
     def _found(self, names: list[str]) -> Iterator[tuple[RunStatus, list[RunRow]]]:
         """Yield the status and the runs of each dataset, once. Raises UsageError."""

@@ -67,7 +67,8 @@ class RunHistory:
             ledger.set_state(_STATE, to_json([*self._before, self._row]))
 
     def _come_to(self, exit_status: int) -> None:
-        error = printable(plain_text(self._run.error or ""), MAX_ERROR)
+        error = self._run.error or self._run.halted or ""
+        error = printable(plain_text(error), MAX_ERROR)
         words = describe_status(exit_status)
         self._row = replace(self._row, exit_status=int(exit_status), status=words, error=error)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -40,10 +41,12 @@ class _ScheduleTable(CrawlTable):
 
     name: str
     when: str
+    verify_sample: int = Field(default=0, ge=0)  # records to hash again after each run
 
 
 class _Schedules(TomlTable):
     schedule: list[dict[str, Any]] = Field(default=[])
+    alert: dict[str, Any] | None = None  # of imgcrawl/alerts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +55,18 @@ class Schedule(ListedCrawl):
 
     when: Cron
     out: str  # an absolute path, or the address of an object store
+    verify_sample: int = 0  # records, drawn by chance
 
     def command(self) -> list[str]:
         """Return the command that runs, in the folder of the project."""
         return crawl_command(self.spider, self.arguments, self.settings)
+
+    def verify_command(self) -> list[str] | None:
+        """Return the command that hashes some files again after each run, if that is asked for."""
+        if not self.verify_sample:
+            return None
+        verify = [sys.executable, "-m", "scrapy", "verify", self.out]
+        return [*verify, "--sample", str(self.verify_sample)]
 
     def __str__(self) -> str:
         """Return the command as a person types it."""
@@ -127,4 +138,5 @@ def _schedule(given: _ScheduleTable, base: Path, loader: SpiderLoaderProtocol) -
         out=out if is_address(out) else str((base / Path(out).expanduser()).resolve()),
         arguments=checked.arguments,
         settings=checked.settings,
+        verify_sample=given.verify_sample,
     )

@@ -91,6 +91,8 @@ class ScrapydServer:
             "eggs_dir": str(self.home / "eggs"),
             "logs_dir": str(self.home / "logs"),
             "dbs_dir": str(self.home / "dbs"),
+            "webroot": "imgcrawl.scheduling.site.Root",
+            "launcher": "imgcrawl.scheduling.site.Launcher",
         }
         for name, value in own.items():
             parser.set("scrapyd", name, value.replace("%", "%%"))

@@ -43,7 +43,10 @@ def test_pictures_up_to_the_limit_and_then_the_rest(
     assert whole.status == 0, whole.log
     whole.out.verify()
     assert len(whole.out.rows()) == 40
-    assert [run.exit_status for run in read_runs(whole.out.root)] == [3, 3, 0]
+    runs = read_runs(whole.out.root)
+    assert [run.exit_status for run in runs] == [3, 3, 0]
+    assert runs[0].error.startswith("max_total_bytes=")
+    assert not runs[2].error
 
 
 def test_a_large_file_that_has_no_room_is_not_downloaded(

@@ -101,6 +101,8 @@ BEFORE = {
 PARSED_ONLY = {
     r"(s3|gs)://bucket/": "needs an account: test_crawl_out.py has emulators",
     r"genspider|butterflies": "writes into spiders/: test_genspider.py crawls what it wrote",
+    r"--(test-)?alerts": "tells people: test_alerts.py has a webhook, a mail server and a command",
+    r"/var/lib/node_exporter": "another user's folder: test_metrics.py has one of its own",
     r"--scheduler tcp:": "needs a cluster: test_shards.py starts one",
     r"^scrapy replica": "serves until it is stopped: it is what all tests here run against",
     r"ilsvrc2012": "a thousand classes: test_crawl_imagenet.py has a hundred",
@@ -198,7 +200,11 @@ def _settings() -> Settings:
 
 @pytest.mark.parametrize(
     ("page", "command"),
-    [("docs/plans.md", ["crawlall", "--list"]), ("docs/unattended.md", ["schedules"])],
+    [
+        ("docs/plans.md", ["crawlall", "--list"]),
+        ("docs/unattended.md", ["schedules"]),
+        ("docs/operating.md", ["schedules"]),
+    ],
 )
 def test_examples_in_toml_are_accepted(page: str, command: list[str], tmp_path: Path) -> None:
     (block,) = [each for each in blocks() if (each.page, each.language) == (page, "toml")]

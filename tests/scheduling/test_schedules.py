@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,6 +155,17 @@ def crontab_command(text: str) -> str:
     """The command of the one line, as cron hands it to the shell."""
     [line] = [line for line in text.splitlines() if line and not line.startswith("#")]
     return line.split(None, 5)[5].replace(r"\%", "%")
+
+
+def test_a_sample_is_verified_after_each_run() -> None:
+    some = nightly(out="/data/a b", verify_sample=50)
+    [line] = crontab([some], ROOT).splitlines()[1:-1]
+    assert line.endswith(
+        f"; {sys.executable} -m scrapy verify '/data/a b' --sample 50 >>data/logs/nightly.log 2>&1"
+    )
+    service = systemd_units([some], ROOT)["imgcrawl-nightly.service"]
+    assert f'ExecStopPost=-{sys.executable} -m scrapy verify "/data/a b" --sample 50' in service
+    assert "verify" not in crontab([nightly()], ROOT)
 
 
 def test_a_line_of_the_crontab_runs_and_reports(tmp_path: Path, replica: ReplicaProcess) -> None:
