@@ -144,12 +144,11 @@ class LabelMap:
                     labels._malformed += 1  # promised, and said to be unreadable
                     continue
                 bare = _bare_keys(row.fields)
-                if row.table in _IMAGE_TABLES and not _is_image(bare):
+                if (is_image := _is_image(bare)) or row.table in _IMAGE_TABLES:
                     labels._records[row.table] += 1
                 if row.table == "categories":
                     labels.names[str(_first(bare, ("id", *_LABELS)))] = str(_first(bare, _NAMES))
-                elif _is_image(bare):
-                    labels._records[row.table] += 1
+                elif is_image:
                     if last_parts and (urls := _urls(bare)):
                         db.execute(
                             "INSERT INTO names VALUES (?, ?, 1)"
@@ -157,14 +156,24 @@ class LabelMap:
                             (last_part(urls[0]).casefold(), row.table),
                         )
                 elif (image := _first(bare, _IDS[:1])) is not None:
-                    for label in _flat(_first(bare, _LABELS)):
-                        db.execute("INSERT INTO labels VALUES (?, ?)", (str(image), label))
-                    labels._outline(str(image), row.fields)
+                    labels._annotate(str(image), row.fields, bare)
         db.execute("COMMIT")
         db.execute("CREATE INDEX labels_image ON labels (image)")
         db.execute("CREATE INDEX outlines_image ON outlines (image)")
         db.execute("CREATE INDEX captions_image ON captions (image)")
         return labels
+
+    def _annotate(
+        self, image_id: str, annotation: dict[str, Any], bare: dict[str, tuple[str, Any]]
+    ) -> None:
+        """Keep the labels and outlines of an annotation; a panoptic one has several segments."""
+        for label in _flat(_first(bare, _LABELS)):
+            self._db.execute("INSERT INTO labels VALUES (?, ?)", (image_id, label))
+        self._outline(image_id, annotation)
+        segments = annotation.get("segments_info")
+        for each in segments if isinstance(segments, list) else ():
+            if isinstance(each, dict):
+                self._annotate(image_id, each, _bare_keys(each))
 
     def _outline(self, image_id: str, annotation: dict[str, Any]) -> None:
         """Keep the box, the segmentation and the caption of an annotation of COCO's."""

@@ -139,6 +139,28 @@ def test_boxes_and_outlines_go_with_their_image(tmp_path: Path) -> None:
     }
 
 
+def test_captions_and_the_segments_of_panoptic_annotations(tmp_path: Path) -> None:
+    segments = [{"id": n, "category_id": n, "bbox": [n, 0, 2, 2], "area": 3} for n in (7, 8)]
+    document = {
+        "images": [{"id": 1, "coco_url": "http://a.example/1.jpg"}],
+        "annotations": [
+            {"image_id": 1, "file_name": "1.png", "segments_info": segments},
+            {"image_id": 1, "caption": "a cup"},
+            {"image_id": 1, "caption": "and another"},
+        ],
+    }
+    (found,) = read(tmp_path / "list.json", document)
+    assert isinstance(found, ContestImage)
+    assert found.labels == ["7", "8"]
+    assert found.fields == {
+        "id": 1,
+        "captions": ["a cup", "and another"],
+        "bbox": [[7, 0, 2, 2], [8, 0, 2, 2]],
+        "bbox_label_id": ["7", "8"],
+        "area": [3, 3],
+    }
+
+
 def test_names_of_files_below_an_address(tmp_path: Path) -> None:
     path = tmp_path / "list.json"
     images_ = [
