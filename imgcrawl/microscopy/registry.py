@@ -13,6 +13,7 @@ from imgcrawl.microscopy.formats.detector_files import CBF, FITS, SMV
 from imgcrawl.microscopy.formats.dicom import DICOM
 from imgcrawl.microscopy.formats.dv import DV
 from imgcrawl.microscopy.formats.em import EM
+from imgcrawl.microscopy.formats.emi import EMI
 from imgcrawl.microscopy.formats.ets import ETS
 from imgcrawl.microscopy.formats.hdf5 import HDF4, HDF5
 from imgcrawl.microscopy.formats.imagic import IMAGIC
@@ -62,7 +63,7 @@ FORMATS: tuple[FileFormat, ...] = (
         EM,
     ),
     *(BLO, KLB, NPY, PIC, TPX3, SMV, CBF, FITS, *CAMERA_MOVIES, *SPECTRUM_IMAGES),
-    *(OBF, ETS),
+    *(OBF, ETS, EMI),
     *(*MEDIA, *SIGNATURES),
     *(ZIP, *COMPRESSED, TAR, SEVEN_ZIP, *TEXTS),
 )

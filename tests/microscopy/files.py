@@ -184,7 +184,17 @@ def jeol() -> bytes:
 
 
 def emi() -> bytes:
-    return b"JK\0\2\0\0\0\0" + PIXELS
+    text = "<ObjectInfo><ExperimentalDescription><Root>"
+    for name, value, unit in (
+        ("Microscope", "Tecnai 200 kV", ""),
+        ("High tension", "200", "kV"),
+        ("Mode", " TEM uP SA Zoom Image", ""),
+        ("Magnification", "19500", "x"),
+    ):
+        text += f"<Data><Label>{name}</Label><Value>{value}</Value><Unit>{unit}</Unit></Data>"
+    text += "</Root></ExperimentalDescription><AcquireDate>Sun Feb 21 17:50:18 2016</AcquireDate>"
+    text += "<CameraNamePath>WA-Orius</CameraNamePath></ObjectInfo>"
+    return b"JK\0\2\0\0\0\0" + PIXELS + text.encode()
 
 
 def obf(unit: tuple[int, int] = (1, 1)) -> bytes:

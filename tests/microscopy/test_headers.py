@@ -445,3 +445,13 @@ def test_a_vsi_names_the_folder_that_has_its_pixels() -> None:
     facts = described(whole_files()[".tif"], "https://example.org/a%20b/Slide 1.vsi")
     assert facts.extra == {"data_folder": "_Slide 1_"}
     assert "data_folder" not in described(whole_files()[".tif"], "a.tif").extra
+
+
+def test_an_emi_says_what_the_microscope_was_set_to() -> None:
+    for walk in (False, True):
+        facts = described(emi(), "a.emi", walk=walk)
+        assert (facts.voltage_v, facts.magnification) == (200_000.0, 19_500.0)
+        assert (facts.detector, facts.acquired) == ("WA-Orius", "2016-02-21T17:50:18")
+        assert facts.extra == {"instrument": "Tecnai 200 kV", "mode": "TEM uP SA Zoom Image"}
+    cut = described(emi()[:-30], "a.emi").proof
+    assert cut == Proof(Checked.HEADER, "it has no description at its end, as if it were cut")

@@ -14,7 +14,7 @@ from scrapy.settings import Settings
 from imgcrawl.microscopy.describe_paths import describe_all
 from imgcrawl.microscopy.registry import FORMATS
 from tests.conftest import ROOT
-from tests.microscopy.files import czi, lif, nd2, nd2_chunks, whole_files
+from tests.microscopy.files import czi, emi, lif, nd2, nd2_chunks, whole_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +31,7 @@ def large_files() -> dict[str, bytes]:
     )
     text = {".mdoc"}
     files = {e: whole_files()[e] + (b"" if e in text else _LARGE) for e in front}
+    files[".emi"] = emi()[:8] + _LARGE + emi()[8:]
     files[".mib"] = whole_files()[".mib"] * 170
     files[".tvips"] = whole_files()[".tvips"] + whole_files()[".tvips"][256:] * 170
     files |= {".czi": czi(_LARGE), ".nd2": nd2(nd2_chunks(), _LARGE), ".lif": lif(_LARGE)}

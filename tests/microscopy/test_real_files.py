@@ -142,6 +142,14 @@ def test_all_files_of_jeols_analysis_station() -> None:
     assert len(files) > 20
 
 
+def test_all_files_of_tia_say_what_the_microscope_was_set_to() -> None:
+    folder = place("rsciio/tests/data/tia/old/64x64_TEM_images_acquire.emi").parent
+    files = [*folder.glob("*.emi")]
+    volts = {describe_file(file, file.name).voltage_v for file in files}
+    assert volts == {200_000.0, 300_000.0}
+    assert len(files) == 14
+
+
 CUT_FILES = (
     "mrcfile-1.5.4/tests/test_data/EMD-3001.map",
     "oiffile-2026.2.8/test.oib",

@@ -57,7 +57,6 @@ def _format(
 SIGNATURES = (
     _format("OIR", (".oir",), b"OLYMPUSRAWFORMAT"),
     _format("SIF", (".sif",), b"Andor Technology Multi-Channel File"),
-    _format("EMI", (".emi",), b"JK\0\2\0\0\0\0"),  # TIA's words on the SER beside it
     _format("JEOL", (".map", ".img", ".pts"), b"JED-", b"PTTDFILE", at=4),
     _format("ICS", (".ics",), b"ics_version\t", at=16),
     _format("SER (Lucam)", (".ser",), b"LUCAM-RECORDER"),
