@@ -41,7 +41,8 @@ _PAGES = {
     + '<a href="/odd/files/download.php?id=7">z</a>',
     "dot/": '<a href="set.v1">set.v1</a> <a href="a.png">a</a>',
     "dot/set.v1/": '<a href="b.png">b</a>',
-    "bare/": '<a href="IM0001">1</a><a href="IM0002">2</a><a href="info">i</a>'
+    "numbers/": "".join(f'<a href="get/{n}">Get</a>' for n in range(6)),
+    "bare/": "".join(f'<a href="IM000{n}">{n}</a>' for n in range(1, 7)) + '<a href="info">i</a>'
     '<a href="README">r</a><a href="ftp://ftp.example.org/pub/x.tif">by ftp</a>'
     '<a href="sub">sub</a>',
     "bare/sub": '<a href="sub/c.png">c</a>',
@@ -60,6 +61,10 @@ async def odd_links(request: web.Request, path: str) -> web.Response:
         return web.Response(status=301, headers={"Location": "/odd/dot/set.v1/"})
     if path in _PAGES:
         return _html(_PAGES[path])
+    if path.startswith("numbers/get/"):
+        headers = {"Content-Disposition": f"attachment; filename=stack{path[-1]}.tif"}
+        body = pictures.any_kind("tiff", int(path[-1]), (64, 48)) or b""
+        return web.Response(body=body, headers=headers, content_type="image/tiff")
     if path in _DOWNLOADS:
         name, body = _DOWNLOADS[path]
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}

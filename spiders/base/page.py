@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -143,7 +143,7 @@ class PageSpider(DatasetSpider[P], Generic[P]):
         walk = PageWalk(self.first, self.depth, self.same_dir, self.max_pages)
         for page in walk.pages():
             if walk.is_file(page):
-                yield FoundLink(page.link, page.on)
+                yield FoundLink(replace(page.link, kind=LinkKind.FILE), page.on)
                 continue
             try:
                 read = self.ask_page if page.asked else self.read_page
@@ -151,7 +151,7 @@ class PageSpider(DatasetSpider[P], Generic[P]):
             except FileInPlaceError as error:
                 if page.link.url == self.first:
                     raise
-                walk.was_file(page)
+                walk.was_file(page, error.link.called)
                 yield FoundLink(error.link, page.on)
                 continue
             except SourceError as error:

@@ -156,7 +156,8 @@ def test_links_that_look_like_pages_and_are_none(crawl: Crawler, replica: Replic
     ended = crawl("static_page", url=f"{replica.url}/odd/bare/")
     assert ended.status == 3
     assert {row["file_name"] for row in ended.out.rows()} == {
-        f"files/{name}" for name in ("IM0001", "IM0002", "info", "README", "sub/c.png")
+        *(f"files/IM000{number}" for number in range(1, 7)),
+        *(f"files/{name}" for name in ("info", "README", "sub/c.png")),
     }
     assert ended.out.failures() == {"files/ftp.example.org/pub/x.tif": "bad_url"}
     dotted = crawl("static_page", url=f"{replica.url}/odd/dot/", out="dot")
@@ -165,7 +166,11 @@ def test_links_that_look_like_pages_and_are_none(crawl: Crawler, replica: Replic
     gate = crawl("static_page", url=f"{replica.url}/odd/cookie/", match="*.png", out="gate")
     assert (gate.status, len(gate.out.rows())) == (0, 1)
     named = crawl("static_page", url=f"{replica.url}/odd/bare/", match="IM*", out="named")
-    assert len(named.out.rows()) == 2
+    assert len(named.out.rows()) == 6
+    numbers = crawl("static_page", url=f"{replica.url}/odd/numbers/", match="*.tif", out="numbers")
+    assert {row["file_name"] for row in numbers.out.rows()} == {
+        f"files/get/stack{number}.tif" for number in range(6)
+    }
     first = crawl("static_page", url=f"{replica.url}/odd/bare/info", out="first")
     assert first.status == 1
     assert "is no page, but application/json" in first.log

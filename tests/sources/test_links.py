@@ -192,6 +192,9 @@ def test_each_server_tells_sizes_and_dates_in_its_own_way() -> None:
         ("?page=2", "", Leads.ON),
         ("?page=3", "?page=2", Leads.ON),
         ("?q=x&start=20", "?start=10&q=x", Leads.ON),
+        ("?offset=20&limit=20", "", Leads.ON),
+        ("?offset=40&limit=20", "?limit=20&offset=20", Leads.ON),
+        ("?path=a&per_page=50", "", Leads.INTO),
         ("?dir=sub", "", Leads.INTO),
         ("?C=N;O=D", "", Leads.SAME),
         ("?sort=name&order=desc", "?sort=size", Leads.SAME),
@@ -306,8 +309,17 @@ def test_files_of_one_shape_are_asked_thrice_and_no_more() -> None:
     for page in shown:
         if not pages.is_file(page):
             asked += 1
-            pages.was_file(page)
+            pages.was_file(page, "" if asked == 1 else page.link.name)
     assert asked == 3
+    pages = walk()
+    shown = pages.pages()
+    pages.begin(first := next(shown), BASE)
+    for number in range(9):
+        pages.takes(PageLink(f"{BASE}d/{number}"), first, BASE)
+    pages.end()
+    for page in shown:  # each has a name of its own, which its server alone knows
+        assert not pages.is_file(page)
+        pages.was_file(page, "x.tif")
 
 
 def test_the_next_page_of_a_header() -> None:

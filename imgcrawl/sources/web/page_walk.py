@@ -136,9 +136,13 @@ class PageWalk:
         known = self._files[shape] >= _ALIKE and shape not in self._folders
         return known and not page.asked and page.link.is_doubtful
 
-    def was_file(self, page: WaitingPage) -> None:
-        """Remember that what looked like a page was a file."""
-        self._files[_shape(page.link)] += 1
+    def was_file(self, page: WaitingPage, called: str = "") -> None:
+        """Remember that what looked like a page was a file.
+
+        called: the name that its server gives it; those with other names have to be asked, each
+        """
+        if called in {"", page.link.name}:
+            self._files[_shape(page.link)] += 1
 
     def _push(self, page: WaitingPage, *, ahead: bool = False) -> None:
         known = canonical(page.link.url)

@@ -10,6 +10,8 @@ _PAGE_NAMES = """
     page p pg paged pageno page_no pagenum page_num pagenumber page_number pageindex page_index
     start offset from skip begin first startindex start_index rpp_start cursor after marker
     continuation-token start-after pagetoken page_token
+    limit per_page perpage page_size pagesize rpp rows max_results maxresults results_per_page
+    items_per_page
 """
 _PAGE = frozenset(_PAGE_NAMES.split())
 _FOLDER = frozenset({"dir", "path", "folder", "directory", "prefix", "subdir", "subfolder"})
