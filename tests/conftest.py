@@ -37,8 +37,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # twice as it is imported, in every crawl: a twentieth of what its start costs.
 os.environ["SSL_CERT_FILE"] = os.devnull
 
-# Tests that run side by side mean different servers by the same host. A crawl against a replica
-# shares hosts with the other crawls of its test.
+# Tests that run side by side mean different servers by the same host.
 os.environ["IMGCRAWL_HOST_BUDGET"] = "off"
 
 # How long an example takes is told by the machine's other work. Where it is the subject, a test
@@ -166,7 +165,6 @@ class Crawler:
             **HASTE,
             "HTTPCACHE_DIR": self.tmp_path / f"cache-{out.replace('/', '-')}",
             "RETRY_BACKOFF_BASE": "0.01",
-            "HOST_BUDGET": self.tmp_path / "hosts",
             **(settings or {}),
         }
         command = [*WARM, "crawl", spider]

@@ -33,6 +33,7 @@ VARIABLE = "IMGCRAWL_HOST_BUDGET"  # of the environment, where the setting is no
 _POLL = 0.05  # seconds until a job that waits for a place looks again
 _COUNTED = 0.1  # seconds that a count of the other jobs is good for
 _CHECKED = 10.0  # seconds between two looks at whether the file is still there
+_PATIENCE = 1.0  # seconds without a place, after which those of suspended jobs are lent
 _SAID = 60.0  # seconds without a place, after which that is said
 _ENDLESS = (
     900.0  # likewise, after which a suspended job is taken to have it; longer than a file may
@@ -54,6 +55,8 @@ class _Host:
     released_at: float = float("-inf")
     waiting_since: float | None = None
     is_said: bool = False
+    lent: int = 0  # places of jobs that are suspended
+    lent_at: float = float("-inf")
     poll: Any = None
 
     def share(self) -> int:
@@ -258,11 +261,23 @@ class HostBudget:
                 break
             host.places.append(found)
         got = max(0, len(host.places) - under_way)
-        if got or under_way:
-            host.waiting_since = None
-        elif self._waits_too_long(host, now):
-            return room
-        return got
+        if not got and (host.lent or host.waiting_since is not None):
+            got = min(room, self._lend(registry, host, now) - (under_way - len(host.places)))
+        if got > 0 or under_way:
+            host.waiting_since = None if got > 0 else host.waiting_since or now
+            return max(0, got)
+        return room if self._waits_too_long(host, now) else 0
+
+    def _lend(self, registry: HostRegistry, host: _Host, now: float) -> int:
+        """Return how many places may be used for those that suspended jobs keep.
+
+        Such a job sends nothing. Once it is woken there are more requests than places, until its
+        own have ended.
+        """
+        waited = now - (now if host.waiting_since is None else host.waiting_since)
+        if now - host.lent_at > _PATIENCE and (host.lent or waited > _PATIENCE):
+            host.lent, host.lent_at = registry.n_suspended(host.key, host.limit), now
+        return host.lent
 
     def _waits_too_long(self, host: _Host, now: float) -> bool:
         if host.waiting_since is None:

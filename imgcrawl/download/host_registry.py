@@ -43,8 +43,11 @@ _NUMBERS = struct.Struct("<16s7d2?2Id")
 _RECORD = 256  # bytes: the numbers, then a text that ends with zeros
 _NOTE = _RECORD - _NUMBERS.size
 _HEADER = 4096
-_SIZE = _HEADER + _ROWS * _IN_ROW * _RECORD
-_MAGIC = b"imgcrawl hosts 1\n"
+_HOLDERS = _HEADER + _ROWS * _IN_ROW * _RECORD  # where the process numbers of holders stand
+_HOLDER_ROWS = 4096  # hosts that share one see each other's: a hint, and no more
+_NUMBER = struct.Struct("<I")
+_SIZE = _HOLDERS + _HOLDER_ROWS * PLACES * _NUMBER.size
+_MAGIC = b"imgcrawl hosts 2\n"
 _FLOCK = struct.Struct("hhqqi0q")  # struct flock of fcntl(2)
 _MUTEXES = 1 << 40
 _HOSTS = 1 << 41
@@ -132,6 +135,7 @@ class HostKey:
     digest: bytes
     row: int  # offset in bytes
     locks: int  # the first of its bytes that are locked
+    holders: int  # where the numbers of the processes that have its places stand
 
     @classmethod
     def of(cls, name: str) -> HostKey:
@@ -143,7 +147,8 @@ class HostKey:
         """Return the key of a host by what its record begins with."""
         number = int.from_bytes(digest[:8], "little")
         row = _HEADER + number % _ROWS * _IN_ROW * _RECORD
-        return cls(digest, row, _HOSTS + (number >> 16) * 256)
+        holders = _HOLDERS + number % _HOLDER_ROWS * PLACES * _NUMBER.size
+        return cls(digest, row, _HOSTS + (number >> 16) * 256, holders)
 
 
 class HostRegistry:
@@ -249,10 +254,20 @@ class HostRegistry:
 
     def take(self, host: HostKey, place: int) -> bool:
         """Take one place of a host, of 0 to PLACES - 1. Return False if another job has it."""
-        return self._lock(host.locks + 1 + place)
+        if not self._lock(host.locks + 1 + place):
+            return False
+        pid = _NUMBER.pack(os.getpid())
+        os.pwrite(self._fd, pid, host.holders + place * _NUMBER.size)
+        return True
+
+    def n_suspended(self, host: HostKey, limit: int) -> int:
+        """Return how many of a host's first `limit` places are those of suspended processes."""
+        pids = os.pread(self._fd, limit * _NUMBER.size, host.holders)
+        return sum(_is_suspended(pid) for (pid,) in _NUMBER.iter_unpack(pids) if pid)
 
     def give_back(self, host: HostKey, place: int) -> None:
         """Give a place back."""
+        os.pwrite(self._fd, bytes(_NUMBER.size), host.holders + place * _NUMBER.size)
         self._unlock(host.locks + 1 + place)
 
     def probe(self, host: HostKey) -> bool:
@@ -294,6 +309,15 @@ class HostRegistry:
         asked = _FLOCK.pack(fcntl.F_WRLCK, 0, first, last - first, 0)
         kind, _, at, _, _ = _FLOCK.unpack(fcntl.fcntl(self._fd, fcntl.F_OFD_GETLK, asked))
         return None if kind == fcntl.F_UNLCK else max(at, first)
+
+
+def _is_suspended(pid: int) -> bool:
+    """Return whether a process is stopped by a signal, as by Ctrl-Z."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
+    return stat.rpartition(b") ")[2][:1] in {b"T", b"t"}
 
 
 def _find(row: bytes, digest: bytes) -> int | None:
