@@ -47,6 +47,10 @@ class RunHistory:
         rows = from_json(run.ledger.state(_STATE))
         if rows and rows[-1].status == RUNNING:
             rows[-1] = _killed(rows[-1], run.ledger)
+        elif run.uploader is not None and run.uploader.dead_since:
+            # It was killed on another machine before its ledger had reached the store.
+            began = f"{run.uploader.dead_since[:19]}Z"
+            rows.append(RunRow(started_at=began, status=KILLED))
         self._before = rows[1 - MOST_RUNS :]
         try:
             self._write()

@@ -74,6 +74,7 @@ class Lease:
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self.after_death = False  # whether the run before did not release it
+        self.dead_since = ""  # when that one had taken it: UTC, ISO 8601
         self.lost: str | None = None  # why this run may write no longer
 
     def take(self) -> None:
@@ -82,6 +83,7 @@ class Lease:
         if found is not None:
             self.after_death = True
             holder = _Holder.of(found)
+            self.dead_since = holder.since
             age = (datetime.now(UTC) - found.changed_at).total_seconds()
             # A scratch folder may have been copied to another machine with all that is on this one.
             if (holder.scratch, holder.host) == (self._me.scratch, self._me.host):

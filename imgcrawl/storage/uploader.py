@@ -47,6 +47,11 @@ class Uploader:
         """Whether the run before this one was killed."""
         return self._remote.lease.after_death
 
+    @property
+    def dead_since(self) -> str:
+        """When the run before this one began, if it was killed: UTC, ISO 8601; else empty."""
+        return self._remote.lease.dead_since
+
     def size(self, name: str) -> int | None:
         """Return the bytes of a file, or a folder, of the store; None if there is none."""
         return self._remote.listing.size(name)

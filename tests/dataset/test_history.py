@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import example, given
@@ -115,6 +116,21 @@ def test_the_next_run_writes_down_that_one_was_killed(tmp_path: Path) -> None:
     history.amend(1)  # what was put into an object store did not arrive there
     with closing(Ledger(tmp_path / "ledger.sqlite")) as ledger:
         assert [row.exit_status for row in from_json(ledger.state("runs"))] == [None, 1]
+
+
+def test_a_run_that_was_killed_elsewhere_leaves_a_row(tmp_path: Path) -> None:
+    """Its ledger had not reached the store yet: the lock of the store alone tells of it."""
+    run = Run(tmp_path)
+    lock = SimpleNamespace(dead_since="2026-01-03T02:30:00.123456Z")
+    run.uploader = lock  # type: ignore[assignment]
+    RunHistory(run, "isic")
+    killed, running = read_runs(tmp_path)
+    assert (killed.started_at, killed.status, killed.failed) == (
+        *("2026-01-03T02:30:00Z", KILLED, True),
+    )
+    assert running.status == RUNNING
+    run.uploader = None
+    run.close()
 
 
 def test_the_oldest_go_first(tmp_path: Path) -> None:

@@ -188,6 +188,7 @@ def test_killed_and_resumed(
     out.verify()
     rows = out.rows()
     assert len({row["record_id"] for row in rows}) == len(rows) == 72
+    assert [run.status for run in read_runs(out.root)] == ["killed", "all stored"]
     # Nothing that was in the store has been asked of its source again.
     assert len(pictures_asked(replica)) <= 72 - len(there)
 
