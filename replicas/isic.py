@@ -167,9 +167,14 @@ class IsicSite:
                     answer["results"] = []
                     answer["next"] = next_page(request, f"{cursor}&x=1")
 
-    def _matching(self, search: Search, start: int = 0) -> Iterator[int]:
-        """Yield the numbers of the images that a search finds, from one on."""
-        archive, query = self.archive, search.query
+    def _matching(
+        self, search: Search, start: int = 0, archive: IsicArchive | None = None
+    ) -> Iterator[int]:
+        """Yield the numbers of the images that a search finds, from one on.
+
+        archive: that of today, unless sums of an earlier one are asked for
+        """
+        archive, query = archive or self.archive, search.query
         test = isic_query.parse(query)
         candidates: Iterable[int] = range(start, archive.records)
         ids = re.findall(r"isic_id:\"?(ISIC_\d{7})\"?(?![\w*])", query)
@@ -177,7 +182,7 @@ class IsicSite:
             known = sorted({n for i in ids if (n := archive.number(i)) is not None})
             candidates = [n for n in known if n >= start]
         for number in candidates:
-            if not self._is_seen(number, search.logged_in):
+            if not archive.is_visible(number, logged_in=search.logged_in):
                 continue
             if search.collections and not archive.collections(number) & search.collections:
                 continue
@@ -192,17 +197,19 @@ class IsicSite:
 
     def _sum(self, search: Search, version: object) -> tuple[int, int]:
         """Return the number of images that a search finds, and of their bytes."""
-        archive = self.archive
+        archive = self.archive.said
         if search == Search() and not archive.world.private:
             return archive.records, archive.total_bytes()
         count = size = 0
-        for number in self._matching(search):
+        for number in self._matching(search, archive=archive):
             count += 1
             size += len(archive.original(number))
         return count, size
 
     def _make_facets(self, search: Search, version: object) -> dict[str, Any]:
-        return facets(map(self.archive.fields, islice(self._matching(search), MOST_FACETED)))
+        archive = self.archive.said
+        found = islice(self._matching(search, archive=archive), MOST_FACETED)
+        return facets(map(archive.fields, found), self._sums(search)[0])
 
     # --- single things ---
 

@@ -20,14 +20,12 @@ _STEP = 5.0  # years
 _MILLIMETRES = (0.0, 0.5, 1.0, 2.0, 4.0)  # of thickness, the last without an end
 
 
-def facets(images: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the facets of images, each given by its fields."""
+def facets(images: Iterable[Mapping[str, Any]], total: int) -> dict[str, Any]:
+    """Return the facets of images, each given by its fields. total: of the images"""
     counts: dict[str, Counter[Any]] = {name: Counter() for name in sorted(_TERMS)}
     ages: Counter[Any] = Counter()
     thick: Counter[Any] = Counter()
-    total = 0
     for fields in images:
-        total += 1
         for name, counter in counts.items():
             if (value := fields.get(name)) is not None:
                 counter[value] += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -39,10 +40,15 @@ class IsicArchive:
             if not self.real:
                 raise ValueError(f"{folder} holds no ISIC_*.json: give a folder of real records")
         self.records = len(self.real) if folder else records
+        self.said = self  # the archive that sums are of
         self.put(IsicWorld())
 
     def put(self, world: IsicWorld) -> None:
         """Put another state of the images in force."""
+        if not world.late:
+            self.said = self
+        elif self.said is self:
+            self.said = copy(self)
         self.world = world
         self.version = object()  # whoever has kept an answer asks for it anew
 

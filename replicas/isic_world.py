@@ -5,6 +5,8 @@ keeps its `created`, by which every list is ordered; it can be withdrawn again. 
 of metadata relabel images; a collection that is not locked gains and loses images, old ones too.
 ``models/collection.py``: only a pinned collection's name is unique. ``api/image.py``: a record
 without a file, or with a field that the registry has lost, makes its page answer 500, for good.
+``core/search.py``: counts, sizes and facets come from a search engine, which learns at night what
+has changed, and are cached besides: lists are those of the database.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ class IsicWorld:
     broken:      ids of records that the server cannot serialise
     ties:        [number of the first image, how many] that were taken in at one moment
     collections: besides the usual ones: id, name, and `images` (ids) or `every` (each N-th)
+    late:        whether sums are those of the state before, also of the number of images
     """
 
     private: frozenset[str] = frozenset()
@@ -36,6 +39,7 @@ class IsicWorld:
     broken: frozenset[str] = frozenset()
     ties: list[list[int]] = field(default_factory=list)
     collections: list[dict[str, Any]] = field(default_factory=list)
+    late: bool = False
 
     def __post_init__(self) -> None:
         self.private, self.broken = frozenset(self.private), frozenset(self.broken)

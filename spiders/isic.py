@@ -132,13 +132,21 @@ class IsicSpider(CursorApiSpider[IsicArguments], CandidatesSpider[IsicArguments]
         wanted = await self.first_page()
         days = self.settings.getfloat("ISIC_SYNC_DAYS")
         self._broken = {}
-        self._sync = IsicListSync(self._items.api, wanted.key, self.bookmarks, days)
+        is_part = self.args.since is not None
+        self._sync = IsicListSync(
+            self._items.api, wanted.key, self.bookmarks, days, is_part=is_part
+        )
         start = None if self.args.sync == "full" else self.saved(wanted)
         if start is None:
             self._sync.start_over()
+        elif not wanted.is_whole:
+            self.logger.info(
+                "With num_images or offset only what is behind the bookmark is read: for what has "
+                "changed before it leave them out, or type -a sync=full"
+            )
         async for output in self.read(wanted, start):
             yield output
-        if self._sync.today.count == 0:
+        if self._sync.is_empty and not self.args.since:
             yield await self._items.api.no_match(self._params)
         if wanted.is_whole:
             async for output in self._synced(wanted):
@@ -156,7 +164,8 @@ class IsicSpider(CursorApiSpider[IsicArguments], CandidatesSpider[IsicArguments]
             self._sync.start_over()
             async for output in self.read(wanted, None):
                 yield output
-        yield self._with_masks(self._sync.settled(self._promised))
+        if (more := self._sync.settled(self._promised)).records:
+            yield self._with_masks(more)
         async for output in self._sync.end(self.args.images):
             yield output
 
@@ -186,7 +195,8 @@ class IsicSpider(CursorApiSpider[IsicArguments], CandidatesSpider[IsicArguments]
             return self._with_masks(wanted.expects(page.count, page.position))
         args, count = self.args, page.count if page.position == 0 else None
         today = self._sync.today = await self._items.api.sums(self._params, count)
-        promised = wanted.expects(None if args.since else today.count, page.position)
+        count = today.count if count is None else count
+        promised = wanted.expects(None if args.since else count, page.position)
         self._promised = promised.records
         return self._with_masks(today.described(promised, args.images))
 

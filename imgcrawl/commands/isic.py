@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from scrapy import Request, Spider
 from scrapy.commands import ScrapyCommand
 from scrapy.crawler import AsyncCrawlerProcess
 from scrapy.exceptions import UsageError
 from scrapy.http.request import NO_CALLBACK
+from scrapy.settings import SETTINGS_PRIORITIES
 
 from imgcrawl.records.errors import ImgcrawlError, NoAnswerError, RecordMissing, WrongAnswerError
 from imgcrawl.records.exit_status import ExitStatus
@@ -80,7 +81,6 @@ class Command(ScrapyCommand):
 
     requires_project = True
     requires_crawler_process = False
-    default_settings: ClassVar[dict[str, Any]] = {"LOG_LEVEL": "WARNING"}
 
     def syntax(self) -> str:
         """Return the arguments, for the usage line."""
@@ -106,6 +106,8 @@ class Command(ScrapyCommand):
             sys.stdout.write(_line(each.number, count, pinned, terms, each.doi or "-", each.name))
             shown.append(each.number)
 
+        if (self.settings.getpriority("LOG_LEVEL") or 0) < SETTINGS_PRIORITIES["cmdline"]:
+            self.settings.set("LOG_LEVEL", "WARNING", "cmdline")  # the project's own is INFO
         process = AsyncCrawlerProcess(self.settings)
         crawler = process.create_crawler(CollectionsSpider)
         process.crawl(crawler, word=args[1] if len(args) > 1 else "", show=show)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 RECORDS = 287
 OWN = {"downloaded_at", "final_url", "url"}  # what differs from run to run and from OUT to OUT
+QUIET = 3  # requests of a run that finds nothing: the last page, the bytes, and the labels
 
 
 @pytest.fixture(scope="module")
@@ -115,11 +116,51 @@ def test_what_became_part_of_a_list_behind_the_bookmark_is_found(
     quiet = crawl("isic", out="all", images="none")
     assert quiet.status == 0
     assert "from its beginning" not in quiet.log
-    assert api_requests(archive) == 4  # the count, the bytes, the labels, and the last page
+    assert api_requests(archive) == QUIET
     assert quiet.out.summary()["records"] == {"stored": 279, "missing": 0, "expected": 277}
     again = crawl("isic", out="all", images="none", sync="full")
     assert labels(quiet) == labels(again)
     assert "277 already there" in again.log
+
+
+def test_each_request_of_a_quiet_night_tells_what_the_others_do_not(
+    crawl: Crawler, archive: ReplicaProcess
+) -> None:
+    """The last page is of the database, the sums are of a search engine, which is late."""
+    twin = isic_ids(RECORDS - 1)
+    archive.isic(private=twin)
+    assert crawl("isic", images="none").status == 0
+    labelled = {isic_ids(7)[0]: {"anatom_site_1": "Trunk"}}
+    archive.isic(private=twin, labels=labelled)
+    relabelled = crawl("isic", images="none")
+    assert "other values of anatom_site_1" in relabelled.log
+
+    archive.isic(private=twin, labels=labelled, late=True)
+    archive.grow(RECORDS + 4)
+    archive.reset()
+    new = crawl("isic", images="none")
+    assert len(new.out.rows()) == RECORDS + 3
+    assert new.out.summary()["records"]["expected"] == RECORDS + 3
+    archive.isic(private=twin, labels=labelled)  # the sums have them, too
+    caught_up = crawl("isic", images="none")
+    assert "from its beginning" not in new.log + caught_up.log
+    assert api_requests(archive) == 2 * QUIET
+
+
+def test_an_archive_that_counts_wrongly_is_not_believed_and_told_of(
+    crawl: Crawler, archive: ReplicaProcess
+) -> None:
+    """What its pages have is what there is: more than it counts, fewer, and where it has none."""
+    for count, words in (
+        (9_999, "counts 9,999 images in this list, and its pages have 287"),
+        (0, ""),
+    ):
+        archive.faults([{"match": "images/$", "kind": "count", "count": count}])
+        ended = crawl("isic", images="none", out=f"counted-{count}")
+        assert ended.status == 0, ended.log
+        assert words in ended.log
+        assert ended.out.summary()["records"] == {"stored": 287, "missing": 0, "expected": 287}
+    archive.faults([])
 
 
 def test_what_the_archive_cannot_serve_is_stepped_over_and_named(
@@ -204,8 +245,11 @@ def test_collections_of_one_name_are_refused_before_any_search(
     ]
     assert lines[2][4:] == ["10.34970/1", "My", "Set"]
     assert set(lines[3][3].split("+")) <= {"CC-0", "CC-BY", "CC-BY-NC"}
+    assert listed.stderr == ""
     none = scrapy("isic", "collections", "nobody's", *archive.settings())
     assert (none.returncode, none.stdout) == (3, "")
+    part = crawl("isic", collections="My", out="part")
+    assert "did you mean 'My set'? Type its id, 4. " in part.log
     taken = crawl("isic", collections="My Set,set 7", images="none", out="b")
     assert taken.status == 0, taken.log
     assert {row["isic_id"] for row in taken.out.rows()} == {*isic_ids(40, 41)}
@@ -251,6 +295,11 @@ def test_a_token_reaches_what_its_owner_may_see_and_nobody_else(
     refused = crawl("isic", num_images=6, out="refused")
     assert refused.status == 2, refused.log
     assert "does not know the token" in refused.log
+    archive.faults([{"match": "users/me", "kind": "status", "status": 404}])
+    unsure = crawl("isic", num_images=6, out="unsure")
+    archive.faults([])
+    assert unsure.status == 1, unsure.log
+    assert "does not say whose the token" in unsure.log
 
 
 def test_the_token_is_sent_to_the_api_alone() -> None:
@@ -347,5 +396,5 @@ def test_after_each_night_out_is_what_a_first_run_would_bring(
         asked[happened].append(api_requests(archive))
     print(f"requests of nights: quiet {asked[False]}, others {asked[True]}")
     # A record that cannot be served is asked for five times, and what has nobody once.
-    assert all(n <= 4 + 6 * 2 for n in asked[False])
-    assert min(asked[False], default=4) == 4
+    assert all(n <= QUIET + 6 * 2 for n in asked[False])
+    assert min(asked[False], default=QUIET) == QUIET

@@ -65,7 +65,31 @@ def sums(count: int = 7, size: int = 700, **facets: Any) -> ListSums:
 def test_a_list_that_is_what_it_was_is_not_doubted() -> None:
     assert sums().difference(sums()) == ""
     assert ListSums.of(7, None, {}).difference(sums()) == ""  # what is not said tells nothing
-    assert ListSums.from_json(sums().to_json()) == sums()
+
+
+def test_a_list_is_counted_by_its_facets() -> None:
+    licences = {"meta": {"missing_count": 1, "present_count": 7}, "buckets": []}
+    assert ListSums.of(None, 1, {"copyright_license": licences}).count == 8
+    odd: list[Any] = [None, [], {}, {"missing_count": "1", "present_count": 7}]
+    for meta in odd:
+        assert ListSums.of(9, 1, {"copyright_license": {"meta": meta}}).count == 9
+
+
+def test_sums_of_all_records_are_those_that_the_archive_says_of_the_most_frequent_values() -> None:
+    own, names = ListSums.own(), [f"site {n}" for n in range(12)]
+    for number, name in enumerate(names * 2 + names[:10]):
+        clinical = {"anatom_site_special": name, "age_approx": 5 * (number % 3)}
+        file = {"full": {"url": "u", "size": 100}}
+        own.add({"isic_id": "x", "files": file, "metadata": {"clinical": clinical}})
+    terms = facet(**dict.fromkeys(names[:10], 3))
+    ages = {"buckets": [{"key": 5.0 * n, "doc_count": k} for n, k in enumerate((12, 11, 11))]}
+    said = {"anatom_site_special": terms, "age_approx": ages}
+    assert own.difference(ListSums.of(34, 3400, said)) == ""
+    assert "anatom" in own.difference(
+        ListSums.of(34, 3400, said | {"anatom_site_special": facet(**{names[0]: 4})})
+    )
+    ages["buckets"][0]["doc_count"] = 11
+    assert "age" in own.difference(ListSums.of(34, 3400, said))
 
 
 @pytest.mark.parametrize(
@@ -99,13 +123,30 @@ def test_facets_of_another_shape_say_nothing(answer: Any) -> None:
 
 
 def test_a_list_is_read_whole_again_after_some_days() -> None:
-    state = ListState(ids([1, 2]), sums(), "2026-01-01T00:00:00Z", ["ISIC_0000003"])
-    assert ListState.from_json(state.to_json()).broken == ["ISIC_0000003"]
-    assert "days ago" in state.doubt(sums(), 7)
+    state = ListState(ids([1, 2]), [sums()], "2026-01-01T00:00:00Z", ["ISIC_0000003"])
+    again = ListState.from_json(state.to_json())
+    assert (again.broken, again.sums) == (["ISIC_0000003"], [sums()])
+    assert "days ago" in state.doubt(state, sums(), 7)
     recent = datetime.now(UTC) - timedelta(days=6)
     state.read_at = f"{recent:%Y-%m-%dT%H:%M:%SZ}"
-    assert state.doubt(sums(), 7) == ""
-    assert "days ago" in state.doubt(sums(), 5)
+    assert state.doubt(state, sums(), 7) == ""
+    assert "days ago" in state.doubt(state, sums(), 5)
+
+
+def test_sums_that_are_a_night_late_are_waited_for_once() -> None:
+    record = {"isic_id": "ISIC_0000009", "files": {"full": {"size": 11}}}
+    before, late = ListState.new(), sums()
+    before.sums = [sums()]
+    today = before.copy()
+    today.add(record)
+    assert today.doubt(before, late, 7) == ""
+    today.hold(late)
+    assert today.is_late
+    tomorrow = ListState.from_json(today.to_json()).copy()
+    assert "counts 7, where 8 are known" in tomorrow.doubt(today, late, 7)
+    assert tomorrow.doubt(today, sums(8, 711), 7) == ""
+    tomorrow.hold(sums(8, 711))
+    assert (tomorrow.is_late, tomorrow.sums) == (False, [sums(8, 711)])
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"read_at": 1}', "null"])

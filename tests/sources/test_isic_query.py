@@ -21,6 +21,8 @@ from imgcrawl.sources.isic.query import (
 )
 from imgcrawl.sources.isic.query_fields import FIELDS, FieldKind
 from imgcrawl.sources.isic.query_hints import no_match
+from spiders.isic import IsicSpider
+from tests.conftest import refusal
 
 # What the server's own parser (ImageMarkup/isic, isic/core/dsl.py) says of a query: the first
 # table it accepts, the second it refuses. The second word of a line is what is sent here: "="
@@ -317,7 +319,9 @@ def test_what_is_not_known_to_be_wrong_is_left_alone(query: str) -> None:
         ("diagnosis_3:*anoma*", "type diagnosis_3:anoma* or diagnosis_3:*anoma", "*anoma*"),
         ("isic_id:ISIC_00*5", "one * only, at one end", "ISIC_00*5"),
         ("sex:**", "one * only", "**"),
-        ('diagnosis_3:"Mel*in situ"', '"in situ*"', None),
+        ('diagnosis_3:"Mel*in situ"', 'type diagnosis_3:Mel* AND diagnosis_3:"*in situ"', None),
+        ("isic_id:ISIC_0*1*", "type isic_id:ISIC_0*", "ISIC_0*1*"),
+        ("-diagnosis_3:Mel*situ", "as in -diagnosis_3:abc*", "Mel*situ"),
         ("diagnosis_1:Bénign", 'type diagnosis_1:"Benign"', "Bénign"),
         ("melanoma", "diagnosis_3:Melanoma*", "melanoma"),
         ("malignant", "diagnosis_1:Malignant", "malignant"),
@@ -605,3 +609,18 @@ def test_id_query() -> None:
             id_query(ids)
     with pytest.raises(QueryError, match="old API"):
         id_query(["5436e3abbae478396759f0cf"])
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ({"filter": "-benign"}, "type -a query=-diagnosis_1:Benign"),
+        ({"filter": "!Malignant"}, "type -a query=-diagnosis_1:Malignant"),
+        ({"filter": "not unlabelled"}, "type -a query=diagnosis_1:*"),
+        ({"filter": "-benin"}, "a filter is one of benign, malignant"),
+        ({"license": "CC-0,-CC-BY"}, "type -a query=-copyright_license:CC-BY to leave it out"),
+        ({"license": "-GPL"}, "has no licence '-GPL': type CC-0, CC-BY"),
+    ],
+)
+def test_what_is_to_be_left_out_is_never_taken(args: dict[str, str], words: str) -> None:
+    assert words in refusal(IsicSpider, **args)

@@ -6,6 +6,7 @@ import re
 from base64 import b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -19,11 +20,11 @@ from imgcrawl.sources.isic.query import check_query, combine, id_query, is_legac
 from imgcrawl.sources.isic.query_fields import FIELDS
 from imgcrawl.sources.isic.query_hints import no_match
 from imgcrawl.sources.isic.records import urls_of
-from imgcrawl.text.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from datetime import date
+    from logging import LoggerAdapter
 
     from imgcrawl.records.items import Item
     from imgcrawl.sources.fetcher import Fetcher
@@ -52,6 +53,11 @@ class IsicApi:
         self._fetcher = fetcher
         self._url = str(fetcher.settings["ISIC_API_URL"])
         self._licenses: set[str] = set()
+
+    @property
+    def logger(self) -> LoggerAdapter[Any]:
+        """The log of the run."""
+        return self._fetcher.logger
 
     # --- queries ---
 
@@ -106,8 +112,7 @@ class IsicApi:
         found = [each for each in known if each.is_called(name)]
         exact = [each for each in found if each.name == name] or found
         if not exact:
-            near = did_you_mean(name, [each.name for each in known])
-            raise SourceError(f"There is no collection {name!r}{near}")
+            raise SourceError(f"There is no collection {name!r}{_nearest(name, known)}")
         if len(exact) > 1:
             described = [
                 each.describe(await self.count({"collections": str(each.number)})) for each in exact
@@ -149,13 +154,17 @@ class IsicApi:
         return count if isinstance(count, int) else None
 
     async def sums(self, params: dict[str, str], count: int | None) -> ListSums:
-        """Return what the archive says of a list. count: of its images, if that is known."""
-        if count is None:
-            count = await self.count(params)
+        """Return what the archive says of a list, in two requests.
+
+        count: of its images, for an archive that has no facets; asked for if it is not known
+        """
         asked = f"?{urlencode(params)}" if params else ""
         size = await self._ask(f"{self._url}images/search/size/{asked}")
         facets = await self._ask(f"{self._url}images/facets/{asked}")
-        return ListSums.of(count, size.get("size"), facets)
+        sums = ListSums.of(count, size.get("size"), facets)
+        if sums.count is None:
+            sums.count = await self.count(params)
+        return sums
 
     async def _ask(self, url: str) -> dict[str, Any]:
         """Return what an undocumented part of the API says today, empty if it is gone."""
@@ -256,6 +265,16 @@ class IsicApi:
             return Document(f"licenses/{name}.txt", response.body.decode("utf-8", "replace"))
         self._fetcher.logger.warning("The archive has no text of the licence %s", name)
         return None
+
+
+def _nearest(name: str, known: Sequence[IsicCollection]) -> str:
+    """Return what may have been meant by a name that no collection has, with its id."""
+    word = name.casefold()
+    longer = [each.name for each in known if word in each.name.casefold()]
+    near = longer[:1] or get_close_matches(name, [each.name for each in known], n=1, cutoff=0.5)
+    numbers = [each.number for each in known if each.name in near]
+    meant = f": did you mean {near[0]!r}? Type its id, {numbers[0]}" if numbers else ""
+    return f"{meant}. `scrapy isic collections WORD` lists those whose names have a word."
 
 
 def _cursor(since: date) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from datetime import date  # noqa: TC003 - pydantic reads it
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import (
@@ -110,6 +112,21 @@ class IsicArguments(_ClassArguments):
         examples=["{diagnosis_1}/{isic_id}"],
     )
 
+    @field_validator("filter", mode="before")
+    @classmethod
+    def _names_what_is_wanted(cls, word: object) -> object:
+        """Refuse a word that was to be left out: the nearest filter is its opposite."""
+        named = re.fullmatch(r"\s*(?:[-!_]|not\s+)\s*(\w+)\s*", str(word), re.IGNORECASE)
+        if named is None:
+            return word
+        term = next((filter_query(each) for each in Filter if each == named[1].lower()), "")
+        query = term.removeprefix("-") if term.startswith("-") else f"-{term}"
+        raise ValueError(
+            f"a filter names what is wanted; to leave it out type -a query={query}"
+            if term
+            else f"a filter is one of {', '.join(Filter)}"
+        )
+
     @field_validator("layout")
     @classmethod
     def _has_id(cls, layout: str) -> str:
@@ -161,6 +178,8 @@ class IsicArguments(_ClassArguments):
             raise ValueError("challenge names the images: leave out ids and ids_file")
         if self.tables and not self.challenge:
             raise ValueError("tables are those of a challenge: type -a challenge=2019, say")
+        if self.tables and not Path(self.tables).expanduser().is_dir():
+            raise ValueError(f"tables={self.tables} is no folder: type one that has the tables")
         if self.ids_file and self.ids_file != "-":
             try:
                 deque(read_id_table(self.ids_file), maxlen=0)

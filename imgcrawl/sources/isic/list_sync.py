@@ -26,10 +26,20 @@ class IsicListSync:
     key:       names the list; its state is the bookmark of this name with " state" behind it
     bookmarks: committed ones of earlier runs
     days:      after so many a list is read from its beginning, whatever its sums say
+    is_part:   whether the list is but the later part of what the sums are of
     """
 
-    def __init__(self, api: IsicApi, key: str, bookmarks: Mapping[str, str], days: float) -> None:
+    def __init__(
+        self,
+        api: IsicApi,
+        key: str,
+        bookmarks: Mapping[str, str],
+        days: float,
+        *,
+        is_part: bool = False,
+    ) -> None:
         self._api = api
+        self._is_part = is_part
         self._key = f"{key} state"
         self._days = days
         saved = bookmarks.get(self._key)
@@ -47,7 +57,7 @@ class IsicListSync:
         """Return a page without the records that this run has given out already."""
         for record in page.records:
             if self._state.ids.add(record.get("isic_id")):
-                self._state.sums.add(record)
+                self._state.add(record)
         fresh = [record for record in page.records if self._given.add(record.get("isic_id"))]
         return replace(page, records=fresh)
 
@@ -73,19 +83,34 @@ class IsicListSync:
             return ""
         if self._before is None:
             return "no run has read it in one go"
-        return self._state.doubt(self.today, self._days)
+        return self._state.doubt(self._before, self.today, self._days)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no run has seen an image of the list."""
+        return not (self._state.ids or self._given)
 
     def settled(self, promised: int | None) -> Expects:
         """Return what the list has come to beyond what was promised."""
-        return Expects(len(self._state.ids) - (promised or 0))
+        more = len(self._state.ids) - (promised or 0)
+        if promised is not None and more < 0 and not self.is_empty:
+            words = (
+                "The archive counts %s images in this list, and its pages have %s. Its counts may "
+                "be a day or two late; if it says so for longer, images are kept back."
+            )
+            self._api.logger.warning(words, f"{promised:,}", f"{len(self._state.ids):,}")
+        return Expects(more)
 
     async def end(self, images: str) -> AsyncIterator[SpiderOutput]:
         """Yield what has left the list since it was read last, and the bookmark of its state.
 
         images: which picture a record is of
         """
-        if self._is_whole:
-            self._state.sums = self.today
+        if not self._is_whole:
+            self._state.hold(self.today)
+        else:
+            own = [] if self._is_part or self._state.broken else self._state.sums
+            self._state.sums = [replace(self.today), *own]
             if self._before is not None:
                 gone = [*self._before.ids.without(self._state.ids)]
                 async for output in self._gone(gone, images):

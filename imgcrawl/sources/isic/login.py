@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from imgcrawl.records.errors import ArgumentError
+from imgcrawl.records.errors import ArgumentError, SourceError
 
 if TYPE_CHECKING:
     from imgcrawl.sources.fetcher import Fetcher
@@ -41,15 +41,23 @@ class IsicLogin:
         return {"Authorization": f"Bearer {self._token}"}
 
     async def check(self, fetcher: Fetcher) -> None:
-        """Ask whose the token is. Raises ArgumentError if it is nobody's, or no token at all."""
+        """Ask whose the token is. Raise ArgumentError if it is nobody's, or no token at all.
+
+        Raises SourceError if the archive does not say.
+        """
         if not self._token:
             return
         if not (self._token.isascii() and self._token.isprintable()) or " " in self._token:
             raise ArgumentError(f"{TOKEN} is no token: it has spaces or other odd characters.")
         response = await fetcher.fetch(f"{self._api}users/me/", dont_cache=True)
-        if response.status != 200:
+        if response.status in {401, 403}:
             raise ArgumentError(
                 f"The archive does not know the token in {TOKEN} (HTTP {response.status}), and "
                 "would answer as to anybody. Make a new one, or unset the variable."
+            )
+        if response.status != 200:
+            raise SourceError(
+                f"The archive does not say whose the token in {TOKEN} is (HTTP {response.status}): "
+                "run again later, or unset the variable to have the public images."
             )
         fetcher.logger.info("Logged in to the archive: private images are listed, too.")

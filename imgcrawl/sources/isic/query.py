@@ -106,8 +106,13 @@ def license_query(licenses: Sequence[str]) -> str:
     names: list[str] = []
     for typed in licenses:
         if folded(typed) not in known:
+            left_out = known.get(folded(typed.lstrip("-!_ ")))
+            instead = (
+                f"-a query=-copyright_license:{left_out} to leave it out, " if left_out else ""
+            )
             raise QueryError(
-                f"the archive has no licence {excerpt(typed)!r}: type {', '.join(known.values())}"
+                f"the archive has no licence {excerpt(typed)!r}: type {instead}"
+                f"{'or ' if instead else ''}{', '.join(known.values())}"
             )
         names.append(known[folded(typed)])
     return " OR ".join(f"copyright_license:{name}" for name in dict.fromkeys(names))

@@ -224,9 +224,9 @@ class _QueryParser:
 
     def _written(self, field: str, token: QueryToken, *, negated: bool) -> Written:
         value = token.value
-        if negated and len(value.text) > 1 and value.text.startswith("*"):
+        if negated and "*" in value.text[:-1] and token.kind is not TokenKind.RANGE:
             # The server's search makes a negated beginning of a negated ending.
-            words = "the server misreads a negated value that begins with *: type the values"
+            words = "the server misreads a negated value with a * before its end: type the values"
             raise self._fault(f"{words}, or their beginning, as in -{field}:abc*", token)
         try:
             return write(field, value, self._names.get(field, ()))

@@ -212,12 +212,20 @@ def _check_ends(name: str, text: str) -> None:
         )
     inner = text[1:] if text[0] == "*" else text.removesuffix("*")
     if "*" in inner:
-        parts = sorted((part for part in text.split("*") if part), key=len)
-        known = excerpt(parts[-1]) if parts else "abc"
         raise QueryError(
-            f"the server takes one * only, at one end, and looks for any other as a star: type "
-            f"{name}:{quoted(known + '*')} or {name}:{quoted('*' + known)}"
+            "the server takes one * only, at one end, and looks for any other as a star: type "
+            + _with_one_star(name, text)
         )
+
+
+def _with_one_star(name: str, text: str) -> str:
+    """Return the terms that come nearest to a value with several stars, or one inside."""
+    first, *inner, last = text.split("*")
+    if first or last:
+        ends = [f"{first}*"] * bool(first) + [f"*{last}"] * bool(last)
+        return " AND ".join(f"{name}:{quoted(end)}" for end in ends)
+    known = excerpt(max(inner, key=len) or "abc")
+    return f"{name}:{quoted(known + '*')} or {name}:{quoted('*' + known)}"
 
 
 def quoted(value: str) -> str:
