@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _IDS = frozenset({"isic_id", "patient_id", "lesion_id", "rcm_case_id", "public"})
 _TERMS = (WORDS | BOOLEANS) - WITHOUT_COLUMN - _IDS
+_SHOWN = 10  # values of a field, the most frequent: as many as a search engine names unasked
 _STEP = 5.0  # years
 _MILLIMETRES = (0.0, 0.5, 1.0, 2.0, 4.0)  # of thickness, the last without an end
 
@@ -34,18 +35,16 @@ def facets(images: Iterable[Mapping[str, Any]], total: int) -> dict[str, Any]:
         if (depth := fields.get("mel_thick_mm")) is not None:
             thick[max(low for low in _MILLIMETRES if low <= float(depth))] += 1
     answer = {
-        name: _facet(total, [_term(value, n) for value, n in counter.most_common()])
+        name: _facet(total, counter.total(), [_term(v, n) for v, n in counter.most_common(_SHOWN)])
         for name, counter in counts.items()
     }
-    answer["age_approx"] = _facet(
-        total, [{"key": step, "doc_count": ages[step]} for step in sorted(ages)]
-    )
-    answer["mel_thick_mm"] = _facet(total, [*_ranges(thick)])
+    steps = [{"key": step, "doc_count": ages[step]} for step in sorted(ages)]
+    answer["age_approx"] = _facet(total, ages.total(), steps)
+    answer["mel_thick_mm"] = _facet(total, thick.total(), [*_ranges(thick)])
     return answer
 
 
-def _facet(total: int, buckets: list[dict[str, Any]]) -> dict[str, Any]:
-    present = sum(bucket["doc_count"] for bucket in buckets)
+def _facet(total: int, present: int, buckets: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "meta": {"missing_count": total - present, "present_count": present},
         "buckets": buckets,

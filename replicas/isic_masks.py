@@ -1,6 +1,7 @@
 """The masks that are published outside the API: challenge archives, and IMA++ on Zenodo.
 
-Shapes: the archives' member names (``ISIC_…_segmentation.png``; 2016 with a capital S), and the
+Shapes: the archives' member names (``ISIC_…_segmentation.png``; 2016 with a capital S; five a
+picture, ``ISIC_…_attribute_….png``, of the attributes of 2018's task 2), and the
 columns of ``seg_metadata.csv`` of https://doi.org/10.5281/zenodo.14201693.
 """
 
@@ -33,7 +34,11 @@ CHALLENGES = {
     "2017/ISIC-2017_Test_v2_Part1_GroundTruth.zip": (41, 7),
     "2016/ISBI2016_ISIC_Part1_Training_GroundTruth.zip": (9, 1),
     "2016/ISBI2016_ISIC_Part1_Test_GroundTruth.zip": (43, 8),
+    "2018/ISIC2018_Task2_Training_GroundTruth_v3.zip": (7, 3),
+    "2018/ISIC2018_Task2_Validation_GroundTruth.zip": (29, 4),
+    "2018/ISIC2018_Task2_Test_GroundTruth.zip": (31, 6),
 }
+ATTRIBUTES = ("globules", "milia_like_cyst", "negative_network", "pigment_network", "streaks")
 
 
 class IsicMasks:
@@ -83,10 +88,13 @@ class IsicMasks:
             return
         every, first = CHALLENGES[name]
         folder = name.split("/")[1].removesuffix(".zip")
-        suffix = "Segmentation" if name.startswith("2016") else "segmentation"
+        suffixes = ["Segmentation" if name.startswith("2016") else "segmentation"]
+        if "Task2" in name:
+            suffixes = [f"attribute_{attribute}" for attribute in ATTRIBUTES]
         for number in range(first, min(self._archive.records, WITH_MASKS), every):
-            member = f"{folder}/{self._archive.isic_id(number)}_{suffix}.png"
-            yield member, pictures.mask(number, self._archive.size)
+            for rank, suffix in enumerate(suffixes):
+                member = f"{folder}/{self._archive.isic_id(number)}_{suffix}.png"
+                yield member, pictures.mask(number + rank, self._archive.size)
 
     def _make_zip(self, name: str) -> bytes:
         buffer = BytesIO()

@@ -71,10 +71,12 @@ class IsicSpider(CursorApiSpider[IsicArguments], CandidatesSpider[IsicArguments]
         for correction in checked.corrections:
             self.logger.warning("query corrected: %s", correction)
         if args.segmentation:
-            await self._items.with_masks(self, args.seg_level)
+            await self._items.with_masks(self, args.seg_level, attributes=args.attributes)
         search = args.search(checked.text)
         named = CHALLENGES[args.challenge] if args.challenge else Challenge()
         collections = [named.collection] if named.collection else args.collections
+        if named.note:
+            self.logger.info("%s: %s", args.challenge, named.note)
         self._params = await self._items.api.parameters(search, collections)
         if args.per_class:
             async for output in self._drawn():
@@ -108,6 +110,10 @@ class IsicSpider(CursorApiSpider[IsicArguments], CandidatesSpider[IsicArguments]
         """Return the images of a class in the order that the seed gives them."""
         return await self._samples.candidates(quota)
 
+    async def more_candidates(self, quota: Quota) -> Iterator[Item]:
+        """Return the next images of a class."""
+        return await self._samples.more_candidates(quota)
+
     def _named(self) -> tuple[Iterable[ListedImage], int]:
         """Return the images that are named by their ids, and how many; none for a list."""
         ids, smaller = self.args.all_ids()
@@ -122,9 +128,12 @@ class IsicSpider(CursorApiSpider[IsicArguments], CandidatesSpider[IsicArguments]
         """Return the images of a challenge, and how many."""
         args, base = self.args, self.settings["ISIC_CHALLENGES_URL"]
         found = await ChallengeSet.of(str(args.challenge), args.tables, base, self.fetch_file)
-        total, unlabelled = await asyncio.to_thread(found.count)
+        total, unlabelled, twice = await asyncio.to_thread(found.count)
         if unlabelled:
             self.logger.warning("%s of %s images have no label", f"{unlabelled:,}", f"{total:,}")
+        if twice:
+            words = "%s rows repeat an image: it has the label and split of its first row"
+            self.logger.warning(words, f"{twice:,}")
         return islice(found, args.num_images), min(total, args.num_images or total)
 
     async def _list(self) -> AsyncIterator[SpiderOutput]:
@@ -208,7 +217,7 @@ class IsicSpider(CursorApiSpider[IsicArguments], CandidatesSpider[IsicArguments]
         """Return a promise of images and their masks; nobody says how many `seg_level` leaves."""
         if not self.args.segmentation or promised.records is None:
             return promised
-        if self.args.seg_level != SegLevel.ANY:
+        if self.args.seg_level != SegLevel.ANY or self.args.attributes:
             return replace(promised, records=None, before=0)
         return replace(promised, records=2 * promised.records, before=2 * promised.before)
 

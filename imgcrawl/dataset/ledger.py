@@ -93,13 +93,17 @@ class Ledger:
         return (tuple(row) for row in rows)
 
     def index_masks(self) -> None:
-        """Note, for this connection, which stored records are masks, and of which records."""
+        """Note, for this connection, which stored records are masks, and of which records.
+
+        Masks of one attribute of what a picture shows are left out: none is the picture's mask.
+        """
         self._db.executescript(
             "DROP TABLE IF EXISTS temp.masks;"
             " CREATE TEMP TABLE masks AS SELECT record_id,"
             " json_extract(item, '$.mask_of') AS image,"
             " coalesce(json_extract(item, '$.rank'), 0) AS rank FROM records"
-            " WHERE outcome = 'stored' AND instr(item, '\"mask_of\":\"');"
+            " WHERE outcome = 'stored' AND instr(item, '\"mask_of\":\"')"
+            " AND json_extract(metadata, '$.mask_attribute') IS NULL;"
             " CREATE INDEX temp.masks_image ON masks (image, rank);"
         )
 

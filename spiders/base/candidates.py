@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imgcrawl.records.errors import SourceError
 from imgcrawl.records.items import Expects
 from spiders.base.dataset import A, DatasetSpider
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 
     from imgcrawl.records.items import Item, SpiderOutput
     from imgcrawl.records.quotas import Quota
+
+    _Read = Callable[[], Coroutine[Any, Any, Iterator[Item]]]
 
 ACTIVE = 64  # classes that candidates are drawn of at the same time
 
@@ -27,7 +29,7 @@ class CandidatesSpider(DatasetSpider[A]):
     while its list lasts, and these are the first N good ones, whatever was slow or was killed.
     A class that loses one later, as a placeholder that was not known for one, is opened again.
 
-    A subclass writes `quotas` and `candidates`.
+    A subclass writes `quotas` and `candidates`, and `more_candidates` if those come in batches.
     """
 
     def quotas(self) -> Iterator[Quota]:
@@ -40,6 +42,13 @@ class CandidatesSpider(DatasetSpider[A]):
         Sets `quota.listed` where it knows that. Raises SourceError if the class has no list.
         """
         raise NotImplementedError
+
+    async def more_candidates(self, quota: Quota) -> Iterator[Item]:
+        """Return the candidates behind those returned so far; none if there are no more.
+
+        Asked for when those have been handed out, so that a long list need not be in memory.
+        """
+        return iter(())
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
         """Yield quotas and their candidates."""
@@ -57,7 +66,10 @@ class CandidatesSpider(DatasetSpider[A]):
                 quota.changed = partial(self._note, quota)
                 yield quota
                 if quota.short:
-                    active[quota] = _Class(asyncio.create_task(self._open(quota)))
+                    active[quota] = _Class(
+                        partial(self._open, quota, self.candidates),
+                        partial(self._open, quota, self.more_candidates),
+                    )
                 else:
                     ended.add(quota)
             self._changed.clear()
@@ -84,10 +96,12 @@ class CandidatesSpider(DatasetSpider[A]):
         self._counted[quota] = None
         self._changed.set()
 
-    async def _open(self, quota: Quota) -> Iterator[Item]:
-        """Return the candidates of a class; none, with a note, if it has no list."""
+    async def _open(
+        self, quota: Quota, read: Callable[[Quota], Awaitable[Iterator[Item]]]
+    ) -> Iterator[Item]:
+        """Return candidates of a class; none, with a note, if it has no list."""
         try:
-            return await self.candidates(quota)
+            return await read(quota)
         except SourceError as error:
             quota.note = str(error)
             self.logger.warning("%s: %s", quota.key, error)
@@ -110,10 +124,15 @@ class CandidatesSpider(DatasetSpider[A]):
 
 
 class _Class:
-    """The candidates of a class, once they are there."""
+    """The candidates of a class, once they are there.
 
-    def __init__(self, task: asyncio.Task[Iterator[Item]]) -> None:
-        self._task = task
+    first, more: read the first batch of them, and those behind it until one is empty
+    """
+
+    def __init__(self, first: _Read, more: _Read) -> None:
+        self._task = asyncio.create_task(first())
+        self._more = more
+        self._is_empty = True  # the batch, so far
         self.exhausted = False
 
     def next(self) -> Item | None:
@@ -121,5 +140,9 @@ class _Class:
         if self.exhausted or not self._task.done():
             return None
         item = next(self._task.result(), None)
-        self.exhausted = item is None
+        if item is None:
+            self.exhausted = self._is_empty
+            if not self.exhausted:
+                self._task = asyncio.create_task(self._more())
+        self._is_empty = item is None
         return item

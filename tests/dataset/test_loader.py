@@ -68,6 +68,30 @@ def test_names_and_columns_that_the_loader_has_a_meaning_for(
         assert row["images_"] == 2
 
 
+def test_a_sample_of_isic_is_a_picture_and_its_mask(
+    crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
+) -> None:
+    wanted: dict[str, Any] = {"segmentation": 1, "seg_level": "expert", "attributes": 1}
+    ended = crawl("isic", filter="malignant", num_images=12, **wanted)
+    rows = {row["record_id"]: row for row in ended.out.rows()}
+    masks = {row["file_name"]: row for row in ended.out.rows("masks.csv")}
+    assert any(row["mask_attribute"] for row in masks.values())
+    data = load(ended.out.root, tmp_path)["train"]
+    assert len(data) == len(rows) == 12
+    paired = 0
+    for row in data:
+        own = rows[row["record_id"]]
+        assert row["diagnosis_1"] == "Malignant"
+        assert row["image"].size == (int(own["width"]), int(own["height"]))
+        assert (row["mask"] is None) is (own["mask_file_name"] == "")
+        if row["mask"] is not None:
+            mask = masks[own["mask_file_name"]]
+            assert (mask["mask_of"], mask["mask_skill"]) == (row["record_id"], "expert")
+            assert row["mask"].mode == "L"
+            paired += 1
+    assert 0 < paired < 12
+
+
 def test_the_splits_of_a_contest_are_those_of_the_loader(
     crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
 ) -> None:

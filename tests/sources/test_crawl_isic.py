@@ -88,6 +88,8 @@ def test_offset_and_num_images_cut_out_a_part(crawl: Crawler) -> None:
         ({"filter": "good"}, "filter=good"),
         ({"query": "anatom_site_general:torso"}, "anatom_site_1"),
         ({"ids": "ISIC_0000001", "since": "2020-01-01"}, "do not go with"),
+        ({"attributes": "1"}, "type -a segmentation=1"),
+        ({"challenge": "2019", "tables": "/no/such"}, "is no folder"),
     ],
 )
 def test_wrong_arguments_are_told(args: dict[str, str], words: str) -> None:
@@ -335,10 +337,11 @@ def test_so_many_of_each_class_are_drawn_by_a_seed(crawl: Crawler, replica: Repl
     assert image_requests(replica) == 0
 
     # What a class has not is said; pictures that fail are replaced.
-    replica.faults([{"match": "isic-s3/images", "kind": "status", "status": 404, "share": 0.3}])
-    short = crawl("isic", per_class=9, query="isic_id:ISIC_00000*", out="short", **{"class": "sex"})
+    # However many fail, further ones are read while the archive has them.
+    replica.faults([{"match": "isic-s3/images", "kind": "status", "status": 404, "share": 0.8}])
+    short = crawl("isic", per_class=12, query="isic_id:ISIC_0000*", out="short", **{"class": "sex"})
     assert short.status == 0, short.log
-    assert Counter(row["sex"] for row in short.out.rows()) == {"female": 9, "male": 9}
+    assert Counter(row["sex"] for row in short.out.rows()) == {"female": 12, "male": 12}
     replica.faults([])
     short = crawl("isic", per_class=30, query="isic_id:ISIC_00000*", filter="malignant", out="few")
     assert short.status == 3, short.log

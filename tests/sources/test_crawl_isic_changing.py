@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from imgcrawl.sources.isic.masks import Mask, stems
@@ -58,9 +59,25 @@ def test_metadata_first_and_pictures_later_fill_every_column(crawl: Crawler) -> 
 
 
 def test_masks_of_one_name_in_two_challenges_are_both_stored(crawl: Crawler) -> None:
-    ended = crawl("isic", num_images=40, segmentation=1, seg_level="all", images="none")
+    ended = crawl(
+        "isic", num_images=40, segmentation=1, seg_level="all", attributes=1, images="none"
+    )
     assert ended.status == 3, ended.log  # some images have no mask at all
-    names = [row["file_name"] for row in ended.out.rows("masks.csv")]
+    masks = ended.out.rows("masks.csv")
+    names = [row["file_name"] for row in masks]
+    parts = Counter(row["mask_of"] for row in masks if row["mask_attribute"])
+    attributes = {"ISIC_0000003": 5, "ISIC_0000004": 5, "ISIC_0000006": 5, "ISIC_0000010": 5}
+    assert parts.items() >= attributes.items()
+    streaks = next(row for row in masks if row["mask_attribute"] == "streaks")
+    assert streaks["file_name"].endswith("_attribute_streaks.png")
+    assert streaks["mask_source"] == "challenge 2018 task 2"
+    lacking = {i.partition("/")[0] for i in ended.out.failures() if i.endswith("/mask/attributes")}
+    assert {*parts} | lacking == {row["record_id"] for row in ended.out.rows()}
+    whole = {row["mask_of"] for row in masks if not row["mask_attribute"]}
+    with_mask = {row["record_id"] for row in ended.out.rows() if row["mask_file_name"]}
+    assert with_mask == whole
+    assert {*parts} - whole  # an attribute's mask alone is not that of the picture
+    assert not any("_attribute_" in row["mask_file_name"] for row in ended.out.rows())
     assert len({name.casefold() for name in names}) == len(names)
     assert not [name for name in names if "~" in name]
     assert any(name.endswith("_2016.png") for name in names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -273,6 +274,20 @@ def test_a_query_that_matches_nothing_says_what_there_is(
     assert 'diagnosis_5:"Nevus, of an odd Kind"' in ended.log
     (row,) = ended.out.rows("failures.csv")
     assert "Type -sex:* for images without sex" in row["message"]
+
+
+def test_values_beyond_the_ten_that_the_archive_names_at_once_are_known(
+    crawl: Crawler, archive: ReplicaProcess
+) -> None:
+    sites = {isic_ids(n)[0]: {"anatom_site_special": f"site {n % 23}"} for n in range(69)}
+    archive.isic(labels=sites)
+    drawn = crawl("isic", per_class=2, **{"class": "anatom_site_special"})
+    assert drawn.status == 0, drawn.log
+    assert Counter(row["anatom_site_special"] for row in drawn.out.rows()) == {
+        f"site {n}": 2 for n in range(23)
+    }
+    named = crawl("isic", query='anatom_site_special:"SITE 22"', images="none", out="named")
+    assert {row["isic_id"] for row in named.out.rows()} == {*isic_ids(22, 45, 68)}
 
 
 def test_a_token_reaches_what_its_owner_may_see_and_nobody_else(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgcrawl.records.errors import OutputError
@@ -22,7 +22,7 @@ def ids(numbers: Any) -> IdSet:
     return found
 
 
-@pytest.mark.slow
+@settings(max_examples=10)  # each set has a bit for every id that there can be
 @given(st.sets(st.integers(0, 9_999_999), max_size=50), st.sets(st.integers(0, 40), max_size=20))
 def test_a_set_of_ids_is_one(numbers: set[int], others: set[int]) -> None:
     found = IdSet.from_text(ids(numbers).to_text())

@@ -134,7 +134,7 @@ def test_each_challenge_is_read_from_tables_of_its_shape(
                 (tmp_path / "mine" / table.name).unlink()
     found = asyncio.run(ChallengeSet.of(name, folder, "base/", fetch_file))
     images = [*found]
-    assert found.count() == (len(images), 0)
+    assert found.count() == (len(images), 0, 0)
     assert len({image.isic_id for image in images}) == len(images) == 60 * len(SPLITS[name])
     assert sorted({image.columns["split"] for image in images}) == SPLITS[name]
     assert all(image.columns["label"] for image in images)

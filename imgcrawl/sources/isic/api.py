@@ -15,9 +15,9 @@ from imgcrawl.records.items import Document, Missing, Unreadable
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.sources.cursor_pages import page_records, read_pages
 from imgcrawl.sources.isic.collection import IsicCollection
-from imgcrawl.sources.isic.list_sums import ListSums
-from imgcrawl.sources.isic.query import check_query, combine, id_query, is_legacy_id
-from imgcrawl.sources.isic.query_fields import FIELDS
+from imgcrawl.sources.isic.list_sums import TERMS, ListSums
+from imgcrawl.sources.isic.query import QueryError, check_query, combine, id_query, is_legacy_id
+from imgcrawl.sources.isic.query_fields import FIELDS, FieldKind
 from imgcrawl.sources.isic.query_hints import no_match
 from imgcrawl.sources.isic.records import urls_of
 
@@ -61,9 +61,28 @@ class IsicApi:
 
     # --- queries ---
 
-    async def facets(self) -> dict[str, dict[str, int]]:
-        """Return how many images of the archive have each value, by field; empty if it is gone."""
-        return ListSums.of(None, None, await self._ask(f"{self._url}images/facets/")).facets
+    async def values(self, field: str, params: dict[str, str] | None = None) -> dict[str, int]:
+        """Return how many images have each value of a field; none if the archive does not say.
+
+        params: of a search, see `parameters`; None for the whole archive
+        The archive names ten at once, and others where it is asked for images without those.
+        """
+        counts: dict[str, int] = {}
+        query = (params or {}).get("query", "")
+        while True:
+            asked = urlencode({**(params or {}), "query": query})
+            answer = await self._ask(f"{self._url}images/facets/?{asked}")
+            told = ListSums.of(None, None, answer).facets.get(field, {})
+            more = told.keys() - counts.keys()
+            counts |= told
+            if len(more) < TERMS or FIELDS[field].kind is not FieldKind.WORD:
+                return counts
+            try:
+                query = combine(query, *(f'-{field}:"{value}"' for value in sorted(more)))
+            except QueryError:  # longer than a request may be
+                words = "Of the values of %s the archive names the %s most frequent ones only."
+                self._fetcher.logger.warning(words, field, len(counts))
+                return counts
 
     async def check(self, query: str) -> CheckedQuery:
         """Return the query to send, its values in the spelling that the archive has by now.
@@ -71,16 +90,22 @@ class IsicApi:
         The archive is asked only for fields of which not all values are known here.
         """
         checked = check_query(query)
-        if all(value in FIELDS[field].values or "*" in value for field, value in checked.words):
+        unknown = {
+            field
+            for field, value in checked.words
+            if "*" not in value and value not in FIELDS[field].values
+        }
+        if not unknown:
             return checked
-        return check_query(query, await self.facets())
+        return check_query(query, {field: await self.values(field) for field in sorted(unknown)})
 
     async def no_match(self, params: dict[str, str]) -> Unreadable:
         """Return that a list is empty, with what may have been meant."""
         query = params.get("query", "")
         asked = query or f"collections {params.get('collections', '')}"
         words = check_query(query).words
-        return Unreadable(f"query {asked}", no_match(asked, words, await self.facets()))
+        facets = {field: await self.values(field) for field, _ in sorted({*words})}
+        return Unreadable(f"query {asked}", no_match(asked, words, facets))
 
     # --- lists ---
 

@@ -106,6 +106,9 @@ class IsicArguments(_ClassArguments):
     seg_level: Annotated[SegLevel, AnyCase] = Field(
         SegLevel.ANY, description="whose masks; any: the best one of each image"
     )
+    attributes: bool = Field(
+        False, description="masks of dermoscopic attributes too, from the challenge 2018 (task 2)"
+    )
     layout: str = Field(
         "{isic_id}",
         description="names below images_dir, made of columns",
@@ -164,6 +167,8 @@ class IsicArguments(_ClassArguments):
             raise ValueError(
                 f"seg_level={self.seg_level} is about masks: type -a segmentation=1 as well"
             )
+        if self.attributes and not self.segmentation:
+            raise ValueError("attributes=1 is about masks: type -a segmentation=1 as well")
         named = self.ids or self.ids_file or self.challenge
         if named and (self.offset or self.since or self.collections):
             raise ValueError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgcrawl.records.errors import ArgumentError
+from imgcrawl.records.errors import ArgumentError, SourceError
 from imgcrawl.sources.isic.challenges import CHALLENGES, label_of
 from imgcrawl.sources.isic.id_set import IdSet
 from imgcrawl.sources.isic.id_table import read_id_table
@@ -22,11 +22,13 @@ class ChallengeSet:
 
     tables:     the path and split of each
     duplicates: the path of a table of pairs of the same picture; empty if there is none
+    An image that several tables have is of the split of the first.
     """
 
     def __init__(self, tables: list[tuple[ChallengeTable, str]], duplicates: str) -> None:
         self._tables = tables
         self._same_as = dict(_pairs(duplicates)) if duplicates else {}
+        self._twice = 0
 
     @classmethod
     async def of(
@@ -37,6 +39,7 @@ class ChallengeSet:
         folder:     the user's, whose files are taken where they have the official names
         base:       the address below which the others are
         fetch_file: downloads a file and returns its path
+        Raises SourceError for a table that cannot be had.
         """
         challenge = CHALLENGES[name]
         paths = {}
@@ -44,30 +47,39 @@ class ChallengeSet:
             if table is not None:
                 found = _in_folder(table, folder)
                 url = table.file if "://" in table.file else f"{base}{table.file}"
-                paths[table] = found or await fetch_file(url)
+                try:
+                    paths[table] = found or await fetch_file(url)
+                except SourceError as error:
+                    raise SourceError(
+                        f"{error} Put a copy of yours, named {table.name}, into a folder, and type "
+                        "-a tables=FOLDER"
+                    ) from error
         duplicates = paths.get(challenge.duplicates) if challenge.duplicates else None
         return cls([(table, paths[table]) for table in challenge.tables], duplicates or "")
 
     def __iter__(self) -> Iterator[ListedImage]:
         seen = IdSet()
+        self._twice = 0
         for table, path in self._tables:
             for row in read_id_table(path, _member(table, path)):
-                if seen.add(row.isic_id):
-                    columns = {
-                        "label": label_of(row.fields) or None,
-                        "split": table.split or None,
-                        "duplicate_of": self._same_as.get(row.isic_id),
-                    }
-                    known = {name: value for name, value in columns.items() if value}
-                    yield ListedImage(row.isic_id, known)
+                if not seen.add(row.isic_id):
+                    self._twice += 1
+                    continue
+                columns = {
+                    "label": label_of(row.fields) or None,
+                    "split": table.split or None,
+                    "duplicate_of": self._same_as.get(row.isic_id),
+                }
+                known = {name: value for name, value in columns.items() if value}
+                yield ListedImage(row.isic_id, known)
 
-    def count(self) -> tuple[int, int]:
-        """Return the number of images, and of those without a label."""
+    def count(self) -> tuple[int, int, int]:
+        """Return the number of images, of those without a label, and of rows that repeat one."""
         images = unlabelled = 0
         for image in self:
             images += 1
             unlabelled += "label" not in image.columns
-        return images, unlabelled
+        return images, unlabelled, self._twice
 
 
 def _pairs(path: str) -> Iterator[tuple[str, str]]:

@@ -41,11 +41,13 @@ class Challenge:
 
     tables:     of its images; none for a set that is a collection of the archive
     duplicates: a table of pairs of the same picture
+    note:       what a user must know who expects labels and splits
     """
 
     tables: tuple[ChallengeTable, ...] = ()
     duplicates: ChallengeTable | None = None
     collection: str = ""
+    note: str = ""
 
 
 def _splits(pattern: str, **splits: str) -> tuple[ChallengeTable, ...]:
@@ -78,8 +80,16 @@ CHALLENGES: Mapping[str, Challenge] = {
         ChallengeTable("2020/ISIC_2020_Training_Duplicates.csv"),
     ),
     "2024": Challenge(_splits("2024/ISIC_2024_{}_GroundTruth.csv", train="Training")),
-    "ham10000": Challenge((ChallengeTable(_HAM),)),
-    "bcn20000": Challenge(collection="249"),
+    "ham10000": Challenge(
+        (ChallengeTable(_HAM),),
+        note="no split is published; they are the training images of challenge=2018",
+    ),
+    "bcn20000": Challenge(
+        collection="249",
+        note="the archive's collection, with its diagnosis_1 to 5. There is no label and no split: "
+        "the tables of its authors name the images otherwise (BCN_0000000001.jpg), and nobody has "
+        "published which of the archive's they are",
+    ),
 }
 
 

@@ -46,7 +46,7 @@ class IdSet:
 
     def add(self, isic_id: object) -> bool:
         """Add an id. Return False if it was in the set, True for what is no id."""
-        number = _number(isic_id)
+        number = number_of(isic_id)
         if number is None:
             return True
         if self._has(number):
@@ -56,7 +56,7 @@ class IdSet:
         return True
 
     def __contains__(self, isic_id: object) -> bool:
-        number = _number(isic_id)
+        number = number_of(isic_id)
         return number is not None and self._has(number)
 
     def __len__(self) -> int:
@@ -72,6 +72,7 @@ class IdSet:
         return bool(self._bits[number >> 3] >> (number & 7) & 1)
 
 
-def _number(isic_id: object) -> int | None:
+def number_of(isic_id: object) -> int | None:
+    """Return the number in an id; None for what is no id."""
     found = _ID.fullmatch(isic_id) if isinstance(isic_id, str) else None
     return int(found[1]) if found else None

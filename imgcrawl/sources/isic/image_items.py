@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from imgcrawl.records.items import ImageItem, Withdrawn
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.sources.isic.api import BATCH
-from imgcrawl.sources.isic.masks import SegLevel, mask_items, published_masks
+from imgcrawl.sources.isic.masks import WantedMasks, mask_items, published_masks
 from imgcrawl.sources.isic.records import (
     description_of,
     expects_of_ids,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from imgcrawl.records.items import Metadata, SpiderOutput
     from imgcrawl.sources.fetcher import Fetcher
     from imgcrawl.sources.isic.api import IsicApi
-    from imgcrawl.sources.isic.masks import Mask
+    from imgcrawl.sources.isic.masks import SegLevel
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +53,16 @@ class IsicImageItems:
     layout: str
     descs_dir: str | None
     seg_dir: str
-    _level: SegLevel | None = None
-    _masks: dict[str, list[Mask]] = field(default_factory=dict)
+    _masks: WantedMasks | None = None
 
-    async def with_masks(self, fetcher: Fetcher, level: SegLevel) -> None:
+    async def with_masks(self, fetcher: Fetcher, level: SegLevel, *, attributes: bool) -> None:
         """Read which masks are published, and have those of a level follow each image.
 
+        attributes: whether those of dermoscopic attributes follow, too
         Raises SourceError.
         """
-        self._masks = await published_masks(fetcher, level)
-        self._level = level
+        published = await published_masks(fetcher, level, attributes=attributes)
+        self._masks = WantedMasks(published, level, attributes)
 
     def image(self, record: dict[str, Any], columns: Metadata | None = None) -> ImageItem:
         """Return the image of a record. columns: its own, besides"""
@@ -81,9 +81,8 @@ class IsicImageItems:
         item = self.image(record, columns)
         isic_id = str(item.metadata.get("isic_id") or "")
         yield item
-        if self._level is not None:
-            masks, record_id = self._masks, item.record_id
-            for mask in mask_items(isic_id, record_id, masks, self._level, self.seg_dir):
+        if self._masks is not None:
+            for mask in mask_items(isic_id, item.record_id, self._masks, self.seg_dir):
                 yield mask
         if text := await self.api.license_text(str(item.metadata.get("copyright_license") or "")):
             yield text
@@ -109,7 +108,7 @@ class IsicImageItems:
                     is_first = False
                     promised = expects_of_ids(batch.records, self.images, total, batch.size)
                     # An id that the archive does not know has no masks either.
-                    yield promised if self._level is None else replace(promised, records=None)
+                    yield promised if self._masks is None else replace(promised, records=None)
                 for record in batch.records:
                     columns = chunk.get(str(record.get("isic_id")))
                     async for output in self.of_record(record, columns):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from imgcrawl.records.items import Expects
 
 
-_TERMS = 10  # a search engine names so many values of a field at least, the most frequent ones
+TERMS = 10  # a search engine names so many values of a field at least, the most frequent ones
 _MOST = 10_000  # values of a field that are counted here
 _COUNTED = tuple(name for name in FIELDS if name != "public" and not name.endswith("_id"))
 
@@ -90,7 +90,7 @@ class ListSums:
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             if is_number and key not in counts and not self.is_own:
                 del self.facets[name]  # how wide the steps of its facet are is not said
-            elif key in counts or len(counts) < (_MOST if self.is_own else _TERMS):
+            elif key in counts or len(counts) < (_MOST if self.is_own else TERMS):
                 counts[key] = counts.get(key, 0) + 1
 
     def difference(self, today: ListSums) -> str:
@@ -106,7 +106,7 @@ class ListSums:
 
 def _agree(known: dict[str, int], said: dict[str, int]) -> bool:
     """Return whether a facet can be that of the values known: it names the most frequent ones."""
-    least = min(said.values()) if len(said) >= _TERMS else 0
+    least = min(said.values()) if len(said) >= TERMS else 0
     return all(known.get(value) == count for value, count in said.items()) and all(
         count <= least for value, count in known.items() if value not in said
     )

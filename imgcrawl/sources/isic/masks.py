@@ -5,6 +5,8 @@ The ISIC API has served no masks since its version 2. Two releases hold them:
 - IMA++ (https://doi.org/10.5281/zenodo.14201693, CC BY-NC-ND 4.0): 17,684 masks of 14,967 images,
   ``segs.zip`` with a table ``seg_metadata.csv`` that knows the annotator's skill;
 - the ground truth of the ISIC challenges 2016 to 2018, one archive a split, skill unknown.
+
+Masks of dermoscopic attributes are those of task 2 of the challenge 2018: five of each image.
 """
 
 from __future__ import annotations
@@ -43,10 +45,17 @@ CHALLENGE_ARCHIVES = {
         "2016/ISBI2016_ISIC_Part1_Test_GroundTruth.zip",
     ),
 }
+# Task 2: https://challenge.isic-archive.com/data/#2018; the training set is in its third version.
+ATTRIBUTE_ARCHIVES = (
+    "2018/ISIC2018_Task2_Training_GroundTruth_v3.zip",
+    "2018/ISIC2018_Task2_Validation_GroundTruth.zip",
+    "2018/ISIC2018_Task2_Test_GroundTruth.zip",
+)
 IMAPP_TABLE = "seg_metadata.csv?download=1"
 IMAPP_ARCHIVE = "segs.zip?download=1"
 
 _CHALLENGE_MASK = re.compile(r"(?:.*/)?(ISIC_\d{7})_segmentation\.png", re.IGNORECASE)
+_ATTRIBUTE_MASK = re.compile(r"(?:.*/)?(ISIC_\d{7})_attribute_([a-z_]{1,40})\.png", re.IGNORECASE)
 _SKILLS = {"S1": "expert", "S2": "novice"}
 
 
@@ -75,6 +84,7 @@ class Mask:
     tool: str = ""
     md5: str = ""
     license: str = ""
+    attribute: str = ""  # that it shows, such as streaks; empty for the whole lesion
 
     @property
     def url(self) -> str:
@@ -82,9 +92,12 @@ class Mask:
         return f"zip+{self.archive}#{self.name}"
 
 
-async def published_masks(fetcher: Fetcher, level: SegLevel) -> dict[str, list[Mask]]:
+async def published_masks(
+    fetcher: Fetcher, level: SegLevel, *, attributes: bool
+) -> dict[str, list[Mask]]:
     """Return every mask of the two releases that `level` may ask for, by image.
 
+    attributes: whether those of dermoscopic attributes are wanted, too
     Raises SourceError if a release does not say which masks it has.
     """
     masks: defaultdict[str, list[Mask]] = defaultdict(list)
@@ -92,13 +105,15 @@ async def published_masks(fetcher: Fetcher, level: SegLevel) -> dict[str, list[M
     table = await _fetch_text(fetcher, f"{base}{IMAPP_TABLE}")
     for mask in read_imapp(table, f"{base}{IMAPP_ARCHIVE}"):
         masks[mask.isic_id].append(mask)
-    if level in _OF_ANY_SKILL:
-        for source, archives in CHALLENGE_ARCHIVES.items():
-            for name in archives:
-                archive = f"{fetcher.settings['ISIC_CHALLENGES_URL']}{name}"
-                members = await _fetch_text(fetcher, f"zip+{archive}")
-                for mask in read_challenge(members, archive, source):
-                    masks[mask.isic_id].append(mask)
+    wanted = dict(CHALLENGE_ARCHIVES) if level in _OF_ANY_SKILL else {}
+    if attributes:
+        wanted |= {"challenge 2018 task 2": ATTRIBUTE_ARCHIVES}
+    for source, archives in wanted.items():
+        for name in archives:
+            archive = f"{fetcher.settings['ISIC_CHALLENGES_URL']}{name}"
+            members = await _fetch_text(fetcher, f"zip+{archive}")
+            for mask in read_challenge(members, archive, source):
+                masks[mask.isic_id].append(mask)
     return masks
 
 
@@ -112,24 +127,42 @@ async def _fetch_text(fetcher: Fetcher, url: str) -> str:
     return response.body.decode("utf-8", "replace")
 
 
-def mask_items(
-    isic_id: str, image: str, masks: Mapping[str, Sequence[Mask]], level: SegLevel, folder: str
-) -> Iterator[ImageItem]:
-    """Yield the records of the masks of an image; one that is missing if there are none.
+@dataclass(frozen=True, slots=True)
+class WantedMasks:
+    """Which of the masks that are published are wanted. masks: all of them, by image"""
+
+    masks: Mapping[str, Sequence[Mask]]
+    level: SegLevel
+    attributes: bool = False
+
+    def of(self, isic_id: str) -> tuple[list[Mask], dict[str, str]]:
+        """Return the masks of an image, best first, and why it has none of a kind, by the kind."""
+        published = self.masks.get(isic_id, ())
+        chosen = choose([mask for mask in published if not mask.attribute], self.level)
+        parts = [mask for mask in published if mask.attribute]
+        missing = {}
+        if not chosen:
+            kind = "" if self.level in _OF_ANY_SKILL else f" {self.level}"
+            why = f"no{kind} mask of this image is published (IMA++, challenges 2016-2018)"
+            missing["mask"] = why
+        if self.attributes and not parts:
+            why = "no attribute masks of this image are published (challenge 2018, task 2)"
+            missing["mask/attributes"] = why
+        return [*chosen, *parts], missing
+
+
+def mask_items(isic_id: str, image: str, wanted: WantedMasks, folder: str) -> Iterator[ImageItem]:
+    """Yield the records of the masks of an image; one that is missing of a kind that has none.
 
     image:  the id of its record
-    masks:  all that are published, by image
     folder: below OUT
     """
-    published = masks.get(isic_id, ())
-    chosen = choose(published, level)
-    if not chosen:
-        kind = "" if level in _OF_ANY_SKILL else f" {level}"
-        why = f"no{kind} mask of this image is published (IMA++, challenges 2016-2018)"
-        missing = Missing(Outcome.NOT_FOUND, why, tries=1)
+    chosen, missing = wanted.of(isic_id)
+    for kind, why in missing.items():
+        result = Missing(Outcome.NOT_FOUND, why, tries=1)
         path = f"{folder}/{isic_id}"
-        yield ImageItem(f"{isic_id}/mask", [], path, {"isic_id": isic_id}, result=missing)
-    names = stems(published)
+        yield ImageItem(f"{isic_id}/{kind}", [], path, {"isic_id": isic_id}, result=result)
+    names = stems(wanted.masks.get(isic_id, ()))
     for rank, mask in enumerate(chosen):
         stem = names[mask]
         yield ImageItem(
@@ -142,10 +175,11 @@ def mask_items(
                 "mask_skill": mask.skill or None,
                 "mask_annotator": mask.annotator or None,
                 "mask_tool": mask.tool or None,
+                "mask_attribute": mask.attribute or None,
                 "copyright_license": mask.license or None,
             },
             rank=rank,
-            replaces=f"{isic_id}/mask",
+            replaces=f"{isic_id}/{'mask/attributes' if mask.attribute else 'mask'}",
             mask_of=image,
         )
 
@@ -176,6 +210,8 @@ def read_challenge(members: str, archive: str, source: str) -> Iterator[Mask]:
     for name in members.splitlines():
         if match := _CHALLENGE_MASK.fullmatch(name):
             yield Mask(match[1].upper(), name, archive, source)
+        elif match := _ATTRIBUTE_MASK.fullmatch(name):
+            yield Mask(match[1].upper(), name, archive, source, attribute=match[2].lower())
 
 
 def stems(masks: Iterable[Mask]) -> dict[Mask, str]:
