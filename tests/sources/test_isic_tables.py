@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imgcrawl.records.errors import ArgumentError
+from imgcrawl.records.errors import ArgumentError, SourceError
 from imgcrawl.sources.isic.challenge_set import ChallengeSet
 from imgcrawl.sources.isic.challenges import CHALLENGES, label_of
 from imgcrawl.sources.isic.id_table import read_id_table
@@ -141,6 +141,23 @@ def test_each_challenge_is_read_from_tables_of_its_shape(
     assert bool(asked) is not from_folder
     doubles = {i.isic_id: i.columns["duplicate_of"] for i in images if "duplicate_of" in i.columns}
     assert doubles == ({"ISIC_0000008": "ISIC_0000003"} if name == "2020" else {})
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>Sign in</html>", b"", b"image,MEL\nno,1.0\n", b"PK\x03\x04 cut"]
+)
+def test_a_table_that_cannot_be_read_is_named_by_its_address(body: bytes, tmp_path: Path) -> None:
+    async def fetch_file(url: str) -> str:
+        path = tmp_path / "spool.list"
+        path.write_bytes(body)
+        return str(path)
+
+    found = asyncio.run(ChallengeSet.of("2019", None, "http://base/", fetch_file))
+    with pytest.raises(SourceError) as caught:
+        found.count()
+    assert "http://base/2019/ISIC_2019_Training_GroundTruth.csv" in str(caught.value)
+    assert "-a tables=FOLDER" in str(caught.value)
+    assert "spool" not in str(caught.value)
 
 
 def test_a_challenge_is_a_crawl_with_labels_and_splits(crawl: Crawler, tmp_path: Path) -> None:

@@ -70,8 +70,8 @@ class IsicApi:
         counts: dict[str, int] = {}
         query = (params or {}).get("query", "")
         while True:
-            asked = urlencode({**(params or {}), "query": query})
-            answer = await self._ask(f"{self._url}images/facets/?{asked}")
+            asked = (params or {}) | ({"query": query} if query else {})
+            answer = await self._ask(f"{self._url}images/facets/?{urlencode(asked)}".rstrip("?"))
             told = ListSums.of(None, None, answer).facets.get(field, {})
             more = told.keys() - counts.keys()
             counts |= told

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgcrawl.records.errors import ArgumentError, SourceError
 from imgcrawl.sources.isic.challenges import CHALLENGES, label_of
 from imgcrawl.sources.isic.id_set import IdSet
-from imgcrawl.sources.isic.id_table import read_id_table
+from imgcrawl.sources.isic.id_table import ListedId, read_id_table
 from imgcrawl.sources.isic.image_items import ListedImage
 
 if TYPE_CHECKING:
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 class ChallengeSet:
     """Iterable over the images, in the order of the tables, each once; reads them anew each time.
 
-    tables:     the path and split of each
-    duplicates: the path of a table of pairs of the same picture; empty if there is none
+    files:      of its tables
+    duplicates: a table of pairs of the same picture, or None
     An image that several tables have is of the split of the first.
     """
 
-    def __init__(self, tables: list[tuple[ChallengeTable, str]], duplicates: str) -> None:
-        self._tables = tables
+    def __init__(self, files: list[_TableFile], duplicates: _TableFile | None) -> None:
+        self._files = files
         self._same_as = dict(_pairs(duplicates)) if duplicates else {}
         self._twice = 0
 
@@ -41,33 +42,30 @@ class ChallengeSet:
         fetch_file: downloads a file and returns its path
         Raises SourceError for a table that cannot be had.
         """
-        challenge = CHALLENGES[name]
-        paths = {}
-        for table in (*challenge.tables, challenge.duplicates):
-            if table is not None:
-                found = _in_folder(table, folder)
-                url = table.file if "://" in table.file else f"{base}{table.file}"
-                try:
-                    paths[table] = found or await fetch_file(url)
-                except SourceError as error:
-                    raise SourceError(
-                        f"{error} Put a copy of yours, named {table.name}, into a folder, and type "
-                        "-a tables=FOLDER"
-                    ) from error
-        duplicates = paths.get(challenge.duplicates) if challenge.duplicates else None
-        return cls([(table, paths[table]) for table in challenge.tables], duplicates or "")
+        challenge, files = CHALLENGES[name], []
+        for table in filter(None, (*challenge.tables, challenge.duplicates)):
+            if own := _in_folder(table, folder):
+                files.append(_TableFile(table, own, own))
+                continue
+            url = table.file if "://" in table.file else f"{base}{table.file}"
+            try:
+                files.append(_TableFile(table, await fetch_file(url), url))
+            except SourceError as error:
+                raise SourceError(f"{error} {_instead(table)}") from error
+        duplicates = files.pop() if challenge.duplicates else None
+        return cls(files, duplicates)
 
     def __iter__(self) -> Iterator[ListedImage]:
         seen = IdSet()
         self._twice = 0
-        for table, path in self._tables:
-            for row in read_id_table(path, _member(table, path)):
+        for file in self._files:
+            for row in file.rows():
                 if not seen.add(row.isic_id):
                     self._twice += 1
                     continue
                 columns = {
                     "label": label_of(row.fields) or None,
-                    "split": table.split or None,
+                    "split": file.table.split or None,
                     "duplicate_of": self._same_as.get(row.isic_id),
                 }
                 known = {name: value for name, value in columns.items() if value}
@@ -82,9 +80,32 @@ class ChallengeSet:
         return images, unlabelled, self._twice
 
 
-def _pairs(path: str) -> Iterator[tuple[str, str]]:
+@dataclass(frozen=True, slots=True)
+class _TableFile:
+    """The file of a table. name: for messages; an address, or the path of a file of the user's"""
+
+    table: ChallengeTable
+    path: str
+    name: str
+
+    def rows(self) -> Iterator[ListedId]:
+        """Yield its rows. Raises ArgumentError for a table of the user's, else SourceError."""
+        try:
+            yield from read_id_table(self.path, _member(self.table, self.path))
+        except ArgumentError as error:
+            if self.name == self.path:
+                raise
+            words = str(error).replace(self.path, self.name)
+            raise SourceError(f"{words} {_instead(self.table)}") from error
+
+
+def _instead(table: ChallengeTable) -> str:
+    return f"Put a copy of yours, named {table.name}, into a folder, and type -a tables=FOLDER"
+
+
+def _pairs(file: _TableFile) -> Iterator[tuple[str, str]]:
     """Yield (image, the image that it is the same as) of a table of duplicates."""
-    for row in read_id_table(path):
+    for row in file.rows():
         first, *others = (str(value).strip() for value in row.fields.values() if value)
         if others:
             yield others[0], first

@@ -48,8 +48,8 @@ class ClassSamples:
     seed:   the same gives the same images while the archive has them
 
     A large class is not read whole: the last digits of its ids are drawn first, and further ones
-    are read where too few of the images can be had. Four bytes are kept of each candidate, and the
-    records of `BATCH` at a time.
+    are read where too few of the images can be had. Four bytes are kept of each candidate (some 150
+    while they are put in order), and the records of `BATCH` at a time.
     """
 
     fetcher: Fetcher
