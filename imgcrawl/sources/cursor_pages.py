@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import urlsplit
 
 from imgcrawl.records.errors import SourceError
@@ -12,6 +12,7 @@ from imgcrawl.records.errors import SourceError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from imgcrawl.download.meta import Meta
     from imgcrawl.sources.fetcher import Fetcher
 
 MAX_EMPTY_PAGES = 100  # in a row
@@ -60,18 +61,20 @@ class CursorPage:
 
 
 async def read_pages(
-    fetcher: Fetcher, first: str, start: CursorPosition | None = None
+    fetcher: Fetcher, first: str, start: CursorPosition | None = None, **meta: Unpack[Meta]
 ) -> AsyncIterator[CursorPage]:
     """Yield the pages of ``{"results": [...], "next": URL, "count": N}``.
 
     first: the URL of the first page
     start: where an earlier run left off
+    meta:  of each request
 
     Raises SourceError in place of a loop: CircleError for a `next` that was followed before and for
     a page whose records the page before had, another for a `next` that leads to another host and
     for too many empty pages in a row. An empty page with a `next` is gone through.
     """
     start = start or CursorPosition(first)
+    unkept: Meta = {"dont_cache": True, **meta}
     url: str | None = start.url
     position, count = start.position, start.count
     seen: set[int] = set()
@@ -80,7 +83,7 @@ async def read_pages(
         if hash(url) in seen:
             raise CircleError(f"{url} came a second time: the source pages in a circle.")
         seen.add(hash(url))
-        answer = await fetcher.fetch_json(url, dont_cache=True)
+        answer = await fetcher.fetch_json(url, **unkept)
         records = page_records(answer, url)
         empty = 0 if records else empty + 1
         if empty > MAX_EMPTY_PAGES:

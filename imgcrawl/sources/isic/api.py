@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import date
     from logging import LoggerAdapter
 
+    from imgcrawl.download.meta import Meta
     from imgcrawl.records.items import Item
     from imgcrawl.sources.fetcher import Fetcher
     from imgcrawl.sources.isic.query import CheckedQuery
@@ -216,10 +217,13 @@ class IsicApi:
         query = urlencode({"query": f"isic_id:{NOBODY}"})
         return "results" in await self._ask(f"{self._url}images/search/?{query}")
 
-    async def find(self, ids: Sequence[str], query: str) -> AsyncIterator[IdBatch]:
+    async def find(
+        self, ids: Sequence[str], query: str, *, once: bool = False
+    ) -> AsyncIterator[IdBatch]:
         """Yield the records of a list of ids, in batches; `query` leaves out some of them.
 
-        ids: ISIC ids, or those of the old archive
+        ids:  ISIC ids, or those of the old archive
+        once: whether they failed in an earlier run, so that nobody waits for them
         """
         why = "the archive has no public image of this id"
         why += f", or none that matches {query}" if query else ""
@@ -227,7 +231,7 @@ class IsicApi:
             asked = {i: await self._modern_id(i) for i in ids[start : start + BATCH]}
             broken: dict[str, str] = {}
             wanted = sorted({new for new in asked.values() if new})
-            records = await self._of_ids(wanted, query, broken)
+            records = await self._of_ids(wanted, query, broken, 0 if once else None)
             found = {record.get("isic_id") for record in records}
             missing = {
                 given: self.broken(isic_id, broken[isic_id])
@@ -244,27 +248,34 @@ class IsicApi:
         return Missing(Outcome.SERVER_ERROR, f"the archive cannot serve this record: {why}", url)
 
     async def _of_ids(
-        self, ids: list[str], query: str, broken: dict[str, str]
+        self, ids: list[str], query: str, broken: dict[str, str], retries: int | None
     ) -> list[dict[str, Any]]:
         """Return the records of a batch of ids, as many as the archive has and the query admits.
 
         broken: gets those that it cannot serve, which spoil the answer for all others
+        retries: how often a request that fails is made again; None for as often as any
         """
         if not ids:
             return []
         params = urlencode({"query": combine(query, id_query(ids))})
         url = f"{self._url}images/search/?{params}"
+        meta: Meta = {"dont_cache": True}
+        if retries is not None:
+            meta["max_retry_times"] = retries
         try:
-            answer = await self._fetcher.fetch_json(url, dont_cache=True)
+            answer = await self._fetcher.fetch_json(url, **meta)
         except WrongAnswerError as error:
             if error.status < 500 or not await self.answers():
                 raise
             if len(ids) == 1:
                 broken[ids[0]] = str(error)
                 return []
-            half = len(ids) // 2
-            first = await self._of_ids(ids[:half], query, broken)
-            return first + await self._of_ids(ids[half:], query, broken)
+            found = []
+            for half in (ids[: len(ids) // 2], ids[len(ids) // 2 :]):
+                # What fails is asked for in parts, and only a single record until it surely fails.
+                again = retries if retries == 0 else 1 if len(half) > 1 else None
+                found += await self._of_ids(half, query, broken, again)
+            return found
         return page_records(answer, "the answer to a list of ids")
 
     async def _modern_id(self, given: str) -> str | None:

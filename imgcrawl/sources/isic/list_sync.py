@@ -47,17 +47,19 @@ class IsicListSync:
         self._state = self._before.copy() if self._before else ListState.new()
         self._given = IdSet()
         self._is_whole = False
+        self._nameless = 0  # records whose ids are none: they are seen, and cannot be remembered
         self.today = ListSums()
 
     def start_over(self) -> None:
         """Begin to read the list from its beginning."""
-        self._state, self._is_whole = ListState.new(), True
+        self._state, self._is_whole, self._nameless = ListState.new(), True, 0
 
     def take(self, page: CursorPage) -> CursorPage:
         """Return a page without the records that this run has given out already."""
         for record in page.records:
             if self._state.ids.add(record.get("isic_id")):
                 self._state.add(record)
+                self._nameless += record.get("isic_id") not in self._state.ids
         fresh = [record for record in page.records if self._given.add(record.get("isic_id"))]
         return replace(page, records=fresh)
 
@@ -71,7 +73,7 @@ class IsicListSync:
         """Yield the records that the archive could not serve to an earlier run, and can by now."""
         if self._is_whole or self._before is None:
             return
-        async for batch in self._api.find(sorted(self._before.broken), ""):
+        async for batch in self._api.find(sorted(self._before.broken), "", once=True):
             for record in batch.records:
                 self._state.broken = {*self._state.broken} - {record.get("isic_id", "")}
                 if self._given.add(record.get("isic_id")):
@@ -88,18 +90,18 @@ class IsicListSync:
     @property
     def is_empty(self) -> bool:
         """Whether no run has seen an image of the list."""
-        return not (self._state.ids or self._given)
+        return not (self._state.ids or self._nameless)
 
     def settled(self, promised: int | None) -> Expects:
         """Return what the list has come to beyond what was promised."""
-        more = len(self._state.ids) - (promised or 0)
-        if promised is not None and more < 0 and not self.is_empty:
+        size = len(self._state.ids) + self._nameless
+        if promised is not None and size < promised and self._is_whole and size:
             words = (
                 "The archive counts %s images in this list, and its pages have %s. Its counts may "
                 "be a day or two late; if it says so for longer, images are kept back."
             )
-            self._api.logger.warning(words, f"{promised:,}", f"{len(self._state.ids):,}")
-        return Expects(more)
+            self._api.logger.warning(words, f"{promised:,}", f"{size:,}")
+        return Expects(size - (promised or 0))
 
     async def end(self, images: str) -> AsyncIterator[SpiderOutput]:
         """Yield what has left the list since it was read last, and the bookmark of its state.

@@ -22,6 +22,7 @@ from imgcrawl.sources.isic.query import combine
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from imgcrawl.download.meta import Meta
     from imgcrawl.sources.fetcher import Fetcher
     from imgcrawl.sources.isic.api import IsicApi
 
@@ -94,8 +95,9 @@ class IsicListing:
         query = combine(self._params.get("query", ""), f"isic_id:{prefix}{'' if is_one else '*'}")
         params = self._params | {"query": query} | ({"cursor": _cursor(created)} if created else {})
         at, size = self._api.list_url(params, None), PAGE
+        meta: Meta = {} if is_one else {"max_retry_times": 1}  # what fails is asked for in parts
         try:
-            async for page in read_pages(self._fetcher, at):
+            async for page in read_pages(self._fetcher, at, **meta):
                 yield page.records
                 size = len(page.records)
                 at = page.resume.url
