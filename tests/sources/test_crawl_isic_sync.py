@@ -386,6 +386,7 @@ class Nights:
         return rows
 
 
+@pytest.mark.soak
 def test_after_each_night_out_is_what_a_first_run_would_bring(
     crawl: Crawler, archive: ReplicaProcess
 ) -> None:
