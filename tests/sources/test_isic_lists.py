@@ -117,6 +117,16 @@ def test_images_that_were_added_at_the_end_explain_a_difference() -> None:
     assert "of sex" in known.difference(sums(8, 711, melanocytic=now_melanocytic))
 
 
+def test_a_number_between_the_steps_of_its_facet_leaves_nothing_known_of_it() -> None:
+    steps = {"clin_size_long_diam_mm": facet(**{"1.0": 3, "2.0": 4})}
+    known = ListSums.of(7, 700, steps)
+    sizes = {"metadata": {"clinical": {"clin_size_long_diam_mm": "1.20"}}}
+    known.add({"isic_id": "ISIC_0000009", "files": {"full": {"size": 11}}} | sizes)
+    assert (
+        known.difference(ListSums.of(8, 711, {"clin_size_long_diam_mm": facet(**{"1.0": 4})})) == ""
+    )
+
+
 @pytest.mark.parametrize("answer", [None, [], {"sex": None}, {"sex": {"buckets": [1, {}, None]}}])
 def test_facets_of_another_shape_say_nothing(answer: Any) -> None:
     assert not any(ListSums.of("7", "x", answer).facets.values())

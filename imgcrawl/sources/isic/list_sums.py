@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from imgcrawl.sources.isic.query_fields import FIELDS
+from imgcrawl.sources.isic.query_fields import FIELDS, FieldKind
 from imgcrawl.sources.isic.records import file_of, flatten
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class ListSums:
             if name not in self.facets or value is None:
                 continue
             counts, key = self.facets[name], _key(value)
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            is_number = name in FIELDS and FIELDS[name].kind is FieldKind.NUMBER
             if is_number and key not in counts and not self.is_own:
                 del self.facets[name]  # how wide the steps of its facet are is not said
             elif key in counts or len(counts) < (_MOST if self.is_own else TERMS):
