@@ -40,6 +40,34 @@ tifffile.imwrite(sys.argv[2], numpy.asarray(box)[..., 0].T)
 watch.stop(sys.argv[3])
 """
 
+BARE = """
+import sys
+import numpy
+import tensorstore
+from bench.stopwatch import Stopwatch
+watch = Stopwatch()
+store = {"driver": "http", "base_url": sys.argv[1]}
+spec = {"driver": "neuroglancer_precomputed", "kvstore": store}
+box = tensorstore.open(spec).result()[..., 0].read().result()
+numpy.save(sys.argv[2], box.T)
+watch.stop(sys.argv[3])
+"""
+CUBES, SMALL = 100, 64
+THEIR_CUBES = """
+import sys
+import numpy
+from cloudvolume import CloudVolume
+from bench.stopwatch import Stopwatch
+watch = Stopwatch()
+volume = CloudVolume("precomputed://" + sys.argv[1], mip=0, fill_missing=True, progress=False)
+random = numpy.random.default_rng(0)
+for number in range(100):
+    z, y, x = random.integers(0, 512 - 64, 3).tolist()
+    box = volume[x : x + 64, y : y + 64, z : z + 64]
+    numpy.save(f"{sys.argv[2]}.{number}.npy", numpy.asarray(box)[..., 0].T)
+watch.stop(sys.argv[3])
+"""
+
 
 def main(rounds: int) -> None:
     """Compare interleaved runs, sharded JPEG and raw, at 0 and 50 ms."""
@@ -54,6 +82,7 @@ def main(rounds: int) -> None:
             with serving(folder, latency) as base:
                 for kind in ("jpeg", "raw"):
                     _compare(f"{base}{kind}/", Path(room), f"{kind}, {latency} ms", rounds)
+                    _compare_cubes(f"{base}{kind}/", Path(room), f"{kind}, {latency} ms", rounds)
 
 
 def make(folder: Path, kind: str) -> None:
@@ -118,6 +147,7 @@ def _compare(url: str, room: Path, what: str, rounds: int) -> None:
         "imgcrawl, 8 connections": [*ours, "8"],
         "imgcrawl, 20 connections": [*ours, "20"],
         "imgcrawl, 32 connections": [*ours, "32"],
+        "tensorstore, a bare script": ["-c", BARE, url, str(room / "bare.npy"), figures_file],
         "cloud-volume, 20 connections": ["-c", THEIRS, url, str(room / "theirs.tif"), figures_file],
     }
     runs: dict[str, list[tuple[float, ...]]] = {name: [] for name in contenders}
@@ -139,6 +169,26 @@ def _compare(url: str, room: Path, what: str, rounds: int) -> None:
             f"{pairs[2]}; the crop alone: wall s {pairs[3]}, CPU s {pairs[4]}, MB {pairs[5]}",
             flush=True,
         )
+
+
+def _compare_cubes(url: str, room: Path, what: str, rounds: int) -> None:
+    """Compare 100 cubes of 64 voxels a side: one run of ours, and one process of cloud-volume's."""
+    out = room / "out"
+    ours = ["-m", "scrapy", "crawl", "zarr", "-a", f"url={url}", "-a", f"size={SMALL}"]
+    ours += ["-a", f"count={CUBES}", "-a", "format=npy", "-a", f"out={out}"]
+    ours += ["-s", "ALLOWED_PRIVATE_NETWORKS=127.0.0.1/32", "-s", "LOG_ENABLED=0"]
+    theirs = ["-c", THEIR_CUBES, url, str(room / "cube"), str(room / "figures")]
+    runs: dict[str, list[tuple[float, float]]] = {"imgcrawl": [], "cloud-volume": []}
+    for _ in range(rounds):
+        for name, command in zip(runs, (ours, theirs), strict=True):
+            shutil.rmtree(out, ignore_errors=True)
+            whole = run([sys.executable, *command])
+            if whole.status:
+                raise SystemExit(f"{name} ended with status {whole.status}")
+            runs[name].append((whole.wall, whole.cpu))
+    for name, rows in runs.items():
+        wall, cpu = (median(column) for column in zip(*rows, strict=True))
+        print(f"{what}: {name}: {CUBES} cubes of {SMALL}^3: wall s {wall:.2f}, CPU s {cpu:.2f}")
 
 
 async def _serve(folder: Path, latency: int) -> None:

@@ -40,7 +40,7 @@ def level_at(folder: Path) -> Level:
         ("ome_zarr", ("ome-zarr>=0.11",), 6),
         ("ngff_zarr", ("ngff-zarr>=0.20",), 10),
         ("webknossos", ("webknossos>=3",), 2),
-        ("zarr_2", ("zarr<3", "numcodecs<0.16"), 7),
+        ("zarr_2", ("zarr<3", "numcodecs<0.16", "fsspec"), 7),
     ],
 )
 def test_what_others_wrote_is_read_voxel_for_voxel(
