@@ -121,7 +121,7 @@ class Served(http.server.SimpleHTTPRequestHandler):
             self.say(200, body)
             return
         first, _, last = wanted.partition("-")
-        start = int(first) if first else len(body) - int(last)
+        start = int(first) if first else max(0, len(body) - int(last))
         stop = min(len(body), int(last) + 1) if first and last else len(body)
         where = f"bytes {start}-{stop - 1}/{len(body)}"
         self.say(206, body[start:stop], Content_Range=where)

@@ -97,12 +97,12 @@ def test_what_is_not_said_or_known_here_is_told(alone: Crawler, tmp_path: Path) 
     assert precomputed.status == 0, precomputed.log
     assert "has no word for that: what is stored says 1 nm" in precomputed.log
     document = json.loads((root / ".zarray").read_text())
-    document["compressor"] = {"id": "lz4", "acceleration": 1}
+    document["compressor"] = {"id": "pcodec", "level": 8}
     (root / ".zarray").write_text(json.dumps(document))
     ended = alone("zarr", out="b", format="npy", **ask)
     assert ended.status == 3, ended.log
     (row,) = ended.out.rows("failures.csv")
-    assert 'not known here ("lz4" is not registered): copy it as it is' in row["message"]
+    assert 'not known here ("pcodec" is not registered): copy it as it is' in row["message"]
     copied = alone("zarr", out="c", url=str(root))
     assert copied.status == 0, copied.log
 
