@@ -20,7 +20,7 @@ from imgcrawl.sources.zarr import (
     pick_levels,
 )
 from imgcrawl.sources.zarr_members import MemberCopies, choose_members, describe_members
-from imgcrawl.volumes.metadata.address import name_of, within
+from imgcrawl.volumes.metadata.address import inner_place, name_of, within
 from imgcrawl.volumes.metadata.members import GroupMember
 from imgcrawl.volumes.metadata.multiscale import NoMultiscaleError
 from spiders.base.volume import VolumeSpider
@@ -132,6 +132,10 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
             async for output in self.shared_cubes(layers, self.args.format or "ome-zarr"):
                 yield output
             return
+        if self.args.is_copy and (place := inner_place(asked.url)) is not None:
+            raise SourceError(
+                f"What lies within {place.base} is cut, not copied: type box=, size= or format=."
+            )
         members, address = await self.store.members(asked)
         taken, left = choose_members(members, self.args.series, with_labels=self.args.takes_labels)
         if self.args.is_copy and (len(members) > 1 or self.args.series):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar, Unpack
+from typing import TYPE_CHECKING, Protocol, TypeVar, Unpack
 
 from imgcrawl.microscopy.zarr_documents import MAX_DOCUMENT
-from imgcrawl.records.errors import SourceError
+from imgcrawl.records.errors import RecordMissing, SourceError
+from imgcrawl.sources.fetcher import Fetcher
 from imgcrawl.text.redact import printable
 from imgcrawl.text.sizes import parse_size
-from imgcrawl.volumes.metadata.address import parse_address
+from imgcrawl.volumes.metadata.address import inner_place, parse_address
 from imgcrawl.volumes.metadata.local_folder import folder_of, read_document
 from imgcrawl.volumes.metadata.members import group_members
 from imgcrawl.volumes.metadata.multiscale import read_multiscale
@@ -18,9 +19,11 @@ from imgcrawl.volumes.metadata.multiscale import read_multiscale
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from scrapy.crawler import Crawler
+
     from imgcrawl.download.meta import Meta
     from imgcrawl.records.volume import Multiscale, VolumeAddress
-    from imgcrawl.sources.fetcher import Fetcher
+    from imgcrawl.volumes.metadata.address import InnerPlace
     from imgcrawl.volumes.metadata.documents import Get
     from imgcrawl.volumes.metadata.members import GroupMember
 
@@ -28,6 +31,14 @@ T = TypeVar("T")
 
 _MAX_MOVES = 3
 _ABSENT = frozenset({403, 404, 410})  # buckets that may not be listed answer 403 for absence
+
+
+class CrawlFetcher(Fetcher, Protocol):
+    """A fetcher that says of which crawl it is, as every DatasetSpider does."""
+
+    @property
+    def crawler(self) -> Crawler:
+        """The crawl, whose open arrays are those of all its volumes."""
 
 
 class _Moved(Exception):  # noqa: N818 - an answer more than a fault
@@ -41,8 +52,9 @@ class _Moved(Exception):  # noqa: N818 - an answer more than a fault
 class VolumeStore:
     """Addresses, documents and levels of volumes. Every method raises SourceError."""
 
-    def __init__(self, fetcher: Fetcher) -> None:
+    def __init__(self, fetcher: CrawlFetcher) -> None:
         self._fetcher = fetcher
+        self._allowed: set[str] = set()  # ZIPs and databases that may be looked into
 
     def address(self, text: str, *, local: bool = True) -> VolumeAddress:
         """Return the address in a text, buckets being where the settings S3_URL and GCS_URL say.
@@ -94,6 +106,8 @@ class VolumeStore:
 
     async def object_size(self, url: str) -> int | None:
         """Return the bytes of an object, or None if there is none or nobody says."""
+        if inner_place(url) is not None:
+            return None
         if (path := folder_of(url)) is not None:
             return path.stat().st_size if path.is_file() else None
         response = await self._fetcher.fetch(url, method="HEAD", dont_cache=True)
@@ -116,6 +130,8 @@ class VolumeStore:
 
     async def _document(self, url: str, **meta: Unpack[Meta]) -> tuple[bytes | None, str]:
         """Return a document, or None if there is none, and the URL that it came from."""
+        if (place := inner_place(url)) is not None:
+            return await self._inner_document(url, place), url
         if url.startswith("file:"):
             try:
                 return await asyncio.to_thread(read_document, url), url
@@ -128,6 +144,26 @@ class VolumeStore:
         if response.status != 200:
             raise SourceError(f"{url} cannot be read: HTTP {response.status}.")
         return response.body, response.url
+
+    async def _inner_document(self, url: str, place: InnerPlace) -> bytes | None:
+        """Return a document within a ZIP or a database, as the reader of the chunks finds it."""
+        # tensorstore is for those who ask.
+        from imgcrawl.volumes.crop.open_arrays import open_arrays_of  # noqa: PLC0415
+
+        if place.base not in self._allowed and not place.base.startswith("file:"):
+            # By the crawl's own downloader, which obeys robots.txt.
+            name = "/manifest.ocdbt" if place.adapter == "ocdbt" else ""
+            await self.object_size(place.base + name)
+        self._allowed.add(place.base)
+        try:
+            return await open_arrays_of(self._fetcher.crawler).inner_document(url)
+        except RecordMissing as error:
+            raise SourceError(f"{place.base} cannot be read: {error.message}.") from error
+        except ValueError as error:
+            words = printable(str(error).partition(" [")[0], 200)
+            raise SourceError(
+                f"{place.base} cannot be read as {place.adapter}: {words}."
+            ) from error
 
     def _parse(self, text: str, *, local: bool) -> VolumeAddress:
         settings = self._fetcher.settings

@@ -100,7 +100,7 @@ def test_folders_of_this_computer(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ("s3+file:///etc/|zarr2:", r"s3\+file:// cannot be read"),
         ("brainmaps://a:b:c", "cannot be read"),
         ("gcs://bucket/a", "did you mean 'gs'"),
-        ("gs://bucket/a|zip:x.zip|zarr2:", "zip: cannot be read"),
+        ("gs://bucket/a|icechunk:x|zarr2:", "icechunk: cannot be read"),
         ("gs://bucket/a|zarr2:../b", "is no path"),
         ("precomputed://gs://bucket/a/" + "b" * 5000, "characters"),
     ],

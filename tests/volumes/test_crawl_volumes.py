@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import tensorstore as ts
 
 from tests.conftest import Crawler
+from tests.volumes import stores, worlds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,3 +136,38 @@ def test_a_cube_of_which_most_is_absent_is_told(alone: Crawler, tmp_path: Path) 
         assert (row["mostly_absent"], row["chunks_missing"]) == ("6 of 8 chunks", "6")
     allowed = alone("zarr", allow_empty=1, **ask)
     assert allowed.status == 0, allowed.log
+
+
+@pytest.mark.parametrize("adapter", ["zip", "ocdbt"])
+def test_cubes_of_what_lies_within_a_zip_or_a_database(
+    alone: Crawler, tmp_path: Path, adapter: str
+) -> None:
+    voxels = np.random.default_rng(6).integers(0, 999, (9, 20, 14)).astype("<u2")
+    scales = {"multiscales": [worlds.multiscales("zyx", {"s 0": ([8, 4, 4], [0, 0, 0])})]}
+    if adapter == "zip":
+        stores.write(tmp_path / "a/b/s 0", stores.v2(voxels.shape, (4, 8, 8), "<u2"), voxels)
+        worlds.write(tmp_path / "a/b", {".zattrs": scales})
+        shutil.make_archive(str(tmp_path / "there/a.zarr"), "zip", tmp_path / "a")
+        name = "a.zarr.zip|zip:b/"
+    else:
+        store = {"driver": "ocdbt", "base": f"file://{tmp_path}/there/db/", "path": "b/"}
+        kept = ts.KvStore.open(store).result()
+        kept.write(".zattrs", json.dumps(scales).encode()).result()
+        spec = stores.v2(voxels.shape, (4, 8, 8), "<u2")
+        spec["kvstore"] = store | {"path": "b/s 0/"}
+        ts.open(spec, create=True).result().write(voxels).result()
+        name = "db/|ocdbt:b/|zarr2:"
+    with stores.serving(tmp_path / "there") as store_of:
+        settings = {"ALLOWED_PRIVATE_NETWORKS": "127.0.0.1/32"}
+        ended = alone("zarr", url=store_of.url + name, format="npy", settings=settings)
+    assert ended.status == 0, ended.log
+    (row,) = ended.out.rows()
+    assert np.array_equal(np.load(ended.out.root / row["file_name"]), voxels)
+    assert row["voxel_z_nm"] == "8.0"
+    local = alone("zarr", url=f"{tmp_path}/there/{name}", box="1:5,2:9,0:14", format="npy", out="l")
+    assert local.status == 0, local.log
+    (row,) = local.out.rows()
+    assert np.array_equal(np.load(local.out.root / row["file_name"]), voxels[1:5, 2:9])
+    copied = alone("zarr", url=f"{tmp_path}/there/{name}", out="copy")
+    assert copied.status == 1, copied.log
+    assert "is cut, not copied: type box=, size= or format=" in copied.log

@@ -13,8 +13,8 @@ from imgcrawl.volumes.metadata.address import name_of
 
 if TYPE_CHECKING:
     from imgcrawl.records.volume import Level, VolumeAddress
-    from imgcrawl.sources.fetcher import Fetcher
     from imgcrawl.sources.neuroglancer.link import ViewerLayer, ViewerState
+    from imgcrawl.sources.volume_store import CrawlFetcher
 
 NO_LAYERS = "layers are those of a link, and this is the address of one volume"
 
@@ -28,7 +28,7 @@ class ShownVolume:
     kind: str | None = None  # the layer's type; "" if the link does not say
 
 
-async def find_volume(fetcher: Fetcher, url: str, layer_name: str | None) -> ShownVolume:
+async def find_volume(fetcher: CrawlFetcher, url: str, layer_name: str | None) -> ShownVolume:
     """Return the volume that a link or an address means.
 
     layer_name: None for the first image that is shown

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import posixpath
 import re
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 from weakref import WeakKeyDictionary
 
 from imgcrawl.download.limits import TransferLimits
@@ -27,6 +28,7 @@ from imgcrawl.records.outcomes import Outcome
 from imgcrawl.volumes.crop.blocks import BlockSide
 from imgcrawl.volumes.crop.chunk_codecs import known_n5, plain_array
 from imgcrawl.volumes.crop.endpoint import StoreEndpoint, locate
+from imgcrawl.volumes.metadata.address import inner_place
 from imgcrawl.volumes.metadata.local_folder import folder_of
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from imgcrawl.records.volume import Level, Zyx
     from imgcrawl.volumes.crop.chunk_codecs import ChunkCodecs
+    from imgcrawl.volumes.metadata.address import InnerPlace
     from imgcrawl.volumes.metadata.other_names import OtherNames
 
     DecodedArray: TypeAlias = tuple[ChunkCodecs, dict[str, Any]]
@@ -221,6 +224,8 @@ class OpenArrays:
 
     def _kvstore(self, endpoint: StoreEndpoint, below: str = "") -> dict[str, Any]:
         """Return the store at an endpoint, or in a folder below (or, by "..", beside) it."""
+        if (place := inner_place(endpoint.url)) is not None:
+            return self._inner_kvstore(endpoint, place, below)
         folder = folder_of(endpoint.url)
         if folder is not None:
             return {"driver": "file", "path": f"{os.path.normpath(folder / below)}/"}
@@ -230,6 +235,40 @@ class OpenArrays:
                 return signed
         url = urljoin(endpoint.asked, f"{quote(below)}/") if below else endpoint.asked
         return {"driver": "http", "base_url": url, "headers": list(endpoint.headers)}
+
+    def _inner_kvstore(
+        self, endpoint: StoreEndpoint, place: InnerPlace, below: str
+    ) -> dict[str, Any]:
+        """Return the store within a ZIP or a database."""
+        ending = "/" if place.adapter == "ocdbt" else ""
+        folder = folder_of(place.base)
+        signed = None if self._login is None else self._login.kvstore(place.base)
+        if folder is not None:
+            base: dict[str, Any] = {"driver": "file", "path": f"{folder}{ending}"}
+        elif signed is not None:
+            base = signed | {"path": f"{signed['path']}{ending}"}
+        else:
+            asked = inner_place(endpoint.asked)
+            root, _, name = (asked or place).base.rpartition("/")
+            base = {"driver": "http", "base_url": f"{root}/", "path": f"{unquote(name)}{ending}"}
+            base["headers"] = list(endpoint.headers)
+        path = posixpath.normpath(f"{place.path}{below}")
+        return {"driver": place.adapter, "base": base, "path": "" if path == "." else f"{path}/"}
+
+    async def inner_document(self, url: str) -> bytes | None:
+        """Return a document within a ZIP or a database, or None if there is none.
+
+        Raises RecordMissing and tensorstore's ValueError.
+        """
+        folder, _, name = url.rpartition("/")
+        endpoint = await locate(self._settings, f"{folder}/", self._resolver)
+        ts = await asyncio.to_thread(
+            tensorstore, TransferLimits.from_settings(self._settings).silence
+        )
+        context = self._context(ts, urlsplit(endpoint.url).netloc)
+        store = await ts.KvStore.open(self._kvstore(endpoint), context=context)
+        found = await store.read(unquote(name))
+        return bytes(found.value) if found.state == "value" else None
 
     def _context(self, ts: Any, host: str) -> Any:
         if host not in self._contexts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
@@ -28,6 +28,10 @@ _FORMATS: dict[str, Driver | None] = {
     "zarr3": "zarr3",
     "n5": "n5",
 }
+# Stores within a file or a folder of another, which tensorstore opens: "a.zip|zip:path/". In an
+# address they are a folder: ".../a.zip|zip/path/".
+ADAPTERS = ("zip", "ocdbt")
+_INSIDE = re.compile(rf"%7C({'|'.join(ADAPTERS)})/")
 _SCHEMES = ("s3", "gs", "https", "http", "file")
 _DOCUMENTS = frozenset(
     {"info", "zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata", "attributes.json"}
@@ -62,11 +66,16 @@ def parse_address(text: str, *, s3_url: str, gcs_url: str, local: bool = True) -
             raise ValueError(_unknown(match[1]))
     location = _without_transport(location)
     location, separator = _without_separator(location)
-    inner = ""
+    inner = adapter = ""
     for pipe in filter(None, (pipe.strip() for pipe in pipes)):
         bare, told = _without_separator(pipe)
         separator = told or separator
-        driver, inner = _pipe(bare)
+        name, _, path = bare.partition(":")
+        if name in ADAPTERS and not adapter and not inner:
+            adapter, inner = name, path.strip("/")
+            continue
+        driver, path = _pipe(bare)
+        inner = "/".join(filter(None, (inner, path)))
     scheme, has_scheme, rest = location.partition("://")
     scheme = scheme.lower() if has_scheme else "file"
     match scheme:
@@ -77,12 +86,36 @@ def parse_address(text: str, *, s3_url: str, gcs_url: str, local: bool = True) -
         case "http" | "https":
             found = _on_web(location, driver)
         case "file" if local:
-            found = _on_disk(location, driver)
+            found = _on_disk(location, driver, is_file=adapter == "zip")
         case "file":
             raise ValueError(f"{text} is a folder of this computer; a source may not name one")
         case _:
             raise ValueError(_unknown(scheme))
+    if adapter:
+        shown, url = f"{found.shown}|{adapter}", f"{found.url.rstrip('/')}%7C{adapter}/"
+        found = replace(found, shown=shown, url=url)
     return within(replace(found, separator=separator), inner)
+
+
+@dataclass(frozen=True, slots=True)
+class InnerPlace:
+    """A place in a store that lies within another: a ZIP, or an OCDBT database.
+
+    base: the URL of the file or folder that the store is in, without "/" at its end
+    path: within the store, "" or with "/" at its end
+    """
+
+    adapter: str
+    base: str
+    path: str
+
+
+def inner_place(url: str) -> InnerPlace | None:
+    """Return the place within a ZIP or a database that a URL of ours means, or None."""
+    found = _INSIDE.search(url)
+    if found is None:
+        return None
+    return InnerPlace(found[1], url[: found.start()], unquote(url[found.end() :]))
 
 
 def _without_separator(text: str) -> tuple[str, str]:
@@ -216,8 +249,9 @@ def _pipe(pipe: str) -> tuple[Driver | None, str]:
     """Return format and path of ``zarr2:path/``."""
     name, _, path = pipe.partition(":")
     if name not in _FORMATS:
-        words = did_you_mean(name, _FORMATS)
-        raise ValueError(f"|{name}: cannot be read; of {', '.join(_FORMATS)} it is none{words}")
+        known = (*_FORMATS, *ADAPTERS)
+        words = did_you_mean(name, known)
+        raise ValueError(f"|{name}: cannot be read; of {', '.join(known)} it is none{words}")
     return _FORMATS[name], path.strip("/")
 
 
@@ -276,7 +310,7 @@ def _as_bucket(host: str, path: str) -> str | None:
     return None
 
 
-def _on_disk(location: str, driver: Driver | None) -> VolumeAddress:
+def _on_disk(location: str, driver: Driver | None, *, is_file: bool = False) -> VolumeAddress:
     text = location
     if location.lower().startswith("file://"):
         text = unquote(location[len("file://") :].removeprefix("localhost"))
@@ -285,11 +319,12 @@ def _on_disk(location: str, driver: Driver | None) -> VolumeAddress:
         path = Path(text).expanduser().resolve()
         if path.name in _DOCUMENTS and path.is_file():
             path = path.parent
-        is_folder = path.is_dir()
+        is_folder = path.is_file() if is_file else path.is_dir()
     except (OSError, RuntimeError) as error:
         raise ValueError(f"{text} cannot be read: {error}") from error
     if not is_folder:
-        raise ValueError(f"there is no folder {text}; type {_EXAMPLES}")
+        what = "file" if is_file else "folder"
+        raise ValueError(f"there is no {what} {text}; type {_EXAMPLES}")
     return VolumeAddress(str(path), path.as_uri().rstrip("/") + "/", driver)
 
 
