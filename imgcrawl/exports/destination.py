@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
@@ -100,7 +101,10 @@ def open_destination(root: Path, out: Path, plan: ExportPlan) -> Destination:
         destination = Destination(root, mark | {_LACKING: []})
         for name in lacking:
             require_name(name)
-            (root / name).unlink(missing_ok=True)
+            if (root / name).is_dir():
+                shutil.rmtree(root / name)
+            else:
+                (root / name).unlink(missing_ok=True)
         destination.write_mark()
     except OSError as error:
         raise ArgumentError(

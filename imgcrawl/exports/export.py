@@ -33,6 +33,8 @@ FORMATS = {
     "imagefolder": "imagefolder:export",
     "coco": "coco:export",
     "croissant": "croissant:export",
+    "tfrecord": "tfrecord:export",
+    "lance": "lance:export",
     "labelstudio": "labels_elsewhere:export_labelstudio",
     "cvat": "labels_elsewhere:export_cvat",
     "fiftyone": "labels_elsewhere:export_fiftyone",

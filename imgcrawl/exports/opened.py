@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 from contextlib import closing, contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,8 @@ from imgcrawl.dataset.dataset_table import CsvTable, LedgerTable
 from imgcrawl.dataset.files import hash_stream
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.dataset.typed_table import BATCH, TypedTable
-from imgcrawl.records.errors import ArgumentError, OutputError
+from imgcrawl.records.errors import OutputError
+from imgcrawl.records.extras import require_library
 from imgcrawl.storage.directory import LEDGER, METADATA, SPLITS_TABLE, open_plain
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Dataset:
 
     def to_arrow(self) -> Any:
         """Return a pyarrow.Table."""
-        pa = _library("pyarrow")
+        pa = require_library("pyarrow", "pyarrow")
         with self._typed() as table:
             schema, batches = table.schema(), []
             rows: list[dict[str, Any]] = []
@@ -72,18 +72,18 @@ class Dataset:
 
     def to_pandas(self) -> Any:
         """Return a pandas.DataFrame; whole numbers with gaps stay whole (Int64)."""
-        pd = _library("pandas")
+        pd = require_library("pandas", "pandas")
         table = self.to_arrow()
         types = {"int64": pd.Int64Dtype(), "bool": pd.BooleanDtype(), "string": pd.StringDtype()}
         return table.to_pandas(types_mapper=lambda kind: types.get(str(kind)))
 
     def to_polars(self) -> Any:
         """Return a polars.DataFrame."""
-        return _library("polars").from_arrow(self.to_arrow())
+        return require_library("polars", "polars").from_arrow(self.to_arrow())
 
     def to_huggingface(self) -> Any:
         """Return a datasets.Dataset, whose column ``image`` is read when it is asked for."""
-        datasets = _library("datasets")
+        datasets = require_library("datasets", "datasets")
         table = self.to_arrow()
         paths = [str(self.root / name) for name in table.column("file_name").to_pylist()]
         made = datasets.Dataset(table)
@@ -145,14 +145,6 @@ class Dataset:
     def _typed(self) -> Iterator[TypedTable]:
         with self._table() as table:
             yield TypedTable(table)
-
-
-def _library(name: str) -> Any:
-    """Return a library that only those need who ask for it. Raises ArgumentError without it."""
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise ArgumentError(f"{name} is not installed. Type: pip install {name}") from error
 
 
 class PictureDataset:

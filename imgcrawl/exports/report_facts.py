@@ -22,6 +22,7 @@ from imgcrawl.text.csv_cells import safe_cell, unescaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from imgcrawl.dataset.history import RunRow
     from imgcrawl.storage.directory import OutputDirectory
@@ -182,7 +183,7 @@ class _Sampler:
 
 
 def _read_failures(out: OutputDirectory, facts: ReportFacts) -> None:
-    for record_id, url, reason, when, message, label in _failures(out, facts.label):
+    for record_id, url, reason, when, message, label in failures(out.root, facts.label):
         for name, value in (("reason", reason), ("host", host_of(url) if url else NONE)):
             facts.failures.setdefault(name, Tally()).add(value)
         facts.failures.setdefault("day", Tally()).add(when[:10])
@@ -193,18 +194,16 @@ def _read_failures(out: OutputDirectory, facts: ReportFacts) -> None:
             examples.append((record_id, url, message))
 
 
-def _failures(
-    out: OutputDirectory, label: str | None
-) -> Iterator[tuple[str, str, str, str, str, str]]:
-    """Yield (id, URL, reason, time, message, class) of each missing record."""
-    if not (out.root / LEDGER).is_file():
-        if (out.root / FAILURES).is_file():
-            for row in CsvTable(out.root / FAILURES).rows():
+def failures(root: Path, label: str | None) -> Iterator[tuple[str, str, str, str, str, str]]:
+    """Yield (id, URL, reason, time, message, class) of each missing record of an OUT."""
+    if not (root / LEDGER).is_file():
+        if (root / FAILURES).is_file():
+            for row in CsvTable(root / FAILURES).rows():
                 names = ("record_id", "url", "reason", "last_try_at", "message")
                 one, url, reason, when, message = (row.get(name, "") for name in names)
                 yield one, url, reason, when, message, ""
         return
-    with closing(Ledger(out.root / LEDGER)) as ledger:
+    with closing(Ledger(root / LEDGER)) as ledger:
         for entry in ledger.entries(MISSING):
             missing = entry.result
             assert isinstance(missing, Missing)

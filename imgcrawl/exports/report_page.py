@@ -267,7 +267,7 @@ def _tree(value: Any, title: str) -> str:
     if not isinstance(value, dict):
         return _text(value)
     rows = "".join(
-        f'<tr><th scope="row">{_text(name)}</th><td>{_tree(each, "")}</td></tr>'
+        f'<tr><th scope="row">{_text(name) or NONE}</th><td>{_tree(each, "")}</td></tr>'
         for name, each in _first([*value.items()], 1000)
     )
     caption = f"<caption>{_text(title)}</caption>" if title else ""

@@ -5,7 +5,9 @@ An extra is a set of dependencies that a user adds by name: ``pip install 'imgcr
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 from imgcrawl.records.errors import ArgumentError
 
@@ -30,6 +32,14 @@ def require_extra(extra: str) -> None:
             f"{what} {module}, which is not installed. Type: pip install 'imgcrawl[{extra}]' "
             f"(in a checkout: .venv/bin/pip install -r requirements/{extra}.txt)"
         )
+
+
+def require_library(name: str, package: str) -> Any:
+    """Return a library that only those need who ask for it. Raises ArgumentError without it."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise ArgumentError(f"{package} is not installed. Type: pip install {package}") from error
 
 
 def is_installed(extra: str) -> bool:

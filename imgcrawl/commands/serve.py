@@ -1,0 +1,77 @@
+"""``scrapy serve [OUT ...]``: datasets in this machine's browser, and crawls while they run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scrapy.commands import ScrapyCommand
+from scrapy.exceptions import UsageError
+
+from imgcrawl.dataset.status import find_outs
+from imgcrawl.storage.address import is_address
+from imgcrawl.storage.directory import METADATA
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+DEFAULT = "data"
+
+
+class Command(ScrapyCommand):
+    """Serves until Ctrl-C, to this machine alone; reads OUTs and writes nothing into them."""
+
+    requires_project = True
+    requires_crawler_process = False
+
+    def syntax(self) -> str:
+        """Return the arguments, for the usage line."""
+        return "[--port N] [OUT or a folder of them ...]"
+
+    def short_desc(self) -> str:
+        """Return the description that ``scrapy`` lists."""
+        return "Browse and filter datasets in a browser, and see how far their crawls are"
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the option."""
+        super().add_options(parser)
+        parser.add_argument("--port", type=int, default=0, help="by default any that is free")
+
+    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        """Serve; exit status 2 where there is no dataset, or the port is taken."""
+        from imgcrawl.gallery.server import GalleryServer, Shown  # noqa: PLC0415 - each crawl loads all commands
+
+        outs = [
+            Shown(str(out), out.absolute()) for name in args or [DEFAULT] for out in _outs(name)
+        ]
+        if not outs:
+            raise UsageError(f"there is no dataset below {DEFAULT} yet: type an OUT")
+        try:
+            server = GalleryServer(outs, opts.port)
+        except (OSError, OverflowError) as error:
+            raise UsageError(f"--port {opts.port}: {error}. Leave it out for a free one") from error
+        names = f"{len(outs)} datasets" if len(outs) > 1 else outs[0].name
+        sys.stdout.write(f"{names}: {server.url} (Ctrl-C ends it)\n")
+        sys.stdout.flush()
+        with server:
+            try:
+                server.serve_forever()
+            except KeyboardInterrupt:
+                sys.stdout.write("\n")
+
+
+def _outs(name: str) -> Iterator[Path]:
+    """Yield the OUTs at or below a folder. Raises UsageError where there is none."""
+    if is_address(name):
+        raise UsageError(
+            f"{name}: what is in an object store cannot be browsed. `scrapy report {name}` makes a "
+            "page of it, and `scrapy restore` or a copy brings it here"
+        )
+    found = [*find_outs(Path(name))]
+    if not found and (Path(name) / METADATA).is_file():
+        found = [Path(name)]  # of a plan, or of shards
+    if not found:
+        raise UsageError(f"{name}: no dataset of imgcrawl's is there or below")
+    yield from found

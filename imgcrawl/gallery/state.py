@@ -1,0 +1,34 @@
+"""How far the crawls of some OUTs are, read while they run; nothing is written or locked."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from imgcrawl.dataset.status import read_status
+from imgcrawl.storage.directory import LEDGER
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def state_of(root: Path) -> dict[str, Any]:
+    """Return the state of the last run of an OUT, and the records in its ledger by outcome."""
+    status = read_status(root)
+    outcomes: dict[str, int] = {}
+    try:
+        place = f"{(root / LEDGER).as_uri()}?mode=ro"
+        with closing(sqlite3.connect(place, uri=True, timeout=1)) as ledger:
+            outcomes = dict(
+                ledger.execute("SELECT outcome, count(*) FROM records GROUP BY outcome")
+            )
+    except sqlite3.Error:  # of a merged dataset, which has none; or it is held at the moment
+        outcomes = {}
+    return {
+        "state": status.state,
+        "words": status.describe(),
+        "spider": status.spider,
+        "ended_at": status.ended_at,
+        "outcomes": outcomes,
+    }
