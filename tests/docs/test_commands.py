@@ -104,6 +104,7 @@ PARSED_ONLY = {
     r"--(test-)?alerts": "tells people: test_alerts.py has a webhook, a mail server and a command",
     r"/var/lib/node_exporter": "another user's folder: test_metrics.py has one of its own",
     r"--scheduler tcp:": "needs a cluster: test_shards.py starts one",
+    r"^scrapy serve": "serves until it is stopped: test_gallery.py stops it",
     r"^scrapy replica": "serves until it is stopped: it is what all tests here run against",
     r"ilsvrc2012": "a thousand classes: test_crawl_imagenet.py has a hundred",
 }
