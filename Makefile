@@ -69,7 +69,7 @@ docs-tables: $(VENV)/.dev  ## the tables of arguments and settings in docs/ anew
 	@$(BIN)/python -m docs.generate tables
 
 docs-pictures: $(VENV)/.dev  ## the pictures of docs/ anew, from the code and from a run of the demo
-	@$(BIN)/python -m docs.generate rooms terminal contact_sheet
+	@$(BIN)/python -m docs.generate rooms terminal contact_sheet report
 
 lock: $(VENV)/.dev  ## requirements anew from pyproject.toml (UPGRADE=1: the newest)
 	$(BIN)/python .ci/lock $(if $(UPGRADE),--upgrade)

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +20,20 @@ from imgcrawl.commands.spiders import as_text
 from imgcrawl.crawl.check_settings import check_settings
 from imgcrawl.crawl.process import CrawlProcess
 from imgcrawl.crawl.spider_loader import spider_class
+from imgcrawl.dataset.dataset_table import open_table
+from imgcrawl.dataset.typed_table import TypedTable
 from imgcrawl.progress.display import has_terminal
 from imgcrawl.records.errors import ArgumentError, ImgcrawlError
 from imgcrawl.records.exit_status import ExitStatus
-from imgcrawl.storage.directory import REPORT
+from imgcrawl.records.extras import require_extra
+from imgcrawl.storage.directory import REPORT, TYPED_TABLE
 from imgcrawl.storage.open_output import open_output
 from imgcrawl.text.redact import plain_text
 
 if TYPE_CHECKING:
     import argparse
+
+    from scrapy.settings import BaseSettings
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +89,8 @@ class Command(BaseRunSpiderCommand):
         try:
             self._go_to_base()
             warnings = check_settings(self.settings)
+            if _with_parquet(self.settings):
+                require_extra("parquet")
             parse_arguments(spider_class(self.settings, name), opts.spargs)
         except ArgumentError as error:
             self._print_error(error)
@@ -97,7 +105,24 @@ class Command(BaseRunSpiderCommand):
         elif failed is not None:
             raise failed
         elif process.out is not None and self.exitcode in _ENDED:
+            self._write_typed_table(process.out)
             self._report(process.out)
+
+    def _write_typed_table(self, out: str) -> None:
+        """Write the table with types, if it is asked for; a failure is told, and ends with 1."""
+        assert self.settings is not None
+        if not _with_parquet(self.settings):
+            return
+        try:
+            with (
+                open_output(out, self.settings) as (directory, _),
+                open_table(directory) as table,
+            ):
+                typed = TypedTable(table)
+                directory.write_file(TYPED_TABLE, partial(typed.write, rows=typed.rows()))
+        except (ImgcrawlError, OSError) as error:
+            self._print_error(f"{TYPED_TABLE} could not be written ({error})")
+            self.exitcode = ExitStatus.FAILED
 
     def _report(self, out: str) -> None:
         """Write report.html of what people watched come; a report that fails changes nothing."""
@@ -149,3 +174,7 @@ def _one_spider(args: list[str]) -> str:
         word = shlex.quote(f"{typed[1]}={typed[2]}")
         words += f" An argument of a spider is typed with -a: scrapy crawl {args[0]} -a {word}"
     raise UsageError(words)
+
+
+def _with_parquet(settings: BaseSettings) -> bool:
+    return "parquet" in str(settings["TABLES"])

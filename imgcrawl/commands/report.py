@@ -11,7 +11,7 @@ from imgcrawl.dataset.dataset_table import bring_tables
 from imgcrawl.dataset.out_command import OutCommand
 from imgcrawl.progress.counter import RecordCounter
 from imgcrawl.records.exit_status import ExitStatus
-from imgcrawl.storage.directory import DUPLICATES, REPORT
+from imgcrawl.storage.directory import DUPLICATES, REPORT, REPORT_PAGES
 from imgcrawl.text.sizes import format_size
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Command(OutCommand["ReportFigures"]):
 
     def syntax(self) -> str:
         """Return the arguments, for the usage line."""
-        return "[--seed N] OUT"
+        return "[options] OUT"
 
     def short_desc(self) -> str:
         """Return the description that ``scrapy`` lists."""
@@ -44,6 +44,9 @@ class Command(OutCommand["ReportFigures"]):
         """Declare the option."""
         super().add_options(parser)
         parser.add_argument("--seed", type=int, default=0, help="another one, other pictures")
+        parser.add_argument(
+            "--pages", action="store_true", help=f"all pictures, too, on pages in {REPORT_PAGES}/"
+        )
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Write the report of the one OUT; exit status 2 where it cannot be."""
@@ -59,7 +62,12 @@ class Command(OutCommand["ReportFigures"]):
         bring_tables(out, storage, DUPLICATES)
         with closing(RecordCounter("report", self.settings, logger)) as progress:
             return write_report(
-                out, storage, self._place, seed=self._opts.seed, progress=progress.show
+                out,
+                storage,
+                self._place,
+                seed=self._opts.seed,
+                pages=self._opts.pages,
+                progress=progress.show,
             )
 
     def print_result(self, found: ReportFigures, place: str) -> None:
@@ -68,3 +76,5 @@ class Command(OutCommand["ReportFigures"]):
             f"{place}/{REPORT}: {found.records:,} records, {found.pictures:,} pictures shown "
             f"({format_size(found.bytes)})\n"
         )
+        if found.pages:
+            sys.stdout.write(f"{place}/{REPORT_PAGES}/: all pictures, on {found.pages:,} pages\n")

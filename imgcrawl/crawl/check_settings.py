@@ -33,6 +33,7 @@ _WORDS = {
     "IMAGE_CHECK": ("decode", "header", "off"),
     "CHANGED": ("refuse", "replace"),
     "SHARD_BY": ("record", "host"),
+    "TABLES": ("csv", "csv,parquet"),
 }
 _WHOLE = frozenset({"WAYBACK_YEAR", "AWS_MAX_POOL_CONNECTIONS"})  # they have no default
 # Of these nothing would happen at all with none, or for ever.

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from imgcrawl.dataset.dataset_table import open_table
 from imgcrawl.dataset.history import parse_runs
 from imgcrawl.exports.report_facts import gather
 from imgcrawl.exports.report_page import write_page
+from imgcrawl.exports.report_sheets import name_of, write_sheets
 from imgcrawl.exports.small_picture import small_picture
 from imgcrawl.records.errors import StoreError
 from imgcrawl.storage.directory import REPORT, RUNS, SUMMARY
@@ -33,6 +36,7 @@ class ReportFigures:
     records: int
     pictures: int
     bytes: int
+    pages: int = 0
 
 
 def write_report(
@@ -41,12 +45,22 @@ def write_report(
     place: str,
     *,
     seed: int = 0,
+    pages: bool = False,
     progress: Callable[[int], object] = lambda _: None,
 ) -> ReportFigures:
-    """Write report.html of an OUT. place: what the page calls it; seed: of the pictures."""
+    """Write report.html of an OUT.
+
+    place: what the page calls it; seed: of the pictures; pages: all pictures, too, on more pages
+    """
     facts = gather(out, seed=seed, pictures=PICTURES, progress=progress)
     summary, facts.runs = _summary(storage), _runs(storage)
-    shown = 0
+    shown = n_pages = 0
+    if pages:
+        with open_table(out) as table:
+            rows = (row for row in table.rows() if row.get("file_name"))
+            thumb = partial(small_picture, storage, side=SIDE)
+            n_pages = write_sheets(out, rows, place, thumb, progress)
+        facts.pages = name_of(1) if n_pages else ""
 
     def write(file: Any) -> None:
         nonlocal shown
@@ -55,12 +69,12 @@ def write_report(
             place,
             facts,
             summary,
-            thumb=lambda row: small_picture(storage, row, SIDE),
+            thumb=partial(small_picture, storage, side=SIDE),
             limit=LIMIT,
         )
 
     out.write(REPORT, write)
-    return ReportFigures(facts.records, shown, out.path(REPORT).stat().st_size)
+    return ReportFigures(facts.records, shown, out.path(REPORT).stat().st_size, n_pages)
 
 
 def _summary(storage: Storage) -> dict[str, Any]:

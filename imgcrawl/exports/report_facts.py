@@ -68,6 +68,7 @@ class ReportFacts:
 
     label:   the column of the classes, or None
     samples: rows by class, drawn by chance
+    pages:   the address of the first page of all pictures, empty if there is none
     runs:    of runs.csv, the oldest first
     """
 
@@ -80,6 +81,7 @@ class ReportFacts:
     examples: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)
     duplicates: list[DuplicateGroup] = field(default_factory=list)
     n_duplicates: int = 0
+    pages: str = ""
     runs: list[RunRow] = field(default_factory=list)
 
     def count(self, name: str, value: Any) -> None:

@@ -72,13 +72,13 @@ def write_page(
 
     place: the dataset, as it was typed; limit: bytes of the pictures, about
     """
-    pictures = _Pictures(thumb, limit)
+    pictures = Pictures(thumb, limit)
     for part in _parts(place, facts, summary, pictures):
         file.write(part + "\n")
     return pictures.shown
 
 
-class _Pictures:
+class Pictures:
     """Embeds pictures, as long as there is room."""
 
     def __init__(self, thumb: Thumb, limit: int) -> None:
@@ -98,22 +98,32 @@ class _Pictures:
         return f'<img alt="picture of {name}" src="data:image/{kind};base64,{encoded}">'
 
 
-def _parts(
-    place: str, facts: ReportFacts, summary: Mapping[str, Any], pictures: _Pictures
-) -> Iterator[str]:
+def page_top(title: str) -> str:
+    """Return the head of a page: its policy, its style, its title."""
     digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'"
-    yield '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
-    yield f'<meta http-equiv="Content-Security-Policy" content="{policy}; form-action \'none\'">'
-    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield '<meta name="referrer" content="no-referrer">'
-    yield f"<title>{_text(place)}: report of a dataset</title>\n<style>{_STYLE}</style>\n</head>"
+    return "\n".join(
+        (
+            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}; form-action \'none\'">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            '<meta name="referrer" content="no-referrer">',
+            f"<title>{_text(title)}</title>\n<style>{_STYLE}</style>\n</head>",
+        )
+    )
+
+
+def _parts(
+    place: str, facts: ReportFacts, summary: Mapping[str, Any], pictures: Pictures
+) -> Iterator[str]:
+    yield page_top(f"{place}: report of a dataset")
     yield f"<body>\n<header><h1>{_text(place)}</h1>"
     yield from _head(facts, summary)
     yield "</header>"
     yield (
         '<nav aria-label="Sections">'
         + "".join(f'<a href="#{name}">{title}</a>' for name, title in _SECTIONS.items())
+        + (f'<a href="{facts.pages}">All pictures</a>' if facts.pages else "")
         + "</nav>\n<main>"
     )
     yield from _sheet(facts, pictures)
@@ -177,7 +187,7 @@ def _head(facts: ReportFacts, summary: Mapping[str, Any]) -> Iterator[str]:
         yield f"<p>It was stopped: {_text(summary['error'])}</p>"
 
 
-def _sheet(facts: ReportFacts, pictures: _Pictures) -> Iterator[str]:
+def _sheet(facts: ReportFacts, pictures: Pictures) -> Iterator[str]:
     yield _section("sheet")
     yield '<p class="soft">Drawn by chance from each class; open a picture for its row.</p>'
     for name, rows in facts.samples.items():
@@ -185,14 +195,15 @@ def _sheet(facts: ReportFacts, pictures: _Pictures) -> Iterator[str]:
         title = _text(f"{name}: {n:,}") if facts.label else f"{n:,} records"
         yield f'<h3>{title}</h3>\n<ul class="sheet">'
         for row in rows:
-            yield f"<li>{_record(row, pictures)}</li>"
+            yield f"<li>{record_element(row, pictures)}</li>"
         yield "</ul>"
     if not facts.samples:
         yield "<p>No record has a file.</p>"
     yield "</section>"
 
 
-def _record(row: dict[str, Any], pictures: _Pictures) -> str:
+def record_element(row: dict[str, Any], pictures: Pictures) -> str:
+    """Return a picture that opens into its row."""
     cells = ((n, v) for n, v in row.items() if v not in (None, ""))
     rows = "".join(
         f'<tr><th scope="row">{_text(n)}</th><td>{_text(v)}</td></tr>'
@@ -247,7 +258,7 @@ def _failed(facts: ReportFacts) -> Iterator[str]:
     yield "</section>"
 
 
-def _duplicates(facts: ReportFacts, pictures: _Pictures) -> Iterator[str]:
+def _duplicates(facts: ReportFacts, pictures: Pictures) -> Iterator[str]:
     yield _section("duplicates")
     if not facts.n_duplicates:
         yield "<p>duplicates.csv has none.</p></section>"
@@ -257,7 +268,7 @@ def _duplicates(facts: ReportFacts, pictures: _Pictures) -> Iterator[str]:
         across = f", across {group.across.replace('+', ' and ')}" if group.across else ""
         yield f'<h3>{_text(f"{group.kind}, {group.size:,} records{across}")}</h3><ul class="sheet">'
         for row in group.rows:
-            yield f"<li>{_record(row, pictures)}</li>"
+            yield f"<li>{record_element(row, pictures)}</li>"
         yield "</ul>"
     yield "</section>"
 

@@ -38,11 +38,14 @@ OLD_LOG = "crawl.log.1"
 SUMS = "SHA256SUMS"
 SPLITS = ("train", "validation", "test")  # the folders of a contest, each with a table of its own
 SPLIT_TABLE = "metadata.parquet"
+# Not under that name in OUT itself: Hugging Face's loader refuses it beside metadata.csv.
+TYPED_TABLE = "records.parquet"
 SPLITS_TABLE = "splits.csv"
 SPLITS_REPORT = "splits.json"
 DATASET_LOCK = "dataset.lock.json"
 DIFF = "diff.csv"
 REPORT = "report.html"
+REPORT_PAGES = "report-pages"  # a folder of them
 LOCK = ".lock"
 PARTIAL = ".partial"
 PARTS = ".parts"
@@ -70,7 +73,7 @@ _FILES = {
     LINKROT,
 }
 _FILES |= {WELLS, CITATION, ANNOTATIONS}
-_MADE_OF_IT = {SPLITS_TABLE, SPLITS_REPORT, DATASET_LOCK, DIFF, REPORT}
+_MADE_OF_IT = {SPLITS_TABLE, SPLITS_REPORT, DATASET_LOCK, DIFF, REPORT, TYPED_TABLE}
 OWN_FILES = frozenset(_FILES | _MADE_OF_IT | {VERIFY, SUMS, LOG, OLD_LOG})
 
 
@@ -84,6 +87,8 @@ def is_own(name: str) -> bool:
         return True
     if first in SPLITS and rest == SPLIT_TABLE:
         return True
+    if first == REPORT_PAGES:
+        return rest.endswith(".html") and "/" not in rest
     return first == "licenses" and rest.endswith(".txt") and "/" not in rest
 
 

@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,9 +54,19 @@ def test_names_and_columns_that_the_loader_has_a_meaning_for(
         for name, label in records:
             url = f"http://photos.example/{name}.jpg"
             writer.writerow([url, name, label, f"picture {name}", "2", "IMG.JPG", "a b"])
-    ended = crawl("urls", list=tmp_path / "list.csv", layout="{label}/{id}")
+    ended = crawl(
+        "urls",
+        list=tmp_path / "list.csv",
+        layout="{label}/{id}",
+        settings={"TABLES": "csv,parquet"},
+    )
     assert ended.status == 0, ended.log
+    typed = pq.read_table(ended.out.root / "records.parquet")
+    (ended.out.root / "records.parquet").rename(tmp_path / "records.parquet")
     ended.out.verify()
+    (tmp_path / "records.parquet").rename(ended.out.root / "records.parquet")
+    assert typed.column_names == [*ended.out.rows()[0]]
+    assert (str(typed.schema.field("bytes").type), len(typed)) == ("int64", 4)
     data = load(ended.out.root, tmp_path)
     assert set(data) == {"train"}
     rows = {row["record_id"]: row for row in ended.out.rows()}

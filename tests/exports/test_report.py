@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import closing
 from html.parser import HTMLParser
 from io import BytesIO
@@ -142,6 +143,25 @@ def test_a_cube_is_shown_by_its_middle_slice(filled: Callable[..., Path]) -> Non
         ledger._db.execute("UPDATE records SET file_name = 'cubes/c.npy', format = NULL")
     with closing(OutputDirectory(out)) as directory:
         assert write_report(directory, LocalStorage(out), "x").pictures == 1
+
+
+def test_all_pictures_are_on_pages(filled: Callable[..., Path]) -> None:
+    out = filled([(f"r{n:04}{HOSTILE if n == 3 else ''}", {}) for n in range(1001)])
+    ended = scrapy("report", out, "--pages")
+    assert ended.returncode == 0, ended.stderr
+    assert "all pictures, on 3 pages" in ended.stdout
+    pages = [Page(path) for path in sorted((out / "report-pages").iterdir())]
+    assert [page.tags.count("img") for page in pages] == [500, 500, 1]
+    for page in pages:
+        assert not {"script", "iframe", "link"} & {*page.tags}
+        links = [value for name, value in page.attributes if name in {"src", "href"}]
+        assert all(re.match(r"data:image/|\.\./report\.html$|\d{5}\.html$", at) for at in links)
+    assert "report-pages/00001.html" in (out / "report.html").read_text()
+    assert scrapy("verify", out).returncode == 0
+    with closing(Ledger(out / "ledger.sqlite")) as ledger:
+        ledger._db.execute("DELETE FROM records WHERE record_id > 'r0600'")
+    assert scrapy("report", out, "--pages").returncode == 0
+    assert len(list((out / "report-pages").iterdir())) == 2
 
 
 def test_hostile_columns_are_bounded() -> None:
