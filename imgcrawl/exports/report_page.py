@@ -206,7 +206,7 @@ def record_element(row: dict[str, Any], pictures: Pictures) -> str:
     """Return a picture that opens into its row."""
     cells = ((n, v) for n, v in row.items() if v not in (None, ""))
     rows = "".join(
-        f'<tr><th scope="row">{_text(n)}</th><td>{_text(v)}</td></tr>'
+        f'<tr><th scope="row">{_text(n) or NONE}</th><td>{_text(v)}</td></tr>'
         for n, v in _first([*cells], _ROWS)
     )
     name = _text(row.get("record_id"))
@@ -231,7 +231,7 @@ def _chart(title: str, tally: Tally) -> str:
         pairs = sorted(counts.items(), key=lambda p: (p[0] in last, -p[1], p[0]))[:_BARS]
     most, total = max(counts.values(), default=1), counts.total()
     rows = "".join(
-        f'<tr><th scope="row">{_text(name.strip())}</th><td class="bar">'
+        f'<tr><th scope="row">{_text(name.strip()) or NONE}</th><td class="bar">'
         f'<svg aria-hidden="true" viewBox="0 0 100 8" preserveAspectRatio="none">'
         f'<rect width="{100 * n / most:.2f}" height="8"></rect></svg></td>'
         f'<td class="n">{n:,}</td><td class="n">{n / total:.1%}</td></tr>'
@@ -251,7 +251,8 @@ def _failed(facts: ReportFacts) -> Iterator[str]:
     yield f'<div class="charts">{"".join(charts)}</div>'
     for reason, examples in facts.examples.items():
         rows = "".join(
-            f'<tr><th scope="row">{_text(name)}</th><td>{_text(url)}</td><td>{_text(why)}</td></tr>'
+            f'<tr><th scope="row">{_text(name) or NONE}</th><td>{_text(url)}</td>'
+            f"<td>{_text(why)}</td></tr>"
             for name, url, why in examples
         )
         yield f"<table><caption>{_text(reason)}, for example</caption><tbody>{rows}</tbody></table>"

@@ -89,8 +89,8 @@ def read(path: Path) -> Iterator[dict[str, list[Any]]]:
 def test_every_record_with_its_types(filled: Callable[..., Path], tmp_path: Path) -> None:
     pytest.importorskip("google_crc32c")
     made = records()
-    made[0][1] |= {"dose": -1.5, "seen": True}
-    made[1][1] |= {"dose": 1e99, "seen": False}
+    made[0][1].update(dose=-1.5, seen=True)
+    made[1][1].update(dose=1e99, seen=False)
     out = filled(made)
     rows = table_of(out)
     found = export(out, "tfrecord", tmp_path / "t", label="dx", shard_bytes=4000)

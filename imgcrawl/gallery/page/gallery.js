@@ -148,7 +148,7 @@ async function open() {
   picture.id = "one-picture";
   at("one-picture").replaceWith(picture);
   at("one-row").replaceChildren(...Object.entries(found).map(([name, cell]) => {
-    const line = element("tr"), head = element("th", name);
+    const line = element("tr"), head = element("th", name || "(none)");
     head.scope = "row";
     line.append(head, element("td", cell));
     return line;
