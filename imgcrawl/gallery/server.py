@@ -7,6 +7,7 @@ byte of a source reaches the browser. A request names records by number: no path
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -99,6 +100,11 @@ class GalleryServer(ThreadingHTTPServer):
             return made
         return json.dumps(made).encode(), _JSON
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a browser that has gone on meanwhile, and all of anything else."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
     def _outs(self, query: Query) -> Any:
         return [{"name": printable(out.name, 300)} | state_of(out.root) for out in self.outs]
 
@@ -156,13 +162,13 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Host") not in self.server.hosts:
             self._send(HTTPStatus.MISDIRECTED_REQUEST, b"another host", "text/plain")
             return
-        parts = urlsplit(self.path)
         site = self.headers.get("Sec-Fetch-Site", "none")
-        if parts.path != "/" and site not in {"none", "same-origin"}:
-            self._send(HTTPStatus.FORBIDDEN, b"another site", "text/plain")
-            return
-        query = {name: values[-1] for name, values in parse_qs(parts.query, True).items()}
         try:
+            parts = urlsplit(self.path)
+            if parts.path != "/" and site not in {"none", "same-origin"}:
+                self._send(HTTPStatus.FORBIDDEN, b"another site", "text/plain")
+                return
+            query = {name: values[-1] for name, values in parse_qs(parts.query, True).items()}
             found = self.server.answer(parts.path, query)
         except (ImgcrawlError, OSError, ValueError) as error:
             self._send(HTTPStatus.BAD_REQUEST, printable(str(error)).encode(), "text/plain")
