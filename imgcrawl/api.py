@@ -7,16 +7,13 @@ and an exit status of its own.
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections import deque
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from imgcrawl.exports.opened import Dataset
-from imgcrawl.progress.bar import CrawlBar, has_bar
 from imgcrawl.records.errors import ArgumentError, ImgcrawlError
 from imgcrawl.records.exit_status import ExitStatus, describe_status
 
@@ -44,26 +41,20 @@ def crawl(spider: str, *, out: str | Path | None = None, **arguments: Any) -> Da
         command += ["-s", f"{name}={_typed(value)}"]
     paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    with ExitStack() as stack:
-        bar = CrawlBar(spider) if has_bar() else None
-        if bar is not None:
-            stack.callback(bar.close)
-            command += ["-s", f"PROGRESS_FD={bar.fd}"]
-        process = stack.enter_context(
-            subprocess.Popen(  # noqa: S603 - this program, and what its caller typed
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                env=env,
-                pass_fds=() if bar is None else (bar.fd,),
-            )
-        )
-        if bar is not None:
-            bar.started()
-        last = _shown(process)
+    with subprocess.Popen(  # noqa: S603 - this program, and what its caller typed
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=env,
+    ) as process:
+        assert process.stdout is not None
+        last: deque[str] = deque(maxlen=21)  # lines
+        for line in process.stdout:
+            last.append(line.rstrip())
+            sys.stderr.write(line)
     status = process.returncode
     if status == ExitStatus.USAGE:
         raise ArgumentError("\n".join(last))
@@ -73,22 +64,6 @@ def crawl(spider: str, *, out: str | Path | None = None, **arguments: Any) -> Da
             f"the crawl did not come to its end ({describe_status(status)})\n{words}"
         )
     return Dataset(place)
-
-
-def _shown(process: subprocess.Popen[str]) -> deque[str]:
-    """Show what a crawl says, to its end; return its last lines. An interrupt is handed on."""
-    assert process.stdout is not None
-    last: deque[str] = deque(maxlen=21)  # lines
-    try:
-        for line in process.stdout:
-            last.append(line.rstrip())
-            sys.stderr.write(line)
-    except KeyboardInterrupt:
-        # In a notebook the crawl is not interrupted with its cell; it ends well, and can go on.
-        process.send_signal(signal.SIGINT)
-        process.communicate()
-        raise
-    return last
 
 
 def _typed(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,6 +56,8 @@ class Command(ScrapyCommand):
         names = f"{len(outs)} datasets" if len(outs) > 1 else outs[0].name
         sys.stdout.write(f"{names}: {server.url} (Ctrl-C ends it)\n")
         sys.stdout.flush()
+        for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell has it ignored
+            signal.signal(number, signal.default_int_handler)
         with server:
             try:
                 server.serve_forever()

@@ -92,21 +92,6 @@ def test_a_crawl_from_a_running_loop(tmp_path: Path) -> None:
     assert "127.0.0.1" in (tmp_path / "out/failures.csv").read_text()
 
 
-def test_a_notebook_has_a_bar(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    pytest.importorskip("tqdm")
-    monkeypatch.setitem(sys.modules, "ipykernel", sys)
-    lines = [f"http://127.0.0.1:9/{n}.jpg,r{n}" for n in range(3)]
-    (tmp_path / "list.csv").write_text("\n".join(["url,id", *lines]))
-    arguments: dict[str, Any] = {"list": tmp_path / "list.csv", "out": tmp_path / "out"}
-    assert len(imgcrawl.crawl("urls", **arguments, settings={"RETRY_TIMES": 0})) == 0
-    shown = capfd.readouterr().err
-    assert "urls: 100%" in shown
-    assert "3/3" in shown
-    assert "3 missing" in shown
-
-
 def test_a_dataset_is_the_same_as_itself(out: Path) -> None:
     ended = scrapy("diff", out, out)
     assert (ended.returncode, ended.stdout.split()[:2]) == (0, ["same", "20"]), ended.stderr

@@ -234,7 +234,15 @@ at("after").addEventListener("click", () => step(1));
 at("close").addEventListener("click", () => dialog.close());
 dialog.addEventListener("close", () => grid.focus());
 at("more").addEventListener("click", () => { shown = seen.done; at("more").hidden = true; showOut(true); });
-at("out").addEventListener("change", () => { seen = null; showOut(false); });
+at("out").addEventListener("change", () => {
+  seen = null;
+  version++; // what was asked for of the other dataset is not shown
+  total = 0;
+  options(at("column"), [["", "any"]]); // its columns may not be in this one
+  options(at("value"), []);
+  layout();
+  showOut(false);
+});
 at("column").addEventListener("change", showValues);
 at("value").addEventListener("change", show);
 at("state").addEventListener("change", show);
