@@ -25,8 +25,8 @@ test-slow: $(VENV)/.dev browser  ## the tests that take longer than their quicke
 
 test-all: test test-slow  ## lint, and every test
 
-soak: $(VENV)/.dev browser  ## hundreds of kills and power cuts (an hour and more)
-	IMGCRAWL_SOAK=1 $(BIN)/pytest -m soak --timeout 7200
+soak: $(VENV)/.dev browser  ## hundreds of kills and power cuts, and ten schedules for two hours (IMGCRAWL_SOAK_SECONDS)
+	IMGCRAWL_SOAK=1 $(BIN)/pytest -m soak --timeout 14400
 
 browser: $(VENV)/.browser  ## a Chromium for the spider dynamic_page, unless there is one
 	@$(BIN)/python -m imgcrawl.browser.chromium || { echo "Getting a Chromium (once) ..."; \

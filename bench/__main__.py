@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import alike, durability, large, lists, memory, pipelines, shards, volumes
+from bench import alike, durability, finish, large, lists, memory, pipelines, shards, volumes
 
 
 def main() -> None:
@@ -18,6 +18,7 @@ def main() -> None:
             "memory",
             "lists",
             "large",
+            "finish",
             "volumes",
             "shards",
             "alike",
@@ -28,7 +29,10 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=20_000, help="pictures per run")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds")
     parser.add_argument(
-        "--records", type=int, default=200_000, help="records of the long run (memory)"
+        "--records",
+        type=int,
+        default=200_000,
+        help="records of the long run, or of the large OUT (memory, finish)",
     )
     parser.add_argument("--json", type=int, default=1_000_000, help="records of the JSON (lists)")
     parser.add_argument(
@@ -46,6 +50,8 @@ def main() -> None:
         alike.main(options.alike)
     elif options.what == "durability":
         durability.main(options.images, options.gigabytes, options.rounds)
+    elif options.what == "finish":
+        finish.main(options.records)
     elif options.what == "large":
         large.main(options.gigabytes, options.rounds)
     elif options.what == "volumes":

@@ -25,12 +25,12 @@ from imgcrawl.dataset.files import LocalFiles
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.dataset.linkrot import write_link_rot
 from imgcrawl.dataset.merge import MergeInput, merge_tables
+from imgcrawl.dataset.metadata_table import write_metadata
 from imgcrawl.dataset.near_duplicates import NearDuplicates
 from imgcrawl.dataset.tables import (
     write_attribution,
     write_classes,
     write_failures,
-    write_metadata,
 )
 from imgcrawl.dataset.verify import Problem, Verification
 from imgcrawl.records.items import ImageItem, Item, Missing, Stored

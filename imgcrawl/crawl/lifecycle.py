@@ -17,6 +17,7 @@ from imgcrawl.crawl.ordinary_spiders import place
 from imgcrawl.crawl.run import Run
 from imgcrawl.crawl.run_history import RunHistory
 from imgcrawl.crawl.summary import as_stats, exit_status_of, summarize, write_summary
+from imgcrawl.dataset.parquet_parts import write_parts
 from imgcrawl.records.errors import StoreError
 from imgcrawl.records.exit_status import ExitStatus
 
@@ -123,6 +124,8 @@ class RunLifecycle:
         self.run.records.note_quotas()
         self.run.images.close()
         self.run.recorder.close()
+        if self.run.uploader is None:
+            write_parts(self.run.out, self.run.ledger)
 
     def _write(self, write: Callable[[], None]) -> bool:
         """Write something at the end of the run. Return False if the disk does not take it."""

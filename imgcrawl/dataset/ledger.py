@@ -35,6 +35,7 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._watches = self._has_changed = False
         try:
             self._db = connect(path)
         except sqlite3.DatabaseError as error:
@@ -75,6 +76,54 @@ class Ledger:
                 "UPDATE records SET doubt = ? WHERE record_id = ?",
                 ((why, record_id) for record_id in record_ids),
             )
+
+    def watch(self) -> None:
+        """Note from now on, for this connection, which records are touched."""
+        noted = "INSERT OR REPLACE INTO touched VALUES ({}.record_id, NULL, NULL);"
+        self._db.executescript(
+            "CREATE TEMP TABLE IF NOT EXISTS touched"
+            " (record_id TEXT PRIMARY KEY, at INTEGER, length INTEGER) WITHOUT ROWID;"
+            + "".join(
+                f" CREATE TEMP TRIGGER IF NOT EXISTS touched_{event} AFTER {event} ON main.records"
+                f" BEGIN {noted.format(row)} END;"
+                for event, row in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD"))
+            )
+        )
+        self._watches = True
+
+    def place_rows(self, rows: Iterable[tuple[int, int, str]]) -> None:
+        """Note where rows of touched records were appended to the table: byte, length, record."""
+        if self._watches:
+            with self._transaction():
+                self._db.executemany(
+                    "UPDATE touched SET at = ?, length = ? WHERE record_id = ?", rows
+                )
+
+    def is_touched(self, record_id: str | None = None) -> bool:
+        """Return whether a record, or any, was touched since the table was last written."""
+        if not self._watches:
+            return True
+        query = "SELECT 1 FROM touched WHERE record_id = coalesce(?, record_id) LIMIT 1"
+        return self._db.execute(query, (record_id,)).fetchone() is not None
+
+    def touched(self, after: str, last: str | None = None) -> Iterator[tuple[str, int | None, int]]:
+        """Yield the touched records above `after`, up to `last`, by their ids, and where a row is.
+
+        A row that was appended before its record was touched again is none.
+        """
+        upto, values = ("", (after,)) if last is None else (" AND record_id <= ?", (after, last))
+        query = "SELECT record_id, at, length FROM touched WHERE record_id > ?"
+        return (tuple(row) for row in self._db.execute(f"{query}{upto} ORDER BY record_id", values))
+
+    def forget_touched(self) -> None:
+        """Forget which records were touched: the table has their rows."""
+        if self._watches:
+            self._has_changed |= self.is_touched()
+            self._db.execute("DELETE FROM touched")
+
+    def has_changed(self) -> bool:
+        """Return whether any record was touched since the ledger is watched."""
+        return self._has_changed or self.is_touched()
 
     def forget_unreadable(self) -> None:
         """Delete the unreadable pieces of the source, which is about to be read again."""

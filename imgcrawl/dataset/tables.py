@@ -8,14 +8,21 @@ the downloads finished in.
 from __future__ import annotations
 
 import csv
+import os
+from contextlib import suppress
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any
 
 from imgcrawl.dataset.annotations import write_annotations
 from imgcrawl.dataset.changes import CHANGES_COLUMNS
 from imgcrawl.dataset.duplicates import write_duplicates
+from imgcrawl.dataset.metadata_table import (
+    TableIndex,
+    finish_metadata,
+    line_of,
+    write_metadata,
+)
 from imgcrawl.dataset.record_columns import (
-    FIXED_COLUMNS,
     MASK_COLUMNS,
     MAX_COLUMNS,
     OUTDATED,
@@ -25,18 +32,15 @@ from imgcrawl.dataset.record_columns import (
     public_url,
     table_columns,
 )
-from imgcrawl.dataset.samples import samples, write_masks
+from imgcrawl.dataset.samples import write_masks
 from imgcrawl.dataset.split_tables import write_split_tables
-from imgcrawl.dataset.typed_rows import write_rows
 from imgcrawl.records.items import Missing, Stored
 from imgcrawl.records.outcomes import MISSING, Outcome
 from imgcrawl.storage.directory import ATTRIBUTION, CHANGES, CLASSES, FAILURES, METADATA
 from imgcrawl.text.csv_cells import safe_cell
-from imgcrawl.text.redact import without_secrets
+from imgcrawl.text.redact import utf8, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from imgcrawl.dataset.entries import LedgerEntry
     from imgcrawl.dataset.ledger import Ledger
     from imgcrawl.storage.directory import OutputDirectory
@@ -81,17 +85,6 @@ def unreadable_values(where: str, problem: str, when: str) -> tuple[Any, ...]:
 def failure_row(entry: LedgerEntry) -> list[str]:
     """Return the cells of a missing record."""
     return [safe_cell(value) for value in failure_values(entry)]
-
-
-def write_metadata(out: OutputDirectory, ledger: Ledger) -> None:
-    """Write metadata.csv anew from the ledger."""
-    columns = table_columns(ledger)
-
-    def rows() -> Iterator[list[str]]:
-        return (metadata_row(entry, columns) for entry in samples(ledger))
-
-    header = [*FIXED_COLUMNS, *columns]
-    out.write(METADATA, lambda file: write_rows(file, header, rows, len(FIXED_COLUMNS)))
 
 
 def write_failures(out: OutputDirectory, ledger: Ledger) -> None:
@@ -160,6 +153,24 @@ def write_changes(out: OutputDirectory, ledger: Ledger) -> None:
 def write_all(out: OutputDirectory, ledger: Ledger) -> None:
     """Write every table anew from the ledger."""
     write_metadata(out, ledger)
+    _write_others(out, ledger)
+
+
+def finish_all(out: OutputDirectory, ledger: Ledger, index: TableIndex | None) -> None:
+    """Write every table at the end of a run.
+
+    index: of metadata.csv before this run appended to it; None if it is not known
+    """
+    finish_metadata(out, ledger, index)
+    if ledger.has_changed():
+        _write_others(out, ledger)
+    else:
+        write_failures(out, ledger)
+        write_classes(out, ledger)
+        write_changes(out, ledger)
+
+
+def _write_others(out: OutputDirectory, ledger: Ledger) -> None:
     write_split_tables(out, ledger)
     write_annotations(out, ledger)
     write_failures(out, ledger)
@@ -177,6 +188,7 @@ class LiveTables:
         self._out = out
         self._ledger = ledger
         self._rows = 0
+        self.index: TableIndex | None = None  # of metadata.csv before anything was appended
         self._open()
 
     def add(self, stored: list[LedgerEntry], missing: list[LedgerEntry]) -> None:
@@ -187,8 +199,7 @@ class LiveTables:
             write_metadata(self._out, self._ledger)
             self._open()
         else:
-            rows = (metadata_row(e, self._columns) for e in stored if not e.mask_of)
-            self._metadata.writerows(rows)
+            self._append([entry for entry in stored if not entry.mask_of])
         self._failures.writerows(map(failure_row, missing))
         for file in self._files:
             file.flush()
@@ -196,18 +207,35 @@ class LiveTables:
     def close(self) -> None:
         """Close both files."""
         for file in self._files:
+            file.flush()
+        with suppress(FileNotFoundError):
+            ours, there = os.fstat(self._metadata.fileno()), (self._out.root / METADATA).stat()
+            if (there.st_ino, there.st_size) != (ours.st_ino, self._end):
+                self.index = None  # somebody has written another table
+        for file in self._files:
             file.close()
 
+    def _append(self, stored: list[LedgerEntry]) -> None:
+        lines = [line_of(metadata_row(entry, self._columns)) for entry in stored]
+        places = []
+        for entry, line in zip(stored, lines, strict=True):
+            places.append((self._end, len(line), utf8(entry.record_id)))
+            self._end += len(line)
+        self._metadata.write(b"".join(lines))
+        if self._known == set(self._columns):  # else the rows of this table are too short
+            self._ledger.place_rows(places)
+
     def _open(self) -> None:
+        self.index = TableIndex.of(self._out, self._ledger)
         self._columns = table_columns(self._ledger)
         self._known = set(self._columns)
-        self._files = [
-            (self._out.root / name).open(
-                "a", encoding="utf-8", errors="backslashreplace", newline=""
-            )
-            for name in (METADATA, FAILURES)
-        ]
-        self._metadata, self._failures = map(csv.writer, self._files)
+        self._metadata = (self._out.root / METADATA).open("ab")
+        self._end = self._metadata.seek(0, os.SEEK_END)
+        failures = (self._out.root / FAILURES).open(
+            "a", encoding="utf-8", errors="backslashreplace", newline=""
+        )
+        self._failures = csv.writer(failures)
+        self._files: tuple[IO[Any], ...] = (self._metadata, failures)
 
     def learn_columns(self, stored: list[LedgerEntry]) -> bool:
         """Add columns seen for the first time to the ledger; return True if there were any."""

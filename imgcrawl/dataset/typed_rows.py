@@ -21,25 +21,31 @@ if TYPE_CHECKING:
 PIECE = 9_000  # rows: the loader's 10,000, less those that may come before them
 
 
-def write_rows(file: IO[str], header: Sequence[str], rows: Rows, fixed: int) -> None:
+def write_rows(
+    file: IO[str], header: Sequence[str], rows: Rows, fixed: int
+) -> tuple[dict[int, Kind], list[list[str]]]:
     """Write a table, those rows first that show the type of a column which the first do not.
+
+    Return the kinds of the columns that are not text, by number, and the rows that came first.
 
     rows:  yields the cells of each row; called twice if there are such rows
     fixed: the number of columns, from the left, whose type is always the same
     """
-    first = _write(file, header, rows(), _Types(fixed, len(header)))
+    types = ColumnTypes(fixed, len(header))
+    first = _write(file, header, rows(), types)
     if not first:
-        return
+        return types.open, []
     file.seek(0)
     file.truncate()
     writer = csv.writer(file)
     writer.writerow(header)
     writer.writerows(first.values())
     writer.writerows(row for n, row in enumerate(rows()) if n not in first)
+    return types.open, [*first.values()]
 
 
 def _write(
-    file: IO[str], header: Sequence[str], rows: Iterable[list[str]], types: _Types
+    file: IO[str], header: Sequence[str], rows: Iterable[list[str]], types: ColumnTypes
 ) -> dict[int, list[str]]:
     """Write a table in the order of its rows; return those that have to come first, by number."""
     writer = csv.writer(file)
@@ -52,16 +58,23 @@ def _write(
     return first
 
 
-class _Types:
+class ColumnTypes:
     """The kinds of the columns of a table, as far as its rows have been read."""
 
     def __init__(self, fixed: int, width: int) -> None:
-        self._open = dict.fromkeys(range(fixed, width), Kind.NONE)  # what is text already is left
+        self.open = dict.fromkeys(range(fixed, width), Kind.NONE)  # what is text already is left
+
+    @classmethod
+    def of(cls, kinds: dict[int, Kind]) -> ColumnTypes:
+        """Return what has been learnt before."""
+        types = cls(0, 0)
+        types.open = dict(kinds)
+        return types
 
     def learn(self, row: list[str]) -> bool:
         """Learn the kinds of a row's cells; return whether one of them tells something new."""
         is_new = False
-        for n, before in [*self._open.items()]:
+        for n, before in [*self.open.items()]:
             if (cell := row[n]) == "":
                 continue
             now = joined(before, kind_of_cell(cell))
@@ -69,7 +82,7 @@ class _Types:
                 continue
             is_new = True
             if now is Kind.TEXT:
-                del self._open[n]
+                del self.open[n]
             else:
-                self._open[n] = now
+                self.open[n] = now
         return is_new

@@ -22,20 +22,23 @@ BATCH = 1000  # rows in memory at once
 class TypedTable:
     """The stored records of an OUT, in the order of its table.
 
-    kinds: of each column, in the order of metadata.csv; learnt from all records
+    kinds:  of each column, in the order of metadata.csv
+    learnt: of the dataset's own columns, from all records, unless they are given
     """
 
-    def __init__(self, table: DatasetTable) -> None:
+    def __init__(self, table: DatasetTable, learnt: dict[str, Kind] | None = None) -> None:
         self._table = table
         columns = table.columns
         self.kinds = dict.fromkeys(columns, Kind.TEXT) | dict.fromkeys(
             (name for name in columns if name in _INTEGERS), Kind.INTEGER
         )
         own = dict.fromkeys((name for name in columns if name not in _OURS), Kind.NONE)
-        for values in table.rows():
+        for values in table.rows() if learnt is None else ():
             for name, kind in own.items():
                 if kind is not Kind.TEXT and (value := values.get(name)) is not None:
                     own[name] = joined(kind, kind_of(value))
+        own |= learnt or {}
+        self.learnt = dict(own)
         # A column without any value is one of text: that is what will come into it most likely.
         self.kinds |= {name: Kind.TEXT if k is Kind.NONE else k for name, k in own.items()}
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from imgcrawl.dataset.tables import LiveTables, write_all
+from imgcrawl.dataset.metadata_table import TableIndex
+from imgcrawl.dataset.tables import LiveTables, finish_all
 from imgcrawl.records.items import Missing, Stored
 from imgcrawl.text.addresses import without_fragment
 from imgcrawl.text.redact import utf8
@@ -115,6 +116,7 @@ class LedgerWriter:
     ) -> None:
         self._out = out
         self._ledger = ledger
+        ledger.watch()
         self._failed = failed
         self._live: LiveTables | None = None
         self._batch = _Batch()
@@ -249,9 +251,11 @@ class LedgerWriter:
         """Write the last batch, then the tables anew in their final order."""
         self.flush()
         self._threads.shutdown()
+        index = TableIndex.of(self._out, self._ledger)
         if self._live is not None:
             self._live.close()
-        write_all(self._out, self._ledger)
+            index = self._live.index
+        finish_all(self._out, self._ledger, index)
 
     def _schedule(self) -> None:
         if self._timer is None:

@@ -48,6 +48,7 @@ REPORT = "report.html"
 REPORT_PAGES = "report-pages"  # a folder of them
 LOCK = ".lock"
 PARTIAL = ".partial"
+TABLE_PARTS = "metadata.parquet"  # a folder
 PARTS = ".parts"
 ARCHIVES = ".archives"
 STORE_NOTES = ".store.json"  # in the scratch folder of a store: its id, and which ledger it has
@@ -58,7 +59,7 @@ IN_PLACE = (
     *(LOCK, PARTIAL, PARTS, ARCHIVES, METADATA, FAILURES),
     *(LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", f"{LEDGER}-journal"),
 )
-_FOLDERS = frozenset({PARTIAL, PARTS, ARCHIVES})
+_FOLDERS = frozenset({PARTIAL, PARTS, ARCHIVES, TABLE_PARTS})
 _FILES = {
     METADATA,
     FAILURES,
