@@ -48,6 +48,7 @@ SCRATCH_DIR = None  # for that; by default imgcrawl/ in the user's cache directo
 STORE_CONNECTIONS = 8  # files that go into such an OUT at once
 STORE_CHECKPOINT = 120.0  # seconds between two copies of the ledger that are put there
 STORE_LOCK_STALE = 180.0  # seconds without a sign of life after which a run there counts as dead
+STORE_PATIENCE = 150.0  # seconds that a store may take nothing, before the run ends
 SYNC_TO_DISK = True  # files reach the disk before their rows, or a power cut may take them
 IMAGES_STORE = None  # OUT; or s3://bucket/prefix/ or gs://bucket/prefix/ (mind the last slash)
 FILES_STORE = None  # likewise, of files
@@ -230,7 +231,6 @@ EXTENSIONS_BASE: dict[str, int] = {
     "imgcrawl.crawl.feed.DatasetFeed": 30,
     "scrapy.extensions.spiderstate.SpiderState": 30,
 }
-TABLES = "csv"  # csv,parquet: records.parquet, too, the rows of metadata.csv with their types
 REPORT = True  # report.html at the end of a crawl that somebody watches at a terminal
 PROGRESS_FILE = None  # JSON, replaced every two seconds; Scrapyd's page has each job write one
 METRICS_DIR = None  # a folder of node_exporter's textfile collector: a file of each OUT in it

@@ -78,6 +78,7 @@ class Run:
         self.recovering = self.ledger.state("open") == "1"
         if self.uploader is not None:
             self.recovering |= self.uploader.after_death
+            self.on_stop(self.uploader.hurry)
         if self.recovering:
             self.records.suspect_since(self.ledger.state(DURABLE) or "")
         else:

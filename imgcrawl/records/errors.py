@@ -76,8 +76,10 @@ class StoreError(OutputError):
     """An object store that refuses what it was asked.
 
     hopeless: it would refuse any other file as well (no rights, no bucket)
+    passing:  it may take the same file in a while (throttled, out of order, not reached)
     """
 
-    def __init__(self, message: str, *, hopeless: bool = False) -> None:
+    def __init__(self, message: str, *, hopeless: bool = False, passing: bool = False) -> None:
         super().__init__(message)
         self.hopeless = hopeless
+        self.passing = passing

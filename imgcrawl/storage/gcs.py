@@ -8,10 +8,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 import requests
 from google.api_core.exceptions import (
+    ClientError,
     Forbidden,
     GoogleAPIError,
     NotFound,
     PreconditionFailed,
+    TooManyRequests,
     Unauthorized,
 )
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from imgcrawl.storage.address import BucketAddress
 
 _TIMEOUT = 60  # seconds
+# What is out for longer than its own tries take is waited for by `StoreTrouble`.
+_PATIENT: Any = {"timeout": _TIMEOUT, "retry": DEFAULT_RETRY.with_timeout(20)}
 _KEYS = (
     "Set GOOGLE_APPLICATION_CREDENTIALS to a key file, or type: "
     "gcloud auth application-default login"
@@ -105,14 +109,14 @@ class GcsStorage(Storage):
                 return None
             # A download changes the blob's own properties.
             version, changed_at = str(blob.generation), blob.updated
-            return StoredObject(blob.download_as_bytes(timeout=_TIMEOUT), version, changed_at)
+            return StoredObject(blob.download_as_bytes(**_PATIENT), version, changed_at)
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
         """Open a file to be read from its beginning, as it is downloaded."""
         with (
             self._translated_errors(),
-            self._required(name).open("rb", chunk_size=PART, timeout=_TIMEOUT) as file,
+            self._required(name).open("rb", chunk_size=PART, **_PATIENT) as file,
         ):
             yield file
 
@@ -121,7 +125,7 @@ class GcsStorage(Storage):
         with self._translated_errors():
             blob = self._required(name)
             metadata = dict(blob.metadata or {})
-            blob.download_to_filename(str(file), timeout=_TIMEOUT)
+            blob.download_to_filename(str(file), **_PATIENT)
             return metadata
 
     def size(self, name: str) -> int | None:
@@ -141,7 +145,7 @@ class GcsStorage(Storage):
         generation = int(expected) if expected else None
         with self._translated_errors():
             try:
-                self._blob(name).delete(timeout=_TIMEOUT, if_generation_match=generation)
+                self._blob(name).delete(**_PATIENT, if_generation_match=generation)
             except NotFound as error:
                 if generation is not None:
                     raise ConflictError(name) from error
@@ -157,7 +161,7 @@ class GcsStorage(Storage):
                 prefix=above + prefix,
                 page_size=LIST_PAGE,
                 fields="items(name,size),nextPageToken",
-                timeout=_TIMEOUT,
+                **_PATIENT,
             ):
                 yield blob.name.removeprefix(above), int(blob.size or 0)
 
@@ -178,7 +182,7 @@ class GcsStorage(Storage):
 
     def _found(self, name: str) -> Any:
         """Return the blob of a name with its properties, or None if there is none."""
-        return self._bucket.get_blob(f"{self._address.prefix}{name}", timeout=_TIMEOUT)
+        return self._bucket.get_blob(f"{self._address.prefix}{name}", **_PATIENT)
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
@@ -202,14 +206,16 @@ class GcsStorage(Storage):
             )
             raise StoreError(words, hopeless=True) from error
         except (GoogleAPIError, GoogleAuthError, requests.RequestException) as error:
-            raise StoreError(f"{self._address} cannot be reached: {error}") from error
+            # Whatever the client did wrong it would do again, but for too many requests.
+            passing = not isinstance(error, ClientError) or isinstance(error, TooManyRequests)
+            words = f"{self._address} cannot be reached: {error}"
+            raise StoreError(words, passing=passing) from error
 
 
 def _upload(blob: Any, source: bytes | Path, name: str, **options: Any) -> None:
     options |= {
         "content_type": content_type(source, name),
-        "timeout": _TIMEOUT,
-        "retry": DEFAULT_RETRY,
+        **_PATIENT,
     }
     if isinstance(source, bytes):
         blob.upload_from_string(source, **options)

@@ -43,6 +43,7 @@ _CONFLICT = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 _NOT_CONDITIONAL = {"NotImplemented", "501"}
 _UNKNOWN_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken"}
 _FORBIDDEN = {"AccessDenied", "403", "Forbidden", "AllAccessDisabled", "AccountProblem"}
+_PASSING = {"SlowDown", "Throttling", "ThrottlingException", "RequestTimeout"}
 _KEYS = (
     "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; for a store that is not "
     "Amazon's, AWS_ENDPOINT_URL too."
@@ -252,7 +253,8 @@ class S3Storage(Storage):
             cause = error.__cause__ or error.__context__
             if isinstance(cause, ClientError):  # boto3 wraps the answer that stopped an upload
                 raise _store_error(self._address, cause) from error
-            raise StoreError(f"{self._address} cannot be reached: {error}") from error
+            words = f"{self._address} cannot be reached: {error}"
+            raise StoreError(words, passing=True) from error
 
 
 def _opened(source: bytes | Path) -> AbstractContextManager[bytes | IO[bytes]]:
@@ -280,5 +282,7 @@ def _store_error(address: BucketAddress, error: ClientError) -> StoreError:
             "and s3:GetObject, s3:PutObject and s3:DeleteObject below the prefix."
         )
     else:
-        return StoreError(f"{address}: {error}")
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        passing = code in _PASSING or status == 429 or status >= 500
+        return StoreError(f"{address}: {error}", passing=passing)
     return StoreError(words, hopeless=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgcrawl.records.errors import StoreError
 from imgcrawl.storage.remote_directory import RemoteDirectory
+from imgcrawl.storage.trouble import StoreTrouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FAILURES_IN_A_ROW = 5  # of the store, each after its library's own tries, that end the run
+FAILURES_IN_A_ROW = 5  # refusals of the store that no waiting helps against, which end the run
 _AT_ONCE = 64  # files of one folder
 _SHARE = 20  # a checkpoint may take one part in so many of the time
 
@@ -38,6 +39,7 @@ class Uploader:
         self._failed = failed
         self._threads = ThreadPoolExecutor(max(1, int(settings["STORE_CONNECTIONS"])), "store")
         self._in_a_row = 0
+        self._trouble = StoreTrouble(float(settings["STORE_PATIENCE"]))
         self._checkpoints: asyncio.Task[None] | None = None
         self.pending = False  # whether a file is left here that the next run must look for
         self._remote.begin()
@@ -82,16 +84,25 @@ class Uploader:
                 files = await self._call(self._remote.files, name)
                 for begin in range(0, len(files), _AT_ONCE):
                     some = files[begin : begin + _AT_ONCE]
-                    calls = (self._call(self._remote.upload, file, metadata) for file in some)
-                    await asyncio.gather(*calls)
+                    await asyncio.gather(*(self._upload(file, metadata) for file in some))
                 await self._call(self._remote.clear, name)
         except StoreError as error:
             self.pending = True
             self._in_a_row += 1
-            if error.hopeless or self._in_a_row >= FAILURES_IN_A_ROW:
+            if error.passing and self._trouble.lasts:
+                here = f"What is not there yet is kept on this machine ({self._remote.out.root})"
+                self._failed(f"{str(error).rstrip('.')}. {here}; the same command goes on.")
+            elif error.hopeless or self._in_a_row >= FAILURES_IN_A_ROW:
                 self._failed(str(error))
             raise
         self._in_a_row = 0
+
+    async def _upload(self, file: str, metadata: Mapping[str, str]) -> None:
+        await self._trouble.until_done(lambda: self._call(self._remote.upload, file, metadata))
+
+    def hurry(self) -> None:
+        """Wait no longer for a store that takes nothing: the run is to end."""
+        self._trouble.hurry()
 
     async def fetch(self, names: Iterable[str]) -> Path | None:
         """Fetch the first of some files that the store has, and return its path, if any."""
@@ -114,7 +125,7 @@ class Uploader:
         """Finish the uploads under way, and put everything that is left. Raises StoreError."""
         self._stop()
         # Files that could not be uploaded wait here for the next run, which takes them first.
-        self._remote.end(files=not self.pending)
+        self._trouble.until_put(lambda: self._remote.end(files=not self.pending))
 
     def close(self) -> None:
         """Release the store's lock. Raises StoreError."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +27,7 @@ SETTINGS = {
     "STORE_LOCK_STALE": 180,
     "STORE_CHECKPOINT": 0.1,
     "STORE_CONNECTIONS": 4,
+    "STORE_PATIENCE": 2,
 }
 
 
@@ -87,7 +89,7 @@ def test_a_refusal_ends_the_run_and_the_file_waits(s3: S3, tmp_path: Path) -> No
         assert LEDGER in s3.objects(PREFIX)
 
 
-def test_failures_that_may_pass_end_the_run_only_in_a_row(
+def test_refusals_of_single_files_end_the_run_only_in_a_row(
     s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
@@ -97,7 +99,7 @@ def test_failures_that_may_pass_end_the_run_only_in_a_row(
 
         def put_or_fail(*args: object) -> None:
             if broken:
-                raise StoreError("the store cannot be reached")
+                raise StoreError("the store does not like it")
             put(*args)  # type: ignore[arg-type]
 
         monkeypatch.setattr(uploader._remote.store, "put", put_or_fail)
@@ -112,7 +114,52 @@ def test_failures_that_may_pass_end_the_run_only_in_a_row(
         assert not said
         with pytest.raises(StoreError):
             asyncio.run(uploader.upload(["images/1.jpg"], {}))
-        assert said == ["the store cannot be reached"]
+        assert said == ["the store does not like it"]
+
+
+def test_while_the_store_takes_nothing_files_wait_and_one_at_a_time_is_tried(
+    s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    said: list[str] = []
+    names = [f"images/{number}.jpg" for number in range(12)]
+    with uploading(tmp_path, said) as (uploader, out):
+        put, tries = uploader._remote.store.put, 0
+        back_at = monotonic() + 1
+
+        def put_or_fail(*args: object) -> None:
+            nonlocal tries
+            if monotonic() < back_at:
+                tries += 1
+                raise StoreError("it cannot be reached.", passing=True)
+            put(*args)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(uploader._remote.store, "put", put_or_fail)
+        write(out, *names)
+
+        def end(error: str) -> None:
+            said.append(error)
+            uploader.hurry()
+
+        monkeypatch.setattr(uploader, "_failed", end)
+
+        async def run() -> float:
+            nonlocal back_at
+            await asyncio.gather(*(uploader.upload([name], {}) for name in names))
+            assert {*names} <= {*s3.objects(PREFIX)}
+            assert tries <= 12 + 5  # each once, and then one of them now and then
+            assert caplog.text.count("wait on this machine") == 1
+            back_at = monotonic() + 1000
+            write(out, *names)
+            began = monotonic()
+            ends = (uploader.upload([name], {}) for name in names)
+            results = await asyncio.gather(*ends, return_exceptions=True)
+            assert all(isinstance(result, StoreError) for result in results)
+            return monotonic() - began
+
+        # One that is out for longer ends the run: in seconds, however many files wait for it.
+        assert 2 <= asyncio.run(run()) < 8
+        assert said[0].startswith("it cannot be reached. What is not there yet is kept on this")
+        assert uploader.pending
 
 
 def test_checkpoints_are_put_while_the_run_lasts(s3: S3, tmp_path: Path) -> None:
