@@ -231,6 +231,7 @@ EXTENSIONS_BASE: dict[str, int] = {
     "imgcrawl.crawl.feed.DatasetFeed": 30,
     "scrapy.extensions.spiderstate.SpiderState": 30,
 }
+TABLES = "csv"  # csv,parquet: records.parquet, too, the rows of metadata.csv with their types
 REPORT = True  # report.html at the end of a crawl that somebody watches at a terminal
 PROGRESS_FILE = None  # JSON, replaced every two seconds; Scrapyd's page has each job write one
 METRICS_DIR = None  # a folder of node_exporter's textfile collector: a file of each OUT in it
