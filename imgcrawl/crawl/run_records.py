@@ -283,11 +283,11 @@ class RunRecords:
         return entry.last_try_at >= self.started_at
 
     def open_quota(self, quota: Quota) -> None:
-        """Add a quota, with what is already stored of it."""
+        """Add a quota, with what is already stored of it; or write down what was learnt of it."""
+        self._ledger.write_quotas([quota])
         if self.quotas.get(quota.key) is quota:
             return
         self.quotas[quota.key] = quota
-        self._ledger.write_quotas([quota])
         entries = self._ledger.of_quota(quota.key)
         quota.stored = sum(
             isinstance(e.result, Stored) and bool(e.result.file_name) and self.has_file(e)

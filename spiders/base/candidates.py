@@ -74,6 +74,8 @@ class CandidatesSpider(DatasetSpider[A]):
                     ended.add(quota)
             self._changed.clear()
             for quota, candidates in list(active.items()):
+                if candidates.has_come():
+                    yield quota  # how long its list is, written down before a kill can lose that
                 while quota.room and (item := candidates.next()) is not None:
                     quota.hand_out()
                     yield item
@@ -133,7 +135,14 @@ class _Class:
         self._task = asyncio.create_task(first())
         self._more = more
         self._is_empty = True  # the batch, so far
+        self._is_there = False
         self.exhausted = False
+
+    def has_come(self) -> bool:
+        """Return True the first time that it is asked while they are there."""
+        was = self._is_there
+        self._is_there = was or self._task.done()
+        return self._is_there and not was
 
     def next(self) -> Item | None:
         """Return the next candidate, or None if there is none, or none yet."""
