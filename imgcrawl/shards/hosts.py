@@ -85,15 +85,22 @@ class HostExchange:
     def __init__(self, client: Any, settings: Mapping[str, Any]) -> None:
         self._client = client
         self._settings = {"HOST_BUDGET": settings.get("HOST_BUDGET")}
-        found: dict[str, str | None] = client.run(machine, self._settings, on_error="ignore")
-        self._workers = {own or worker: worker for worker, own in found.items()}
+        self._workers = self._find()
         self._told: dict[bytes, tuple[float, float]] = {}  # until when, by this clock
         self._next = 0.0
 
     @property
     def machines(self) -> int:
-        """The number of machines, which share the limits of hosts by dividing them."""
+        """The number of machines with such a file, which divide the limits of hosts by it.
+
+        Shards on a machine without one divide them by the number of all that run.
+        """
         return max(1, len(self._workers))
+
+    def _find(self) -> dict[str, str]:
+        """Return a worker of each machine."""
+        found: dict[str, str | None] = self._client.run(machine, self._settings, on_error="ignore")
+        return {own: worker for worker, own in found.items() if own}
 
     def exchange(self) -> None:
         """Ask every machine, and tell the others, if it is time for that."""
@@ -101,6 +108,9 @@ class HostExchange:
         if now < self._next or self.machines == 1:
             return
         self._next = now + EVERY
+        # One that is gone would be called until the connection to it is given up.
+        if not set(self._workers.values()) <= set(self._client.nthreads()):
+            self._workers = self._find()
         workers = [*self._workers.values()]
         heard = self._client.run(pauses, self._settings, workers=workers, on_error="ignore")
         every = [pair for of_one in heard.values() for pair in of_one.items()]
