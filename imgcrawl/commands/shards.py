@@ -17,11 +17,12 @@ from imgcrawl.records.errors import ArgumentError, ImgcrawlError
 from imgcrawl.records.exit_status import ExitStatus
 from imgcrawl.records.extras import require_extra
 from imgcrawl.shards.plan import ShardRequest
+from imgcrawl.storage.address import BucketAddress, is_address
 
 if TYPE_CHECKING:
     import argparse
 
-_MOST = 500  # shards; each is an open file when they are merged
+_MOST = 100_000  # shards
 
 
 class Command(BaseRunSpiderCommand):
@@ -80,10 +81,12 @@ class Command(BaseRunSpiderCommand):
                 raise ArgumentError(f"{argument}={given[argument]}: not with shards.")
         if reads_stdin(spider, given):
             raise ArgumentError("standard input cannot be read by several: write it to a file.")
-        if "://" in str(given.get("out")) or any(
-            self.settings[store] for store in ("IMAGES_STORE", "FILES_STORE")
-        ):
-            raise ArgumentError("shards need a folder that all workers share, not an object store.")
+        for store in ("IMAGES_STORE", "FILES_STORE"):
+            if self.settings[store]:
+                raise ArgumentError(
+                    f"{store}: not with shards. Put all of them into a store with -a out=s3://…, "
+                    "or into a folder that all workers share."
+                )
         for option in ("n", "workers"):
             value = getattr(opts, option)
             if value is not None and not 1 <= value <= _MOST:
@@ -91,12 +94,16 @@ class Command(BaseRunSpiderCommand):
         parsed = parse_arguments(spider, given)
         for warning in check_settings(self.settings):
             sys.stderr.write(f"scrapy shards: warning: {warning}\n")
-        out = Path(parsed.out or self.settings["OUT"] or parsed.default_out(name))
+        out = str(parsed.out or self.settings["OUT"] or parsed.default_out(name))
+        if is_address(out):
+            out = str(BucketAddress.of(out))
+        else:
+            out = str(Path(out).expanduser().absolute())
         return ShardRequest(
             spider=name,
             arguments=given,
             settings=self._given_settings(),
-            out=out.expanduser().absolute(),
+            out=out,
             default_cut=getattr(spider, "shard_by", "record"),
             n=opts.n,
             cut=opts.cut,

@@ -11,11 +11,12 @@ import heapq
 import json
 import os
 import sqlite3
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 from operator import itemgetter
 from pathlib import Path
+from sys import intern
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 from imgcrawl.dataset.changes import CHANGES_COLUMNS
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _FILE_NAME = "file_name"
+_OPEN_FILES = 400
 
 KeyedRow: TypeAlias = tuple[str, list[str]]  # the key that rows are ordered by, and the cells
 
@@ -62,6 +64,7 @@ _TABLES = (
     _Table(MASKS, FIXED_COLUMNS, "record_id", always=False),
     _Table(WELLS, IMAGE_COLUMNS, "record_id", always=False),
 )
+MERGED = tuple(table.name for table in _TABLES)
 
 
 def merge_tables(parts: Sequence[MergeInput], target: Path) -> None:
@@ -73,7 +76,8 @@ def merge_tables(parts: Sequence[MergeInput], target: Path) -> None:
     Columns: the fixed ones, the parts' constant ones, the datasets' own, sorted; an own column with
     the name of a constant one gets an underscore. Rows are in the order of their ids, whatever
     their order in a part; an id that several parts have keeps all of its rows. A part without a
-    table adds nothing. Each part holds a file open: several hundred are the most.
+    table adds nothing. Beyond some hundred parts, which would each hold a file open, all rows are
+    sorted on disk.
     Raises OSError if a table cannot be read or written.
     """
     target.mkdir(parents=True, exist_ok=True)
@@ -96,6 +100,10 @@ def _merge(table: _Table, parts: Sequence[MergeInput], target: Path) -> None:
         with ExitStack() as open_files, temporary.open("w", encoding="utf-8", newline="") as file:
 
             def rows() -> Iterator[list[str]]:
+                if len(sources) > _OPEN_FILES:
+                    every = chain.from_iterable(source.rows(columns) for source in sources)
+                    sorter = open_files.enter_context(closing(sqlite3.connect("")))
+                    return (cells for _, cells in _sorted(sorter, every))
                 parts = [open_files.enter_context(_SortedRows(s, columns)) for s in sources]
                 merged = heapq.merge(*(part.rows for part in parts), key=itemgetter(0))
                 return (cells for _, cells in merged)
@@ -120,7 +128,7 @@ class _Source:
             header = next(rows, [])
         taken = {*table.fixed, *constant}
         self._names = [
-            name if name in table.fixed else _unused_name(name, taken) for name in header
+            intern(name if name in table.fixed else _unused_name(name, taken)) for name in header
         ]
         self.own = set(self._names) - set(table.fixed)
 
@@ -165,7 +173,7 @@ class _SortedRows:
             # A run that was killed leaves rows in the order that they came in, and failures.csv
             # ends with the rows of a list that could not be read.
             self._sorter = sqlite3.connect("")  # a file of its own, gone when it is closed
-            self.rows = self._sorted(self._sorter, source.rows(columns))
+            self.rows = _sorted(self._sorter, source.rows(columns))
 
     def __enter__(self) -> Self:
         return self
@@ -174,16 +182,17 @@ class _SortedRows:
         if self._sorter is not None:
             self._sorter.close()
 
-    @staticmethod
-    def _sorted(database: sqlite3.Connection, rows: Iterator[KeyedRow]) -> Iterator[KeyedRow]:
-        database.execute("CREATE TABLE t (key BLOB, n INTEGER PRIMARY KEY, cells TEXT)")
-        database.executemany(
-            "INSERT INTO t (key, cells) VALUES (?, ?)",
-            ((key.encode("utf-8"), json.dumps(cells)) for key, cells in rows),
-        )
-        database.commit()
-        found = database.execute("SELECT key, cells FROM t ORDER BY key, n")
-        return ((key.decode("utf-8"), json.loads(cells)) for key, cells in found)
+
+def _sorted(database: sqlite3.Connection, rows: Iterator[KeyedRow]) -> Iterator[KeyedRow]:
+    """Yield rows in the order of their keys; `database` is a file of its own, empty."""
+    database.execute("CREATE TABLE t (key BLOB, n INTEGER PRIMARY KEY, cells TEXT)")
+    database.executemany(
+        "INSERT INTO t (key, cells) VALUES (?, ?)",
+        ((key.encode("utf-8"), json.dumps(cells)) for key, cells in rows),
+    )
+    database.commit()
+    found = database.execute("SELECT key, cells FROM t ORDER BY key, n")
+    return ((key.decode("utf-8"), json.loads(cells)) for key, cells in found)
 
 
 @contextmanager

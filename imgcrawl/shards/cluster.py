@@ -47,7 +47,7 @@ def connected(scheduler: str | None, workers: int) -> Iterator[Any]:
         return
     try:
         client = _client(scheduler, timeout=20)
-    except (OSError, TimeoutError, ValueError) as error:
+    except (OSError, TimeoutError, ValueError, TypeError) as error:  # TypeError: it has no keys
         raise ClusterError(
             f"--scheduler {scheduler}: no Dask scheduler answers ({error})."
         ) from error

@@ -12,17 +12,16 @@ from imgcrawl.dataset.rebuild import rebuild_at
 from imgcrawl.records.errors import OutputError
 from imgcrawl.records.exit_status import ExitStatus
 from imgcrawl.records.outcomes import Outcome
-from imgcrawl.shards.plan import write_json
-from imgcrawl.storage.directory import LEDGER, METADATA, SUMMARY
+from imgcrawl.shards.place import FolderPlace
+from imgcrawl.storage.directory import LEDGER, SUMMARY
 from imgcrawl.text.times import utc_now
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from imgcrawl.shards.driver import ShardResults
+    from imgcrawl.shards.place import ShardPlace
     from imgcrawl.shards.plan import ShardPlan
-
-HIDDEN = f".{METADATA}"
 
 
 def exit_status(plan: ShardPlan, results: ShardResults, signum: int | None) -> int:
@@ -35,27 +34,39 @@ def exit_status(plan: ShardPlan, results: ShardResults, signum: int | None) -> i
 
 
 def write_result(
-    plan: ShardPlan, out: Path, results: ShardResults, status: int, started: float
+    plan: ShardPlan, place: ShardPlace, results: ShardResults, status: int, started: float
 ) -> dict[str, Any]:
     """Merge the tables of all shards, also of those not done; return the summary of the whole.
 
     started: seconds since the epoch
     """
-    folders = {k: plan.folder(out, k) for k in range(1, plan.n + 1)}
+    numbers = range(1, plan.n + 1)
     summaries = dict(results.summaries)
-    for k, folder in folders.items():
-        if "records" not in summaries.get(k, {}) and (folder / LEDGER).is_file():
-            summaries[k] = {**summaries.get(k, {}), **_from_ledger(folder)}
-    for folder in folders.values():
-        _show(folder)
-    merge_tables([MergeInput(folder.name, folder) for folder in folders.values()], out)
-    for folder in folders.values():
-        _hide(folder)
+    unfinished = {k for k in numbers if "records" not in summaries.get(k, {})}
+    with place.tables(numbers, unfinished) as root:
+        for k in sorted(unfinished):
+            folder = root / f"shard={k}"
+            if (folder / LEDGER).is_file():
+                summaries[k] = {**summaries.get(k, {}), **_from_ledger(folder)}
+        merge_tables([MergeInput(f"shard={k}", root / f"shard={k}") for k in numbers], root)
+        whole = _summary(plan, results, summaries, status, started)
+        FolderPlace(root).write(SUMMARY, whole)
+        add_run(root, row_of_summary(whole))
+    return whole
+
+
+def _summary(
+    plan: ShardPlan,
+    results: ShardResults,
+    summaries: dict[int, dict[str, Any]],
+    status: int,
+    started: float,
+) -> dict[str, Any]:
     summary = _summed(
         list(summaries.values()), [summaries[k] for k in results.ran if k in summaries]
     )
     error = next(iter(results.errors.values()), None)
-    whole: dict[str, Any] = {
+    return {
         "spider": plan.spider,
         "arguments": plan.arguments,
         "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
@@ -67,29 +78,12 @@ def write_result(
         "shards": {
             "n": plan.n,
             "cut": plan.cut,
-            "exit_status": {k: summaries.get(k, {}).get("exit_status") for k in folders},
+            "exit_status": {
+                k: summaries.get(k, {}).get("exit_status") for k in range(1, plan.n + 1)
+            },
             "errors": results.errors,
         },
     }
-    write_json(out / SUMMARY, whole)
-    add_run(out, row_of_summary(whole))
-    return whole
-
-
-def _hide(folder: Path) -> None:
-    """Give a shard's own table a name that starts with a dot.
-
-    ``load_dataset("imagefolder")`` reads every metadata.csv below OUT, and would find each picture
-    twice. A crawl of the shard makes its table anew.
-    """
-    if (folder / METADATA).is_file():
-        (folder / METADATA).replace(folder / HIDDEN)
-
-
-def _show(folder: Path) -> None:
-    """Give back the name of a table that an earlier merge hid, unless a crawl made a new one."""
-    if (folder / HIDDEN).is_file() and not (folder / METADATA).exists():
-        (folder / HIDDEN).replace(folder / METADATA)
 
 
 def _summed(summaries: list[dict[str, Any]], ran: list[dict[str, Any]]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,8 @@ from imgcrawl.progress.display import open_display
 from imgcrawl.shards.cluster import connected, dashboard, threads
 from imgcrawl.shards.driver import ShardDriver, ShardResults
 from imgcrawl.shards.hosts import HostExchange
-from imgcrawl.shards.plan import DONE, ShardPlan, done, make_plan
+from imgcrawl.shards.place import ShardPlace, place_at
+from imgcrawl.shards.plan import ShardPlan, done, make_plan
 from imgcrawl.shards.result import exit_status, write_result
 from imgcrawl.shards.task import ShardTask
 
@@ -29,12 +31,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger("shards")
 
 SHARDS_A_WORKER = 4
+_LOOKS = 16  # markers that are read at once
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
     request: ShardRequest
     plan: ShardPlan
+    place: ShardPlace
     fingerprint: str
     name: str = field(default_factory=lambda: f"imgcrawl-{uuid.uuid4().hex[:8]}")
     started: float = field(default_factory=time.time)  # seconds since the epoch
@@ -42,7 +46,7 @@ class _Run:
     def task(self, k: int, at_once: int, machines: int) -> ShardTask:
         """Return the task of shard k, of which `at_once` run at a time on so many machines."""
         request, plan = self.request, self.plan
-        folder = str(plan.folder(request.out, k))
+        folder = f"{request.out}/shard={k}"
         return ShardTask(
             self.name,
             k,
@@ -50,8 +54,7 @@ class _Run:
             {**request.arguments, "out": folder, "shard": f"{k}/{plan.n}"},
             request.settings
             | {"SHARD_BY": plan.cut, "SHARD_WORKERS": at_once, "SHARD_MACHINES": machines},
-            folder,
-            log=str(request.out / "logs" / f"shard={k}.log"),
+            request.out,
             directory=str(Path.cwd()),
             fingerprint=self.fingerprint,
         )
@@ -68,9 +71,10 @@ def run_shards(request: ShardRequest, settings: Settings) -> int:
     default = ShardPlan(
         request.spider, request.arguments, SHARDS_A_WORKER * workers, request.default_cut
     )
-    plan = make_plan(request.out, default, n=request.n, cut=request.cut)
-    plan.save(request.out)
-    run = _Run(request, plan, plan.fingerprint())
+    place = place_at(request.out, settings)
+    plan = make_plan(place, default, n=request.n, cut=request.cut)
+    plan.save(place)
+    run = _Run(request, plan, place, plan.fingerprint())
     results = _results_so_far(run)
     todo = [k for k in range(1, plan.n + 1) if k not in results.summaries]
     n_done = plan.n - len(todo)
@@ -81,10 +85,12 @@ def run_shards(request: ShardRequest, settings: Settings) -> int:
                 sys.stderr.write(f"Dask's dashboard: {link}\n")
             at_once = min(request.workers or threads(client), len(todo))
             hosts = HostExchange(client, request.settings)
-            tasks = [run.task(k, at_once, hosts.machines) for k in todo]
+            tasks = (run.task(k, at_once, hosts.machines) for k in todo)
             display = open_display(settings, logger)
             try:
-                driver = ShardDriver(client, tasks, at_once, results, display)
+                driver = ShardDriver(
+                    client, tasks, results, display, run=run.name, n=plan.n, at_once=at_once
+                )
                 driver.meanwhile = hosts.exchange
                 driver.follow(lambda: stopped.signum is not None)
             finally:
@@ -95,23 +101,24 @@ def run_shards(request: ShardRequest, settings: Settings) -> int:
 
 def _results_so_far(run: _Run) -> ShardResults:
     """Return the results of the shards that need no run."""
-    results = ShardResults()
-    for k in range(1, run.plan.n + 1):
-        folder = run.plan.folder(run.request.out, k)
+    place, retry = run.place, run.request.arguments.get("retry")
+
+    def look(k: int) -> tuple[int, dict[str, Any] | None]:
         if run.request.again:
-            (folder / DONE).unlink(missing_ok=True)
-        summary = done(folder, run.fingerprint, run.name, run.request.arguments.get("retry"))
-        if summary is not None:
-            results.summaries[k] = summary
-    return results
+            place.remove(place.marker(k))
+            return k, None
+        return k, done(place, k, run.fingerprint, run.name, retry)
+
+    with ThreadPoolExecutor(_LOOKS) as threads:
+        found = threads.map(look, range(1, run.plan.n + 1))
+        return ShardResults({k: figures for k, figures in found if figures is not None})
 
 
 def _finish(run: _Run, results: ShardResults, signum: int | None) -> int:
     """Merge what the shards left, print the summary and return the exit status."""
-    out = run.request.out
     status = exit_status(run.plan, results, signum)
-    summary = write_result(run.plan, out, results, status, run.started)
-    sys.stdout.write(f"\n{format_summary(summary, str(out))}\n")
+    summary = write_result(run.plan, run.place, results, status, run.started)
+    sys.stdout.write(f"\n{format_summary(summary, str(run.place))}\n")
     for k, error in sorted(results.errors.items()):
         sys.stderr.write(f"shard {k}/{run.plan.n} failed: {error}\n")
     return status

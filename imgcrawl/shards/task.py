@@ -16,11 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from scrapy.settings import Settings
+
 from imgcrawl.progress.channel import receive
 from imgcrawl.records.errors import ImgcrawlError
 from imgcrawl.records.exit_status import ExitStatus
-from imgcrawl.shards.plan import DONE, done, mark_done, read_json
-from imgcrawl.storage.directory import SUMMARY, holder_of
+from imgcrawl.shards.place import place_at
+from imgcrawl.shards.plan import done, figures_of, mark_done
+from imgcrawl.storage.directory import SUMMARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,8 +51,7 @@ class ShardTask:
     spider: str
     arguments: dict[str, str]
     settings: dict[str, Any]
-    folder: str
-    log: str
+    out: str  # of the whole: an absolute path, or an address
     directory: str  # where relative paths among the arguments begin
     fingerprint: str
 
@@ -64,27 +66,41 @@ def run_shard(task: ShardTask) -> dict[str, Any]:
 
     Raise ShardError if the crawl was stopped by anything but `stop`.
     """
-    folder = Path(task.folder)
-    found = done(folder, task.fingerprint, task.run, task.arguments.get("retry"))
+    settings = project_settings(task.settings)
+    place = place_at(task.out, settings)
+    found = done(place, task.k, task.fingerprint, task.run, task.arguments.get("retry"))
     if found is not None:
         return found
     if task.run in _stopped:
         return {"exit_status": 128 + signal.SIGTERM}
-    _wait_for_lock(folder)
-    (folder / DONE).unlink(missing_ok=True)
-    Path(task.log).parent.mkdir(parents=True, exist_ok=True)
-    with Path(task.log).open("ab") as log:
-        status, message = _crawl(task, log)
-    summary = read_json(folder / SUMMARY)
-    if status in {ExitStatus.COMPLETE, ExitStatus.SOME_MISSING} and summary is not None:
-        mark_done(folder, task.fingerprint, task.run, summary)
-        return summary
+    if not place.wait_until_free(task.k, LOCK_WAIT):
+        raise ShardError(f"shard {task.k} of {place} is in use by another run.")
+    place.remove(place.marker(task.k))
+    log = place.log(task.k)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as file:
+        status, message = _crawl(task, file)
+    summary = place.read(f"shard={task.k}/{SUMMARY}")
+    is_done = status in {ExitStatus.COMPLETE, ExitStatus.SOME_MISSING} and summary is not None
+    place.ended(task.k, done=is_done)
+    figures = figures_of(summary or {})
+    if is_done:
+        mark_done(place, task.k, task.fingerprint, task.run, figures)
+        return figures
     if task.run in _stopped:
-        return (summary or {}) | {"exit_status": 128 + signal.SIGTERM}
+        return figures | {"exit_status": 128 + signal.SIGTERM}
     if status == ExitStatus.USAGE:
         return {"exit_status": status, "error": message}  # another try would end alike
-    error = message or (summary or {}).get("error") or f"exit status {status}"
-    raise ShardError(f"shard {task.k}: {error}. {task.log} says more.")
+    error = message or figures.get("error") or f"exit status {status}"
+    raise ShardError(f"shard {task.k}: {error}. logs/shard={task.k}.log says more.")
+
+
+def project_settings(given: dict[str, Any]) -> Settings:
+    """Return this project's settings with those of the command line."""
+    settings = Settings()
+    settings.setmodule("imgcrawl.settings", priority="project")
+    settings.setdict(given, priority="cmdline")
+    return settings
 
 
 def _crawl(task: ShardTask, log: IO[bytes]) -> tuple[int, str]:
@@ -175,11 +191,3 @@ def _cancellation_of(task: ShardTask) -> Callable[[], bool]:
         return task.run in _stopped or state is None or state.state == "cancelled"
 
     return is_cancelled
-
-
-def _wait_for_lock(folder: Path) -> None:
-    until = time.monotonic() + LOCK_WAIT
-    while holder_of(folder)[0]:
-        if time.monotonic() > until:
-            raise ShardError(f"{folder} is in use by another run.")
-        time.sleep(_POLL)

@@ -103,8 +103,8 @@ PARSED_ONLY = {
     r"genspider|butterflies": "writes into spiders/: test_genspider.py crawls what it wrote",
     r"--(test-)?alerts": "tells people: test_alerts.py has a webhook, a mail server and a command",
     r"/var/lib/node_exporter": "another user's folder: test_metrics.py has one of its own",
-    r"--scheduler tcp:": "needs a cluster: test_shards.py starts one",
     r"^scrapy serve": "serves until it is stopped: test_gallery.py stops it",
+    r"--scheduler (tcp|tls):": "needs a cluster: test_cluster.py starts one",
     r"^scrapy replica": "serves until it is stopped: it is what all tests here run against",
     r"ilsvrc2012": "a thousand classes: test_crawl_imagenet.py has a hundred",
 }
@@ -118,6 +118,8 @@ OTHER_COMMANDS = {
     r"\.venv/bin/lint-imports": "a part of make lint",
     r"curl .* https?://api\.isic-archive\.com/.*": "asks the real archive",
     r"(SCRAPYD_PASSWORD=\S+ )?docker compose .*": "test_container.py checks what it is given",
+    r"(openssl req |export DASK_).*": "test_cluster.py makes its keys so",
+    r"dask (scheduler|worker) .*": "test_cluster.py starts the same",
     r"(export SCRAPYD|scrapyd-client |api\(\) |api ).*": (
         "needs a Scrapyd: test_scrapyd.py asks the same of one"
     ),
