@@ -104,6 +104,7 @@ def shards(cluster: Cluster, tmp_path: Path, server: Server, **settings: Any) ->
     )
 
 
+@pytest.mark.slow
 def test_two_machines_keep_the_limit_of_a_host_and_a_pause(
     cluster: Cluster, tmp_path: Path
 ) -> None:

@@ -77,6 +77,7 @@ def pictures_asked(replica: ReplicaProcess) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_shards_go_into_a_store_once(crawl: Crawler, replica: ReplicaProcess, store: Store) -> None:
     shards = StoreShards(crawl, store, replica)
     ended = shards()
@@ -96,6 +97,7 @@ def test_shards_go_into_a_store_once(crawl: Crawler, replica: ReplicaProcess, st
     shards.assert_all_is_there()
 
 
+@pytest.mark.slow
 def test_the_command_killed_another_machine_goes_on(
     crawl: Crawler, replica: ReplicaProcess, s3: S3
 ) -> None:
