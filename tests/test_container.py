@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.conftest import ROOT, scrapy
@@ -44,6 +45,7 @@ def test_it_runs_as_a_user_and_refuses_to_be_open_without_a_password() -> None:
     assert "set SCRAPYD_PASSWORD" in done.stderr
 
 
+@pytest.mark.slow
 def test_compose_publishes_nothing_but_scrapyd_on_loopback() -> None:
     composed: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
     services = composed["services"]

@@ -67,6 +67,7 @@ class Core:
         return done.stderr
 
 
+@pytest.mark.slow
 def test_the_core_crawls_alone(core: Core) -> None:
     out = core.folder / "isic"
     done = core("crawl", "isic", "-a", "num_images=10", "-a", f"out={out}")

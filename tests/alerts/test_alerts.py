@@ -354,6 +354,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, text: str, words: str) -> None:
     assert words in str(caught.value)
 
 
+@pytest.mark.slow
 def test_the_command_and_its_timers(tmp_path: Path, hook: Hook) -> None:
     out = out_with(tmp_path / "out", replace(ROW, exit_status=1, status="stopped"))
     file = tmp_path / "schedules.toml"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.conftest import Crawler
 
@@ -14,6 +16,7 @@ SETTINGS = {
 }
 
 
+@pytest.mark.slow
 def test_a_monitor_of_the_share_that_is_missing(crawl: Crawler) -> None:
     good = crawl("isic", ids="ISIC_0000001,ISIC_0000002", settings=SETTINGS)
     assert good.status == 0, good.log

@@ -68,6 +68,7 @@ def test_a_generated_spider_runs_as_it_stands(
     assert "num_images" in shown.stdout, shown.stderr
 
 
+@pytest.mark.slow
 def test_scrapys_own_templates_are_there_too(tmp_path: Path) -> None:
     env = environment(tmp_path)
     listed = scrapy("genspider", "--list", env=env)
@@ -76,6 +77,7 @@ def test_scrapys_own_templates_are_there_too(tmp_path: Path) -> None:
     assert "scrapy.Spider" in (tmp_path / "mine" / "plain.py").read_text()
 
 
+@pytest.mark.slow
 def test_what_would_be_no_python_is_refused_or_encoded(tmp_path: Path) -> None:
     env = environment(tmp_path)
     refused = generated(env, "dataset", "what's up", "example.org")

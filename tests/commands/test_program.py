@@ -36,6 +36,7 @@ def run(folder: Path, *words: str, **env: str) -> subprocess.CompletedProcess[st
     )
 
 
+@pytest.mark.slow
 def test_it_works_in_an_empty_folder_and_in_another_project(tmp_path: Path) -> None:
     version = run(tmp_path, "--version")
     assert version.stdout == f"imgcrawl {imgcrawl.__version__}\n"

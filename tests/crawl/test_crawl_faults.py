@@ -161,6 +161,7 @@ def test_a_deleted_and_a_cut_file_are_fetched_again(
     assert asked == sorted(f"/isic-s3/{name}" for name in (names[3], names[7]))
 
 
+@pytest.mark.slow
 def test_stopped_politely_it_writes_and_goes_on(crawl: Crawler, replica: ReplicaProcess) -> None:
     replica.faults([{"match": IMAGES, "kind": "latency", "ms": 200}])
     for signum, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
@@ -206,6 +207,7 @@ def test_a_disk_that_fills_stops_the_run(crawl: Crawler, replica: ReplicaProcess
     assert list(crawl.out().root.rglob("*.jpg")) == []
 
 
+@pytest.mark.slow
 def test_a_disk_that_takes_no_more_of_the_ledger_is_said_in_words(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:

@@ -232,6 +232,7 @@ def test_a_damaged_picture_that_can_be_read_is_kept_and_marked(
     assert ended.out.rows()[0]["suspect"] != ""
 
 
+@pytest.mark.slow
 def test_huggingface_loads_it_as_it_stands(crawl: Crawler, replica: ReplicaProcess) -> None:
     from datasets import load_dataset
 
@@ -247,6 +248,7 @@ def test_huggingface_loads_it_as_it_stands(crawl: Crawler, replica: ReplicaProce
         assert record["image"].size == (int(row["width"]), int(row["height"]))
 
 
+@pytest.mark.slow
 def test_an_object_store_takes_the_pictures(
     crawl: Crawler, replica: ReplicaProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,6 +109,7 @@ def test_servers_that_lie(
         assert ended.out.rows()[0]["bytes"] == "1000"
 
 
+@pytest.mark.slow
 def test_a_file_that_changed_between_two_runs_is_not_mixed(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:
@@ -166,6 +167,7 @@ def test_memory_is_constant_and_files_share_the_way(
     assert ended[-1]["record_id"] == "f0"  # the slow one held up none of the others
 
 
+@pytest.mark.slow
 def test_into_s3_in_multipart(crawl: Crawler, replica: ReplicaProcess) -> None:
     with running_s3() as store:
         ended = fetch(

@@ -204,6 +204,7 @@ def test_hooks_of_scrapys_media_pipelines_are_called(ordinary: Any) -> None:
     assert out.summary()["this_run"]["outcomes"] == {}
 
 
+@pytest.mark.slow
 def test_the_addon_gives_another_project_all_of_it_in_one_line(site: str, tmp_path: Path) -> None:
     (tmp_path / "other.py").write_text(
         'BOT_NAME = "other"\n'

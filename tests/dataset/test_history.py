@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -66,6 +67,7 @@ def test_a_row_of_a_run() -> None:
     assert wrong.error.isprintable()
 
 
+@pytest.mark.slow
 @given(st.text(max_size=40), st.integers(0, 10**12), st.one_of(st.none(), st.floats(0, 1e9)))
 @example("=cmd()", 0, None)
 @example('a"b,\nc', 3, 0.1)

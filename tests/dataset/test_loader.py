@@ -43,6 +43,7 @@ def load(root: Path, cache: Path) -> dict[str, Any]:
     return loaded
 
 
+@pytest.mark.slow
 def test_names_and_columns_that_the_loader_has_a_meaning_for(
     crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
 ) -> None:
@@ -79,6 +80,7 @@ def test_names_and_columns_that_the_loader_has_a_meaning_for(
         assert row["images_"] == 2
 
 
+@pytest.mark.slow
 def test_a_sample_of_isic_is_a_picture_and_its_mask(
     crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
 ) -> None:
@@ -103,6 +105,7 @@ def test_a_sample_of_isic_is_a_picture_and_its_mask(
     assert 0 < paired < 12
 
 
+@pytest.mark.slow
 def test_the_splits_of_a_contest_are_those_of_the_loader(
     crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
 ) -> None:

@@ -39,6 +39,7 @@ def page(numbers: range, following: str | None) -> dict[str, object]:
     return {"count": 6, "next": following, "results": results}
 
 
+@pytest.mark.slow
 def test_the_spider_of_the_documentation(
     crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
 ) -> None:

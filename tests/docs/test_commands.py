@@ -235,6 +235,7 @@ def test_command_runs(command: TypedCommand, tmp_path: Path, replica: ReplicaPro
         assert table.stat().st_size > 200, ended
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("beginning", "crawl"),
     [

@@ -80,6 +80,7 @@ def started(crawler: Crawler, server: Server, job: str, n: int, **given: Any) ->
     return crawler.start("urls", out=job, list=listed, settings=given)
 
 
+@pytest.mark.slow
 def test_jobs_side_by_side_keep_one_limit_and_share_it(several: Crawler) -> None:
     limit = {"CONCURRENT_REQUESTS_PER_DOMAIN": 4}
     with served(pictures(0.05)) as server:
@@ -105,6 +106,7 @@ def test_jobs_side_by_side_keep_one_delay(several: Crawler) -> None:
     assert all(later - at[k] >= 5 * 0.15 - 0.2 for k, later in enumerate(at[5:]))
 
 
+@pytest.mark.slow
 def test_a_pause_that_one_job_is_asked_for_is_kept_by_all(several: Crawler) -> None:
     asked_for = threading.Event()
 
@@ -214,6 +216,7 @@ def test_a_suspended_job_keeps_no_other_waiting(several: Crawler) -> None:
 # A file that is damaged, gone, or not to be had
 
 
+@pytest.mark.slow
 def test_a_job_goes_on_whatever_becomes_of_the_file(several: Crawler) -> None:
     folder = several.tmp_path / "hosts"
     folder.mkdir()
@@ -283,6 +286,7 @@ def test_the_file_never_grows_and_the_oldest_makes_way(tmp_path: Path) -> None:
     assert len([*registry.known()]) <= 16_384
 
 
+@pytest.mark.slow
 def test_what_is_shared_costs_a_request_little(tmp_path: Path) -> None:
     async def main(crawler: ScrapyCrawler) -> float:
         async with Server({"*": http(b"abc")}) as server:

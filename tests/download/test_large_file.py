@@ -157,6 +157,7 @@ def test_no_damage_at_all_ends_in_the_result(
         whole(path, Server())
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 3000), st.binary(max_size=80)), min_size=1, max_size=4))
 def test_no_damage_of_the_journal_ends_in_the_result(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, bytes]]

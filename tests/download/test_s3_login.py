@@ -58,6 +58,7 @@ def test_only_objects_of_s3_are_signed(monkeypatch: pytest.MonkeyPatch) -> None:
         S3Login(AWS)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("keys")
 def test_a_private_bucket_is_copied_and_cut(tmp_path: Path) -> None:
     import boto3

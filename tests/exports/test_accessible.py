@@ -89,6 +89,7 @@ def test_text_is_told_from_its_ground_in_light_and_in_dark(out: Path) -> None:
                 assert (high + 0.05) / (low + 0.05) >= ENOUGH, (one, other, rules)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_browser(None) is None, reason="there is no Chromium")
 def test_axe_finds_no_violation(out: Path) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()

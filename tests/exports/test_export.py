@@ -377,6 +377,7 @@ def test_smaller_pictures_and_files_that_changed(out: Path, tmp_path: Path) -> N
             assert max(Image.open(BytesIO(body.read())).size) == 4
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_wrote_and_what_to_type(out: Path, tmp_path: Path) -> None:
     dest = tmp_path / "x"
     good = ("--to", "webdataset", "--dest", dest, "--split", "splits.csv")

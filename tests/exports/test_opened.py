@@ -53,6 +53,7 @@ def test_every_form_has_the_rows(out: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_said(out: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="is no dataset"):
         imgcrawl.open(tmp_path)

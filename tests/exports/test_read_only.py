@@ -43,6 +43,7 @@ def out(filled: Callable[..., Path]) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_it_is_exported_reported_locked_and_split(out: Path, tmp_path: Path) -> None:
     before = names(out)
     made = tmp_path / "made"

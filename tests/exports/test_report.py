@@ -145,6 +145,7 @@ def test_a_cube_is_shown_by_its_middle_slice(filled: Callable[..., Path]) -> Non
         assert write_report(directory, LocalStorage(out), "x").pictures == 1
 
 
+@pytest.mark.slow
 def test_all_pictures_are_on_pages(filled: Callable[..., Path]) -> None:
     out = filled([(f"r{n:04}{HOSTILE if n == 3 else ''}", {}) for n in range(1001)])
     ended = scrapy("report", out, "--pages")

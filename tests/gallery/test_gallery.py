@@ -170,6 +170,7 @@ def test_the_command_serves_until_it_is_stopped(out: Path, tmp_path: Path) -> No
         assert (ended.returncode, says in ended.stderr + ended.stdout) == (2, True), ended
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_browser(None) is None, reason="there is no Chromium")
 def test_in_a_browser(out: Path, filled: Callable[..., Path]) -> None:
     from playwright.sync_api import sync_playwright

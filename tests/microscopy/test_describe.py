@@ -190,6 +190,7 @@ def test_random_bytes(magic: bytes, noise: bytes) -> None:
     assert bad is None or bad.outcome in _OUTCOMES
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=2000)
 @given(damaged(("DM3", "DM4")))
 def test_damaged_tags(data: bytes) -> None:

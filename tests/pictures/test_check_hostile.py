@@ -148,6 +148,7 @@ def test_plain_pnm_of_comments() -> None:
     assert check_image(b"P2 2 1 9 #x\n1 2 ").suspect is None
 
 
+@pytest.mark.slow
 def test_directories_in_a_loop() -> None:
     tags = {256: (3, [4]), 257: (3, [4]), 258: (3, [8]), 259: (3, [1]), 262: (3, [1])}
     tags |= {273: (4, [8]), 278: (3, [4]), 279: (4, [16])}

@@ -249,6 +249,7 @@ def test_stopped_it_writes_and_goes_on(plans: Plans, replica: ReplicaProcess) ->
     assert ended.out.summary()["stored"] == 206
 
 
+@pytest.mark.slow
 def test_a_crawl_that_is_killed_fails_alone(plans: Plans, replica: ReplicaProcess) -> None:
     replica.faults([{"match": IMAGES, "kind": "latency", "ms": 300}])
     plan = plans.write({**ISIC, "num_images": 300}, EPFL)
@@ -305,6 +306,7 @@ def test_what_others_chose_moves_no_cursor() -> None:
     assert words.splitlines()[0].endswith("a [2J b")
 
 
+@pytest.mark.slow
 def test_at_a_terminal_there_is_a_table(plans: Plans, replica: ReplicaProcess) -> None:
     plan = plans.write(ISIC, {**FISH, "max_files": 3})
     ours, theirs = pty.openpty()

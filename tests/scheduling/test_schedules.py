@@ -168,6 +168,7 @@ def test_a_sample_is_verified_after_each_run() -> None:
     assert "verify" not in crontab([nightly()], ROOT)
 
 
+@pytest.mark.slow
 def test_a_line_of_the_crontab_runs_and_reports(tmp_path: Path, replica: ReplicaProcess) -> None:
     out = tmp_path / "100% of 'it'"
     pairs = [*replica.settings()[1::2], *(f"{name}={value}" for name, value in HASTE.items())]

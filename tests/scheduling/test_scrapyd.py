@@ -151,6 +151,7 @@ def images_asked(replica: ReplicaProcess) -> int:
     return sum(n for path, n in paths.items() if path.startswith("/isic-s3/images/"))
 
 
+@pytest.mark.slow
 def test_a_job_of_the_egg(scrapyd: Scrapyd, replica: ReplicaProcess) -> None:
     assert scrapyd.ask("listprojects")["projects"] == ["imgcrawl"]
     assert {"isic", "imagenet"} <= set(scrapyd.ask("listspiders", project="imgcrawl")["spiders"])
@@ -178,6 +179,7 @@ def test_a_job_of_the_egg(scrapyd: Scrapyd, replica: ReplicaProcess) -> None:
     assert egg.suffix == ".egg"
 
 
+@pytest.mark.slow
 def test_the_data_files_are_in_the_egg(scrapyd: Scrapyd, replica: ReplicaProcess) -> None:
     asked: dict[str, Any] = {"classes": "tench", "n": 3, "hosts": "all"}
     log = scrapyd.finished(scrapyd.schedule(replica, "imagenet", out="data/classes", **asked))
@@ -185,6 +187,7 @@ def test_the_data_files_are_in_the_egg(scrapyd: Scrapyd, replica: ReplicaProcess
     assert len(scrapyd.out("data/classes").rows()) == 3
 
 
+@pytest.mark.slow
 def test_wrong_arguments_are_said_in_the_log_of_the_job(
     scrapyd: Scrapyd, replica: ReplicaProcess
 ) -> None:

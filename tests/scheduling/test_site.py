@@ -45,6 +45,7 @@ def answer(daemon: Scrapyd, path: str, data: bytes | None = None, **headers: str
         return error.code, dict(error.headers), error.read()
 
 
+@pytest.mark.slow
 def test_what_another_site_sends_is_refused(daemon: Scrapyd) -> None:
     job = b"project=imgcrawl&spider=isic&arg.num_images=1"
     here = f"http://127.0.0.1:{daemon.port}"
@@ -195,6 +196,7 @@ def test_all_that_others_say_is_text() -> None:
     assert text.count("<script") == 1
 
 
+@pytest.mark.slow
 def test_spiders_tell_their_arguments_to_programs() -> None:
     told = json.loads(scrapy("spiders", "--json").stdout)
     isic = next(each for each in told if each["name"] == "isic")

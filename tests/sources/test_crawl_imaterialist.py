@@ -46,6 +46,7 @@ def contest(split: str, count: int, *, labels: bool = True) -> dict[str, Any]:
     return document
 
 
+@pytest.mark.slow
 def test_all_splits_each_record_in_one_table_under_its_label(
     crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
 ) -> None:
@@ -158,6 +159,7 @@ def test_a_folder_a_label(crawl: Crawler, replica: ReplicaProcess, tmp_path: Pat
     assert (boxes[5, 7]["area"], boxes[5, 3]["area"], boxes[5, 3]["bbox"]) == (8, 81, [0, 0, 9, 9])
 
 
+@pytest.mark.slow
 def test_fashion_with_a_label_map_from_a_url_and_junk(
     crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
 ) -> None:

@@ -321,6 +321,7 @@ def test_spiders_and_rebuild(crawl: Crawler) -> None:
     assert "scrapy crawl isic -a filter=benign" in listed.stdout
 
 
+@pytest.mark.slow
 def test_so_many_of_each_class_are_drawn_by_a_seed(crawl: Crawler, replica: ReplicaProcess) -> None:
     ended = crawl("isic", per_class=6, query="diagnosis_3:*")
     assert ended.status == 0, ended.log

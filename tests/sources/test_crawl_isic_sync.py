@@ -63,6 +63,7 @@ def api_requests(archive: ReplicaProcess) -> int:
     return sum(n for path, n in paths.items() if path.startswith("/isic/api/v2/images/"))
 
 
+@pytest.mark.slow
 def test_what_became_part_of_a_list_behind_the_bookmark_is_found(
     crawl: Crawler, archive: ReplicaProcess
 ) -> None:
@@ -124,6 +125,7 @@ def test_what_became_part_of_a_list_behind_the_bookmark_is_found(
     assert "277 already there" in again.log
 
 
+@pytest.mark.slow
 def test_each_request_of_a_quiet_night_tells_what_the_others_do_not(
     crawl: Crawler, archive: ReplicaProcess
 ) -> None:
@@ -219,6 +221,7 @@ def test_an_image_that_is_asked_for_by_its_id_and_withdrawn_keeps_its_row(
     again.out.verify()
 
 
+@pytest.mark.slow
 def test_collections_of_one_name_are_refused_before_any_search(
     crawl: Crawler, archive: ReplicaProcess
 ) -> None:
@@ -290,6 +293,7 @@ def test_values_beyond_the_ten_that_the_archive_names_at_once_are_known(
     assert {row["isic_id"] for row in named.out.rows()} == {*isic_ids(22, 45, 68)}
 
 
+@pytest.mark.slow
 def test_a_token_reaches_what_its_owner_may_see_and_nobody_else(
     crawl: Crawler, archive: ReplicaProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -386,6 +390,7 @@ class Nights:
         return rows
 
 
+@pytest.mark.slow
 @pytest.mark.soak
 def test_after_each_night_out_is_what_a_first_run_would_bring(
     crawl: Crawler, archive: ReplicaProcess

@@ -71,6 +71,7 @@ def test_a_raw_space_and_three_links_to_each_file(crawl: Crawler, replica: Repli
     assert all(row["voxel_z_from"].startswith("page text: voxel") for row in ended.out.rows())
 
 
+@pytest.mark.slow
 def test_nginx_and_a_bucket(crawl: Crawler, replica: ReplicaProcess) -> None:
     nginx = crawl("static_page", url=f"{replica.url}/nginx/")
     assert {row["file_name"] for row in nginx.out.rows()} == {
@@ -101,6 +102,7 @@ def test_the_index_of_every_server(crawl: Crawler, replica: ReplicaProcess) -> N
     assert "not_followed" not in ended.out.summary()
 
 
+@pytest.mark.slow
 def test_pages_that_go_on(crawl: Crawler, replica: ReplicaProcess) -> None:
     ended = crawl("static_page", url=f"{replica.url}/paged/")
     assert ended.status == 0, ended.log
@@ -152,6 +154,7 @@ def test_objects_that_are_sent_packed(crawl: Crawler, replica: ReplicaProcess) -
     assert rows["files/c.nii.gz"]["content_encoding"] == ""
 
 
+@pytest.mark.slow
 def test_links_that_look_like_pages_and_are_none(crawl: Crawler, replica: ReplicaProcess) -> None:
     ended = crawl("static_page", url=f"{replica.url}/odd/bare/")
     assert ended.status == 3

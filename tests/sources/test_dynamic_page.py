@@ -154,6 +154,7 @@ def test_links_that_scripts_make(
     assert all(agent.startswith("imgcrawl/") for agent in asked["agents"])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("browser")
 def test_what_was_not_seen_of_a_page_is_said(crawl: Crawler, replica: ReplicaProcess) -> None:
     ended = crawl(
@@ -174,6 +175,7 @@ def test_what_was_not_seen_of_a_page_is_said(crawl: Crawler, replica: ReplicaPro
     assert "not_followed" not in nothing.out.summary()
 
 
+@pytest.mark.slow
 def test_a_page_over_https(crawl: Crawler, tmp_path: Path) -> None:
     """With a certificate made for this test, which the browser is told to believe."""
     browser = find_browser()
@@ -197,6 +199,7 @@ def test_a_page_over_https(crawl: Crawler, tmp_path: Path) -> None:
         assert "Traceback" not in plain.log
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("browser")
 def test_a_browser_only_where_it_is_needed(crawl: Crawler, replica: ReplicaProcess) -> None:
     ended = crawl("dynamic_page", url=f"{replica.url}/js/plain", match="*.tif", auto=1, out="a")
@@ -207,6 +210,7 @@ def test_a_browser_only_where_it_is_needed(crawl: Crawler, replica: ReplicaProce
     assert "in a browser" in ended.log
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("browser")
 def test_a_page_reaches_nothing_private(
     crawl: Crawler, replica: ReplicaProcess, elsewhere: Elsewhere
@@ -226,6 +230,7 @@ def test_a_page_reaches_nothing_private(
     assert not any(b"Upgrade: websocket" in visit for visit in elsewhere.visits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["away?host=", "http://"])
 @pytest.mark.usefixtures("browser")
 def test_no_private_page(
@@ -240,6 +245,7 @@ def test_no_private_page(
     assert elsewhere.visits == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("browser")
 def test_what_went_wrong_is_said(crawl: Crawler, replica: ReplicaProcess) -> None:
     url = f"{replica.url}/js/set?of=gone,plain"
@@ -254,6 +260,7 @@ def test_what_went_wrong_is_said(crawl: Crawler, replica: ReplicaProcess) -> Non
     assert "Traceback" not in ended.log + file.log
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("browser")
 def test_a_stop_does_not_wait_for_the_page(crawl: Crawler, replica: ReplicaProcess) -> None:
     process = crawl.start(

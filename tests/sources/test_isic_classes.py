@@ -88,6 +88,7 @@ def test_a_large_class_is_not_read_whole() -> None:
     assert archive.asked < 20
 
 
+@pytest.mark.slow
 def test_what_is_kept_of_a_candidate_is_its_number() -> None:
     """Some 150 bytes while they are put in order, 4 then; a record has a hundred times as many."""
     peaks = []

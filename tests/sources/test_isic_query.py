@@ -453,6 +453,7 @@ typed = st.text(max_size=60) | st.lists(
 ).map("".join)
 
 
+@pytest.mark.slow
 @settings(max_examples=1000, deadline=None)
 @given(typed)
 @example("sex:\ud800")

@@ -61,6 +61,7 @@ COSEM = "s3://janelia-cosem-datasets/jrc_mus-nacc-2/jrc_mus-nacc-2.zarr"
 HEMIBRAIN = "precomputed://gs://neuroglancer-janelia-flyem-hemibrain/emdata/raw/jpeg"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spider", "asked", "keys"),
     [
@@ -193,6 +194,7 @@ def test_killed_and_resumed(
     assert len(pictures_asked(replica)) <= 72 - len(there)
 
 
+@pytest.mark.slow
 def test_suspended_and_woken_after_another_has_finished(
     crawl: Crawler, replica: ReplicaProcess, s3: S3
 ) -> None:
@@ -217,6 +219,7 @@ def test_suspended_and_woken_after_another_has_finished(
     assert len(out.rows()) == 96
 
 
+@pytest.mark.slow
 def test_files_of_any_size_and_name(crawl: Crawler, replica: ReplicaProcess, store: Store) -> None:
     # The emulator unescapes names twice.
     odd = "data/a b+&%41#ä.bin" if store.scheme == "s3" else "data/a b+&ä.bin"
@@ -233,6 +236,7 @@ def test_files_of_any_size_and_name(crawl: Crawler, replica: ReplicaProcess, sto
     }
 
 
+@pytest.mark.slow
 def test_what_is_taken_back_leaves_the_store(
     crawl: Crawler, replica: ReplicaProcess, store: Store
 ) -> None:
@@ -264,6 +268,7 @@ def test_a_store_that_refuses_stops_the_run(
     mirrored(crawl, s3).verify()
 
 
+@pytest.mark.slow
 def test_tables_that_are_refused_stay_here_and_go_next_time(
     crawl: Crawler, replica: ReplicaProcess, s3: S3
 ) -> None:
@@ -353,6 +358,7 @@ def test_without_credentials(
     assert replica.log()["requests"] == 0
 
 
+@pytest.mark.slow
 def test_commands_on_an_address(crawl: Crawler, replica: ReplicaProcess, store: Store) -> None:
     kwargs = options(crawl, store)
     assert crawl("isic", num_images=10, **kwargs).status == 0
@@ -408,6 +414,7 @@ def test_verify_reads_what_lies_in_the_store(
     assert verify()[0] == 0
 
 
+@pytest.mark.slow
 def test_a_scratch_folder_goes_once_the_store_has_all_of_it(crawl: Crawler, s3: S3) -> None:
     ended = crawl("isic", num_images=3, **options(crawl, s3))
     assert ended.status == 0, ended.log

@@ -83,6 +83,7 @@ def test_away_for_longer_the_run_ends_and_the_next_goes_on(
     assert len(pictures_asked(replica)) <= N - len(asked) + 4
 
 
+@pytest.mark.slow
 def test_cut_off_while_another_machine_takes_over_and_back(
     crawl: Crawler, replica: ReplicaProcess, s3: S3, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.stores import BUCKET
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from tests.stores import Store
 
 
+@pytest.mark.slow
 def test_the_lists_below_a_prefix_are_one_dataset(
     crawl: Crawler, replica: ReplicaProcess, store: Store
 ) -> None:

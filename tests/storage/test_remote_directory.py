@@ -106,6 +106,7 @@ def test_a_file_that_is_not_as_it_was_put_is_fetched_from_its_source(
         assert not (remote.out.root / "images").exists()
 
 
+@pytest.mark.slow
 def test_a_ledger_of_another_machine_replaces_the_scratch_folder(s3: S3, tmp_path: Path) -> None:
     with machine(s3, tmp_path / "a") as first:
         add_ledger(first)

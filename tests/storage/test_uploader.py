@@ -162,6 +162,7 @@ def test_while_the_store_takes_nothing_files_wait_and_one_at_a_time_is_tried(
         assert uploader.pending
 
 
+@pytest.mark.slow
 def test_checkpoints_are_put_while_the_run_lasts(s3: S3, tmp_path: Path) -> None:
     said: list[str] = []
     with uploading(tmp_path, said) as (uploader, out):

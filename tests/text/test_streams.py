@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 BROKEN = ["2>&-", ">/dev/full 2>/dev/full", "2>&1 | head -c 1", "<&- >&- 2>&-"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_crawl_ends_as_ever(crawl: Crawler, broken: str, tmp_path: Path) -> None:
     command = shlex.join(crawl.command("isic", num_images=5))

@@ -152,6 +152,7 @@ def test_a_group_with_all_that_is_in_it_and_a_part_of_one(
     assert files_below(ended.out.root / "nuc") == objects_below("s3", COSEM, f"{LABELS}/")
 
 
+@pytest.mark.slow
 def test_a_precomputed_volume(crawl: Crawler, replica: ReplicaProcess) -> None:
     shown = f"gs://{HEMIBRAIN}/{JPEG}"
     ended = copy_all(crawl, [["hemi", shown, f"{replica.url}/gcs/{HEMIBRAIN}/{JPEG}/", ()]])
@@ -162,6 +163,7 @@ def test_a_precomputed_volume(crawl: Crawler, replica: ReplicaProcess) -> None:
     assert (row["format"], row["voxel_x_nm"], row["width"]) == ("precomputed", "8.0", "256")
 
 
+@pytest.mark.slow
 def test_a_whole_store_is_copied_when_asked_for(crawl: Crawler, replica: ReplicaProcess) -> None:
     store = GROUP.partition(".zarr/")[0] + ".zarr"
     unasked = crawl("zarr", url=f"s3://{COSEM}/{store}")
@@ -615,10 +617,11 @@ def test_objects_go_into_a_store_as_they_come(
     assert int(row["bytes"]) == sum(map(len, wanted.values()))
 
 
+@pytest.mark.slow
 def test_a_shard_of_many_megabytes_goes_on_where_it_stopped(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:
-    size = 80 << 20
+    size = 320 << 20  # what came is noted after each 64 MB
     key = f"{size}/0.shard"
     replica.faults([{"match": "/large/$", "kind": "text", "body": _listing([(key, size)])}])
     address = f"{replica.url}/large/{size}/"

@@ -248,6 +248,7 @@ execute(["scrapy", *sys.argv[1:]])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "when", "reads"),
     [
@@ -295,6 +296,7 @@ def test_a_kill_at_any_step_costs_no_download_and_leaves_one_cube(
     assert not list(ended.out.root.glob(".*"))
 
 
+@pytest.mark.slow
 def test_a_cube_that_is_not_what_its_description_says_is_made_again(
     tmp_path: Path, store: Store, crawl: Crawler
 ) -> None:

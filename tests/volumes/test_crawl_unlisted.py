@@ -75,6 +75,7 @@ def test_a_precomputed_volume(alone: Crawler, tmp_path: Path) -> None:
     assert ts.open(spec | {"scale_index": 2}).result().read().result().min() > 0
 
 
+@pytest.mark.slow
 def test_chunks_of_which_nobody_says_where_they_are(alone: Crawler, tmp_path: Path) -> None:
     """An array of NestedDirectoryStore; and one whose chunks cannot be found at all."""
     voxels = np.arange(4000, dtype=np.uint16).reshape(10, 20, 20) + 1

@@ -181,6 +181,7 @@ def make_converted(root: Path) -> None:
     (root / "OME/METADATA.ome.xml").write_text("<OME/>")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("listed", [True, False])
 def test_a_converted_file_is_copied_whole(tmp_path: Path, *, listed: bool) -> None:
     root = tmp_path / "store/a.zarr"

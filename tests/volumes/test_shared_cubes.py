@@ -95,6 +95,7 @@ def box(voxels: Any, at: tuple[float, ...], nm: float, shape: tuple[int, ...]) -
     return voxels[tuple(slice(a, a + n) for a, n in zip(starts, shape, strict=True))]
 
 
+@pytest.mark.slow
 def test_the_same_place_of_every_layer_whatever_the_format(tissue: Path, tmp_path: Path) -> None:
     alone = Crawler(tmp_path, None)
     ask: dict[str, Any] = {"size": "64nm,64nm,48nm", "count": 3, "seed": 5, "format": "npy"}

@@ -103,6 +103,7 @@ def test_a_level_that_is_not_there_is_answered_with_those_that_are(dry: Dry) -> 
     assert "s2  (10 x 15 x 20 voxels of int16" in ended.log
 
 
+@pytest.mark.slow
 def test_boxes_in_voxels_and_in_lengths(dry: Dry) -> None:
     name = "cubes/fibsem-int16"
     voxels = dry("zarr", url=NACC, path=FIBSEM, level="s1", box="0:10,5:15,0:20")

@@ -159,7 +159,7 @@ class OpenArrays:
             tensorstore, TransferLimits.from_settings(self._settings).silence
         )
         context = self._context(ts, urlsplit(endpoint.url).netloc)
-        below = "" if level.scale is None else level.name
+        below = level.name if level.driver == "neuroglancer_precomputed" else ""
         return await ts.KvStore.open(self._kvstore(endpoint, below), context=context)
 
     async def _open(self, level: Level) -> tuple[Any, StoreEndpoint]:
