@@ -7,6 +7,8 @@ import json
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from replicas.web import Mix, fate, picture
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ def crawl_urls(crawl: Crawler, tmp_path: Path, urls: list[str], **kwargs: Any) -
     return crawl("urls", list=path, settings=settings, **kwargs)
 
 
+@pytest.mark.slow
 def test_what_is_gone_is_recovered_with_its_provenance(
     crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
 ) -> None:

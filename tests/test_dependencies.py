@@ -75,6 +75,7 @@ def test_the_core_crawls_alone(core: Core) -> None:
     assert len(list((out / "images").iterdir())) == 10
 
 
+@pytest.mark.slow
 def test_a_list_in_csv_needs_no_extra(core: Core, replica: ReplicaProcess) -> None:
     listed = core.folder / "a.csv"
     listed.write_text(f"url\n{replica.url.rstrip('/')}/isic-s3/images/ISIC_0000001.jpg\n")
@@ -84,6 +85,7 @@ def test_a_list_in_csv_needs_no_extra(core: Core, replica: ReplicaProcess) -> No
     assert (out / "metadata.csv").read_text().count("\n") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("extra", "words"),
     [

@@ -80,6 +80,7 @@ process.start()
 """
 
 
+@pytest.mark.slow
 def test_scrapy_itself_still_overlooks_robots_txt(tmp_path: Path, replica: ReplicaProcess) -> None:
     """When this fails, upstream has mended it: RobotsTxtMiddleware.robot_parser can go."""
     text = "User-agent: *\nDisallow: /\n"
@@ -94,6 +95,7 @@ def test_scrapy_itself_still_overlooks_robots_txt(tmp_path: Path, replica: Repli
     assert [path for path in replica.log()["paths"] if path.startswith("/files/")]
 
 
+@pytest.mark.slow
 def test_scrapy_itself_still_goes_beyond_the_limit(tmp_path: Path, replica: ReplicaProcess) -> None:
     """When this fails, upstream has mended it: Downloader._wait_for_download can go."""
     replica.faults([{"kind": "latency", "ms": 100}])

@@ -65,6 +65,7 @@ def out(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_only_what_runs_left_goes(out: Path, tmp_path: Path) -> None:
     before = listing(out)
     dry = scrapy("clean", out, "--dry-run")
@@ -88,6 +89,7 @@ def test_only_what_runs_left_goes(out: Path, tmp_path: Path) -> None:
     assert "nothing to clean" in scrapy("clean", out).stdout
 
 
+@pytest.mark.slow
 def test_an_out_in_use_is_left_alone(out: Path) -> None:
     before = listing(out)
     with closing(OutputDirectory(out)):

@@ -52,6 +52,7 @@ def test_it_works_in_an_empty_folder_and_in_another_project(tmp_path: Path) -> N
     assert (tmp_path / "data/urls-list/failures.csv").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", ["40", "200"])
 def test_the_help_of_a_source_begins_with_its_own_arguments(columns: str) -> None:
     told = scrapy("crawl", "isic", "--help", env={**os.environ, "COLUMNS": columns})

@@ -146,6 +146,7 @@ def test_a_damaged_page_of_the_ledger_is_called_that_and_costs_nothing(
         assert ended.out.files().items() >= held.items()
 
 
+@pytest.mark.slow
 def test_a_deleted_and_a_cut_file_are_fetched_again(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:
@@ -198,6 +199,7 @@ def test_a_second_run_on_the_same_out_is_refused(crawl: Crawler, replica: Replic
         running.communicate(timeout=30)
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_stops_the_run(crawl: Crawler, replica: ReplicaProcess) -> None:
     """A limit on the size of files stands in for a full disk: the writes fail with EFBIG."""
     command = crawl.command("isic", num_images=50)

@@ -133,7 +133,13 @@ def wait_for(replica: ReplicaProcess, running: subprocess.Popen[str], requests: 
 
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("isic", "urls", "imagenet"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("large files", "zarr")),
+    ],
+)
 def test_killed_at_any_moment_it_ends_as_if_undisturbed(
     name: str, crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
 ) -> None:

@@ -45,6 +45,7 @@ def answers(out: Out) -> dict[str, str]:
     return {row["record_id"]: row["url"] for row in out.rows()}
 
 
+@pytest.mark.slow
 def test_a_list_that_was_corrected_is_asked_for_its_corrections(
     crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
 ) -> None:
@@ -147,6 +148,7 @@ def test_what_a_kill_left_of_another_list_is_not_taken_for_this_one(
     assert len(asked(replica)) < 60  # what did answer was taken over
 
 
+@pytest.mark.slow
 def test_full_pictures_are_not_what_a_kill_left_of_thumbnails(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 EBI = "/ebi/empiar/world_availability/11759/data/"
 
 
+@pytest.mark.slow
 def test_pictures_up_to_the_limit_and_then_the_rest(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:

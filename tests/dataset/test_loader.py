@@ -156,6 +156,7 @@ def test_rows_that_show_the_type_of_a_column_come_first(
     assert (loaded["r00003"]["age"], loaded["r00003"]["dose"]) == ("60", 1.0)
 
 
+@pytest.mark.slow
 def test_rows_keep_their_order_where_the_first_show_all_types(
     out: OutputDirectory, ledger: Ledger
 ) -> None:
@@ -221,6 +222,7 @@ def test_a_file_keeps_its_own_name() -> None:
     assert place_of(FileItem("1", [], "dev/testing.tif")) == "dev/testing.tif"
 
 
+@pytest.mark.slow
 def test_the_loader_gives_an_image_and_its_mask(crawl: Crawler, tmp_path: Path) -> None:
     ended = crawl("isic", num_images=12, segmentation=1, seg_level="expert")
     assert ended.status == 3, ended.log  # most images have no mask of an expert

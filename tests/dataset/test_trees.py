@@ -38,6 +38,7 @@ def coco() -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_two_contests_are_trees_and_datasets_with_all_labels(
     crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
 ) -> None:

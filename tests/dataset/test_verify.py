@@ -262,6 +262,7 @@ def test_a_repair_of_a_copy_lets_go_of_the_bad_objects_alone(out: Path) -> None:
     assert left == {"0", "1", "2", "4"}
 
 
+@pytest.mark.slow
 def test_the_next_crawl_fetches_what_was_repaired_and_nothing_else(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:
@@ -318,6 +319,7 @@ def test_every_name_is_one_line(name: str) -> None:
     assert line.startswith("\\") == any(c in name for c in "\\\n\r")
 
 
+@pytest.mark.slow
 def test_as_a_user_types_it(out: Path) -> None:
     def run(*arguments: str) -> tuple[int, str]:
         ended = scrapy("verify", *arguments)

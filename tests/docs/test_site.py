@@ -43,6 +43,7 @@ def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
         assert not _LOADED.findall(path.read_text("utf-8")), path
 
 
+@pytest.mark.slow
 def test_no_page_of_code_is_published(site: Path) -> None:
     assert not list(site.rglob("*.py*"))
 

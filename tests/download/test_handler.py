@@ -176,6 +176,7 @@ PIECES = (
 )
 
 
+@pytest.mark.slow
 def test_whatever_is_sent_comes_to_an_answer_or_a_word() -> None:
     """Many answers put together at random, in one crawl."""
     answers = given_many(st.lists(st.sampled_from(PIECES) | st.binary(max_size=40)), 300)
@@ -329,6 +330,7 @@ crawl(main)
 """
 
 
+@pytest.mark.slow
 def test_a_long_body_takes_no_memory(tmp_path: Path) -> None:
     command = [sys.executable, "-c", MEMORY, str(tmp_path / "body")]
     root = Path(__file__).parents[2]

@@ -39,6 +39,7 @@ def alive(n: int, *, dead: bool = False, kept: bool = False) -> str:
     return [next(found) for _ in range(n + 1)][n]
 
 
+@pytest.mark.slow
 def test_the_same_bytes_again_or_a_reason(
     crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
 ) -> None:

@@ -80,6 +80,7 @@ def test_reading_imports_neither_scrapy_nor_twisted(out: Path) -> None:
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
 
 
+@pytest.mark.slow
 def test_a_crawl_from_a_running_loop(tmp_path: Path) -> None:
     import asyncio
 

@@ -51,7 +51,10 @@ os.rename(root + "/b.part", root + "/b")
 
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("name", ["urls", "large files", "zarr"])
+@pytest.mark.parametrize(
+    "name",
+    ["urls", *(pytest.param(name, marks=pytest.mark.slow) for name in ("large files", "zarr"))],
+)
 def test_a_power_cut_at_any_moment(
     name: str, crawl: Crawler, replica: ReplicaProcess, tmp_path: Path, preload: Path
 ) -> None:

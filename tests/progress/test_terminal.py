@@ -60,6 +60,7 @@ def at_terminal(
     return process.wait(timeout=5), shown
 
 
+@pytest.mark.slow
 def test_a_narrow_window_shows_the_counts_and_the_time_left(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:
@@ -90,6 +91,7 @@ def test_told_to_stop_twice_it_gives_the_terminal_back(
     assert again.status == 0, again.log
 
 
+@pytest.mark.slow
 def test_that_nobody_reads_its_words_changes_nothing(crawl: Crawler) -> None:
     reader, writer = os.pipe()
     os.close(reader)

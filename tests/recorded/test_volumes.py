@@ -140,6 +140,7 @@ def test_the_replicas_groups_have_the_recorded_shape(replica: ReplicaProcess) ->
     assert get(replica, f"{COSEM}/s0/.zattrs") == JRC["children"]["s0"]["attrs"] == {}
 
 
+@pytest.mark.slow
 def test_the_replicas_info_has_the_recorded_shape(replica: ReplicaProcess) -> None:
     info = get(replica, f"{HEMIBRAIN}/info")
     assert differences(document("info_sharded_jpeg.json"), info) == {}

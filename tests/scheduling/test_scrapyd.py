@@ -226,6 +226,7 @@ def test_a_cancelled_job_goes_on_when_scheduled_again(
         assert images_asked(replica) == 60
 
 
+@pytest.mark.slow
 def test_strangers_are_not_let_in(scrapyd: Scrapyd) -> None:
     for password in ("", "imgcrawl"):
         with pytest.raises(urllib.error.HTTPError, match="401"):
@@ -251,6 +252,7 @@ def test_the_checkout_without_an_egg(tmp_path: Path, replica: ReplicaProcess) ->
         assert PASSWORD not in (tmp_path / "scrapyd.log").read_text()
 
 
+@pytest.mark.slow
 def test_an_open_address_needs_a_password(tmp_path: Path) -> None:
     env = {k: v for k, v in os.environ.items() if not k.startswith("SCRAPYD")}
     done = scrapy("scrapyd", "--host", "0.0.0.0", "--home", tmp_path, env=env)

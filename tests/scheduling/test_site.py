@@ -69,6 +69,7 @@ def test_what_another_site_sends_is_refused(daemon: Scrapyd) -> None:
     assert "script-src 'self'" in headers["Content-Security-Policy"]
 
 
+@pytest.mark.slow
 def test_files_of_a_job_and_nothing_else(daemon: Scrapyd, tmp_path: Path) -> None:
     out, progress = tmp_path / "out", daemon.home / "progress"
     out.mkdir()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from imgcrawl.shards import driver
 from imgcrawl.shards.driver import ShardDriver, ShardResults
 from imgcrawl.shards.task import ShardTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pytest
 
     from imgcrawl.progress.row import ProgressRow
 
@@ -64,6 +64,7 @@ class Display:
         """Nor here."""
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_shards_are_handed_over_in_windows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

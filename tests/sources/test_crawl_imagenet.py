@@ -95,6 +95,7 @@ def test_a_hundred_classes_on_rotten_lists(
     assert again.out.rows() == rows
 
 
+@pytest.mark.slow
 def test_from_the_api_with_flickr_alone(crawl: Crawler, replica: ReplicaProcess) -> None:
     ended = crawl("imagenet", wnids=f"{TENCH},{GOLDFISH}", n=12)
     assert ended.status == 0, ended.log

@@ -204,6 +204,7 @@ def test_ids_of_the_old_archive(crawl: Crawler, replica: ReplicaProcess) -> None
     assert ended.out.failures() == {"0" * 24: "not_found"}
 
 
+@pytest.mark.slow
 def test_collections_by_id_and_name(crawl: Crawler, replica: ReplicaProcess) -> None:
     by_id = crawl("isic", collections="212", images="none", num_images=30, out="a")
     by_name = crawl("isic", collections="ham10000", images="none", num_images=30, out="b")

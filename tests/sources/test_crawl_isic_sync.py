@@ -166,6 +166,7 @@ def test_an_archive_that_counts_wrongly_is_not_believed_and_told_of(
     archive.faults([])
 
 
+@pytest.mark.slow
 def test_what_the_archive_cannot_serve_is_stepped_over_and_named(
     crawl: Crawler, archive: ReplicaProcess
 ) -> None:
@@ -279,6 +280,7 @@ def test_a_query_that_matches_nothing_says_what_there_is(
     assert "Type -sex:* for images without sex" in row["message"]
 
 
+@pytest.mark.slow
 def test_values_beyond_the_ten_that_the_archive_names_at_once_are_known(
     crawl: Crawler, archive: ReplicaProcess
 ) -> None:

@@ -124,6 +124,7 @@ def test_what_only_some_may_have_is_forbidden(
     assert "restricted" in row["message"]
 
 
+@pytest.mark.slow
 def test_archives_are_unpacked_where_that_is_asked_for(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:

@@ -303,6 +303,7 @@ def test_killed_and_resumed_it_is_complete(
     assert {row["url"] for row in ended.out.rows("failures.csv")} == dead
 
 
+@pytest.mark.slow
 def test_linkrot_tells_what_is_gone(
     crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
 ) -> None:

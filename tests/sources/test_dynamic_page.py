@@ -121,7 +121,12 @@ PARTS = [f"{kind}_00.tif" for kind in ["frame", "large", "lazy", "shadow", "smal
             + names("told", 2)
             + PARTS,
         ),
-        (["more", "popup"], {"click": "button"}, names("more", 12) + names("popup", 2)),
+        pytest.param(
+            ["more", "popup"],
+            {"click": "button"},
+            names("more", 12) + names("popup", 2),
+            marks=pytest.mark.slow,
+        ),
         (["more"], {"click": "button", "max_pages": 1, "wait_for": "li a"}, names("more", 8)),
         pytest.param(
             ["scroll", "virtual"],
@@ -130,7 +135,9 @@ PARTS = [f"{kind}_00.tif" for kind in ["frame", "large", "lazy", "shadow", "smal
             + [f"virtual_{number:04}.tif" for number in (*range(50, 2000, 100), 1999)],
             marks=pytest.mark.slow,
         ),
-        (["covered"], {"click": "button.more"}, names("covered", 4)),
+        pytest.param(
+            ["covered"], {"click": "button.more"}, names("covered", 4), marks=pytest.mark.slow
+        ),
     ],
     ids=["plain", "clicked", "one click", "scrolled", "covered"],
 )

@@ -22,6 +22,7 @@ def ids(numbers: Any) -> IdSet:
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=10)  # each set has a bit for every id that there can be
 @given(st.sets(st.integers(0, 9_999_999), max_size=50), st.sets(st.integers(0, 40), max_size=20))
 def test_a_set_of_ids_is_one(numbers: set[int], others: set[int]) -> None:

@@ -318,6 +318,7 @@ def test_a_refusal_says_which_rights_are_needed(s3: S3, tmp_path: Path) -> None:
     assert file.exists()
 
 
+@pytest.mark.slow
 def test_foreign_objects_do_not_end_a_list(s3: S3) -> None:
     for key in ("a//b", "folder/", "x/./y", "x/../y"):
         s3.put(PREFIX + key, b"1")

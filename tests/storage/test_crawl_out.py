@@ -302,6 +302,7 @@ def test_stopped_politely_another_machine_goes_on(
     mirrored(crawl, s3).verify()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("out", "status", "words"),
     [

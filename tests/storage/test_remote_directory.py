@@ -91,6 +91,7 @@ def test_a_file_leaves_for_the_store_and_comes_back_to_another_machine(
         assert second.fetch(["images/1.jpg"]) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoilt", ["bytes", "sha256"])
 def test_a_file_that_is_not_as_it_was_put_is_fetched_from_its_source(
     s3: S3, tmp_path: Path, spoilt: str

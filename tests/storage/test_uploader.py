@@ -117,6 +117,7 @@ def test_refusals_of_single_files_end_the_run_only_in_a_row(
         assert said == ["the store does not like it"]
 
 
+@pytest.mark.slow
 def test_while_the_store_takes_nothing_files_wait_and_one_at_a_time_is_tried(
     s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -25,6 +25,7 @@ def test_a_fragment_is_not_sent(url: str, sent: str) -> None:
     assert without_fragment(url) == sent
 
 
+@pytest.mark.slow
 @given(WORDS, WORDS, st.data())
 def test_spellings_of_an_address_are_one(host: str, name: str, data: st.DataObject) -> None:
     draw = data.draw

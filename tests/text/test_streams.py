@@ -32,6 +32,7 @@ def test_a_crawl_ends_as_ever(crawl: Crawler, broken: str, tmp_path: Path) -> No
     crawl.out().verify()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", [">&-", ">/dev/full"])
 def test_another_command_ends_as_ever(broken: str, tmp_path: Path) -> None:
     script = f"{sys.executable} -m scrapy spiders {broken}"

@@ -277,6 +277,7 @@ FAULTS: list[tuple[str, dict[str, Any], str, str]] = [
 ]
 
 
+@pytest.mark.slow
 def test_objects_that_fail_are_all_that_the_next_run_asks_for(
     crawl: Crawler, replica: ReplicaProcess
 ) -> None:
@@ -400,6 +401,7 @@ def test_hostile_keys_stay_inside(crawl: Crawler, replica: ReplicaProcess) -> No
     assert not list(Path("/etc").glob("escaped*"))
 
 
+@pytest.mark.slow
 def test_a_kill_and_a_stop_cost_nothing(crawl: Crawler, replica: ReplicaProcess) -> None:
     replica.faults([{"match": "/s0/", "kind": "latency", "ms": 150}])
     copies = [of_s3(replica, f"{GROUP}/s0", "s0"), of_s3(replica, f"{GROUP}/s1", "s1")]
@@ -523,6 +525,7 @@ def _write(root: Path, kind: str) -> Any:
     return data
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["v2", "v3", "v3 sharded", "n5"])
 def test_what_other_tools_wrote_on_a_real_s3(
     kind: str, crawl: Crawler, bucket: Bucket, tmp_path: Path

@@ -51,6 +51,7 @@ def scales(root: Path) -> None:
         repack(path, (".gz", ".br", ".zstd", ".bz2")[number % 4])
 
 
+@pytest.mark.slow
 def test_a_precomputed_volume(alone: Crawler, tmp_path: Path) -> None:
     root = tmp_path / "store"
     scales(root)

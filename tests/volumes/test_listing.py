@@ -131,6 +131,7 @@ def test_lists_that_are_none_or_never_end() -> None:
         assert not isinstance(caught.value, NoListingError)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=300) | st.from_regex(r"(\.{0,2}/?[a-z\\\x00]{0,3}/?){1,5}"))
 @settings(max_examples=300, deadline=None)
 def test_a_key_without_a_problem_lies_below_its_folder(key: str) -> None:

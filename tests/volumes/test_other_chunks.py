@@ -59,6 +59,7 @@ def repack(path: Path, suffix: str) -> None:
     path.unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["raw", "compressed_segmentation"])
 def test_each_chunk_may_be_packed_in_its_own_way(tmp_path: Path, encoding: str) -> None:
     """The first is absent, as a black one is: the others are asked for none the less."""

@@ -52,6 +52,7 @@ def places(out: Out) -> dict[str, tuple[float, ...]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.soak
 def test_pairs_that_were_killed_again_and_again_are_whole(tissue: Path, tmp_path: Path) -> None:
     """1,000 pairs, where it is a soak."""

@@ -239,6 +239,7 @@ def test_a_stopped_run_keeps_its_journal_and_goes_on(
     assert not before & after
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", ["none", "cut line", "garbage", "other crop", "no file"])
 def test_a_killed_run_goes_on(store: stores.Store, tmp_path: Path, harm: str) -> None:
     """What a journal cannot be trusted for is read anew."""
@@ -297,6 +298,7 @@ def _small_blocks(store: stores.Store, path: Path) -> tuple[Raw, np.ndarray[Any,
         return read(whole(store), path)
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_is_given_up(store: stores.Store, tmp_path: Path) -> None:
     """In a process of its own: tensorstore takes its time limits once."""
     script = f"""

@@ -205,6 +205,7 @@ def test_the_dataset_of_the_documentation_reads_the_table(tissue: Path, tmp_path
     assert (image.dtype, label.dtype) == (np.uint8, np.uint64)
 
 
+@pytest.mark.slow
 def test_labels_and_splits_are_as_they_are_asked_for(tissue: Path, tmp_path: Path) -> None:
     alone = Crawler(tmp_path, None)
     ask: dict[str, Any] = {"url": str(tissue), "layers": "em,seg", "format": "npy", "seed": 2}

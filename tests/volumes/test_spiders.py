@@ -85,6 +85,7 @@ def paths(ended: Ended) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_a_store_is_copied_level_by_level(dry: Dry) -> None:
     store = "jrc_mus-nacc-2.zarr"
     ended = dry("zarr", url=NACC, path=FIBSEM)
@@ -125,6 +126,7 @@ def test_boxes_in_voxels_and_in_lengths(dry: Dry) -> None:
     assert "lies outside of s0, which has 0:40,0:60,0:80" in outside.log
 
 
+@pytest.mark.slow
 def test_draws_are_the_same_every_time_and_lie_within(dry: Dry) -> None:
     ask: dict[str, Any] = {"url": HEMIBRAIN, "size": "100,90,80", "count": 4, "seed": 7}
     first = paths(dry("neuroglancer", **ask))
@@ -146,6 +148,7 @@ def test_draws_are_the_same_every_time_and_lie_within(dry: Dry) -> None:
         assert x1 <= 256
 
 
+@pytest.mark.slow
 def test_cubes_with_too_little_tissue_are_drawn_again(dry: Dry, tmp_path: Path) -> None:
     root = tmp_path / "brain"
     array = np.zeros((128, 128, 128, 1), np.uint8)  # x, y, z, channel
@@ -204,6 +207,7 @@ def test_a_layer_without_a_type_is_what_its_source_says(dry: Dry) -> None:
     assert len(paths(meant)) == 1
 
 
+@pytest.mark.slow
 def test_the_first_image_that_can_be_read_is_taken(dry: Dry) -> None:
     seg, image = "precomputed://gs://flyem/v1.0/seg", f"precomputed://{HEMIBRAIN}"
     boss = {"name": "boss", "type": "image", "source": "boss://https://h/a/b"}
