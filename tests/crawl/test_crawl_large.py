@@ -146,8 +146,9 @@ def test_a_page_in_place_of_a_file_and_other_failures(
 
 @pytest.mark.slow
 def test_memory_is_constant_and_files_share_the_way(
-    crawl: Crawler, replica: ReplicaProcess
+    crawl: Crawler, replica: ReplicaProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("IMGCRAWL_COLD", "1")  # of what a user's process imports, and no more
     urls = [f"{replica.url}/large/4000000/slow.tif?rate=500000"]
     sizes = (200 * MB, 60 * MB, 60 * MB, 60 * MB)
     urls += [f"{replica.url}/large/{size}/{n}.tif?seed={n}" for n, size in enumerate(sizes)]
