@@ -6,7 +6,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 TARGET := local
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-microscopy test test-slow test-all soak browser scrapyd scrapyd-setup deploy lint format bench docs docs-tables docs-pictures lock clean
+.PHONY: help demo demo-microscopy test test-quick test-slow test-all soak browser scrapyd scrapyd-setup deploy lint format bench docs docs-tables docs-pictures lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,7 +17,10 @@ demo: $(VENV)/.core  ## crawl the replica of the ISIC Archive and show what came
 demo-microscopy: $(VENV)/.volumes  ## five microscopy datasets at once, in small, from their replicas
 	@$(BIN)/scrapy demo microscopy
 
-test: lint $(VENV)/.dev browser  ## lint, and the tests: some minutes
+test: $(VENV)/.dev browser  ## lint, and the tests, side by side: some minutes
+	@$(MAKE) --no-print-directory -j2 lint test-quick
+
+test-quick: $(VENV)/.dev browser  ## the tests without the slow ones
 	$(BIN)/pytest -m "not slow"
 
 test-slow: $(VENV)/.dev browser  ## the tests that take longer than their quicker relatives

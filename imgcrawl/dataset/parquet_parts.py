@@ -12,7 +12,7 @@ import csv
 import io
 import json
 import logging
-import shutil
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 FROM_ROWS = 1_000_000  # of metadata.csv
 PART_ROWS = 250_000
 _PIECE = 1 << 20  # bytes
+_PART = re.compile(r"part-\d{5,}\.parquet")
 
 
 @dataclass(slots=True)
@@ -88,9 +89,11 @@ def write_parts(out: OutputDirectory, ledger: Ledger) -> None:
     """Bring the parts in line with metadata.csv, if that is so long; remove them if it is not."""
     index = TableIndex.of(out, ledger)
     folder = out.root / TABLE_PARTS
+    if folder.is_symlink():
+        logger.warning("%s is a link, and is left alone: no parts are written.", folder)
+        return
     if index is None or index.n_rows < FROM_ROWS:
-        if folder.is_dir():
-            shutil.rmtree(folder)
+        _remove(folder, set())
         return
     if not is_installed("parquet"):
         logger.info(
@@ -107,16 +110,29 @@ def write_parts(out: OutputDirectory, ledger: Ledger) -> None:
         tables.append(table)
     before, kinds = _joined(old), _joined(parts)
     for n, (part, table) in enumerate(zip(parts, tables, strict=True)):
-        name = f"{TABLE_PARTS}/part-{n:05}.parquet"
+        name = f"{TABLE_PARTS}/{_name(n)}"
         same = n < len(old) and old[n].digest == part.digest and before == kinds
         if not (same and (out.root / name).is_file()):
             typed = TypedTable(table, kinds)
             out.write_file(name, partial(typed.write, rows=typed.rows()))
-    for path in folder.iterdir():
-        if path.name not in {f"part-{n:05}.parquet" for n in range(len(parts))}:
-            path.unlink()
+    _remove(folder, {_name(n) for n in range(len(parts))})
     rows = [[p.last, p.begin, p.end, p.digest, p.kinds] for p in parts]
     ledger.set_state(TABLE_PARTS, json.dumps(rows))
+
+
+def _name(number: int) -> str:
+    return f"part-{number:05}.parquet"
+
+
+def _remove(folder: Path, kept: set[str]) -> None:
+    """Remove parts that a run wrote, and the folder if nothing is left: others' files stay."""
+    if not folder.is_dir():
+        return
+    for path in folder.glob("part-*.parquet"):
+        if path.name not in kept and _PART.fullmatch(path.name) and not path.is_dir():
+            path.unlink()
+    with suppress(OSError):  # it is not empty
+        folder.rmdir()
 
 
 def _kept(ledger: Ledger) -> list[_Part]:

@@ -253,3 +253,28 @@ def test_a_table_that_became_small_has_no_parts(tmp_path: Path, in_parts: None) 
     run(tmp_path, [], [f"r{n:03}" for n in range(20)])
     assert parts(tmp_path) == {}
     assert not (tmp_path / "metadata.parquet").exists()
+
+
+def test_what_others_put_beside_the_parts_stays(tmp_path: Path, in_parts: None) -> None:
+    run(tmp_path, [[stored(f"r{n:03}", age=n) for n in range(40)]])
+    count = len(parts(tmp_path))
+    folder = tmp_path / "metadata.parquet"
+    (folder / "part-mine.parquet").write_text("mine")
+    (folder / "notes").mkdir()
+    (folder / f"part-{count:05}.parquet").write_text("of a run that had more")
+    assert len(parts(tmp_path)) == count + 2
+    run(tmp_path, [], [f"r{n:03}" for n in range(20)])
+    assert sorted(parts(tmp_path)) == ["notes", "part-mine.parquet"]
+
+
+def test_parts_are_written_and_removed_behind_no_link(tmp_path: Path, in_parts: None) -> None:
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "part-00000.parquet").write_text("theirs")
+    out.mkdir()
+    (out / "metadata.parquet").symlink_to(elsewhere)
+    run(out, [[stored(f"r{n:03}", age=n) for n in range(40)]])
+    parts(out)
+    run(out, [], [f"r{n:03}" for n in range(20)])
+    parts(out)
+    assert [path.read_text() for path in elsewhere.iterdir()] == ["theirs"]
