@@ -7,9 +7,7 @@ and an exit status of its own.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from imgcrawl.records.errors import ArgumentError, ImgcrawlError
 from imgcrawl.records.exit_status import ExitStatus, describe_status
 
 _ROOT = Path(__file__).parent.parent
+_NEVER = 10**9  # seconds: the log of a crawl whose progress is shown does not repeat it
 
 
 def open(out: str | Path) -> Dataset:  # noqa: A001 - imgcrawl.open(OUT), as a file is opened
@@ -26,42 +25,41 @@ def open(out: str | Path) -> Dataset:  # noqa: A001 - imgcrawl.open(OUT), as a f
 
 
 def crawl(spider: str, *, out: str | Path | None = None, **arguments: Any) -> Dataset:
-    """Run a crawl to its end, show what it says, and return its dataset.
+    """Run a crawl to its end, show what it says and how far it is, and return its dataset.
+
+    In a notebook and at a terminal there is a progress bar; elsewhere what it says goes to standard
+    error.
 
     arguments: those of ``scrapy spiders SPIDER``; ``settings`` is a dict of settings
-    Raises ArgumentError for arguments that make no sense, and ImgcrawlError if it was stopped.
+    Raises ArgumentError for arguments that make no sense, ImgcrawlError if it was stopped, and
+    KeyboardInterrupt once the crawl that was interrupted has ended: the same call goes on from
+    there.
     """
+    from imgcrawl.progress.views import open_view  # noqa: PLC0415 - `open` needs none of it
+    from imgcrawl.progress.watched import run_watched  # noqa: PLC0415
+
     given = dict(arguments)
     settings = given.pop("settings", {})
     place = str(out) if out is not None else f"data/{spider}"
+    view = open_view()
+    if view.draws:
+        settings = {"LOGSTATS_INTERVAL": _NEVER, **settings}
     command = [sys.executable, "-m", "imgcrawl", "crawl", spider, "-a", f"out={place}"]
     for name, value in given.items():
         command += ["-a", f"{name}={_typed(value)}"]
     for name, value in settings.items():
         command += ["-s", f"{name}={_typed(value)}"]
     paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    with subprocess.Popen(  # noqa: S603 - this program, and what its caller typed
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        env=env,
-    ) as process:
-        assert process.stdout is not None
-        last: deque[str] = deque(maxlen=21)  # lines
-        for line in process.stdout:
-            last.append(line.rstrip())
-            sys.stderr.write(line)
-    status = process.returncode
-    if status == ExitStatus.USAGE:
-        raise ArgumentError("\n".join(last))
-    if status not in {ExitStatus.COMPLETE, ExitStatus.SOME_MISSING}:
-        words = "\n".join(last)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"}
+    ended = run_watched(command, spider, view, env)
+    if ended.interrupted:
+        raise KeyboardInterrupt
+    words = "\n".join(ended.last)
+    if ended.status == ExitStatus.USAGE:
+        raise ArgumentError(words)
+    if ended.status not in {ExitStatus.COMPLETE, ExitStatus.SOME_MISSING}:
         raise ImgcrawlError(
-            f"the crawl did not come to its end ({describe_status(status)})\n{words}"
+            f"the crawl did not come to its end ({describe_status(ended.status)})\n{words}"
         )
     return Dataset(place)
 
