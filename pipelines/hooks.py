@@ -27,7 +27,7 @@ def claimed_path(path: str, item: Item, run: Run) -> str:
         safe = renamed(safe)
     extension = PurePosixPath(safe).suffix
     item.path = safe if item.named else safe.removesuffix(extension)
-    if not run.records.is_free(item.path, item.record_id):
+    if not run.records.is_free(item.path, item):
         item.path = place_beside(item, item.record_id)
     run.in_flight.claim_path(item, item.path)
     return item.path if item.named else f"{item.path}{extension}"

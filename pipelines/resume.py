@@ -76,6 +76,7 @@ class ResumePipeline(RunPipeline):
                 done = not item.urls
             case Stored():
                 done = await self._is_there(entry) and await self._answers(item, entry, result)
+                done = done and self._run.records.is_whole(item, result)
             case _ if item.result is not None:  # what the source says today
                 done = item.result == replace(result, tries=item.result.tries)
             case _:
@@ -126,8 +127,8 @@ class ResumePipeline(RunPipeline):
         except ValueError as error:
             item.result = Missing(Outcome.BAD_URL, f"no name to store it under: {error}")
             return
-        if not self._run.records.is_free(item.path, item.record_id):
-            item.path = place_beside(item, item.record_id)
+        if not self._run.records.is_free(item.path, item):
+            item.path = place_beside(item, item.shard_key)
         elif item.changed and isinstance(item, VolumeItem) and item.copy is not None:
             # Object by object it would mix with the copy that is there.
             item.path = place_beside(item, item.copy.address.url)

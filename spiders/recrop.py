@@ -12,6 +12,7 @@ from imgcrawl.arguments import SpiderArguments
 from imgcrawl.records.errors import NoAnswerError, SourceError
 from imgcrawl.records.items import Expects, Missing, VolumeItem
 from imgcrawl.records.outcomes import Outcome
+from imgcrawl.records.volume import CubeMember
 from imgcrawl.sources.volume_store import VolumeStore
 from imgcrawl.volumes.crop.provenance import Provenance, check_crop, crop_bytes, read_provenance
 from imgcrawl.volumes.metadata.address import parent
@@ -38,13 +39,14 @@ class RecropArguments(SpiderArguments):
     @model_validator(mode="after")
     def _is_citation(self) -> Self:
         self._provenance = read_provenance(self.file)
-        url = self._provenance.crop.level.address.url
         # The file may have been written by somebody else.
-        if url.startswith("file:") and not self.local:
-            raise ValueError(
-                f"{self.file} is of the folder {url} of a computer: if it is one of yours, "
-                "type local=1 (scrapy recrop --local) too"
-            )
+        for member in self._provenance.members():
+            url = member.crop.level.address.url
+            if url.startswith("file:") and not self.local:
+                raise ValueError(
+                    f"{self.file} is of the folder {url} of a computer: if it is one of yours, "
+                    "type local=1 (scrapy recrop --local) too"
+                )
         return self
 
     def settings(self) -> dict[str, Any]:
@@ -73,24 +75,35 @@ class RecropSpider(DatasetSpider[RecropArguments]):
     example = "scrapy crawl recrop -a file=data/neuroglancer/cubes/a.ome.zarr.crop.json"
 
     async def records(self) -> AsyncIterator[SpiderOutput]:
-        """Yield the crop."""
-        provenance = self.args.provenance
-        cited = provenance.crop
-        item = VolumeItem(provenance.record_id, [provenance.url], provenance.file.name, crop=cited)
-        item.metadata = {
-            "cited_voxels_sha256": provenance.voxels_sha256,
-            "cited_metadata_sha256": cited.level.sha256,
-        }
-        now = await self._level(cited.level)
-        if now.sha256 != cited.level.sha256:
-            self.logger.warning(
-                "The metadata of %s have changed since the crop was made", cited.level.address.shown
-            )
-            if words := _unlike(cited, now):
-                item.result = Missing(Outcome.CORRUPT, words, provenance.url)
-            item.crop = replace(cited, level=replace(cited.level, sha256=now.sha256))
-        yield Expects(records=1, bytes=crop_bytes(cited))
-        yield item
+        """Yield the crop, or all that its file holds."""
+        provenance, problem = self.args.provenance, ""
+        items, members = [], []
+        for told in provenance.members():
+            cited = crop = told.crop
+            now = await self._level(cited.level)
+            if now.sha256 != cited.level.sha256:
+                self.logger.warning(
+                    "The metadata of %s have changed since the crop was made",
+                    cited.level.address.shown,
+                )
+                problem = problem or _unlike(cited, now)
+                crop = replace(cited, level=replace(cited.level, sha256=now.sha256))
+            item = VolumeItem(told.record_id, [told.url], provenance.file.name, crop=crop)
+            item.metadata = {
+                "cited_voxels_sha256": told.voxels_sha256,
+                "cited_metadata_sha256": cited.level.sha256,
+            }
+            items.append(item)
+            members.append(CubeMember(told.record_id, item.path, crop, told.dataset))
+        size = sum(crop_bytes(member.crop) for member in members)
+        yield Expects(records=len(items), bytes=size)
+        for item, member in zip(items, members, strict=True):
+            if problem:  # what is in one file is there as a whole, or not
+                item.result = Missing(Outcome.CORRUPT, problem, item.urls[0])
+            if len(members) > 1:
+                item.dataset = item.metadata["dataset"] = member.dataset
+                item.partners = tuple(each for each in members if each is not member)
+            yield item
 
     async def _level(self, cited: Level) -> Level:
         """Return the level as it is today, read from where the cited one was read from.

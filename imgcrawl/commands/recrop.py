@@ -89,31 +89,35 @@ class Command(ScrapyCommand):
         if status not in {ExitStatus.COMPLETE, ExitStatus.SOME_MISSING}:
             self._print_error("the crawl was stopped, and nothing was compared")
             return status
-        if (row := _row(out / FAILURES, provenance)) is not None:
-            self._print_error(f"{row['reason']}: {row['message']}")
-            changed = row["reason"] == Outcome.CORRUPT
-            return ExitStatus.SOME_MISSING if changed else ExitStatus.FAILED
-        row = _row(out / METADATA, provenance)
-        if row is None or row["downloaded_at"] == provenance.made_at:
-            self._print_error(f"{out} is where the crop is from: give an empty folder with --out")
-            return ExitStatus.FAILED
-        same = row["voxels_sha256"] == provenance.voxels_sha256
-        known = row["metadata_sha256"] == provenance.crop.level.sha256
-        sys.stdout.write(
-            f"{provenance.crop.level.address.shown}\n"
-            f"metadata: {'equal' if known else 'changed'}\n"
-            f"voxels:   {'equal' if same else 'different'}\n"
-        )
-        return ExitStatus.COMPLETE if same else ExitStatus.SOME_MISSING
+        all_same = True
+        for member in provenance.members():
+            if (row := _row(out / FAILURES, member.record_id)) is not None:
+                self._print_error(f"{row['reason']}: {row['message']}")
+                changed = row["reason"] == Outcome.CORRUPT
+                return ExitStatus.SOME_MISSING if changed else ExitStatus.FAILED
+            row = _row(out / METADATA, member.record_id)
+            if row is None or row["downloaded_at"] == provenance.made_at:
+                words = f"{out} is where the crop is from: give an empty folder with --out"
+                self._print_error(words)
+                return ExitStatus.FAILED
+            same = row["voxels_sha256"] == member.voxels_sha256
+            known = row["metadata_sha256"] == member.crop.level.sha256
+            sys.stdout.write(
+                f"{member.crop.level.address.shown}\n"
+                f"metadata: {'equal' if known else 'changed'}\n"
+                f"voxels:   {'equal' if same else 'different'}\n"
+            )
+            all_same = all_same and same
+        return ExitStatus.COMPLETE if all_same else ExitStatus.SOME_MISSING
 
     @staticmethod
     def _print_error(message: str) -> None:
         sys.stderr.write(f"scrapy recrop: {message}\n")
 
 
-def _row(table: Path, provenance: Provenance) -> dict[str, str] | None:
+def _row(table: Path, record_id: str) -> dict[str, str] | None:
     """Return the row of the crop in a table of the crawl; None if it is not there."""
     with table.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if "record_id" in row]
     # A cell that could be a formula has an apostrophe before it.
-    return next((r for r in rows if r["record_id"].removeprefix("'") == provenance.record_id), None)
+    return next((r for r in rows if r["record_id"].removeprefix("'") == record_id), None)

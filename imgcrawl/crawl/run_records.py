@@ -11,7 +11,7 @@ from imgcrawl.crawl.in_flight import InFlight
 from imgcrawl.dataset.changes import changes_of
 from imgcrawl.dataset.entries import LedgerEntry, Outdated
 from imgcrawl.records.counts import Counts
-from imgcrawl.records.items import Missing, Stored
+from imgcrawl.records.items import Missing, Stored, VolumeItem
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.quotas import describe_quotas
 from imgcrawl.storage.digests import digest
@@ -69,10 +69,23 @@ class RunRecords:
         self.in_flight.learn(item, entry)
         return entry
 
-    def is_free(self, path: str, record_id: str) -> bool:
-        """Return whether no other record has, or is to have, a path below OUT (no extension)."""
+    def is_free(self, path: str, item: Item) -> bool:
+        """Return whether no other record has, or is to have, a path below OUT (no extension).
+
+        Those that share a file have the same.
+        """
         holders = (self._ledger.owner(path), self.in_flight.has_path(path))
-        return all(holder in {None, record_id} for holder in holders)
+        return {*holders} <= {None, item.record_id, *_sharers(item)}
+
+    def is_whole(self, item: Item, stored: Stored) -> bool:
+        """Return whether all records that share a stored file of an item say the same of it."""
+        for record_id in _sharers(item):
+            entry = self._writer.get(record_id)
+            if entry is None or entry.doubt or not isinstance(entry.result, Stored):
+                return False
+            if (entry.result.file_name, entry.result.sha256) != (stored.file_name, stored.sha256):
+                return False
+        return True
 
     def drop(self, item: Item, why: str) -> None:
         """Write down a record that a pipeline of the user's dropped; its new file is removed.
@@ -241,21 +254,28 @@ class RunRecords:
         if isinstance(holder, LedgerEntry):
             self.revoke(holder, missing)
             return
-        if stored.file_name is not None:
-            self._files.remove(stored.file_name)
+        self._remove_file(holder, stored.file_name)
         holder.result = missing
 
     def revoke(self, entry: LedgerEntry, missing: Missing) -> None:
         """Remove the file of a record that was stored and turns out to be missing."""
         stored = entry.result
         assert isinstance(stored, Stored)
-        if stored.file_name is not None:
-            self._files.remove(stored.file_name)
+        self._remove_file(entry.to_item(), stored.file_name)
         self._writer.record(replace(entry, result=missing, last_try_at=utc_now()), was=Stored)
         self._uncount(entry)
         self.counts.add(missing, candidate=entry.quota is not None)
         if entry.quota in self.quotas:
             self.quotas[entry.quota].count(-1)
+
+    def _remove_file(self, item: Item, file_name: str | None) -> None:
+        """Remove the file of a record, unless another that is or may yet be stored shares it."""
+        for record_id in _sharers(item):
+            sharer = self.in_flight.of_record(record_id) or self._writer.get(record_id)
+            if sharer is not None and not isinstance(sharer.result, Missing):
+                return
+        if file_name is not None:
+            self._files.remove(file_name)
 
     def unreadable(self, piece: Unreadable) -> None:
         """Write down a piece of the source that is no record, until a run can read it."""
@@ -304,3 +324,8 @@ class RunRecords:
         if self.quotas:
             return describe_quotas(self.quotas.values())
         return self.counts.describe_activity()
+
+
+def _sharers(item: Item) -> frozenset[str]:
+    """Return the ids of the other records that have the file of an item."""
+    return item.sharers if isinstance(item, VolumeItem) else frozenset()

@@ -7,7 +7,7 @@ transaction: an entry is complete or absent, however the process ends.
 from __future__ import annotations
 
 import sqlite3
-from itertools import groupby, islice
+from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -204,14 +204,20 @@ class Ledger:
         return map(LedgerEntry.from_row, rows)
 
     def same_bytes(self) -> Iterator[str]:
-        """Yield the digests (hexadecimal, sorted) that several stored records share."""
+        """Yield the digests (hexadecimal, sorted) that several stored files share.
+
+        Records that are datasets of one file are not the same.
+        """
         # The index has them in order: sorting whole rows would take memory as the dataset grows.
         several = self._db.execute(
             "SELECT sha256 FROM records WHERE sha256 IS NOT NULL GROUP BY sha256"
             " HAVING count(*) > 1 ORDER BY sha256"
         )
         for (sha256,) in several:
-            if len([*islice(self.stored_with(sha256), 2)]) > 1:
+            results = (entry.result for entry in self.of_bytes(sha256))
+            files = (result.file_name for result in results if isinstance(result, Stored))
+            first = next(files, None)
+            if any(name is None or name != first for name in files):
                 yield sha256
 
     def stored_with(self, sha256: str) -> Iterator[LedgerEntry]:

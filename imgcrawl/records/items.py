@@ -295,6 +295,9 @@ class VolumeItem(Item):
 
     `path` has its extension, as that of a file item. urls: where people would look, the first of
     them is shown in the tables.
+
+    partners: the other members of its cube: stored with it, or missing with it
+    dataset:  its name in the file, if that is its partners' too: HDF5
     """
 
     kind = "volume"
@@ -302,7 +305,13 @@ class VolumeItem(Item):
 
     copy: Copy | None = None
     crop: Crop | None = None
-    partners: tuple[CubeMember, ...] = ()  # stored with it, or missing with it
+    partners: tuple[CubeMember, ...] = ()
+    dataset: str = ""
+
+    @property
+    def sharers(self) -> frozenset[str]:
+        """The ids of the records that have the same file."""
+        return frozenset(p.record_id for p in self.partners if self.dataset)
 
     @property
     def shard_key(self) -> str:
@@ -312,9 +321,9 @@ class VolumeItem(Item):
     def part(self) -> Any:
         """Return which part is wanted, and in what form."""
         if self.crop is not None:
-            crop = self.crop
-            cube = crop.resampling
-            return (crop.level.name, crop.origin, crop.shape, crop.format, crop.time, cube)
+            # What else its file holds is part of the question.
+            others = [(p.dataset, p.crop.part()) for p in self.partners if self.dataset]
+            return (self.crop.part(), self.dataset, others) if others else self.crop.part()
         return None if self.copy is None else self.copy.parts
 
     def _own_json(self) -> dict[str, Any]:
@@ -323,6 +332,8 @@ class VolumeItem(Item):
         own: dict[str, Any] = {n: part.to_json() for n, part in kept.items() if part is not None}
         if self.partners:
             own["partners"] = [partner.to_json() for partner in self.partners]
+        if self.dataset:
+            own["dataset"] = self.dataset
         return own
 
 
@@ -361,6 +372,7 @@ def from_json(record_id: str, text: str, metadata: Metadata) -> Item:
         item.copy = Copy.from_json(kept["copy"]) if "copy" in kept else None
         item.crop = Crop.from_json(kept["crop"]) if "crop" in kept else None
         item.partners = tuple(map(CubeMember.from_json, kept.get("partners", ())))
+        item.dataset = kept.get("dataset", "")
     return item
 
 

@@ -145,6 +145,17 @@ class Crop:
         places = zip(cube.origin_nm, cube.corner_nm, cube.voxel_nm, self.origin, strict=True)
         return any(abs((at - zero) / nm - first) > 1e-4 for at, zero, nm, first in places)
 
+    def part(self) -> tuple[Any, ...]:
+        """Return which part of its volume this is, and in what form."""
+        return (
+            self.level.name,
+            self.origin,
+            self.shape,
+            self.format,
+            self.time,
+            self.resampling,
+        )
+
     def as_stored(self) -> Crop:
         """Return this as what is stored of it: with voxels, size and place of its cube."""
         cube = self.resampling
@@ -177,11 +188,15 @@ class Crop:
 
 @dataclass(frozen=True, slots=True)
 class CubeMember:
-    """Another member of the cube that a record is one of: its id, its path below OUT, its crop."""
+    """A member of a cube: its id, its path below OUT, its crop.
+
+    dataset: its name in the file, where all members are in one: their paths are the same
+    """
 
     record_id: str
     path: str
     crop: Crop
+    dataset: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return this as JSON has it."""
@@ -190,7 +205,8 @@ class CubeMember:
     @classmethod
     def from_json(cls, kept: dict[str, Any]) -> CubeMember:
         """Return the member that `to_json` kept."""
-        return cls(kept["record_id"], kept["path"], Crop.from_json(kept["crop"]))
+        crop = Crop.from_json(kept["crop"])
+        return cls(kept["record_id"], kept["path"], crop, kept.get("dataset", ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from imgcrawl.volumes.crop.box import box_in_level
 from imgcrawl.volumes.crop.box_list import ListedBox, read_boxes
 from imgcrawl.volumes.crop.cube_plan import CubeGrid, crop_of, voxel_of
 from imgcrawl.volumes.crop.holdout import CutPlane, split_boxes
-from imgcrawl.volumes.crop.writing import EXTENSIONS, check_dtype
+from imgcrawl.volumes.crop.writing import EXTENSIONS, IN_ONE_FILE, check_dtype, dataset_name
 from spiders.base.volume_names import file_part
 
 if TYPE_CHECKING:
@@ -225,11 +225,7 @@ class SharedCubes:
         sides = zip("zyx", cube.start, self._real(cube.shape), strict=True)
         place = "_".join(f"{axis}{at:g}-{at + side:g}" for axis, at, side in sides)
         cube_id = f"{voxel}nm_{place}"
-        members = []
-        for layer in self._layers:
-            crop = self._crop(layer, cube)
-            name = f"{cube_id}/{file_part(layer.name, 60)}{EXTENSIONS[self._format]}"
-            members.append(CubeMember(name, f"cubes/{name}", crop))
+        members = self._members(cube_id, [self._crop(layer, cube) for layer in self._layers])
         found = []
         for layer, member in zip(self._layers, members, strict=True):
             metadata: Metadata = {
@@ -244,8 +240,26 @@ class SharedCubes:
                 member.record_id, [url], member.path, cube.columns | metadata, crop=member.crop
             )
             item.partners = tuple(each for each in members if each is not member)
+            if member.dataset:
+                item.dataset = item.metadata["dataset"] = member.dataset
             found.append(item)
         return found
+
+    def _members(self, cube_id: str, crops: list[Crop]) -> list[CubeMember]:
+        """Return the members of a cube: files in its folder, or datasets of one file."""
+        names, extension = [layer.name for layer in self._layers], EXTENSIONS[self._format]
+        if self._format not in IN_ONE_FILE or len(crops) == 1:
+            ids = [f"{cube_id}/{file_part(name, 60)}{extension}" for name in names]
+            return [CubeMember(a, f"cubes/{a}", crop) for a, crop in zip(ids, crops, strict=True)]
+        # Of other layers it is another file: none takes the place of another's.
+        file = f"{cube_id}/{file_part('+'.join(names), 100)}{extension}"
+        members: list[CubeMember] = []
+        for name, crop in zip(names, crops, strict=True):
+            dataset = dataset_name(crop)
+            if any(member.dataset == dataset for member in members):
+                dataset = f"{dataset}_{file_part(name, 60)}"
+            members.append(CubeMember(f"{file}/{dataset}", f"cubes/{file}", crop, dataset))
+        return members
 
     def _expects(self, count: int, shape: Zyx) -> Expects:
         size = sum(size_of(layer.level(self._grid.voxel), shape) for layer in self._layers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ from imgcrawl.dataset.history import read_runs
 from imgcrawl.dataset.leftovers import scratch_files
 from tests.conftest import ROOT, Out, scrapy, until
 from tests.stores import BUCKET
+from tests.volumes.test_shared_cubes import EM, SEG, precomputed
 
 if TYPE_CHECKING:
     from replicas.process import ReplicaProcess
@@ -96,6 +98,27 @@ def test_folders_arrive_whole_and_another_machine_knows_them(
     assert "0 new" in again.log
     fetched = [path for path in replica.log()["paths"] if ".shard" in path or path.endswith("/0/0")]
     assert len(fetched) <= len(rows)  # of a copy, how large an object of each level is
+
+
+def test_a_file_that_two_records_share_arrives_once(crawl: Crawler, s3: S3) -> None:
+    for name, voxels, nm in (("em", EM, 4), ("seg", SEG, 8)):
+        precomputed(crawl.tmp_path / name, [voxels], nm, "image" if nm == 4 else "segmentation")
+    asked = {"url": str(crawl.tmp_path), "layers": "em,seg", "size": 6, "count": 3}
+    asked |= {"voxel": "4nm", "format": "hdf5", "label_layers": "seg"}
+    ended = crawl("zarr", **asked, **options(crawl, s3))
+    assert ended.status == 0, ended.log
+    out = mirrored(crawl, s3)
+    rows = out.rows()
+    assert len(rows) == 6
+    files = {row["file_name"] for row in rows}
+    assert len(files) == 3
+    for row in rows:
+        body = (out.root / row["file_name"]).read_bytes()
+        assert hashlib.sha256(body).hexdigest() == row["sha256"]
+        assert (out.root / f"{row['file_name']}.crop.json").is_file()
+    again = crawl("zarr", **asked, **options(crawl, s3, "b"))
+    assert again.status == 0, again.log
+    assert "0 new" in again.log
 
 
 def test_a_run_and_the_next_ones(crawl: Crawler, replica: ReplicaProcess, store: Store) -> None:

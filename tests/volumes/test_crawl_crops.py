@@ -13,8 +13,7 @@ import tensorstore as ts
 import tifffile
 from cloudvolume import CloudVolume
 
-from imgcrawl.records.items import VolumeItem
-from imgcrawl.records.volume import Chunks, Crop, VolumeAddress
+from imgcrawl.records.volume import Crop, CubeMember, Raw, VolumeAddress
 from imgcrawl.volumes.crop.digests import result_sha256
 from imgcrawl.volumes.crop.provenance import (
     ProvenanceFile,
@@ -94,9 +93,11 @@ def description(
         "file": ProvenanceFile(name=path, bytes=0, sha256="0" * 64),
         "made_at": "2026-01-01T00:00:00Z",
     }
-    item = VolumeItem(f"s0/{name}", ["https://viewer.example/"], path)
+    member, raw = CubeMember(f"s0/{name}", path, wanted), Raw("", (1, *BOX), level.dtype)
+    url = "https://viewer.example/"
     file = tmp_path / f"{name}.crop.json"
-    file.write_text(format_provenance(make_provenance(item, wanted, Chunks(), "0" * 64, **made)))
+    text = format_provenance(make_provenance([member], [raw], ["0" * 64], [], url, **made))
+    file.write_text(text)
     return file
 
 
@@ -231,11 +232,13 @@ def without_time(row: dict[str, str]) -> dict[str, str]:
 
 KILL = """
 import os, signal, sys
+import imgcrawl.volumes.crop.crop_file as files
 import imgcrawl.volumes.crop.volume_crop as volumes
 from scrapy.cmdline import execute
 name = sys.argv.pop(1)
 target, _, method = name.rpartition(".")
-owner = getattr(volumes, target) if target else volumes
+owner = next(module for module in (volumes, files) if hasattr(module, target or method))
+owner = getattr(owner, target) if target else owner
 def killed(*args, **kwargs):
     os.kill(os.getpid(), signal.SIGKILL)
 if sys.argv.pop(1) == "after":
@@ -254,8 +257,8 @@ execute(["scrapy", *sys.argv[1:]])
     [
         ("CropParts.finish", "after", False),  # all voxels are there, nothing is written
         ("voxels_sha256", "before", False),  # the cube lies in .partial
-        ("_move_into_place", "before", False),  # the description is there, the cube is not
-        ("_move_into_place", "after", False),  # all is there but the row
+        ("move_into_place", "before", False),  # the description is there, the cube is not
+        ("move_into_place", "after", False),  # all is there but the row
     ],
 )
 @pytest.mark.parametrize("format_", ["precomputed", "npy"])
@@ -304,7 +307,7 @@ def test_a_cube_that_is_not_what_its_description_says_is_made_again(
     file = description(tmp_path, zarr_level(store), "ome-zarr")
     command = crawl.command("recrop", file=file, settings=PRIVATE)
     subprocess.run(
-        [sys.executable, "-c", KILL, "_move_into_place", "after", *command[3:]],
+        [sys.executable, "-c", KILL, "move_into_place", "after", *command[3:]],
         cwd=ROOT,
         capture_output=True,
         timeout=60,

@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 import pytest
 
@@ -90,15 +89,3 @@ def test_shards_take_whole_pairs_and_all_of_them(tissue: Path, tmp_path: Path) -
     assert len(one | two) == 12
     with (shards[0].out.root / "metadata.csv").open(newline="") as file:
         assert {row["role"] for row in csv.DictReader(file)} == {"image", "label"}
-
-
-def test_a_pair_in_hdf5_opens_as_both_from_either_file(tissue: Path, tmp_path: Path) -> None:
-    alone = Crawler(tmp_path, None)
-    ended = alone("zarr", **ask(tissue, 1, format="hdf5"))
-    assert ended.status == 0, ended.log
-    whole = np.kron(SEG, np.ones((2, 2, 2), np.uint64))
-    for row in ended.out.rows():
-        with h5py.File(ended.out.root / row["file_name"]) as file:
-            assert np.array_equal(file["raw"][:], box(EM, origin(row), 4, (SIDE,) * 3))
-            assert np.array_equal(file["label"][:], box(whole, origin(row), 4, (SIDE,) * 3))
-            assert file["label"].dtype == np.uint64

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgcrawl.records.items import VolumeItem
-from imgcrawl.records.volume import Chunks, VolumeAddress
+from imgcrawl.records.volume import Chunks, CubeMember, Raw, VolumeAddress
 from imgcrawl.volumes.crop.provenance import (
     Provenance,
     ProvenanceFile,
@@ -29,10 +28,11 @@ if TYPE_CHECKING:
 def made() -> Provenance:
     crop = replace(made_crop("tiff", (1, 5, 6, 7), "int16"), seed=0, draw=3)
     return make_provenance(
-        VolumeItem("s0/1", ["https://viewer.example/#!{}"], "cubes/a.ome.tif"),
-        crop,
-        Chunks(7, 1, 0),
-        "cd" * 32,
+        [CubeMember("s0/1", "cubes/a.ome.tif", crop)],
+        [Raw("", (1, 5, 6, 7), "int16", chunks=Chunks(7, 1, 0))],
+        ["cd" * 32],
+        [],
+        "https://viewer.example/#!{}",
         file=ProvenanceFile(name="cubes/a.ome.tif", bytes=420, sha256="ef" * 32),
         made_at="2026-11-21T12:00:00Z",
     )

@@ -19,8 +19,9 @@ from imgcrawl.microscopy.describe import describe
 from imgcrawl.microscopy.ranges import FileRanges
 from imgcrawl.microscopy.zarr_facts import describe_zarr
 from imgcrawl.records.volume import Raw
+from imgcrawl.volumes.crop import writing
 from imgcrawl.volumes.crop.writing import boxes as boxes_module
-from imgcrawl.volumes.crop.writing import check_dtype, write
+from imgcrawl.volumes.crop.writing import check_dtype
 from imgcrawl.volumes.crop.writing.boxes import boxes, open_voxels
 from tests.conftest import ROOT
 from tests.volumes.crops import ORIGIN, VOXEL_NM, made_crop, made_raw
@@ -28,10 +29,14 @@ from tests.volumes.crops import ORIGIN, VOXEL_NM, made_crop, made_raw
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imgcrawl.records.volume import Format
+    from imgcrawl.records.volume import Crop, Format
 
 SHAPES = [(1, 70, 65, 129), (2, 5, 130, 3), (1, 1, 1, 1)]
 DTYPES = ["uint8", "uint16", "int16", "float32", "uint64"]
+
+
+def write(raw: Raw, crop: Crop, target: Path) -> Path:
+    return writing.write([(raw, crop, "")], target)
 
 
 def squeezed(voxels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -234,7 +239,7 @@ def run(side, name):
         file.truncate(first + side ** 3 * 2)
     raw = Raw(str(folder / name), (1, side, side, side), "uint16", first)
     voxels_sha256(raw)
-    writing.write(raw, crop, folder / (name + ".out"))
+    writing.write([(raw, crop, "")], folder / (name + ".out"))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 small = run(64, "small")
 print(small, run(512, "large"))

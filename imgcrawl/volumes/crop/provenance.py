@@ -15,13 +15,15 @@ from imgcrawl.records.volume import Chunks, Crop
 from imgcrawl.volumes.crop.writing.coordinates import origin_nm, size_nm
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from imgcrawl.records.items import VolumeItem
+    from imgcrawl.records.volume import CubeMember, Raw
 
 SCHEMA = 1  # of the file; raised when an older imgcrawl could misread it
 SUFFIX = ".crop.json"
 MAX_BYTES = 1 << 20
+MAX_MEMBERS = 100  # of a cube
 
 _MAX_SIDE = 1 << 40  # voxels
 _MAX_CUBE = 1 << 50  # bytes
@@ -48,11 +50,12 @@ class ProvenanceFile(_ProvenanceModel):
     sha256: Sha256
 
 
-class Provenance(_ProvenanceModel):
-    """A crop, its source, and the digests of what was stored.
+class ProvenanceMember(_ProvenanceModel):
+    """A crop and its source.
 
     voxels_sha256: of the voxels alone, in the order c, z, y, x, little-endian, whatever the format
     url:           where people would look for the volume
+    dataset:       its name in the file, if the file holds others, too
     """
 
     record_id: Text
@@ -60,14 +63,39 @@ class Provenance(_ProvenanceModel):
     crop: Crop
     chunks: Chunks
     voxels_sha256: Sha256
-    file: ProvenanceFile
-    made_at: str
-    partners: list[Text] = []  # the ids of the other members of its cube
+    dataset: Annotated[str, Field(max_length=200)] = ""
 
     @model_validator(mode="after")
     def _can_be_fetched(self) -> Self:
         check_crop(self.crop)
         return self
+
+
+class Provenance(ProvenanceMember):
+    """A crop, its source, and the digests of what was stored.
+
+    partners: the ids of the other members of its cube
+    others:   these members, if they are in the same file
+    """
+
+    file: ProvenanceFile
+    made_at: str
+    partners: list[Text] = []
+    others: Annotated[list[ProvenanceMember], Field(max_length=MAX_MEMBERS)] = []
+
+    def members(self) -> list[ProvenanceMember]:
+        """Return all that the file holds."""
+        fields = ProvenanceMember.model_fields
+        return [ProvenanceMember(**{name: getattr(self, name) for name in fields}), *self.others]
+
+    def of_member(self, record_id: str) -> Provenance:
+        """Return the same as a member would tell it. Raises KeyError if there is none."""
+        members = {member.record_id: member for member in self.members()}
+        own = members.pop(record_id)
+        about: dict[str, Any] = {name: getattr(own, name) for name in ProvenanceMember.model_fields}
+        about["partners"] = [*members] if self.others else self.partners
+        about["others"] = [*members.values()]
+        return Provenance(**about, file=self.file, made_at=self.made_at)
 
 
 def check_crop(crop: Crop) -> None:
@@ -107,9 +135,21 @@ def crop_bytes(crop: Crop) -> int:
 
 def format_provenance(provenance: Provenance) -> str:
     """Return the text of the file: what `parse_provenance` reads, and a summary for people."""
-    crop = provenance.crop.as_stored()
+    shown: dict[str, Any] = _shown(provenance.crop)
+    if provenance.others:
+        shown = {member.dataset: _shown(member.crop) for member in provenance.members()}
+    versions = {"imgcrawl": imgcrawl.__version__, "tensorstore": version("tensorstore")}
+    extra = {"schema": SCHEMA, "versions": versions, "for_people": shown}
+    return (
+        json.dumps(extra | provenance.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+    )
+
+
+def _shown(crop: Crop) -> dict[str, Any]:
+    """Return a crop in words that people look for."""
+    crop = crop.as_stored()
     level = crop.level
-    shown: dict[str, Any] = {
+    return {
         "source": level.address.shown,
         "level": level.name,
         "axes": "czyx" if level.channels > 1 else "zyx",
@@ -125,11 +165,6 @@ def format_provenance(provenance: Provenance) -> str:
         "draw": crop.draw,
         "format": crop.format,
     }
-    versions = {"imgcrawl": imgcrawl.__version__, "tensorstore": version("tensorstore")}
-    extra = {"schema": SCHEMA, "versions": versions, "for_people": shown}
-    return (
-        json.dumps(extra | provenance.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-    )
 
 
 def parse_provenance(text: str | bytes) -> Provenance:
@@ -175,19 +210,30 @@ def read_provenance(path: Path) -> Provenance:
 
 
 def make_provenance(
-    item: VolumeItem, crop: Crop, chunks: Chunks, voxels: str, **made: Any
+    members: Sequence[CubeMember],
+    raws: Sequence[Raw],
+    digests: Sequence[str],
+    partners: Sequence[str],
+    url: str = "",
+    **made: Any,
 ) -> Provenance:
-    """Return the provenance of an item's crop.
+    """Return the provenance of a file, as its first member tells it.
 
-    voxels: their SHA-256
-    made:   `file` and `made_at`
+    raws:     the voxels of each member, and digests: their SHA-256
+    partners: the ids of the other members of the cube, in whichever file
+    url:      where people would look for the volume of the first, if not where it lies
+    made:     `file` and `made_at`
     """
-    return Provenance(
-        record_id=item.record_id,
-        url=item.urls[0] if item.urls else crop.level.address.url,
-        crop=crop,
-        chunks=chunks,
-        voxels_sha256=voxels,
-        partners=[partner.record_id for partner in item.partners],
-        **made,
+    first, *others = (
+        ProvenanceMember(
+            record_id=member.record_id,
+            url=member.crop.level.address.url,
+            crop=member.crop,
+            chunks=raw.chunks,
+            voxels_sha256=sha256,
+            dataset=member.dataset,
+        )
+        for member, raw, sha256 in zip(members, raws, digests, strict=True)
     )
+    about = dict(first) | {"url": url or first.url}
+    return Provenance(**about, partners=[*partners], others=others, **made)

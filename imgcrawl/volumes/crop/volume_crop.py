@@ -12,9 +12,8 @@ import asyncio
 import errno
 import logging
 import os
-import shutil
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,12 +21,13 @@ from typing import TYPE_CHECKING
 from imgcrawl.records.errors import FULL_DISK, RecordMissing
 from imgcrawl.records.items import Missing, Stored
 from imgcrawl.records.outcomes import Outcome
+from imgcrawl.records.volume import CubeMember
 from imgcrawl.storage.digests import bytes_of
 from imgcrawl.storage.origin import Origin
-from imgcrawl.text.times import utc_now
 from imgcrawl.volumes.crop import writing
 from imgcrawl.volumes.crop.columns import columns
-from imgcrawl.volumes.crop.digests import result_sha256, voxels_sha256
+from imgcrawl.volumes.crop.crop_file import WrittenCrop, move_into_place, remove, write_crop
+from imgcrawl.volumes.crop.digests import result_sha256
 from imgcrawl.volumes.crop.parts import CropParts, remove_parts
 from imgcrawl.volumes.crop.provenance import (
     SUFFIX,
@@ -36,31 +36,21 @@ from imgcrawl.volumes.crop.provenance import (
     check_crop,
     crop_bytes,
     format_provenance,
-    make_provenance,
     read_provenance,
 )
 from imgcrawl.volumes.crop.whole_cubes import WholeCubes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from scrapy.crawler import Crawler
 
     from imgcrawl.crawl.run import Run
     from imgcrawl.records.items import Result, VolumeItem
-    from imgcrawl.records.volume import Crop, CubeMember, Raw
+    from imgcrawl.records.volume import Crop, Raw
     from imgcrawl.storage.base import Storage
-    from imgcrawl.storage.directory import OutputDirectory
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _WrittenCrop:
-    """A crop in its format, not yet under its final name."""
-
-    path: Path
-    provenance: Provenance
 
 
 class VolumeCropper:
@@ -74,14 +64,16 @@ class VolumeCropper:
         self._run = run
         self._open_storage = storage
         self._under_way: list[CropParts] = []
-        self._cubes = WholeCubes(self._keep_voxels, self._is_stored, self._forget)
+        self._cubes = WholeCubes(
+            self._keep_voxels, self._is_stored, self._forget, self._find, self._store_members
+        )
 
     async def store(self, item: VolumeItem, crop: Crop) -> Result:
         """Read and store a crop, or adopt what a killed run had stored of it."""
         url = _url(item, crop)
         if self._run.stopping:
             return Missing(Outcome.INTERRUPTED, "the run was stopped", url)
-        if item.recovered_file is not None:
+        if item.recovered_file is not None and not item.dataset:
             adopted = await asyncio.to_thread(self._adopt, item.recovered_file, item, crop)
             if adopted is not None:
                 remove_parts(self._run.out.parts, item.record_id)
@@ -92,9 +84,12 @@ class VolumeCropper:
         except ValueError as error:
             return Missing(Outcome.BAD_URL, str(error), url)
         try:
-            if item.partners:
-                await self._cubes.require(item, crop)
-            return self._result(item, await self._read_and_store(item, crop))
+            made = await self._cubes.require(item, crop) if item.partners else None
+            if made is None:
+                member = CubeMember(item.record_id, item.path, crop)
+                partners = [partner.record_id for partner in item.partners]
+                made = await self._store_members([member], partners, url)
+            return self._result(item, made.of_member(item.record_id))
         except RecordMissing as error:
             return Missing.of(error, url)
         except (OSError, ValueError) as error:
@@ -102,15 +97,32 @@ class VolumeCropper:
                 raise
             return Missing(Outcome.DISK_FULL, str(error), url)
 
-    async def _read_and_store(self, item: VolumeItem, crop: Crop) -> Provenance:
-        """Read a crop and store it. Raises RecordMissing, and OSError or ValueError of the disk."""
-        async with self._voxels(item.record_id, crop) as raw:
-            if absence := raw.chunks.absence:
-                words = "%s: %s are not there: they are fill value. Type allow_empty=1 if so it is"
-                logger.warning(words, item.path, absence)
-            made = await asyncio.to_thread(self._write, item, crop, raw)
-            await self._put(made, item.path)
-        remove_parts(self._run.out.parts, item.record_id)
+    async def _store_members(
+        self, members: Sequence[CubeMember], partners: Sequence[str] = (), url: str = ""
+    ) -> Provenance:
+        """Read a crop, or all members of a cube that are in one file, and store them.
+
+        partners: the ids of other members, which are in files of their own
+        url:      where people would look for the volume, if not where it lies
+        Raises RecordMissing, and OSError or ValueError of the disk.
+        """
+        name = members[0].path
+        async with AsyncExitStack() as stack:
+            raws = []
+            for member in members:
+                raw = await stack.enter_async_context(self._voxels(member.record_id, member.crop))
+                if absence := raw.chunks.absence:
+                    words = (
+                        "%s: %s are not there: they are fill value. Type allow_empty=1 if so it is"
+                    )
+                    logger.warning(words, member.path, absence)
+                raws.append(raw)
+            target = self._partial_path(Path(raws[0].path))
+            ids = [*partners, *(member.record_id for member in members[1:])]
+            made = await asyncio.to_thread(write_crop, members, raws, target, ids, url)
+            await self._put(made, name)
+        for member in members:
+            remove_parts(self._run.out.parts, member.record_id)
         return made.provenance
 
     @asynccontextmanager
@@ -146,6 +158,18 @@ class VolumeCropper:
             )
         except ValueError:
             return False
+
+    def _find(self, members: Sequence[CubeMember]) -> Provenance | None:
+        """Return the provenance of a stored file that holds just these members, or None. Blocks."""
+        found = self._stored_at(self._run.out.root / members[0].path, members[0].path)
+        if found is None:
+            return None
+        held = {member.record_id: (member.crop, member.dataset) for member in found.members()}
+        if held != {member.record_id: (member.crop, member.dataset) for member in members}:
+            return None
+        for member in members:
+            self._forget(member.record_id)
+        return found
 
     def _forget(self, record_id: str) -> None:
         """Remove what was read of a member of a cube that will not be. Blocks."""
@@ -197,36 +221,13 @@ class VolumeCropper:
         await asyncio.to_thread(parts.finish, raw)
         return raw
 
-    def _write(self, item: VolumeItem, crop: Crop, raw: Raw) -> _WrittenCrop:
-        """Write the crop in its format; return it with its provenance. Blocks."""
-        target = self._partial_path(Path(raw.path))
-        resampled = target.with_name(f"{target.name}.resampled")
-        _remove(target)
-        try:
-            stored = crop.as_stored()
-            if crop.is_resampled:
-                from imgcrawl.volumes.crop.resample import resample  # noqa: PLC0415 - numpy
-
-                raw = resample(raw, crop, resampled, writing.voxels_start(stored))
-            path = writing.write(raw, stored, target, item.partners)
-            file = ProvenanceFile(name=item.path, bytes=bytes_of(path), sha256=result_sha256(path))
-            voxels = voxels_sha256(raw)
-            made = {"file": file, "made_at": utc_now()}
-            if path != resampled:
-                _remove(resampled)
-            return _WrittenCrop(path, make_provenance(item, crop, raw.chunks, voxels, **made))
-        except BaseException:
-            _remove(target)  # the disk is full, as likely as not
-            _remove(resampled)
-            raise
-
-    async def _put(self, made: _WrittenCrop, name: str) -> None:
+    async def _put(self, made: WrittenCrop, name: str) -> None:
         """Give a crop and its description their places, the description first."""
         text = format_provenance(made.provenance)
         await asyncio.to_thread(self._run.out.write, name + SUFFIX, lambda file: file.write(text))
         if self._run.files.local:
             await asyncio.to_thread(
-                _move_into_place, made.path, self._run.out.root / name, self._run.out
+                move_into_place, made.path, self._run.out.root / name, self._run.out.partial
             )
         else:
             await asyncio.to_thread(self._upload, made.path, name)
@@ -238,7 +239,7 @@ class VolumeCropper:
         for path in files:
             below = path.relative_to(made).as_posix()
             self._storage.put(path, name if below == "." else f"{name}/{below}")
-        _remove(made)
+        remove(made)
 
     @cached_property
     def _storage(self) -> Storage:
@@ -246,15 +247,21 @@ class VolumeCropper:
 
     def _adopt(self, found: Path, item: VolumeItem, crop: Crop) -> Provenance | None:
         """Return the provenance of what a killed run stored, if it is this crop. Blocks."""
+        provenance = self._stored_at(found, item.path)
+        if provenance is None or provenance.others:
+            return None
+        is_it = (provenance.record_id, provenance.crop) == (item.record_id, crop)
+        return provenance if is_it else None
+
+    @staticmethod
+    def _stored_at(found: Path, name: str) -> Provenance | None:
+        """Return the provenance beside a file or folder, if it is of these bytes. Blocks."""
         try:
             provenance = read_provenance(found.with_name(found.name + SUFFIX))
-            of_disk = ProvenanceFile(
-                name=item.path, bytes=bytes_of(found), sha256=result_sha256(found)
-            )
+            of_disk = ProvenanceFile(name=name, bytes=bytes_of(found), sha256=result_sha256(found))
         except (OSError, ValueError):
             return None
-        is_it = provenance.crop == crop and provenance.file == of_disk
-        return provenance if is_it and provenance.record_id == item.record_id else None
+        return provenance if provenance.file == of_disk else None
 
     @staticmethod
     def _result(item: VolumeItem, provenance: Provenance) -> Stored:
@@ -280,24 +287,3 @@ def _is_disk_full(error: Exception) -> bool:
     full = {os.strerror(number) for number in FULL_DISK}
     is_errno = isinstance(error, OSError) and error.errno in FULL_DISK
     return is_errno or any(words in str(error) for words in full)
-
-
-def _move_into_place(made: Path, final: Path, out: OutputDirectory) -> None:
-    """Rename a complete crop to its final name, replacing what is there. Blocks."""
-    final.parent.mkdir(parents=True, exist_ok=True)
-    if final.is_dir():
-        # A folder that is not empty cannot be renamed over.
-        old = out.partial / f"{made.name}.old"
-        _remove(old)
-        final.rename(old)
-        made.rename(final)
-        _remove(old)
-    else:
-        made.replace(final)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

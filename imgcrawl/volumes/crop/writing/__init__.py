@@ -13,7 +13,7 @@ from imgcrawl.records.extras import is_importable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imgcrawl.records.volume import Crop, CubeMember, Format, Raw
+    from imgcrawl.records.volume import Crop, Format, Raw
 
 FORMAT_NAMES: dict[Format, str] = {
     "ome-zarr": "OME-Zarr",
@@ -29,6 +29,9 @@ EXTENSIONS: dict[Format, str] = {
     "npy": ".npy",
     "hdf5": ".h5",
 }
+
+IN_ONE_FILE: frozenset[Format] = frozenset({"hdf5"})  # all members of a cube
+LABEL = "label"
 
 _SMALL = frozenset({"int8", "int16", "int32", "uint8", "uint16", "uint32", "float32"})
 _WIDE = _SMALL | {"int64", "uint64"}
@@ -72,17 +75,24 @@ def voxels_start(crop: Crop) -> int:
     return len(npy.header((crop.level.channels, *crop.shape), crop.level.dtype))
 
 
-def write(raw: Raw, crop: Crop, target: Path, others: Sequence[CubeMember] = ()) -> Path:
-    """Write the voxels in the format of the crop; return where the result lies. Blocks.
+def dataset_name(crop: Crop) -> str:
+    """Return the name of a crop's dataset in HDF5: ``raw`` or ``label``."""
+    return LABEL if crop.resampling is not None and crop.resampling.is_label else "raw"
 
-    raw:    whose voxels begin at `voxels_start(crop)`
+
+def write(parts: Sequence[tuple[Raw, Crop, str]], target: Path) -> Path:
+    """Write voxels in the format of their crops; return where the result lies. Blocks.
+
+    parts:  one; or of a format that holds several (`IN_ONE_FILE`), all: voxels that begin at
+            `voxels_start(crop)`, their crop as it is stored, and the name of the dataset
     target: a file or folder that is not there yet
-    others: the members of the same cube
     The result lies at `target`, or where `raw` was if that is the result now.
     Raises ValueError for a type that the format cannot hold, and OSError.
     """
+    raw, crop, _ = parts[0]
     # Each brings a library that a crawl of pictures does not need.
-    check_dtype(crop.format, raw.dtype)
+    for each, of, _ in parts:
+        check_dtype(of.format, each.dtype)
     match crop.format:
         case "ome-zarr":
             from imgcrawl.volumes.crop.writing import ome_zarr  # noqa: PLC0415
@@ -99,7 +109,7 @@ def write(raw: Raw, crop: Crop, target: Path, others: Sequence[CubeMember] = ())
         case "hdf5":
             from imgcrawl.volumes.crop.writing import hdf5  # noqa: PLC0415
 
-            hdf5.write(raw, crop, target, others)
+            hdf5.write(parts, target)
         case "npy":
             from imgcrawl.volumes.crop.writing import npy  # noqa: PLC0415
 
