@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import argparse
 
-from bench import alike, durability, finish, large, lists, memory, pipelines, shards, volumes
+from bench import (
+    alike,
+    copies,
+    durability,
+    finish,
+    large,
+    lists,
+    memory,
+    pipelines,
+    shards,
+    volumes,
+)
 
 
 def main() -> None:
@@ -20,6 +31,7 @@ def main() -> None:
             "large",
             "finish",
             "volumes",
+            "copies",
             "shards",
             "alike",
             "durability",
@@ -54,6 +66,8 @@ def main() -> None:
         finish.main(options.records)
     elif options.what == "large":
         large.main(options.gigabytes, options.rounds)
+    elif options.what == "copies":
+        copies.main(options.rounds)
     elif options.what == "volumes":
         volumes.main(options.rounds)
     elif options.what == "lists":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shutil
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from imgcrawl.crawl.spider_loader import spider_loader
 from imgcrawl.records.errors import ArgumentError, ImgcrawlError
 from imgcrawl.records.exit_status import ExitStatus
 from imgcrawl.records.outcomes import Outcome
-from imgcrawl.storage.directory import FAILURES, METADATA
+from imgcrawl.storage.directory import FAILURES, METADATA, SUMMARY
 
 if TYPE_CHECKING:
     import argparse
@@ -96,9 +97,8 @@ class Command(ScrapyCommand):
                 changed = row["reason"] == Outcome.CORRUPT
                 return ExitStatus.SOME_MISSING if changed else ExitStatus.FAILED
             row = _row(out / METADATA, member.record_id)
-            if row is None or row["downloaded_at"] == provenance.made_at:
-                words = f"{out} is where the crop is from: give an empty folder with --out"
-                self._print_error(words)
+            if row is None or not _is_new(out):
+                self._print_error(f"{out} has that crop already: give an empty folder with --out")
                 return ExitStatus.FAILED
             same = row["voxels_sha256"] == member.voxels_sha256
             known = row["metadata_sha256"] == member.crop.level.sha256
@@ -113,6 +113,12 @@ class Command(ScrapyCommand):
     @staticmethod
     def _print_error(message: str) -> None:
         sys.stderr.write(f"scrapy recrop: {message}\n")
+
+
+def _is_new(out: Path) -> bool:
+    """Return whether the crawl has stored something: a crop that was there already proves none."""
+    summary = json.loads((out / SUMMARY).read_text("utf-8"))
+    return bool(summary["this_run"]["outcomes"].get(Outcome.STORED))
 
 
 def _row(table: Path, record_id: str) -> dict[str, str] | None:

@@ -86,6 +86,18 @@ class LedgerEntry:
         # In a string of JSON its quotes would have backslashes.
         return self.to_item().mask_of if '"mask_of":"' in self.item else ""
 
+    @property
+    def shares_file(self) -> bool:
+        """Whether it is one of several datasets of its file."""
+        # Of most records it is told without reading the JSON.
+        return '"dataset":"' in self.item and bool(getattr(self.to_item(), "dataset", ""))
+
+    def has_file_of(self, other: LedgerEntry) -> bool:
+        """Return whether both are stored, in the same file."""
+        if not isinstance(self.result, Stored) or not isinstance(other.result, Stored):
+            return False
+        return self.result.file_name == other.result.file_name
+
     @classmethod
     def from_item(cls, item: Item, result: Result, now: str) -> LedgerEntry:
         """Return the entry of an item that has its result. now: UTC, ISO 8601."""

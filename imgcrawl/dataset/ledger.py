@@ -214,11 +214,12 @@ class Ledger:
             " HAVING count(*) > 1 ORDER BY sha256"
         )
         for (sha256,) in several:
-            results = (entry.result for entry in self.of_bytes(sha256))
-            files = (result.file_name for result in results if isinstance(result, Stored))
-            first = next(files, None)
-            if any(name is None or name != first for name in files):
-                yield sha256
+            entries = self.stored_with(sha256)
+            first = next(entries, None)
+            for entry in entries:
+                if not (entry.shares_file and first and first.has_file_of(entry)):
+                    yield sha256
+                    break
 
     def stored_with(self, sha256: str) -> Iterator[LedgerEntry]:
         """Yield the stored records whose bytes have a digest, in order of their ids."""

@@ -238,6 +238,10 @@ def test_recrop_makes_the_same_file_again(tissue: Path) -> None:
     assert again.stdout.count("voxels:   equal") == 2
     (made,) = (tissue / "again").glob("cubes/*/*.h5")
     assert made.read_bytes() == told.with_name(made.name).read_bytes()
+    for known in (tissue / "again", told.parents[2]):  # nothing would be read there
+        nothing = scrapy("recrop", "--local", "--out", known, told)
+        assert nothing.returncode == 1
+        assert "has that crop already" in nothing.stderr
     shutil.rmtree(tissue / "seg")
     precomputed(tissue / "seg", [SEG + 1], 8, "segmentation")
     other = scrapy("recrop", "--local", told)
