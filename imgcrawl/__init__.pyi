@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -5,5 +6,7 @@ from imgcrawl.exports.opened import Dataset
 
 __version__: str
 
-def open(out: str | Path) -> Dataset: ...  # noqa: A001
+def open(  # noqa: A001
+    out: str | Path, *, settings: Mapping[str, Any] | None = None
+) -> Dataset: ...
 def crawl(spider: str, *, out: str | Path | None = None, **arguments: Any) -> Dataset: ...

@@ -9,19 +9,27 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imgcrawl.exports.opened import Dataset
 from imgcrawl.records.errors import ArgumentError, ImgcrawlError
 from imgcrawl.records.exit_status import ExitStatus, describe_status
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _ROOT = Path(__file__).parent.parent
 _NEVER = 10**9  # seconds: the log of a crawl whose progress is shown does not repeat it
 
 
-def open(out: str | Path) -> Dataset:  # noqa: A001 - imgcrawl.open(OUT), as a file is opened
-    """Return the dataset in a folder. Raises OutputError if there is none."""
-    return Dataset(out)
+def open(  # noqa: A001 - imgcrawl.open(OUT), as a file is opened
+    out: str | Path, *, settings: Mapping[str, Any] | None = None
+) -> Dataset:
+    """Return the dataset in a folder, or at s3:// or gs://. Raises OutputError if there is none.
+
+    settings: of a store, ``AWS_ENDPOINT_URL`` and the like, if its environment does not say them
+    """
+    return Dataset(out, settings)
 
 
 def crawl(spider: str, *, out: str | Path | None = None, **arguments: Any) -> Dataset:
@@ -61,7 +69,7 @@ def crawl(spider: str, *, out: str | Path | None = None, **arguments: Any) -> Da
         raise ImgcrawlError(
             f"the crawl did not come to its end ({describe_status(ended.status)})\n{words}"
         )
-    return Dataset(place)
+    return Dataset(place, settings)
 
 
 def _typed(value: Any) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import socket
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -60,7 +61,7 @@ class S3:
             "AWS_DEFAULT_REGION": "us-east-1",
         }
 
-    @property
+    @cached_property
     def client(self) -> Any:
         import boto3
 
@@ -103,7 +104,7 @@ class Google:
     def environment(self) -> dict[str, str]:
         return {"STORAGE_EMULATOR_HOST": self.url}
 
-    @property
+    @cached_property
     def bucket(self) -> Any:
         from google.auth.credentials import AnonymousCredentials
         from google.cloud import storage

@@ -16,6 +16,7 @@ from imgcrawl.exports.lock import LockFigures, locked_records
 from imgcrawl.exports.lock_file import read_head, read_records
 from imgcrawl.records.errors import ArgumentError, OutputError
 from imgcrawl.records.exit_status import ExitStatus
+from imgcrawl.storage.address import BucketAddress, is_address
 from imgcrawl.storage.directory import DATASET_LOCK, DIFF
 from imgcrawl.storage.open_output import open_output
 from imgcrawl.text.redact import printable
@@ -71,7 +72,7 @@ class Command(ScrapyCommand):
     def _compare(self, one: str, other: str, table: Path | None) -> None:
         with ExitStack() as opened:
             after, out = opened.enter_context(self._open(other))
-            if out is not None and Path(one).resolve() == out.root.resolve():
+            if out is not None and _where(one) == _where(other):
                 before: Iterable[LockedRecord] = locked_records(out, LockFigures())  # it is locked
             else:
                 before, _ = opened.enter_context(self._open(one))
@@ -102,6 +103,11 @@ class Command(ScrapyCommand):
             return
         with open_output(place, self.settings, merged=True) as (out, _):
             yield locked_records(out, LockFigures()), out
+
+
+def _where(place: str) -> object:
+    """Return what is the same for two ways to name a place."""
+    return BucketAddress.of(place) if is_address(place) else Path(place).resolve()
 
 
 def describe(found: DiffFigures) -> list[str]:

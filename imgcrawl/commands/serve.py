@@ -11,12 +11,15 @@ from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
 from imgcrawl.dataset.status import find_outs
+from imgcrawl.records.errors import ArgumentError, OutputError
 from imgcrawl.storage.address import is_address
 from imgcrawl.storage.directory import METADATA
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
+
+    from imgcrawl.gallery.shown import Shown
 
 DEFAULT = "data"
 
@@ -29,7 +32,7 @@ class Command(ScrapyCommand):
 
     def syntax(self) -> str:
         """Return the arguments, for the usage line."""
-        return "[--port N] [OUT or a folder of them ...]"
+        return "[--port N] [OUT, a folder of them, or s3://... ...]"
 
     def short_desc(self) -> str:
         """Return the description that ``scrapy`` lists."""
@@ -42,11 +45,9 @@ class Command(ScrapyCommand):
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Serve; exit status 2 where there is no dataset, or the port is taken."""
-        from imgcrawl.gallery.server import GalleryServer, Shown  # noqa: PLC0415 - each crawl loads all commands
+        from imgcrawl.gallery.server import GalleryServer  # noqa: PLC0415 - each crawl loads all commands
 
-        outs = [
-            Shown(str(out), out.absolute()) for name in args or [DEFAULT] for out in _outs(name)
-        ]
+        outs = [out for name in args or [DEFAULT] for out in self._outs(name)]
         if not outs:
             raise UsageError(f"there is no dataset below {DEFAULT} yet: type an OUT")
         try:
@@ -64,17 +65,23 @@ class Command(ScrapyCommand):
             except KeyboardInterrupt:
                 sys.stdout.write("\n")
 
+    def _outs(self, name: str) -> Iterator[Shown]:
+        """Yield the OUTs at or below a folder, or at an address. Raises UsageError for none."""
+        # As above: what only this command needs.
+        from imgcrawl.gallery.shown import Shown, ShownInStore  # noqa: PLC0415
+        from imgcrawl.storage.store_tables import StoreTables  # noqa: PLC0415
 
-def _outs(name: str) -> Iterator[Path]:
-    """Yield the OUTs at or below a folder. Raises UsageError where there is none."""
-    if is_address(name):
-        raise UsageError(
-            f"{name}: what is in an object store cannot be browsed. `scrapy report {name}` makes a "
-            "page of it, and `scrapy restore` or a copy brings it here"
-        )
-    found = [*find_outs(Path(name))]
-    if not found and (Path(name) / METADATA).is_file():
-        found = [Path(name)]  # of a plan, or of shards
-    if not found:
-        raise UsageError(f"{name}: no dataset of imgcrawl's is there or below")
-    yield from found
+        if is_address(name):
+            assert self.settings is not None
+            try:
+                tables = StoreTables(name, self.settings)
+            except (ArgumentError, OutputError) as error:
+                raise UsageError(str(error)) from error
+            yield ShownInStore(tables, self.settings.getfloat("STORE_LOCK_STALE"))
+            return
+        # The tables of a plan, or of shards, have all that lies below.
+        is_one = (Path(name) / METADATA).is_file()
+        found = [Path(name)] if is_one else [*find_outs(Path(name))]
+        if not found:
+            raise UsageError(f"{name}: no dataset of imgcrawl's is there or below")
+        yield from (Shown(str(out), out.absolute()) for out in found)

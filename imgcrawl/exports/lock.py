@@ -99,7 +99,9 @@ def _of_entry(entry: LedgerEntry, figures: LockFigures) -> LockedRecord | None:
 
 
 def _of_table(table: CsvTable, figures: LockFigures) -> Iterator[LockedRecord]:
+    before = None
     for row in table.rows():
+        is_repeated, before = row["record_id"] == before, row["record_id"]
         if not row.get("file_name") or not row.get("sha256"):
             figures.no_file += 1
             continue
@@ -108,7 +110,9 @@ def _of_table(table: CsvTable, figures: LockFigures) -> Iterator[LockedRecord]:
         kind = "image" if row.get("format") else "file"
         urls = _addresses([row.get("url"), row.get("final_url")])
         name, sha256 = row["file_name"], row["sha256"]
-        yield LockedRecord(row["record_id"], urls, sha256, size, name, kind, columns)
+        # Two datasets of a plan may have the same id; their rows stand side by side.
+        record_id = f"{row['record_id']} ({name})" if is_repeated else row["record_id"]
+        yield LockedRecord(record_id, urls, sha256, size, name, kind, columns)
 
 
 def _addresses(urls: Iterable[str | None]) -> list[str]:

@@ -7,31 +7,48 @@ from __future__ import annotations
 
 import csv
 from contextlib import closing, contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from imgcrawl.dataset.dataset_table import CsvTable, LedgerTable
 from imgcrawl.dataset.files import hash_stream
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.dataset.typed_table import BATCH, TypedTable
-from imgcrawl.records.errors import OutputError
+from imgcrawl.exports.record_files import RecordFiles
+from imgcrawl.records.errors import OutputError, StoreError
 from imgcrawl.records.extras import require_library
-from imgcrawl.storage.directory import LEDGER, METADATA, SPLITS_TABLE, open_plain
+from imgcrawl.storage.directory import LEDGER, METADATA, SPLITS_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from imgcrawl.dataset.dataset_table import DatasetTable
 
 
 class Dataset:
-    """The stored records of an OUT: a folder of a crawl, of a plan or of shards.
+    """The stored records of an OUT of a crawl, of a plan or of shards: a folder, s3:// or gs://.
 
     Iterating yields a dict for each record, with its values typed and ``file_name`` relative to
-    `root`. Raises OutputError for a folder that holds no dataset.
+    OUT. Of a store there are the tables that the last run put there, copied when it is opened, into
+    `root`; files are read when they are asked for.
+
+    settings: Scrapy's of the store, ``AWS_ENDPOINT_URL`` and the like; without them the environment
+    counts, as for the store's own tools
+    Raises OutputError for a place that holds no dataset, ArgumentError for an address that is none
+    or needs a library that is not there, StoreError where the store cannot be read.
     """
 
-    def __init__(self, out: str | Path) -> None:
+    def __init__(self, out: str | Path, settings: Mapping[str, Any] | None = None) -> None:
+        self._files = RecordFiles(str(out), settings)
+        if self._files.in_store:
+            # The libraries of the stores take a second and tens of megabytes to load.
+            from imgcrawl.storage.store_tables import StoreTables  # noqa: PLC0415
+
+            self._tables = StoreTables(str(out), settings or {})
+            self.root = self._tables.root
+            return
         self.root = Path(out).expanduser().absolute()
         if not any((self.root / name).is_file() for name in (LEDGER, METADATA)):
             raise OutputError(f"{out} holds no {LEDGER}: it is no dataset of imgcrawl's")
@@ -53,8 +70,17 @@ class Dataset:
             return [*table.columns]
 
     def path(self, record: Mapping[str, Any]) -> Path:
-        """Return where the file of a record is."""
+        """Return where the file of a record is. Raises OutputError for one in a store."""
+        if self._files.in_store:
+            raise OutputError(
+                f"{self._files.place} is no folder of this machine: `open_file(record)` reads the "
+                "file of a record"
+            )
         return self.root / str(record["file_name"])
+
+    def open_file(self, record: Mapping[str, Any]) -> AbstractContextManager[IO[bytes]]:
+        """Open the file of a record, to be read from its beginning. Raises OSError, StoreError."""
+        return self._files.open(str(record["file_name"]))
 
     def to_arrow(self) -> Any:
         """Return a pyarrow.Table."""
@@ -82,8 +108,17 @@ class Dataset:
         return require_library("polars", "polars").from_arrow(self.to_arrow())
 
     def to_huggingface(self) -> Any:
-        """Return a datasets.Dataset, whose column ``image`` is read when it is asked for."""
+        """Return a datasets.Dataset, whose column ``image`` is read when it is asked for.
+
+        Raises OutputError for a dataset in a store, which is exported first.
+        """
         datasets = require_library("datasets", "datasets")
+        if self._files.in_store:
+            place = self._files.place
+            raise OutputError(
+                f"{place}: a datasets.Dataset reads files of this machine. Type `scrapy export "
+                f"{place} --to huggingface --dest DIR`, and load_dataset(DIR)"
+            )
         table = self.to_arrow()
         paths = [str(self.root / name) for name in table.column("file_name").to_pylist()]
         made = datasets.Dataset(table)
@@ -102,21 +137,21 @@ class Dataset:
         """
         wanted = None if split is None else self._of_split(split)
         rows = [row for row in self if wanted is None or row["record_id"] in wanted]
-        return PictureDataset(self.root, rows, transform, label)
+        return PictureDataset(self._files, rows, transform, label)
 
     def verify(self) -> list[tuple[str, str, str]]:
         """Return (record id, file name, problem) of each file that is not as it was stored."""
         problems = []
         for row in self:
-            if not row["file_name"] or row["sha256"] is None or self.path(row).is_dir():
+            if not row["file_name"] or row["sha256"] is None or self._files.is_folder(row):
                 continue
             problem = ""
             try:
-                with open_plain(self.path(row)) as file:
+                with self._files.open(row["file_name"], plain=True) as file:
                     problem = "" if hash_stream(file) == row["sha256"] else "sha256"
             except FileNotFoundError:
                 problem = "missing"
-            except OSError:
+            except (OSError, StoreError):
                 problem = "unreadable"
             if problem:
                 problems.append((row["record_id"], row["file_name"], problem))
@@ -125,7 +160,9 @@ class Dataset:
     def _of_split(self, split: str) -> set[str]:
         path = self.root / SPLITS_TABLE
         if not path.is_file():
-            raise OutputError(f"{path} is not there: `scrapy split {self.root}` writes it")
+            raise OutputError(
+                f"{SPLITS_TABLE} is not there: `scrapy split {self._files.place}` writes it"
+            )
         with path.open(encoding="utf-8", newline="") as file:
             rows = [(row["record_id"], row["split"]) for row in csv.DictReader(file)]
         if split not in {name for _, name in rows}:
@@ -152,12 +189,12 @@ class PictureDataset:
 
     def __init__(
         self,
-        root: Path,
+        files: RecordFiles,
         rows: list[dict[str, Any]],
         transform: Callable[[Any], Any] | None,
         label: str | None,
     ) -> None:
-        self._root, self._rows = root, [row for row in rows if row["file_name"]]
+        self._files, self._rows = files, [row for row in rows if row["file_name"]]
         self._transform, self._label = transform, label
         self.classes = (
             sorted({str(r[label]) for r in rows if r[label] is not None}) if label else []
@@ -173,7 +210,7 @@ class PictureDataset:
         from PIL import Image  # noqa: PLC0415
 
         row = self._rows[index]
-        with Image.open(self._root / row["file_name"]) as opened:
+        with self._files.open(row["file_name"]) as file, Image.open(BytesIO(file.read())) as opened:
             picture = opened.convert("RGB")
         shown = picture if self._transform is None else self._transform(picture)
         if self._label is None:

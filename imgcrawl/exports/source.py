@@ -142,8 +142,10 @@ class ExportSource:
     def records(self, left_out: LeftOut) -> Iterator[ExportRecord]:
         """Yield the records that have a file and a split; count the others."""
         held: ExportRecord | None = None
+        before = None
         for row in self.table.rows():
             record_id = str(row["record_id"])
+            is_repeated, before = record_id == before, record_id
             owner, is_mask, _ = record_id.partition(_MASK)
             if held is not None and is_mask and held.row["record_id"] == owner:
                 held.masks.append(row)
@@ -151,6 +153,8 @@ class ExportSource:
             if held is not None:
                 yield held
             held = self._record(row, record_id, left_out)
+            if held is not None and is_repeated:  # two datasets of a plan have it, side by side
+                held.key = key_of(f"{record_id}\0{held.name}")
         if held is not None:
             yield held
 

@@ -8,24 +8,20 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from imgcrawl.exports.small_picture import small_picture
-from imgcrawl.gallery.index import PAGE, GalleryIndex
-from imgcrawl.gallery.state import state_of
+from imgcrawl.gallery.index import PAGE
 from imgcrawl.records.errors import ImgcrawlError
-from imgcrawl.storage.local import LocalStorage
 from imgcrawl.text.redact import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+    from imgcrawl.gallery.shown import Shown
 
 HOST = "127.0.0.1"
 SIDES = (192, 1024)  # pixels of a picture, at most: in the gallery, and alone
@@ -49,25 +45,6 @@ _PAGE = {
 _JSON = "application/json; charset=utf-8"
 Answer = tuple[bytes, str]  # body and type
 Query = dict[str, str]
-
-
-@dataclass(slots=True)
-class Shown:
-    """One OUT of the gallery. Its index is made when it is first looked at."""
-
-    name: str
-    root: Path
-    _index: GalleryIndex | None = None
-    _lock: Lock = field(default_factory=Lock)
-
-    def index(self, *, anew: bool = False) -> GalleryIndex:
-        """Return its index. Raises OutputError. anew: of what is there by now"""
-        with self._lock:
-            if self._index is None or anew:
-                before, self._index = self._index, GalleryIndex(self.root)
-                if before is not None:
-                    before.close()
-            return self._index
 
 
 class GalleryServer(ThreadingHTTPServer):
@@ -106,7 +83,7 @@ class GalleryServer(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
     def _outs(self, query: Query) -> Any:
-        return [{"name": printable(out.name, 300)} | state_of(out.root) for out in self.outs]
+        return [{"name": printable(out.name, 300)} | out.state() for out in self.outs]
 
     def _columns(self, query: Query) -> Any:
         index = self._out(query).index(anew=query.get("anew") == "1")
@@ -129,9 +106,8 @@ class GalleryServer(ThreadingHTTPServer):
     def _picture(self, query: Query) -> Answer | None:
         out, side = self._out(query), _number(query, "side", SIDES[0])
         row = out.index().record(_number(query, "n"))
-        if row is None or side not in SIDES or not _is_inside(out.root, row.get("file_name")):
+        if row is None or side not in SIDES or (made := out.picture(row, side)) is None:
             return None
-        made = small_picture(LocalStorage(out.root), row, side) or b""
         return made, "image/png" if made[:4] == b"\x89PNG" else "image/jpeg"
 
     def _out(self, query: Query) -> Shown:
@@ -192,11 +168,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
         """Say nothing: a page asks for hundreds of pictures."""
-
-
-def _is_inside(root: Path, name: str | None) -> bool:
-    """Return whether a file lies in OUT, links followed: one may have come with the dataset."""
-    return bool(name) and (root / str(name)).resolve().is_relative_to(root.resolve())
 
 
 def _number(query: Query, name: str, default: int = 0) -> int:

@@ -12,6 +12,8 @@ from imgcrawl.storage.directory import LEDGER
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from imgcrawl.dataset.status import RunStatus
+
 
 def state_of(root: Path) -> dict[str, Any]:
     """Return the state of the last run of an OUT, and the records in its ledger by outcome."""
@@ -25,6 +27,11 @@ def state_of(root: Path) -> dict[str, Any]:
             )
     except sqlite3.Error:  # of a merged dataset, which has none; or it is held at the moment
         outcomes = {}
+    return status_for_page(status, outcomes)
+
+
+def status_for_page(status: RunStatus, outcomes: dict[str, int]) -> dict[str, Any]:
+    """Return a status, and the records by outcome, as the page has them."""
     return {
         "state": status.state,
         "words": status.describe(),

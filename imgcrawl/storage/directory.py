@@ -112,6 +112,12 @@ def holder_of(root: Path) -> tuple[bool, int | None]:
         return False, None
 
 
+def mark_of(path: Path) -> tuple[int, int]:
+    """Return what distinguishes a file from another that had its name. Raises OSError."""
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns
+
+
 def open_plain(path: Path) -> IO[bytes]:
     """Open a file of an OUT that anybody may have made, for reading.
 

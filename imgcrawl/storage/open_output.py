@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgcrawl.records.errors import OutputError
 from imgcrawl.storage.address import BucketAddress, is_address, scratch_of
-from imgcrawl.storage.directory import LEDGER, METADATA, OutputDirectory, open_directory
+from imgcrawl.storage.directory import (
+    LEDGER,
+    METADATA,
+    OutputDirectory,
+    mark_of,
+    open_directory,
+)
 from imgcrawl.storage.local import LocalStorage
+from imgcrawl.storage.open_store import open_bucket
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from scrapy.settings import Settings
 
     from imgcrawl.storage.base import Storage
+    from imgcrawl.storage.store_tables import StoreTables
 
 
 @contextmanager
@@ -26,15 +34,15 @@ def open_output(
     """Yield an OUT that has a ledger, and where its files lie: in that folder, or in a store.
 
     Of a store the folder is the scratch folder of its address.
-    merged: a folder with the tables of several OUTs, and no ledger, will do
+    merged: a place with the tables of several OUTs, and no ledger, will do
     A folder that cannot be written to is only read.
 
     Files that change in it are put into the store at the end.
     Raises OutputError if it is in use or holds no dataset, and ArgumentError.
     """
     if not is_address(place):
-        tables = (LEDGER, METADATA) if merged else (LEDGER,)
-        if not any((Path(place) / name).is_file() for name in tables):
+        needed = (LEDGER, METADATA) if merged else (LEDGER,)
+        if not any((Path(place) / name).is_file() for name in needed):
             raise _no_dataset(place)
         out = open_directory(Path(place))
         try:
@@ -46,6 +54,12 @@ def open_output(
     from imgcrawl.storage.remote_directory import RemoteDirectory  # noqa: PLC0415
 
     address = BucketAddress.of(place)
+    if merged and (tables := _merged_tables(place, settings)) is not None:
+        with closing(tables), closing(OutputDirectory(tables.root)) as out:
+            before = {path: mark_of(path) for path in tables.root.iterdir()}
+            yield out, tables.storage
+            _put_made(out, tables.storage, before)
+        return
     out = OutputDirectory(scratch_of(address, settings))
     try:
         remote = RemoteDirectory(out, {**settings, "OUT_STORE": str(address)})
@@ -60,6 +74,24 @@ def open_output(
             remote.close()
     finally:
         out.close()
+
+
+def _merged_tables(place: str, settings: Settings) -> StoreTables | None:
+    """Return the tables of shards in a store; None if a crawl's own ledger is there, or nothing."""
+    from imgcrawl.storage.store_tables import StoreTables  # noqa: PLC0415 - as above
+
+    store = open_bucket(BucketAddress.of(place), settings)
+    if store.version(LEDGER) is not None or store.version(METADATA) is None:
+        return None
+    return StoreTables(place, settings)
+
+
+def _put_made(out: OutputDirectory, store: Storage, before: Mapping[Path, tuple[int, int]]) -> None:
+    """Put what a command has made of merged tables, each file as a whole."""
+    for path in sorted(out.root.rglob("*")):
+        name = path.relative_to(out.root).as_posix()
+        if path.is_file() and not name.startswith(".") and before.get(path) != mark_of(path):
+            store.put(path, name)
 
 
 def _no_dataset(place: str) -> OutputError:

@@ -25,6 +25,7 @@ from imgcrawl.storage.directory import (
     OWN_FILES,
     STORE_LISTING,
     STORE_NOTES,
+    mark_of,
 )
 from imgcrawl.storage.lease import Lease
 from imgcrawl.storage.listing import Listing
@@ -42,12 +43,6 @@ logger = logging.getLogger(__name__)
 
 _TURNS = 3  # of a put that meets another's
 _OPTIONAL: Final = (CLASSES, DUPLICATES)  # tables that a run removes if they are empty
-_Mark = tuple[int, int]  # distinguishes a file from another of the same name
-
-
-def _mark(path: Path) -> _Mark:
-    found = path.stat()
-    return found.st_ino, found.st_mtime_ns
 
 
 class RemoteDirectory:
@@ -69,7 +64,9 @@ class RemoteDirectory:
         self._writing = Lock()  # one checkpoint at a time, and none after the end
         self._ended = False
         self._versions: dict[str, str | None] = {}  # of what each run writes, as this one knows it
-        self._fetched: dict[str, _Mark] = {}  # files that came from the store, and are there
+        self._fetched: dict[
+            str, tuple[int, int]
+        ] = {}  # files that came from the store, and are there
 
     def begin(self) -> None:
         """Take the lock, and download the ledger unless it is here already.
@@ -114,7 +111,7 @@ class RemoteDirectory:
         """Move a file of the scratch folder into the store."""
         path = self.out.root / name
         try:
-            if self._fetched.pop(name, None) != _mark(path):
+            if self._fetched.pop(name, None) != mark_of(path):
                 self._put(path, name, metadata)
         except FileNotFoundError:
             if not self.listing.has(name):  # else another record has uploaded the same document
@@ -142,7 +139,7 @@ class RemoteDirectory:
             return None
         self._scratch.move(temporary, name, note_of(metadata))
         path = self.out.root / name
-        self._fetched[name] = _mark(path)
+        self._fetched[name] = mark_of(path)
         return path
 
     def discard(self, name: str, *, copies: bool = True) -> None:

@@ -16,7 +16,8 @@ from PIL import Image
 
 from imgcrawl.browser.chromium import find_browser
 from imgcrawl.dataset.ledger import Ledger
-from imgcrawl.gallery.server import GalleryServer, Shown
+from imgcrawl.gallery.server import GalleryServer
+from imgcrawl.gallery.shown import Shown
 from imgcrawl.records.outcomes import Outcome
 from tests.conftest import scrapy, started
 from tests.dataset.entries import missing
@@ -163,7 +164,7 @@ def test_the_command_serves_until_it_is_stopped(out: Path, tmp_path: Path) -> No
         assert served.wait(20) == 0
     for words, says in (
         ((tmp_path / "no",), "no dataset"),
-        (("s3://bucket/x",), "cannot be browsed"),
+        (("s3://b",), "is no name of a bucket"),
         ((out, "--port", "99999"), "Leave it out"),
     ):
         ended = scrapy("serve", *words)
