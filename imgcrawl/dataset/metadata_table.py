@@ -26,6 +26,7 @@ from imgcrawl.dataset.record_columns import FIXED_COLUMNS, MASK, metadata_row, t
 from imgcrawl.dataset.samples import samples
 from imgcrawl.dataset.typed_rows import PIECE, ColumnTypes, write_rows
 from imgcrawl.records.items import Stored
+from imgcrawl.records.outcomes import Outcome
 from imgcrawl.storage.directory import METADATA
 from imgcrawl.text.csv_cells import LONGEST_CELL, unescaped
 
@@ -54,7 +55,8 @@ class TableIndex:
     first:    the ids of those before them, which show the type of a column to loaders
     size, mtime: of the file, in bytes and nanoseconds: another one was written by somebody else
     kinds:    of the columns whose type is not that of text, by number
-    segments: the id that each ends with, and the byte and the number of rows behind it
+    segments: the id that each ends with, and the byte and the number of rows (those of `first` not
+              counted) behind it
     """
 
     header: list[str]
@@ -68,8 +70,12 @@ class TableIndex:
 
     @property
     def n_rows(self) -> int:
-        """The number of rows."""
+        """The number of rows, but for those of `first`."""
         return self.segments[-1][2] if self.segments else 0
+
+    def has_all_rows(self, ledger: Ledger) -> bool:
+        """Return whether there are as many rows as stored records, none of which is a mask."""
+        return self.n_rows + len(self.first) == ledger.counts().get(Outcome.STORED, 0)
 
     def end_segment(self, last: str, end: int, n: int) -> None:
         """Add a segment, unless it has no rows."""
@@ -122,7 +128,10 @@ def write_metadata(out: OutputDirectory, ledger: Ledger) -> None:
     def write(file: IO[str]) -> None:
         found = write_rows(file, header, partial(rows, file), len(FIXED_COLUMNS))
         index.kinds, first = found
-        index.first = [unescaped(cells[_ID]) for cells in first]
+        index.first = ids = [unescaped(cells[_ID]) for cells in first]
+        segments, index.segments = index.segments, []
+        for last, end, n in segments:
+            index.end_segment(last, end, n - sum(first <= last for first in ids))
 
     def rows(file: IO[str]) -> Iterator[list[str]]:
         # Those that come first, if any, are there already.
@@ -150,6 +159,8 @@ def finish_metadata(out: OutputDirectory, ledger: Ledger, index: TableIndex | No
         write_metadata(out, ledger)
         return
     if not ledger.is_touched():
+        if not index.has_all_rows(ledger):  # one of a version that could leave rows behind
+            write_metadata(out, ledger)
         return
     if any(ledger.is_touched(record_id) for record_id in index.first):
         write_metadata(out, ledger)
@@ -159,8 +170,11 @@ def finish_metadata(out: OutputDirectory, ledger: Ledger, index: TableIndex | No
         out.write_file(METADATA, _OrderedTable(out, ledger, index, new).write)
     except (_LateTypeError, FileNotFoundError, LookupError, ValueError):
         write_metadata(out, ledger)  # or somebody has changed the table meanwhile
-    else:
+        return
+    if new.has_all_rows(ledger):
         new.save(out, ledger)
+    else:  # somebody has changed the ledger
+        write_metadata(out, ledger)
 
 
 class _OrderedTable:

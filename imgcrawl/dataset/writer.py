@@ -57,6 +57,17 @@ class _Batch:
     def __bool__(self) -> bool:
         return bool(self.entries or self.bookmarks or self.unreadable)
 
+    def latest(self) -> Iterable[tuple[LedgerEntry, bool]]:
+        """Return the last entry of each record, and whether a row of before stands for it.
+
+        What was stored and taken back within one batch has no row.
+        """
+        last: dict[str, tuple[LedgerEntry, bool]] = {}
+        for entry, shown in self.entries:
+            _, always = last.get(entry.record_id, (None, True))
+            last[entry.record_id] = entry, shown and always
+        return last.values()
+
     def before(self, later: _Batch) -> _Batch:
         """Return this batch and a later one as one."""
         return _Batch(
@@ -232,8 +243,9 @@ class LedgerWriter:
 
     def _show(self, batch: _Batch) -> None:
         """Append the rows of a batch to the tables."""
-        again = [entry for entry, shown in batch.entries if shown and _is_stored(entry)]
-        new = [entry for entry, shown in batch.entries if not shown]
+        latest = batch.latest()
+        again = [entry for entry, shown in latest if shown and _is_stored(entry)]
+        new = [entry for entry, shown in latest if not shown]
         if not (new or again):
             return
         if self._live is None:

@@ -92,6 +92,26 @@ def test_a_full_batch_is_written_at_once(
     assert writer.get("d") == stored("d")
 
 
+def test_what_is_taken_back_within_a_batch_has_no_row(
+    out: OutputDirectory, writer: LedgerWriter
+) -> None:
+    def work() -> None:
+        writer.record(stored("a"), was=None)
+        writer.record(missing("a", Outcome.PLACEHOLDER), was=Stored)
+        writer.record(stored("b", age=1), was=None)
+        writer.record(stored("b", age=2), was=Stored)
+        writer.record(missing("c"), was=None)
+        writer.record(stored("c", age=3), was=Missing)
+        writer.flush()
+        assert [(row["record_id"], row["age"]) for row in rows(out)] == [("b", "2"), ("c", "3")]
+        assert ids(out, "failures.csv") == ["a"]
+        writer.close()
+        assert [(row["record_id"], row["age"]) for row in rows(out)] == [("b", "2"), ("c", "3")]
+        assert ids(out, "failures.csv") == ["a"]
+
+    in_loop(work)
+
+
 def test_an_idle_writer_writes_nothing(
     out: OutputDirectory, writer: LedgerWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
