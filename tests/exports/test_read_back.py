@@ -70,9 +70,21 @@ def test_folders_in_torchvision(out: Path, tmp_path: Path) -> None:
     assert counts == [30, 10]
 
 
-def test_coco(filled: Callable[..., Path], tmp_path: Path) -> None:
+def test_coco(out: Path, filled: Callable[..., Path], tmp_path: Path) -> None:
     coco = pytest.importorskip("pycocotools.coco").COCO
-    export(filled(with_masks()), "coco", tmp_path / "c", label="dx")
+    export(out, "coco", tmp_path / "all", label="dx")
+    read, rows = coco(str(tmp_path / "all/annotations.json")), table_of(out)
+    names = {each["name"] for each in read.loadCats(read.getCatIds())}
+    for image in read.loadImgs(read.getImgIds()):
+        row = rows.pop(image["record_id"])
+        body = (tmp_path / "all/images" / image["file_name"]).read_bytes()
+        assert hashlib.sha256(body).hexdigest() == row["sha256"]
+        assert (image["width"], image["height"]) == (int(row["width"]), int(row["height"]))
+        assert image["label"] in names
+        assert image["label"] == row["dx"]
+    assert not rows
+
+    export(filled(with_masks(), "masks"), "coco", tmp_path / "c", label="dx")
     read = coco(str(tmp_path / "c/annotations.json"))
     _, mask = read.anns.values()
     assert read.annToMask(mask).sum() == 12

@@ -7,6 +7,8 @@ that is not complete lies under a hidden name, and is begun again.
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
+from queue import Full, Queue
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.exports.bodies import bodies_of
@@ -17,6 +19,8 @@ from imgcrawl.records.extras import require_extra, require_library
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from typing import Self
 
     from imgcrawl.exports.destination import Destination
     from imgcrawl.exports.plan import ExportPlan
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
 _BATCH = 64  # rows
 _BATCH_BYTES = 32 << 20
+_END, _BROKEN_OFF = object(), object()
 
 
 def export(
@@ -70,10 +75,57 @@ def export(
             continue
         temporary = dest.temporary(path)
         shutil.rmtree(temporary, ignore_errors=True)
-        reader = pa.RecordBatchReader.from_batches(schema.arrow, batches(split))
-        lance.write_dataset(reader, str(temporary), schema=schema.arrow)
+        with _Writer(lance, temporary, schema.arrow) as writer:
+            for batch in batches(split):
+                writer.add(batch)
         temporary.replace(path)
     return figures
+
+
+class _Writer:
+    """Writes a table while its batches are made: Lance asks for them in a thread of its own.
+
+    A ledger is read in the thread that opened it. Raises what Lance raises, from `add` or at the
+    end.
+    """
+
+    def __init__(self, lance: Any, path: Path, schema: Any) -> None:
+        import pyarrow as pa  # noqa: PLC0415 - as above
+
+        self._batches: Queue[Any] = Queue(maxsize=2)
+        reader = pa.RecordBatchReader.from_batches(schema, self._made())
+        self._thread = ThreadPoolExecutor(1)
+        self._written = self._thread.submit(lance.write_dataset, reader, str(path), schema=schema)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Wait until all is written; after an error, of what would be no whole table."""
+        self._put(_END if error is None else _BROKEN_OFF)
+        with self._thread:
+            if error is None:
+                self._written.result()
+
+    def add(self, batch: Any) -> None:
+        """Add a batch."""
+        self._put(batch)
+        if self._written.done():  # long before its end
+            self._written.result()
+
+    def _put(self, what: Any) -> None:
+        while not self._written.done():
+            try:
+                self._batches.put(what, timeout=0.5)
+            except Full:
+                continue
+            return
+
+    def _made(self) -> Iterator[Any]:
+        while (what := self._batches.get()) is not _END:
+            if what is _BROKEN_OFF:
+                raise RuntimeError("the export was broken off")
+            yield what
 
 
 def name_of(split: str) -> str:
