@@ -348,6 +348,17 @@ def test_croissant_says_where_each_column_is(out: Path, tmp_path: Path) -> None:
     assert found["conformsTo"].endswith("croissant/1.0")
 
 
+def test_labels_of_any_text_are_in_the_xml(filled: Callable[..., Path], tmp_path: Path) -> None:
+    labels = ["a & <b>", "\"'", "\ufffe!", "]]>", "\x00x", "\ud800y", "<!--"]
+    out = filled([(f"r{n}", {"dx": label}) for n, label in enumerate(labels)])
+    export(out, "cvat", tmp_path / "cvat", label="dx")
+    root = ET.parse(tmp_path / "cvat/annotations.xml").getroot()
+    names = [name.text for name in root.findall("meta/task/labels/label/name")]
+    tags = [tag.get("label") for tag in root.findall("image/tag")]
+    assert sorted(tags, key=str) == names
+    assert tags == ["a & <b>", "\"'", "\ufffd!", "]]>", "x", "\\ud800y", "<!--"]
+
+
 def test_files_that_annotation_tools_import(out: Path, tmp_path: Path) -> None:
     for to in ("labelstudio", "cvat", "fiftyone"):
         export(out, to, tmp_path / to, label="dx")

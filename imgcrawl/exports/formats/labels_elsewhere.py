@@ -7,9 +7,10 @@ docs.voxel51.com (FiftyOneImageClassificationDataset).
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
 from imgcrawl.exports.bodies import bodies_of
 from imgcrawl.exports.formats.imagefolder import original
@@ -87,22 +88,32 @@ def export_labelstudio(
 def export_cvat(
     source: ExportSource, plan: ExportPlan, dest: Destination, progress: Progress
 ) -> ExportFigures:
-    """Write annotations.xml: each picture with its class as a tag."""
+    """Write annotations.xml: each picture with its class as a tag, the labels of a task on top."""
     figures = ExportFigures(files=["annotations.xml"])
     with dest.writing("annotations.xml") as file:
         file.write(
             '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n'
+            f"<meta><task><size>{plan.records}</size><mode>annotation</mode><labels>"
         )
+        for label in plan.labels:
+            name = escape(_xml_text(label))
+            file.write(f"<label><name>{name}</name><type>tag</type><attributes/></label>")
+        file.write("</labels></task></meta>\n")
         for number, (record, name) in enumerate(_pictures(source, plan, dest, figures, "images")):
             width, height = record.row.get("width") or 0, record.row.get("height") or 0
             size = f'width="{width}" height="{height}"'
             file.write(f'<image id="{number}" name={quoteattr(name)} {size}>')
             if record.label:
-                file.write(f'<tag label={quoteattr(safe_cell(record.label))} source="file"></tag>')
+                file.write(f'<tag label={quoteattr(_xml_text(record.label))} source="file"></tag>')
             file.write("</image>\n")
             progress(figures.records, figures.bytes)
         file.write("</annotations>\n")
     return figures
+
+
+def _xml_text(label: str) -> str:
+    """Return a label without what no XML can hold: a safe cell has no other such characters."""
+    return re.sub("[\ufffe\uffff]", "\ufffd", label)
 
 
 def export_fiftyone(
