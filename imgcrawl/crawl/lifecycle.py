@@ -103,6 +103,11 @@ class RunLifecycle:
         self.run.counts.phase = "stopping: finishing what is under way"
         self.run.stop()
 
+    def break_off(self, exit_status: int) -> None:
+        """Note what a run came to that was not closed: stopped at once, or before it had begun."""
+        self.exit_status = exit_status
+        self._write(lambda: self.history.break_off(exit_status))
+
     def _opened(self) -> None:
         # Requests that wait for their turn would hold up a stop for minutes.
         interrupt = getattr(self._crawler.engine.downloader, "interrupt", None)

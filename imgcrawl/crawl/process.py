@@ -79,8 +79,9 @@ class CrawlProcess(AsyncCrawlerProcess):
                 logger.info("%s", format_summary(lifecycle.summary, where))
         status = lifecycle.exit_status
         if status == ExitStatus.FAILED and lifecycle.summary is None and self._signal is not None:
-            # Told twice, it broke off.
+            # Told twice, or before it had begun, it broke off.
             status = 128 + self._signal
+            lifecycle.break_off(status)
             _say("\nStopped at once. The same command goes on from here.\n")
         logger.info(
             "%s ended with exit status %s: %s", spider, int(status), _how_it_ended(crawler, status)

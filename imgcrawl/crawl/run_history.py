@@ -38,7 +38,7 @@ _STATE = "runs"  # the state of the ledger that keeps the rows
 
 
 class RunHistory:
-    """Writes down that a run began, and what it came to. Raises sqlite3.Error, `end` OSError."""
+    """Writes down that a run began, and what it came to; all raise sqlite3.Error, OSError."""
 
     def __init__(self, run: Run, spider: str) -> None:
         """Write the row of a run that has begun; one that is running still was killed."""
@@ -61,6 +61,12 @@ class RunHistory:
         """Write what the run came to. summary: None where it could not be summed up."""
         if summary is not None:
             self._row = row_of_summary(summary)
+        self._come_to(exit_status)
+        self._write()
+
+    def break_off(self, exit_status: int) -> None:
+        """Write that the run was told to stop, and did so at once: it has no summary."""
+        self._row = _killed(self._row, self._run.ledger)
         self._come_to(exit_status)
         self._write()
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import time
 from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imgcrawl.dataset.history import read_runs
 from tests.conftest import scrapy, until
 from tests.soak import times
 
@@ -183,6 +185,24 @@ def test_stopped_politely_it_writes_and_goes_on(crawl: Crawler, replica: Replica
     ended = crawl("isic", num_images=400)
     assert ended.status == 0, ended.log
     assert len(ended.out.rows()) == 400
+
+
+def test_stopped_at_once_it_was_not_killed(crawl: Crawler, replica: ReplicaProcess) -> None:
+    """Told twice, or before it had begun: an alert would say that it failed."""
+    replica.faults([{"match": IMAGES, "kind": "hang"}])
+    running = crawl.start("isic", num_images=30)
+    replica.until_asked("/isic-s3/images/", 3)
+    running.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    running.send_signal(signal.SIGTERM)
+    log, _ = running.communicate(timeout=30)
+    assert running.returncode == 130, log
+    (row,) = read_runs(crawl.out().root)
+    assert (row.status, row.exit_status, row.failed) == ("stopped by SIGINT", 130, False)
+    replica.faults([])
+    ended = crawl("isic", num_images=30)
+    assert ended.status == 0, ended.log
+    assert [row.status for row in read_runs(ended.out.root)] == ["stopped by SIGINT", "all stored"]
 
 
 def test_a_second_run_on_the_same_out_is_refused(crawl: Crawler, replica: ReplicaProcess) -> None:

@@ -20,7 +20,9 @@ from scrapy.utils.project import get_project_settings
 
 from imgcrawl.scheduling.schedules import Schedule, read_schedules
 from replicas.process import ReplicaProcess
-from tests.conftest import HASTE, Out, started
+from tests.alerts.test_alerts import Hook
+from tests.conftest import HASTE, Out, scrapy, started
+from tests.scheduling.night_watch import FORGOTTEN, NightWatch, rules
 from tests.soak import times
 
 if TYPE_CHECKING:
@@ -28,8 +30,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SECONDS = float(os.environ.get("IMGCRAWL_SOAK_SECONDS", times(few=10, many=7200)))
-LISTS, ARCHIVES = 8, 2
+LISTS, ARCHIVES = times(few=3, many=8), times(few=1, many=2)
+CALM = 3  # nights that tell what is usual
+KILLS = times(few=1, many=3)  # a night
 NEW = 15  # records of each, a night
+LONGEST = 180.0  # seconds until the schedule that nobody runs has been told of
 GROWTH = 20.0  # MB that a run of the last nights may take more than one of the first
 FAULTS: list[dict[str, Any]] = [
     {"match": "/files/|/isic-s3/", "kind": "latency", "ms": 30},
@@ -42,7 +47,7 @@ FAULTS: list[dict[str, Any]] = [
 class Night:
     """What became of the runs of a night. peak: MB of the largest."""
 
-    statuses: list[int] = field(default_factory=list)
+    statuses: dict[str, int] = field(default_factory=dict)  # by schedule
     peak: float = 0.0
 
 
@@ -52,8 +57,15 @@ def archive() -> Iterator[ReplicaProcess]:
         yield process
 
 
-def schedules(folder: Path) -> list[Schedule]:
-    """The ten, as they stand in a schedules.toml."""
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    server = Hook()
+    yield server
+    server.shutdown()
+
+
+def write_schedules(folder: Path, hook: Hook) -> None:
+    """Write a schedules.toml with the ten, one that nobody runs, and rules."""
     entries = [
         f'[[schedule]]\nname = "list-{n}"\nspider = "urls"\nwhen = "{n} 2 * * *"\n'
         f'arguments = {{ list = "{folder}/list-{n}.txt", out = "{folder}/list-{n}" }}\n'
@@ -64,9 +76,14 @@ def schedules(folder: Path) -> list[Schedule]:
         f'arguments = {{ out = "{folder}/isic-{n}" }}\n'
         for n in range(ARCHIVES)
     ]
-    (folder / "schedules.toml").write_text("\n".join(entries))
+    (folder / "schedules.toml").write_text("\n".join(entries) + rules(folder, hook))
+
+
+def schedules(folder: Path) -> list[Schedule]:
+    """The ten, as they are read of the schedules.toml."""
     loader = get_spider_loader(get_project_settings())
-    return read_schedules(folder / "schedules.toml", loader, folder)
+    read = read_schedules(folder / "schedules.toml", loader, folder)
+    return [schedule for schedule in read if schedule.name != FORGOTTEN]
 
 
 def publish(folder: Path, archive: ReplicaProcess, night: int) -> None:
@@ -101,18 +118,17 @@ def run_night(folder: Path, archive: ReplicaProcess, dice: random.Random, *, kil
         "HOST_COOLDOWN": 0.2,
     }
     given = [part for name, value in settings.items() for part in ("-s", f"{name}={value}")]
-    processes: list[subprocess.Popen[str]] = [
-        started([*schedule.command(), *archive.settings(), *given])
+    left: dict[str, subprocess.Popen[str]] = {
+        schedule.name: started([*schedule.command(), *archive.settings(), *given])
         for schedule in schedules(folder)
-    ]
+    }
     night = Night()
     doomed = {
-        processes[n].pid: time.monotonic() + dice.uniform(0.5, 4)
-        for n in dice.sample(range(len(processes)), kills)
+        left[name].pid: time.monotonic() + dice.uniform(0.5, 4)
+        for name in dice.sample([*left], kills)
     }
-    left = dict(enumerate(processes))
     while left:
-        for n, process in list(left.items()):
+        for name, process in list(left.items()):
             night.peak = max(night.peak, peak_of(process.pid))
             at = doomed.get(process.pid)
             if at is not None and time.monotonic() > at:
@@ -120,33 +136,80 @@ def run_night(folder: Path, archive: ReplicaProcess, dice: random.Random, *, kil
                 del doomed[process.pid]
             if process.poll() is not None:
                 process.communicate()
-                night.statuses.append(process.returncode)
-                del left[n]
+                night.statuses[name] = process.returncode
+                del left[name]
         time.sleep(0.1)
     return night
+
+
+def rot(path: Path) -> None:
+    """Change a byte of a stored file, as a disk does: its size and time stay."""
+    before, data = path.stat(), bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def end_well(folder: Path, archive: ReplicaProcess, watch: NightWatch, first: int) -> int:
+    """Calm nights, one without pictures and with a file that rots, and one that makes it good.
+
+    first: how many nights there were. Returns how many there are then that brought records.
+    """
+    archive.faults([])
+    dice, names = random.Random(0), [schedule.name for schedule in schedules(folder)]
+    for number in range(first, first + CALM):
+        publish(folder, archive, number)
+        calm = run_night(folder, archive, dice, kills=0)
+        assert set(calm.statuses.values()) == {0}
+        assert watch.told() == watch.expected(calm.statuses)
+    publish(folder, archive, first + CALM)
+    archive.faults([{"match": "\\.jpg", "kind": "status", "status": 403}])
+    dark = run_night(folder, archive, dice, kills=0)
+    assert set(dark.statuses.values()) == {3}
+    spoilt = Path(schedules(folder)[0].out)
+    rot(spoilt / Out(spoilt).rows()[0]["file_name"])
+    assert scrapy("verify", spoilt).returncode == 3
+    unusual = {(name, rule) for name in names for rule in ("fewer_new", "missing_jump")}
+    unusual |= {(names[0], "verify")}
+    assert watch.expected(dark.statuses) == set()
+    assert watch.told(hook_is_down=True) == {(*each, "bad") for each in unusual}
+    archive.faults([])
+    assert scrapy("verify", spoilt, "--repair").returncode == 3
+    last = run_night(folder, archive, dice, kills=0)
+    assert set(last.statuses.values()) == {0}
+    assert scrapy("verify", spoilt).returncode == 0
+    assert watch.expected(last.statuses) == set()
+    assert watch.told() == {(*each, "good") for each in unusual}
+    return first + CALM + 1
 
 
 @pytest.mark.slow
 @pytest.mark.soak
 def test_ten_schedules_lose_nothing_whatever_happens_to_them(
-    tmp_path: Path, archive: ReplicaProcess
+    tmp_path: Path, archive: ReplicaProcess, hook: Hook
 ) -> None:
-    dice, until = random.Random(21), time.monotonic() + SECONDS
+    dice, began = random.Random(21), time.monotonic()
+    publish(tmp_path, archive, 0)  # a list that is not there is no schedule's
+    write_schedules(tmp_path, hook)
+    watch = NightWatch(tmp_path, hook, [schedule.name for schedule in schedules(tmp_path)])
     nights: list[Night] = []
-    while time.monotonic() < until or len(nights) < 2:
-        publish(tmp_path, archive, len(nights))
+    while time.monotonic() < began + SECONDS or len(nights) < 2:
+        if nights:
+            publish(tmp_path, archive, len(nights))
         archive.faults(FAULTS)
-        nights.append(run_night(tmp_path, archive, dice, kills=3))
+        nights.append(run_night(tmp_path, archive, dice, kills=KILLS))
         allowed = {0, 3, -signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM}
-        assert set(nights[-1].statuses) <= allowed, nights[-1]
-    archive.faults([])
-    last = run_night(tmp_path, archive, dice, kills=0)
-    assert last.statuses == [0] * (LISTS + ARCHIVES)
+        assert set(nights[-1].statuses.values()) <= allowed, nights[-1]
+        expected = watch.expected(nights[-1].statuses)
+        assert watch.told(hook_is_down=len(nights) % 3 == 0) == expected
+    published = end_well(tmp_path, archive, watch, len(nights))
     for schedule in schedules(tmp_path):
         out = Out(Path(schedule.out))
         out.verify()
-        assert len({row["record_id"] for row in out.rows()}) == len(nights) * NEW
+        assert len({row["record_id"] for row in out.rows()}) == published * NEW
         assert out.failures() == {}
+    assert watch.forgotten <= 1
+    assert watch.forgotten or time.monotonic() < began + LONGEST
     peaks = [night.peak for night in nights]
     quarter = max(1, len(peaks) // 4)
     assert median(peaks[-quarter:]) <= median(peaks[:quarter]) + GROWTH, peaks
