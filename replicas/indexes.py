@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DATE = "2024-03-11T15:59:02Z"
+GO_DATE = "2024-03-11 15:59:02.025966073 &#43;0000 UTC"  # as rclone 1.60 writes it
 DICOM = bytes(128) + b"DICM\x02\x00\x00\x00UL\x04\x00\x10\x00\x00\x00" + bytes(4000)
 _WELL = pictures.any_kind("png", 3, (320, 240)) or b""
 _STACK = pictures.any_kind("tiff", 4, (320, 240)) or b""
@@ -169,7 +170,7 @@ def _rclone(rows: list[Row], path: str) -> str:
     cells = "".join(
         f'<tr class="file"><td></td><td><a href="./{href}"><span class="name">{html.escape(name)}'
         f'</span></a></td>{cell(size)}<td class="hideable">'
-        f'<time datetime="{DATE}">{DATE}</time></td>'
+        f'<time datetime="{GO_DATE}">{GO_DATE}</time></td>'
         for href, name, size in rows
     )
     return f"<html><head><title>{path}</title></head><body><table><th>Size</th>{cells}</table>"
@@ -211,6 +212,20 @@ def _tomcat(rows: list[Row], path: str) -> str:
     return f"<html><head><title>{title}</title></head><body><table>{cells}</table>"
 
 
+def _webfs(rows: list[Row], path: str) -> str:
+    lines = "".join(
+        f"-rw-r--r--  root      root      Mar 11  2024    "
+        f"{'&lt;DIR&gt;' if size is None else f'{size:>4}  B'}  "
+        f'<a href="{href}">{html.escape(name.rstrip("/"))}</a>\n'
+        for href, name, size in rows
+    )
+    return (
+        f"<head><title>data.example.org:80{path}</title></head><body><h1>listing: {path}</h1>"
+        f"<hr><pre><b>access      user      group     date             size  name</b>\n\n{lines}"
+        "</pre></body>"
+    )
+
+
 SERVERS: dict[str, Callable[[list[Row], str], str]] = {
     "apache-pre": _apache_pre,
     "apache-table": _apache_table,
@@ -226,6 +241,7 @@ SERVERS: dict[str, Callable[[list[Row], str], str]] = {
     "python": _python,
     "h5ai": _h5ai,
     "tomcat": _tomcat,
+    "webfs": _webfs,
 }
 _TYPES = {"nginx-json": "application/json", "nginx-xml": "text/xml"}
 

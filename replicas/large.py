@@ -2,7 +2,8 @@
 
 Ranges, ETag and If-Range as Apache has them. In the query: ``ranges=0`` (they are ignored),
 ``seed=N`` (other bytes), ``rate=N`` (bytes per second and connection), ``change=N`` (another file
-after N requests), ``length=N`` (the value of Content-Length), ``etag=0``.
+after N requests), ``length=N`` (the value of Content-Length), ``etag=0``, ``strict=STATUS`` (the
+answer to a range that ends behind the file, as webfs has it).
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ async def site(request: web.Request, path: str) -> web.StreamResponse:
     fresh = request.headers.get("If-Range", etag) == etag
     if asked and fresh and query.get("ranges") != "0":
         start, end = int(asked[1]), min(int(asked[2] or size - 1) + 1, size)
+        if "strict" in query and int(asked[2] or 0) >= size:
+            return web.Response(status=int(query["strict"]))
         if start >= size:
             return web.Response(status=416, headers={"Content-Range": f"bytes */{size}"})
         status = 206

@@ -39,8 +39,10 @@ _PAGES = {
     + '<a href="/odd/files/get.php?file=asked.tif&sequence=1">y</a>'
     + '<a href="/odd/files/view.php?title=shown.tif">a page about a file</a>'
     + '<a href="/odd/files/download.php?id=7">z</a>',
-    "dot/": '<a href="set.v1">set.v1</a> <a href="a.png">a</a>',
+    "dot/": '<a href="set.v1">set.v1</a> <a href="a.png">a</a> <a href="c.ome.zarr">c</a>',
     "dot/set.v1/": '<a href="b.png">b</a>',
+    "dot/c.ome.zarr/": '<a href=".zgroup">z</a> <a href="0">0</a>',
+    "dot/c.ome.zarr/0/": '<a href=".zarray">z</a>',
     "numbers/": "".join(f'<a href="get/{n}">Get</a>' for n in range(6)),
     "bare/": "".join(f'<a href="IM000{n}">{n}</a>' for n in range(1, 7)) + '<a href="info">i</a>'
     '<a href="README">r</a><a href="ftp://ftp.example.org/pub/x.tif">by ftp</a>'
@@ -57,8 +59,8 @@ async def odd_links(request: web.Request, path: str) -> web.Response:
             headers = {"Set-Cookie": "gate=1; Path=/", "Location": "/odd/cookie/"}
             return web.Response(status=302, headers=headers)
         return _html('<a href="a.png">a</a>')
-    if path == "dot/set.v1":
-        return web.Response(status=301, headers={"Location": "/odd/dot/set.v1/"})
+    if path in {"dot/set.v1", "dot/c.ome.zarr", "dot/c.ome.zarr/0"}:
+        return web.Response(status=301, headers={"Location": f"/odd/{path}/"})
     if path in _PAGES:
         return _html(_PAGES[path])
     if path.startswith("numbers/get/"):
@@ -82,6 +84,8 @@ def _file(path: str) -> web.Response:
         return web.Response(body=DICOM, content_type="application/octet-stream")
     if path == "bare/info":
         return web.json_response({"@type": "neuroglancer_multiscale_volume"})
+    if name in {".zgroup", ".zarray"}:
+        return web.json_response({"zarr_format": 2})
     if path == "bare/README":
         return web.Response(text="Images of <ten> plates\n")
     if folder == "coded":  # stored with a coding, which is sent whatever is asked for

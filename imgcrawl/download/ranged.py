@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 RESTARTS = 2  # of a file that changes while it is downloaded
 NOTED_EVERY = 64 << 20, 2.0  # bytes, and seconds, after which what was added goes to the disk
 HASHED_AT_ONCE = 64 << 20
+# What servers say of a range that ends behind the file: RFC 9110 (14.1.2) has them cut it.
+_NO_RANGE = frozenset({400, 416})
 
 
 class LargeFile:
@@ -124,11 +126,15 @@ class LargeFile:
         while pending:
             await self._piece(*pending.popleft())
 
-    async def _piece(self, start: int, end: int) -> None:
-        """Download bytes [start, end). Raises RecordMissing."""
+    async def _piece(self, start: int, end: int, *, whole: bool = False) -> None:
+        """Download bytes [start, end). Raises RecordMissing.
+
+        whole: ask for the file as it is, without a range
+        """
         part = self._part
         headers = self._headers | {"Accept-Encoding": "identity"}
-        headers["Range"] = f"bytes={start}-{end - 1}"
+        if not whole:
+            headers["Range"] = f"bytes={start}-{end - 1}"
         if part.validator:
             headers["If-Range"] = part.validator
         sink = PieceSink(part, start, end, self._tell)
@@ -154,8 +160,10 @@ class LargeFile:
         self.final_url = response.url
         if response.status == 416 and part.size is not None:
             raise ChangedError(Outcome.HTTP_ERROR, "it is shorter now")
-        if response.status == 416 and start == 0:
-            raise RecordMissing(Outcome.EMPTY, "it has no bytes", 416, self.tries)
+        if response.status in _NO_RANGE and part.size is None and not whole:
+            self._sinks.discard(sink)
+            await self._piece(start, end, whole=True)
+            return
         if response.status not in {200, 206}:
             words = f"HTTP {response.status}"
             raise RecordMissing(of_status(response.status), words, response.status, self.tries)

@@ -34,7 +34,7 @@ _UNSEEN = re.compile(
     "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-_EXTENSION = re.compile(r"(.+?)(\.\w{1,10})")
+_EXTENSION = re.compile(r"(.*?[^/])(\.\w{1,10})")
 
 # What storing raises where a file has the name of a folder, or a folder that of a file.
 NAME_TAKEN = (FileExistsError, IsADirectoryError, NotADirectoryError)

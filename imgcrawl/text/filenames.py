@@ -3,7 +3,7 @@
 A path is relative, POSIX, free of tricks, and the same on every file system: nothing in it is
 hidden, reserved on Windows, invisible, or longer than a directory entry may be. A part that had to
 be changed carries a hash of what it was, so that two different names stay different; names that
-are ordinary to begin with stay as they are.
+are ordinary to begin with stay as they are, and so do the hidden ones that a Zarr is read by.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ _FORBIDDEN = str.maketrans(dict.fromkeys('<>:"|?*/\\', "_"))  # on Windows, or i
 # Controls, invisible and bidi formatting, surrogates, line and paragraph separators.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _RESERVED = re.compile(r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9¹²³])", re.IGNORECASE)
+# Zarr 2: https://zarr-specs.readthedocs.io/en/latest/v2/v2.0.html
+_OF_ZARR = frozenset({".zgroup", ".zarray", ".zattrs", ".zmetadata"})
 _PLAIN = re.compile(r"[\w-]{1,100}", re.ASCII)
 
 
@@ -110,6 +112,8 @@ def _cleaned(part: str) -> str:
     """Return a part without unsafe characters; it may be empty, or longer than allowed."""
     if part.isascii() and _PLAIN.fullmatch(part) and not _RESERVED.fullmatch(part):
         return part  # as ids nearly always are
+    if part in _OF_ZARR:
+        return part
     # No honest name is longer, and normalisation costs.
     normal = unicodedata.normalize("NFC", part.strip(" .")[: 10 * MAX_PART_BYTES])
     name = normal.translate(_FORBIDDEN)

@@ -37,7 +37,7 @@ def fetch(crawl: Crawler, urls: list[str], **settings: Any) -> Ended:
 
 
 def test_every_size_from_every_kind_of_server(crawl: Crawler, replica: ReplicaProcess) -> None:
-    kinds = ("", "ranges=0", "etag=0", "ranges=0&etag=0")
+    kinds = ("", "ranges=0", "etag=0", "ranges=0&etag=0", "strict=400", "strict=416")
     asked = [(size, kind) for size in (1, 1000, 40 * MB + 7) for kind in kinds]
     ended = fetch(crawl, [f"{replica.url}/large/{size}/a.tif?{kind}" for size, kind in asked])
     assert ended.status == 0, ended.log

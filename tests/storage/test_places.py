@@ -97,6 +97,8 @@ def test_a_file_keeps_its_extension() -> None:
     aside = place_aside(FileItem("1", [], "data/a/x.tif"))
     assert aside.startswith("data_a_x~")
     assert aside.endswith(".tif")
+    hidden = place_of(FileItem("1", [], "files/set.d/.hidden"))
+    assert hidden.startswith("files/set.d/hidden~")  # in its folder
 
 
 def test_what_a_user_puts_among_the_licences_is_no_ones() -> None:

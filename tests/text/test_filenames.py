@@ -53,6 +53,8 @@ def safe_or_none(path: str) -> str | None:
         "a.b.c~1",
         "conifer/nullable/com10",
         "-dash",
+        "files/cells.ome.zarr/.zgroup",
+        "cells.zarr/0/.zarray",
     ],
 )
 def test_ordinary_names_stay(path: str) -> None:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from parsel import Selector
 
-_TITLES = re.compile(r"(?i)index of|directory listing|listing of|powered by h5ai|^\S+ - /")
+_TITLES = re.compile(r"(?i)index of|directory listing|listing(?: of|:)|powered by h5ai|^\S+ - /")
 _TIME = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?"
 _DATE = (
-    rf"\d{{4}}-\d{{2}}-\d{{2}}(?:[ T]{_TIME})?(?: ?Z| ?UTC| ?[+-]\d{{2}}:?\d{{2}})?"
+    rf"\d{{4}}-\d{{2}}-\d{{2}}(?:[ T]{_TIME})?(?: ?Z| ?[+-]\d{{2}}:?\d{{2}})?(?: ?UTC)?"
     rf"|\d{{4}}-[A-Z][a-z]{{2}}-\d{{2}} {_TIME}"  # lighttpd
     rf"|\d{{1,2}}-[A-Z][a-z]{{2}}-\d{{4}}(?: {{1,2}}{_TIME})?"  # nginx, Apache 1.3
     rf"|[A-Z][a-z]{{2}} {{1,2}}\d{{1,2}} {{1,5}}(?:\d{{4}}|{_TIME})"  # ls -l
@@ -31,7 +31,10 @@ _DATE = (
     rf"|(?:[A-Z][a-z]+, )?[A-Z][a-z]+ \d{{1,2}}, \d{{4}},?\s+{_TIME}(?:\s?[AP]M)?"  # IIS, Jetty
     rf"|[A-Z][a-z]{{2}}, \d{{1,2}} [A-Z][a-z]{{2}} \d{{4}} {_TIME} GMT"  # Tomcat
 )
-_SIZE = r"(?P<number>\d{1,3}(?:,\d{3})+|\d{1,18}(?:\.\d{1,9})?)\s?(?P<unit>[KMGTP]?)i?(?:B|bytes?)?"
+_SIZE = (
+    r"(?P<number>\d{1,3}(?:,\d{3})+|\d{1,18}(?:\.\d{1,9})?)\s{0,2}"
+    r"(?P<unit>[KMGTP]?)i?(?:B|bytes?)?"
+)
 _NO_SIZE = r"-|\u2014|&lt;dir&gt;|<dir>"
 _DATE_CELL = re.compile(_DATE)
 _SIZE_CELL = re.compile(_SIZE, re.IGNORECASE)

@@ -15,7 +15,7 @@ _PARTS_OF_PAGES = (".css", ".js", ".ico", ".woff", ".woff2", ".svg", ".map")
 # Extensions of data that Python's table of media types lacks; the machine's own table is not read.
 _NAMES_OF_DATA = """
     dm3 dm4 mrc mrcs st rec ali map ccp4 eer ser emd emi czi lif nd2 lsm oib oif vsi ets svs ndpi
-    scn mrxs flex ims h5 he5 nc5 zarr n5 npy npz mat nii nrrd nhdr mha mhd raw vol am klb sif spe
+    scn mrxs flex ims h5 he5 nc5 npy npz mat nii nrrd nhdr mha mhd raw vol am klb sif spe
     stk ome btf tf8 dcm ima fits fit fts parquet feather arrow jsonl ndjson yaml yml md log md5
     sha1 sha256 sha512 sum gz bz2 xz zst 7z rar tgz tbz txz lz4 z part dv r3d ids ics obf msr
     tdms bin dat mdoc star cif pdb swc obj ply stl vtk vti vtu xlsx docx pptx webp avif heic heif
