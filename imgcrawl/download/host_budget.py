@@ -49,6 +49,7 @@ class _Host:
     limit: int = 1  # of requests at once
     places: list[int] = field(default_factory=list)
     number: int | None = None  # among the jobs that want more of it
+    probes: bool = False  # whether this run has the right to probe
     known: tuple[Any, ...] | None = None
     others: list[int] = field(default_factory=list)
     counted_at: float = float("-inf")
@@ -189,15 +190,19 @@ class HostBudget:
         """Return whether this run may send the one probe of all jobs, and take that right."""
         if self._registry is None:
             return True
+        host = self._host(name)
         try:
-            return self._registry.probe(self._host(name).key)
+            host.probes = self._registry.probe(host.key)
         except OSError as error:
             self._give_up(error)
             return True
+        return host.probes
 
     def probe_ended(self, name: str) -> None:
-        """Give the right to probe back."""
-        if self._registry is not None and (host := self._hosts.get(name)) is not None:
+        """Give the right to probe back, if this run has it."""
+        host = self._hosts.get(name)
+        if self._registry is not None and host is not None and host.probes:
+            host.probes = False
             try:
                 self._registry.end_probe(host.key)
             except OSError as error:
@@ -317,7 +322,7 @@ class HostBudget:
             logger.warning("%s was removed or cut, and is begun anew.", registry.path)
             registry.reopen()
             for host in self._hosts.values():
-                host.number, host.known = None, None
+                host.number, host.known, host.probes = None, None, False
                 host.places = [at for at in host.places if registry.take(host.key, at)]
 
     def _give_up(self, error: OSError) -> None:

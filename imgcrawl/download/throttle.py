@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from scrapy.extensions.throttle import AutoThrottle
@@ -19,6 +20,10 @@ class Throttle(AutoThrottle):
     A host with a concurrency of its own in DOWNLOAD_SLOTS is made for that: it is aimed at, in
     place of AUTOTHROTTLE_TARGET_CONCURRENCY.
     """
+
+    @cached_property
+    def _slots(self) -> dict[str, dict[str, float]]:
+        return dict(self.crawler.settings.getdict("DOWNLOAD_SLOTS"))
 
     def _start_delay(self) -> float:
         return super()._start_delay() * Downloader.of(self.crawler).workers
@@ -40,5 +45,5 @@ class Throttle(AutoThrottle):
             slot.delay = delay
 
     def _concurrency(self, downloader: Downloader, key: str) -> float:
-        own = self.crawler.settings.getdict("DOWNLOAD_SLOTS").get(key, {}).get("concurrency")
+        own = self._slots.get(key, {}).get("concurrency")
         return (float(own) if own else self.target_concurrency) / downloader.sharers(key)

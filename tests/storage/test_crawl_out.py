@@ -103,7 +103,7 @@ def test_folders_arrive_whole_and_another_machine_knows_them(
 def test_a_file_that_two_records_share_arrives_once(crawl: Crawler, s3: S3) -> None:
     for name, voxels, nm in (("em", EM, 4), ("seg", SEG, 8)):
         precomputed(crawl.tmp_path / name, [voxels], nm, "image" if nm == 4 else "segmentation")
-    asked = {"url": str(crawl.tmp_path), "layers": "em,seg", "size": 6, "count": 3}
+    asked: dict[str, Any] = {"url": str(crawl.tmp_path), "layers": "em,seg", "size": 6, "count": 3}
     asked |= {"voxel": "4nm", "format": "hdf5", "label_layers": "seg"}
     ended = crawl("zarr", **asked, **options(crawl, s3))
     assert ended.status == 0, ended.log

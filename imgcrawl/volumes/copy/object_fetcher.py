@@ -18,17 +18,21 @@ from imgcrawl.pictures.sniff import sniff
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome, of_status
 from imgcrawl.storage.digests import digests_of, is_md5
+from imgcrawl.volumes.copy.object_answer import Arrival, ObjectAnswer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from scrapy.crawler import Crawler
-    from scrapy.http import Headers, Response
+    from scrapy.http import Response
 
     from imgcrawl.download.meta import Meta
     from imgcrawl.storage.directory import OutputDirectory
     from imgcrawl.volumes.copy.listing import ListedObject
+    from imgcrawl.volumes.copy.write_batches import WriteBatches
 
+SMALL = 256 << 10  # bytes up to which objects are written several in a row
 LARGE = 64 << 20  # bytes from which an object comes in pieces, and goes on where it stopped
 MAX_LISTING = 32 << 20  # bytes of one page
 MAX_DOCUMENT = 64 << 20  # consolidated ones of whole plates are long
@@ -47,30 +51,21 @@ class FetchedObject:
     tries: int
 
 
-@dataclass(slots=True)
-class _Answer:
-    """The body that came for an object, and its headers."""
-
-    file: Path
-    size: int
-    md5: str
-    sha256: str
-    headers: Headers | None
-
-    def header(self, name: str) -> str:
-        value = self.headers.get(name) if self.headers is not None else None
-        return (value or b"").decode("latin-1").strip()
-
-    @property
-    def etag(self) -> str | None:
-        return self.header("ETag").removeprefix("W/").strip('"') or None
-
-
 class ObjectFetcher:
-    """Fetches the objects of one copy, which is to lie at `target` below OUT."""
+    """Fetches the objects of one copy, which is to lie at `target` below OUT.
 
-    def __init__(self, crawler: Crawler, out: OutputDirectory, target: str) -> None:
+    batches: where small objects are written; None if each is to have a thread of its own
+    """
+
+    def __init__(
+        self,
+        crawler: Crawler,
+        out: OutputDirectory,
+        target: str,
+        batches: WriteBatches | None = None,
+    ) -> None:
         self._crawler = crawler
+        self._batches = batches
         self._out = out
         self._target = target
         self._numbers = count()
@@ -100,41 +95,84 @@ class ObjectFetcher:
         """Return an unused path on the disk of OUT."""
         return self._out.partial / f"{next(self._numbers)}.{id(self):x}.object"
 
-    async def fetch(self, wanted: ListedObject) -> FetchedObject:
-        """Fetch an object and check it. Raises RecordMissing, and OSError of the disk."""
+    async def fetch(
+        self, wanted: ListedObject, place: Callable[[Path], None] | None = None
+    ) -> FetchedObject:
+        """Fetch an object and check it. Raises RecordMissing, and OSError of the disk.
+
+        place: gives the file of what was found good its name; blocks, and is called in a thread
+        """
         if wanted.size is not None and wanted.size >= LARGE:
-            return await self._fetch_large(wanted)
+            found = await self._fetch_large(wanted)
+            if place is not None:
+                await asyncio.to_thread(place, found.file)
+            return found
         tries, before = 0, None
         for attempt in range(CHECK_ROUNDS):
-            answer, n_tries = await self._fetch(wanted)
+            file = self.new_file()
+            answer, error, n_tries = await self._fetch(wanted, file, before, place)
             tries += n_tries
-            error = self._problem(wanted, answer)
-            same = (answer.md5, answer.etag) == before
-            as_listed = answer.size == wanted.size and answer.etag == wanted.etag
-            if error is not None and same and as_listed:
-                self._has_md5s, error = False, None  # it is the ETag that is not an MD5
             if error is None:
                 etag = wanted.etag if answer.etag is None else answer.etag
-                return FetchedObject(answer.file, answer.size, etag, answer.sha256, tries)
-            answer.file.unlink()
+                return FetchedObject(file, answer.size, etag, answer.sha256, tries)
             error.tries = tries
             if attempt == CHECK_ROUNDS - 1 or wanted.size is None:
                 raise error
             before = answer.md5, answer.etag
         raise AssertionError  # the last attempt returns or raises
 
-    async def _fetch(self, wanted: ListedObject) -> tuple[_Answer, int]:
-        file = self.new_file()
+    async def _fetch(
+        self,
+        wanted: ListedObject,
+        file: Path,
+        before: tuple[str, str | None] | None,
+        place: Callable[[Path], None] | None,
+    ) -> tuple[ObjectAnswer, RecordMissing | None, int]:
+        """Return what came, why it is not believed, and the number of tries.
+
+        before: MD5 and ETag of what came the last time
+        """
+        arrival = Arrival(file, None, None)
         try:
             response = await self.request(wanted.url, download_maxsize=1 << 30, spool=str(file))
             if response.status != 200:
                 raise _failed(response)
             body = None if "spooled" in response.flags else response.body
-            answer = await asyncio.to_thread(_digest_answer, file, body, response.headers)
+            arrival = Arrival(file, body, response.headers)
+
+            def keep() -> tuple[ObjectAnswer, RecordMissing | None]:
+                return self._keep(wanted, arrival, before, place)
+
+            if self._batches is not None and body is not None and len(body) <= SMALL:
+                answer, error = await self._batches.run(keep)
+            else:
+                answer, error = await asyncio.to_thread(keep)
         except BaseException:
-            file.unlink(missing_ok=True)
+            arrival.remove()
             raise
-        return answer, 1 + int(response.meta.get("retry_times", 0))
+        return answer, error, 1 + int(response.meta.get("retry_times", 0))
+
+    def _keep(
+        self,
+        wanted: ListedObject,
+        arrival: Arrival,
+        before: tuple[str, str | None] | None,
+        place: Callable[[Path], None] | None,
+    ) -> tuple[ObjectAnswer, RecordMissing | None]:
+        """Judge what came, and keep it in its file if it is good. Blocks; raises OSError."""
+        answer = arrival.digest()
+        error = self._problem(wanted, answer)
+        same = (answer.md5, answer.etag) == before
+        as_listed = answer.size == wanted.size and answer.etag == wanted.etag
+        if error is not None and same and as_listed:
+            self._has_md5s, error = False, None  # it is the ETag that is not an MD5
+        if error is not None:
+            arrival.remove()
+            return answer, error
+        arrival.write()
+        if place is not None:
+            place(arrival.file)
+        return answer, None
 
     async def _fetch_large(self, wanted: ListedObject) -> FetchedObject:
         name = hashlib.sha256(f"{self._target}/{wanted.key}".encode()).hexdigest()[:16]
@@ -145,7 +183,7 @@ class ObjectFetcher:
             etag = (part.validator or "").strip('"') or None
             await asyncio.to_thread(part.finish)
             md5, sha256 = await asyncio.to_thread(digests_of, part.path)
-            answer = _Answer(part.path, part.path.stat().st_size, md5, sha256, None)
+            answer = ObjectAnswer(part.path.stat().st_size, md5, sha256, None)
             if error := self._problem(wanted, answer, etag):
                 part.discard()
                 error.tries = large.tries
@@ -158,13 +196,12 @@ class ObjectFetcher:
         return FetchedObject(part.path, answer.size, etag or wanted.etag, sha256, large.tries)
 
     def _problem(
-        self, wanted: ListedObject, answer: _Answer, etag: str | None = None
+        self, wanted: ListedObject, answer: ObjectAnswer, etag: str | None = None
     ) -> RecordMissing | None:
         """Return why what came is not what the list promises, or None if it is."""
         etag = etag or answer.etag
         if wanted.size is None:
-            with answer.file.open("rb") as file:
-                what = sniff(file.read(4096)).what
+            what = sniff(answer.begin).what
             if what.startswith(("an HTML", "HTML")):
                 return RecordMissing(Outcome.NOT_IMAGE, f"no object but {what}", 200)
             return None
@@ -180,31 +217,11 @@ class ObjectFetcher:
             words = f"{answer.size:,} bytes came, and its list says {wanted.size:,}"
             short = answer.size < wanted.size
             return RecordMissing(Outcome.TRUNCATED if short else Outcome.CORRUPT, words, 200)
-        if not is_md5(wanted.etag) or answer.md5 == wanted.etag or _is_encrypted(answer):
+        if not is_md5(wanted.etag) or answer.md5 == wanted.etag or answer.is_encrypted():
             return None
         if not self._has_md5s and etag == wanted.etag:
             return None
         return RecordMissing(Outcome.CORRUPT, f"its MD5 is {answer.md5}, not {wanted.etag}", 200)
-
-
-def _digest_answer(file: Path, body: bytes | None, headers: Headers) -> _Answer:
-    """Write a body that is not in its file yet, and compute its digests. Blocks."""
-    if body is None:
-        md5, sha256 = digests_of(file)
-    else:
-        with file.open("wb") as opened:
-            opened.write(body)
-        md5 = hashlib.md5(body, usedforsecurity=False).hexdigest()
-        sha256 = hashlib.sha256(body).hexdigest()
-    return _Answer(file, file.stat().st_size, md5, sha256, headers)
-
-
-def _is_encrypted(answer: _Answer) -> bool:
-    """Return whether the store encrypts with keys, so that an ETag is not an MD5."""
-    return bool(
-        answer.header("x-amz-server-side-encryption").startswith("aws:kms")
-        or answer.header("x-amz-server-side-encryption-customer-algorithm")
-    )
 
 
 def _failed(response: Response) -> RecordMissing:

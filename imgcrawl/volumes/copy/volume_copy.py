@@ -24,10 +24,11 @@ from imgcrawl.volumes.copy.facts import describe_copy
 from imgcrawl.volumes.copy.failures import CopyFailures, disk_error
 from imgcrawl.volumes.copy.listing import PAGE, ListedObject, key_problem
 from imgcrawl.volumes.copy.manifest import CopyManifest
-from imgcrawl.volumes.copy.object_fetcher import ObjectFetcher, copy_file
+from imgcrawl.volumes.copy.object_fetcher import SMALL, ObjectFetcher, copy_file
 from imgcrawl.volumes.copy.object_table import CopiedObject
 from imgcrawl.volumes.copy.objects import CopyObjects
 from imgcrawl.volumes.copy.promised_chunks import count_promised
+from imgcrawl.volumes.copy.write_batches import WriteBatches
 from imgcrawl.volumes.metadata.local_folder import folder_of
 from imgcrawl.volumes.metadata.other_names import OtherNames, renamed
 
@@ -53,6 +54,8 @@ class VolumeCopier:
         self.workers = 2 * max(1, crawler.settings.getint("VOLUME_CONNECTIONS"))
         self.turns = asyncio.Semaphore(self.workers)
         self.documents = SharedDocuments(storage)
+        # In a bucket each object would wait for the answer to the one before.
+        self.batches = WriteBatches() if storage.is_local else None
 
     async def copy(self, item: VolumeItem, copy: Copy) -> Result:
         """Copy a volume as far as possible, and return its result."""
@@ -70,7 +73,7 @@ class VolumeCopy:
     def __init__(self, copier: VolumeCopier, item: VolumeItem, copy: Copy) -> None:
         self._copier, self._item, self._copy = copier, item, copy
         self._run, self._storage = copier.run, copier.storage
-        self._fetcher = ObjectFetcher(copier.crawler, self._run.out, item.path)
+        self._fetcher = ObjectFetcher(copier.crawler, self._run.out, item.path, copier.batches)
         out, folder = self._run.out, item.path
         name = hashlib.sha256(item.record_id.encode("utf-8", "replace")).hexdigest()[:16]
         self.manifest = CopyManifest(
@@ -225,7 +228,6 @@ class VolumeCopy:
             if wanted.size is None and await self._objects.is_absent(error):
                 return False
             raise
-        await asyncio.to_thread(self._storage.move, arrived.file, f"{self._item.path}/{wanted.key}")
         same = wanted.etag == arrived.etag or arrived.etag is None
         size = wanted.size if same and wanted.size is not None else arrived.size
         if self._note(wanted.key, arrived, size, arrived.etag or wanted.etag):
@@ -233,9 +235,23 @@ class VolumeCopy:
         return True
 
     async def _obtain(self, wanted: ListedObject) -> FetchedObject:
+        """Bring an object to its place. Raises RecordMissing and OSError."""
+        name = f"{self._item.path}/{wanted.key}"
+
+        def place(file: Path) -> None:
+            self._storage.move(file, name)
+
         if folder_of(self._copy.address.url) is None:
-            return await self._fetcher.fetch(wanted)
-        return await asyncio.to_thread(copy_file, Path(wanted.url), self._fetcher.new_file())
+            return await self._fetcher.fetch(wanted, place)
+
+        def copy() -> FetchedObject:
+            found = copy_file(Path(wanted.url), self._fetcher.new_file())
+            place(found.file)
+            return found
+
+        if self._copier.batches is not None and (wanted.size or 0) <= SMALL:
+            return await self._copier.batches.run(copy)
+        return await asyncio.to_thread(copy)
 
     def _note(self, key: str, arrived: FetchedObject, size: int, etag: str | None) -> bool:
         self._bytes += arrived.size
@@ -250,13 +266,11 @@ class VolumeCopy:
                 url = self._objects.url_of(wanted.key)
                 if url is not None and self.manifest.known(wanted.key):
                     try:
-                        arrived = await self._fetcher.fetch(replace(wanted, url=url))
+                        arrived = await self._obtain(replace(wanted, url=url))
                     except RecordMissing as error:
                         if error.outcome is not Outcome.NOT_FOUND:
                             raise
                     else:
-                        name = f"{self._item.path}/{wanted.key}"
-                        await asyncio.to_thread(self._storage.move, arrived.file, name)
                         self._note(wanted.key, arrived, arrived.size, arrived.etag)
                         continue
                 logger.debug("%s is gone from %s", wanted.key, self._copy.address.shown)
