@@ -29,7 +29,7 @@ from imgcrawl.records.items import (
 )
 from imgcrawl.records.ordinary import records_of
 from imgcrawl.records.quotas import Quota
-from imgcrawl.text.addresses import without_fragment
+from imgcrawl.text.addresses import canonical
 from imgcrawl.text.sizes import parse_size
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class DryRun:
     def _add(self, item: Item) -> None:
         self._count += 1
         url = item.urls[0] if item.urls else ""
-        sent = without_fragment(url)
+        sent = canonical(url)
         self._repeated += bool(sent) and self._addresses.name(sent) != sent
         # A volume is a folder: it has no size that its host could tell, and is no sample of speed.
         is_file = not isinstance(item, VolumeItem)

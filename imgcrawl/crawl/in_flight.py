@@ -16,7 +16,7 @@ from scrapy.exceptions import DropItem
 
 from imgcrawl.records.items import Missing
 from imgcrawl.records.question import same_question
-from imgcrawl.text.addresses import sends_same, without_fragment
+from imgcrawl.text.addresses import canonical, sends_same
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,7 @@ class Flight:
         """Return the result of the first URL, or None if it says nothing of the other item."""
         assert self.answer is not None
         result = await asyncio.shield(self.answer)
-        if result is None or without_fragment(result.url or "") != without_fragment(other.urls[0]):
+        if result is None or canonical(result.url or "") != canonical(other.urls[0]):
             return None  # a mirror's, which is not one of the other item
         if isinstance(result, Missing) and not sends_same(self.item.urls, other.urls):
             return None
@@ -168,9 +168,9 @@ class InFlight:
     def share_url(self, item: Item) -> Flight:
         """Return the flight that asks for the item's first URL: its own if it is the first to.
 
-        A fragment makes no difference: it is not sent.
+        Another spelling of it makes no difference.
         """
-        url = without_fragment(item.urls[0])
+        url = canonical(item.urls[0])
         if (asking := self._by_url.get(url)) is None:
             asking = self._by_url[url] = self._of(item)
             asking.url, asking.answer = url, asyncio.get_running_loop().create_future()

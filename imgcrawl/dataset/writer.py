@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from imgcrawl.dataset.batch import Batch, Spellings, Unwritten, is_stored
 from imgcrawl.dataset.metadata_table import TableIndex
 from imgcrawl.dataset.tables import LiveTables, finish_all
 from imgcrawl.records.items import Missing, Stored
-from imgcrawl.text.addresses import without_fragment
+from imgcrawl.text.addresses import canonical
 from imgcrawl.text.redact import utf8
 from imgcrawl.text.times import utc_now
 
@@ -36,75 +36,6 @@ BATCH_SECONDS = 1.0
 MOST_RECORDS = 5000  # that wait for a slow disk; then the run waits, too
 POINT_SECONDS = 30.0  # after a kill, what is younger than the last point is looked at again
 DURABLE = "durable_at"  # the state of the ledger that tells that point: UTC, ISO 8601
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What is written in one transaction.
-
-    entries: in the order that they came in, each with whether its row is already in a table
-    """
-
-    entries: list[tuple[LedgerEntry, bool]] = field(default_factory=list)
-    bookmarks: list[tuple[str, str]] = field(default_factory=list)
-    unreadable: list[tuple[str, str, str]] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
-    then: list[Callable[[], None]] = field(default_factory=list)  # to be called afterwards
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    def __bool__(self) -> bool:
-        return bool(self.entries or self.bookmarks or self.unreadable)
-
-    def latest(self) -> Iterable[tuple[LedgerEntry, bool]]:
-        """Return the last entry of each record, and whether a row of before stands for it.
-
-        What was stored and taken back within one batch has no row.
-        """
-        last: dict[str, tuple[LedgerEntry, bool]] = {}
-        for entry, shown in self.entries:
-            _, always = last.get(entry.record_id, (None, True))
-            last[entry.record_id] = entry, shown and always
-        return last.values()
-
-    def before(self, later: _Batch) -> _Batch:
-        """Return this batch and a later one as one."""
-        return _Batch(
-            self.entries + later.entries,
-            self.bookmarks + later.bookmarks,
-            self.unreadable + later.unreadable,
-            self.changes + later.changes,
-            self.then + later.then,
-        )
-
-
-class _Unwritten:
-    """The entries that the ledger does not have yet, found by record and by URL."""
-
-    def __init__(self, batch: _Batch) -> None:
-        self.latest: dict[str, LedgerEntry] = {}  # by record
-        self._of_url: dict[str, LedgerEntry] = {}  # by what was sent of it
-        for entry, _ in batch.entries:
-            self.add(entry)
-
-    def add(self, entry: LedgerEntry) -> None:
-        """Add an entry in the place of an earlier one of its record."""
-        self.latest[entry.record_id] = entry
-        if entry.result.url:
-            url = without_fragment(entry.result.url)
-            if _is_stored(entry) or not _is_stored(self.of_url(url)):
-                self._of_url[url] = entry
-
-    def of_url(self, url: str) -> LedgerEntry | None:
-        """Return an entry of this URL, a stored one if there is any, or None."""
-        entry = self._of_url.get(url)
-        still = entry is not None and self.latest[entry.record_id] is entry
-        return entry if still else None
-
-
-def _is_stored(entry: LedgerEntry | None) -> bool:
-    return entry is not None and isinstance(entry.result, Stored)
 
 
 class LedgerWriter:
@@ -130,12 +61,13 @@ class LedgerWriter:
         ledger.watch()
         self._failed = failed
         self._live: LiveTables | None = None
-        self._batch = _Batch()
-        self._unwritten = _Unwritten(self._batch)
+        self._batch = Batch()
+        self._unwritten = Unwritten(self._batch)
+        self._spellings = Spellings()
         self._timer: asyncio.TimerHandle | None = None
         self._sync = sync
         self._threads = ThreadPoolExecutor(1, "sync")
-        self._waiting = _Batch()  # whose files are on their way to the disk
+        self._waiting = Batch()  # whose files are on their way to the disk
         self._synced: Future[None] | None = None
         self._began = ""  # when that was asked for
         self._point: float | None = None  # when the ledger was last told; None: not to be told
@@ -152,14 +84,22 @@ class LedgerWriter:
     def of_url(self, url: str) -> LedgerEntry | None:
         """Return a record requested from this URL, preferably a stored one, or None.
 
-        A fragment makes no difference: it is not sent.
+        Another spelling of it makes no difference, if it is the canonical one or of this run.
         """
-        url = without_fragment(url)
-        waiting = self._unwritten.of_url(url)
-        if _is_stored(waiting) or (written := self._ledger.of_url(url)) is None:
+        waiting = self._unwritten.of_url(canonical(url))
+        if is_stored(waiting) or (written := self._written_of_url(url)) is None:
             return waiting
         written = self._unwritten.latest.get(written.record_id, written)
-        return written if waiting is None or _is_stored(written) else waiting
+        return written if waiting is None or is_stored(written) else waiting
+
+    def _written_of_url(self, url: str) -> LedgerEntry | None:
+        found = None
+        for spelling in self._spellings.of(url):
+            entry = self._ledger.of_url(spelling)
+            if is_stored(entry):
+                return entry
+            found = found or entry
+        return found
 
     def record(
         self,
@@ -180,6 +120,8 @@ class LedgerWriter:
             self._batch.then.append(then)
         same = was is type(entry.result)
         self._unwritten.add(entry)
+        if entry.result.url:
+            self._spellings.add(entry.result.url)
         self._batch.entries.append((entry, same))
         if len(self._batch) >= BATCH_RECORDS:
             self._try_flush()
@@ -215,7 +157,7 @@ class LedgerWriter:
 
     def _begin_sync(self) -> None:
         """Have the files of the batch brought to the disk, while the next one is collected."""
-        self._waiting, self._batch = self._batch, _Batch()
+        self._waiting, self._batch = self._batch, Batch()
         self._began = utc_now()
         if self._sync is not None and len(self._waiting):
             self._synced = self._threads.submit(self._sync)
@@ -234,25 +176,25 @@ class LedgerWriter:
             self._batch = batch.before(self._batch)  # kept: the run tries once more at its end
             raise
         finally:
-            self._waiting, self._synced = _Batch(), None
-        self._unwritten = _Unwritten(self._batch)
+            self._waiting, self._synced = Batch(), None
+        self._unwritten = Unwritten(self._batch)
         self._note_point()
         for call in batch.then:
             call()
         self._show(batch)
 
-    def _show(self, batch: _Batch) -> None:
+    def _show(self, batch: Batch) -> None:
         """Append the rows of a batch to the tables."""
         latest = batch.latest()
-        again = [entry for entry, shown in latest if shown and _is_stored(entry)]
+        again = [entry for entry, shown in latest if shown and is_stored(entry)]
         new = [entry for entry, shown in latest if not shown]
         if not (new or again):
             return
         if self._live is None:
             self._live = LiveTables(self._out, self._ledger)
         self._live.learn_columns(again)  # their rows change when the table is written anew
-        stored = [entry for entry in new if _is_stored(entry)]
-        self._live.add(stored, [entry for entry in new if not _is_stored(entry)])
+        stored = [entry for entry in new if is_stored(entry)]
+        self._live.add(stored, [entry for entry in new if not is_stored(entry)])
 
     def _note_point(self) -> None:
         if self._point is not None and monotonic() - self._point >= POINT_SECONDS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import unquote_plus, urlsplit, urlunsplit
 
 from imgcrawl.text.signed_urls import stable_address
 
@@ -18,15 +18,48 @@ _RENDITION = re.compile(
 )
 _FILE = re.compile(r"\.(jpe?g|jfif|png|gif|webp|avif|bmp|tiff?|heic|jp2|svg)$", re.IGNORECASE)
 
+_ENCODED = re.compile("(?<!%)(?<!%[0-9a-fA-F])%([0-9a-fA-F]{2})")  # and not what a lone % makes one
+_DEFAULT_PORT = {"http": re.compile(":(80)?$"), "https": re.compile(":(443)?$")}
+# Nothing in these could be spelt otherwise: they need not be taken apart.
+_AS_MOST_ARE = re.compile(r"https?://[a-z0-9.-]+/[^%?\s]*(\?[^%\s]+)?")
+
 
 def without_fragment(url: str) -> str:
     """Return what is sent of an http or https address: all but its fragment (RFC 9110, 4.2.5)."""
     return url.partition("#")[0] if url[:4].lower() == "http" else url
 
 
+def canonical(url: str) -> str:
+    """Return an http or https address in the one spelling that all its equivalents have.
+
+    Those are equivalent by the rules of RFC 3986, 6.2.2 and 6.2.3, whatever the server: the case of
+    scheme, host and percent-encoding, an unreserved character that is encoded, a default port, an
+    empty path, and a fragment, which is not sent.
+    """
+    url = without_fragment(url)
+    if _AS_MOST_ARE.fullmatch(url):
+        return url
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        return url
+    user, at, host = parts.netloc.rpartition("@")
+    host = _DEFAULT_PORT[parts.scheme].sub("", host.lower())
+    path, query = (_ENCODED.sub(_decoded, part) for part in (parts.path or "/", parts.query))
+    return urlunsplit((parts.scheme, f"{user}{at}{host}", path, query, ""))
+
+
+def _decoded(found: re.Match[str]) -> str:
+    character = chr(int(found[1], 16))
+    is_unreserved = character.isascii() and (character.isalnum() or character in "-._~")
+    return character if is_unreserved else found[0].upper()
+
+
 def sends_same(urls: list[str], others: list[str]) -> bool:
-    """Return whether two lists of addresses differ in nothing that is sent."""
-    return [*map(without_fragment, urls)] == [*map(without_fragment, others)]
+    """Return whether two lists of addresses ask for the same."""
+    return [*map(canonical, urls)] == [*map(canonical, others)]
 
 
 def host_of(url: str | None) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imgcrawl.dataset import batch
 from imgcrawl.dataset import writer as writer_module
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.dataset.tables import LiveTables, write_all
@@ -389,7 +390,10 @@ def test_no_row_is_written_before_its_file_is_on_the_disk(
         assert on_disk(out, "a", "b") == []
         assert [durable.get(name) for name in "ab"] == [stored("a"), stored("b")]
         disk.free.set()
-        await asyncio.sleep(0.3)
+        for _ in range(100):
+            await asyncio.sleep(0.1)
+            if len(ids(out)) == 2:
+                break
         assert on_disk(out, "a", "b") == ["a", "b"]
         assert ids(out) == ["a", "b"]
         assert disk.calls == 2
@@ -448,3 +452,29 @@ def test_points_are_noted_once_what_was_left_has_been_looked_at(
         assert ledger.state(DURABLE) is not None
 
     asyncio.run(main())
+
+
+def test_an_address_is_found_in_spellings_of_this_run_and_in_the_canonical_one(
+    writer: LedgerWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "MOST_SPELLINGS", 2)
+    odd, canonical = "http://A.org:80/%7e{}", "http://a.org/~{}"
+
+    def work() -> None:
+        for n in range(3):
+            writer.record(stored(f"odd{n}", _url=odd.format(n)), was=None)
+        writer.record(stored("plain", _url=canonical.format("p")), was=None)
+        assert found(writer, canonical.format(0)) == "odd0"
+        writer.flush()
+        assert found(writer, odd.format("p")) == "plain"
+        assert found(writer, canonical.format(2)) == "odd2"
+        assert found(writer, "http://a.org/%7E2") == "odd2"
+        assert found(writer, odd.format(0)) == "odd0"  # as it was spelt
+        assert found(writer, canonical.format(0)) is None  # no longer at hand: it is asked again
+
+    in_loop(work)
+
+
+def found(writer: LedgerWriter, url: str) -> str | None:
+    entry = writer.of_url(url)
+    return entry.record_id if entry else None

@@ -141,6 +141,31 @@ def test_a_url_is_fetched_once_and_stored_for_each_record(
     assert across == {"classes"}
 
 
+def test_spellings_of_one_address_are_asked_for_once(
+    crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
+) -> None:
+    path = tmp_path / "list.csv"
+    spelt = ["http://a.example/%7eme/1.jpg", "HTTP://A.example:80/~me/1.jpg#x"]
+    spelt += ["http://a.example/~me/%31.jpg", "http://a.example/~me/1.jpg"]
+    path.write_text("id,url\n" + "".join(f"{n},{url}\n" for n, url in enumerate(spelt)))
+    replica.web()
+    ended = crawl("urls", list=path)
+    assert ended.status == 0, ended.log
+    assert {row["record_id"]: row["url"] for row in ended.out.rows()} == {
+        str(n): url for n, url in enumerate(spelt)
+    }
+    assert sum(n for at, n in replica.log()["paths"].items() if at.endswith(".jpg")) == 1
+    # As well when the first of them was stored long before, in one spelling or the other.
+    more = [*spelt, "http://a.example/%7Eme/%31.jpg", "http://a.example:80/%7Eme/1.jpg"]
+    path.write_text("id,url\n" + "".join(f"{n},{url}\n" for n, url in enumerate(more)))
+    replica.reset()
+    ended = crawl("urls", list=path)
+    assert ended.status == 0, ended.log
+    assert len(ended.out.rows()) == 6
+    assert not [at for at in replica.log()["paths"] if at.endswith(".jpg")]
+    ended.out.verify()
+
+
 def test_near_duplicates_where_asked_for(
     crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
 ) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcrawl.text.addresses import host_of, same_picture_key, without_fragment
+from imgcrawl.text.addresses import canonical, host_of, same_picture_key, without_fragment
 
 WORDS = st.text("abc~.-_XYZ019", min_size=1, max_size=8)
 
@@ -23,6 +23,36 @@ WORDS = st.text("abc~.-_XYZ019", min_size=1, max_size=8)
 )
 def test_a_fragment_is_not_sent(url: str, sent: str) -> None:
     assert without_fragment(url) == sent
+
+
+@pytest.mark.parametrize(
+    ("url", "right"),
+    [
+        ("http://a.org/%7euser/p%2dq.jpg", "http://a.org/~user/p-q.jpg"),
+        ("HTTP://A.Org:80/p.jpg?q=%7E#x", "http://a.org/p.jpg?q=~"),
+        ("https://a.org:443", "https://a.org/"),
+        ("https://a.org:/p", "https://a.org/p"),
+        ("http://me:P%40ss@a.org/%2f%c3%bc", "http://me:P%40ss@a.org/%2F%C3%BC"),
+        ("http://[::1]:80/p", "http://[::1]/p"),
+        ("http://a.org/p?", "http://a.org/p"),  # nor does Scrapy send it
+        # What a server may tell apart.
+        ("http://a.org:443/p", "http://a.org:443/p"),
+        ("http://a.org/A/../b%2Fc?a=/..", "http://a.org/A/../b%2Fc?a=/.."),
+        ("http://a.org/100%/p%zz.jpg", "http://a.org/100%/p%zz.jpg"),
+        ("zip+https://A.org:443/z.zip#%7Ea", "zip+https://A.org:443/z.zip#%7Ea"),
+        ("http://[broken/p", "http://[broken/p"),
+        ("photo.jpg", "photo.jpg"),
+    ],
+)
+def test_an_address_has_one_canonical_spelling(url: str, right: str) -> None:
+    assert canonical(url) == right
+    assert canonical(right) == right
+
+
+@given(st.text("htps:/a.%7eE2F#?@[]: \u00fc", max_size=30))
+def test_any_text_has_a_canonical_spelling(text: str) -> None:
+    for url in (text, f"http://a.org/{text}", f"https://{text}"):
+        assert canonical(canonical(url)) == canonical(url)
 
 
 @pytest.mark.slow
