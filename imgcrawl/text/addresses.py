@@ -19,7 +19,7 @@ _RENDITION = re.compile(
 _FILE = re.compile(r"\.(jpe?g|jfif|png|gif|webp|avif|bmp|tiff?|heic|jp2|svg)$", re.IGNORECASE)
 
 _ENCODED = re.compile("(?<!%)(?<!%[0-9a-fA-F])%([0-9a-fA-F]{2})")  # and not what a lone % makes one
-_DEFAULT_PORT = {"http": re.compile(":(80)?$"), "https": re.compile(":(443)?$")}
+_DEFAULT_PORT = {"http": re.compile("(:(80)?)+$"), "https": re.compile("(:(443)?)+$")}
 # Nothing in these could be spelt otherwise: they need not be taken apart.
 _AS_MOST_ARE = re.compile(r"https?://[a-z0-9.-]+/[^%?\s]*(\?[^%\s]+)?")
 
@@ -47,6 +47,8 @@ def canonical(url: str) -> str:
         return url
     user, at, host = parts.netloc.rpartition("@")
     host = _DEFAULT_PORT[parts.scheme].sub("", host.lower())
+    if not host:
+        return url
     path, query = (_ENCODED.sub(_decoded, part) for part in (parts.path or "/", parts.query))
     return urlunsplit((parts.scheme, f"{user}{at}{host}", path, query, ""))
 
