@@ -11,37 +11,77 @@ import json
 import logging
 import sqlite3
 import tempfile
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
-from imgcrawl.dataset.dataset_table import LedgerTable
+from imgcrawl.dataset.dataset_table import CsvTable, LedgerTable
 from imgcrawl.dataset.outlines import BOX, CATEGORIES, OUTLINE, Categories, outlines_of
-from imgcrawl.storage.directory import ANNOTATIONS
+from imgcrawl.storage.directory import ANNOTATIONS, METADATA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
+    from imgcrawl.dataset.dataset_table import DatasetTable
     from imgcrawl.dataset.ledger import Ledger
     from imgcrawl.storage.directory import OutputDirectory
 
 logger = logging.getLogger(__name__)
 
+_BEFORE_CATEGORIES = '\n"categories": '
+_LONGEST_LINE = 8 << 20  # bytes
+
 
 def write_annotations(out: OutputDirectory, ledger: Ledger) -> None:
     """Write annotations.json anew from the ledger, if the records have boxes or segmentations."""
-    if not {BOX, OUTLINE} & {*ledger.columns()}:
+    table = LedgerTable(ledger)
+    if not {BOX, OUTLINE} & {*table.columns}:
         out.discard(ANNOTATIONS)
         return
     known = json.loads(ledger.bookmarks().get(CATEGORIES, "{}"))
-    out.write(ANNOTATIONS, lambda file: _write(file, ledger, known))
+    out.write(ANNOTATIONS, lambda file: _write(file, table, known))
 
 
-def _write(file: IO[str], ledger: Ledger, known: dict[str, str]) -> None:
-    """Write the whole file in two passes over the ledger, in constant memory."""
+def merge_annotations(parts: Iterable[Path], target: Path) -> None:
+    """Write the annotations.json of merged OUTs, such as shards, beside their merged table.
+
+    parts:  the OUTs, all of one dataset: a category has the same id in each
+    target: the folder of that table. Raises OSError.
+    """
+    table = CsvTable(target / METADATA)
+    temporary = target / f".{ANNOTATIONS}.partial"
+    temporary.unlink(missing_ok=True)  # a link that lies there is not written through
+    if not {BOX, OUTLINE} & {*table.columns}:
+        (target / ANNOTATIONS).unlink(missing_ok=True)
+        return
+    known: dict[str, str] = {}
+    for part in parts:
+        known |= _categories_of(part / ANNOTATIONS)
+    try:
+        with temporary.open("x", encoding="utf-8") as file:
+            _write(file, table, known)
+        temporary.replace(target / ANNOTATIONS)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _categories_of(path: Path) -> dict[str, str]:
+    """Return the names of categories by id, of the last line of a file that `_write` wrote."""
+    with suppress(OSError, ValueError, TypeError, LookupError), path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _LONGEST_LINE))
+        _, _, line = file.read().rpartition(_BEFORE_CATEGORIES.encode())
+        entries = json.loads(line.decode().rstrip().removesuffix("}"))
+        return {str(each["id"]): str(each["name"]) for each in entries}
+    return {}
+
+
+def _write(file: IO[str], table: DatasetTable, known: dict[str, str]) -> None:
+    """Write the whole file in two passes over the table, in constant memory."""
     categories, resized, number = Categories(known), 0, 0
-    keep_ids = _are_numbers(_source_ids(ledger))
+    keep_ids = _are_numbers(row.get("image_id") for row in table.rows())
     file.write('{"images": [')
     with tempfile.TemporaryFile("w+", encoding="utf-8") as parts:
-        for count, row in enumerate(LedgerTable(ledger).rows()):
+        for count, row in enumerate(table.rows()):
             image = _image(row, int(row["image_id"]) if keep_ids else count + 1)
             resized += "annotated_size" in image
             file.write(("," if count else "") + "\n" + json.dumps(image))
@@ -54,7 +94,7 @@ def _write(file: IO[str], ledger: Ledger, known: dict[str, str]) -> None:
         parts.seek(0)
         for line in parts:
             file.write(line)
-    file.write(f'\n],\n"categories": {json.dumps(categories.entries())}}}\n')
+    file.write(f"\n],{_BEFORE_CATEGORIES}{json.dumps(categories.entries())}}}\n")
     if resized:
         logger.warning(
             "%s pictures have another size than that on which their boxes were drawn: it is "
@@ -66,16 +106,24 @@ def _write(file: IO[str], ledger: Ledger, known: dict[str, str]) -> None:
 
 def _image(row: dict[str, Any], number: int) -> dict[str, Any]:
     image = {"id": number, "file_name": row["file_name"]}
-    image |= {"width": row["width"], "height": row["height"], "record_id": row["record_id"]}
-    image |= {name: row[name] for name in ("image_id", "split", "license") if row.get(name)}
+    image |= {name: _whole(row.get(name)) for name in ("width", "height")}
+    image["record_id"] = row["record_id"]
+    image |= {n: _number(row[n]) for n in ("image_id", "split", "license") if row.get(n)}
     drawn_on = [row.get("width_"), row.get("height_")]  # the source's own columns
     if all(drawn_on) and [*map(str, drawn_on)] != [str(row["width"]), str(row["height"])]:
         image["annotated_size"] = drawn_on
     return image
 
 
-def _source_ids(ledger: Ledger) -> Iterator[Any]:
-    return (row.get("image_id") for row in LedgerTable(ledger).rows())
+def _whole(value: Any) -> int | None:
+    """Return a number of pixels, of a ledger or of a cell."""
+    return int(value) if value not in {None, ""} else None
+
+
+def _number(value: Any) -> Any:
+    """Return the number that a cell has the digits of; anything else as it is."""
+    is_one = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 19
+    return int(value) if is_one and str(int(value)) == value else value
 
 
 def _are_numbers(ids: Iterator[Any]) -> bool:

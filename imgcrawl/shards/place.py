@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from imgcrawl.dataset.merge import MERGED
 from imgcrawl.records.errors import StoreError
 from imgcrawl.storage.address import BucketAddress, is_address, scratch_dir, scratch_of
-from imgcrawl.storage.directory import LEDGER, LOCK, METADATA, RUNS, SUMMARY, holder_of
+from imgcrawl.storage.directory import ANNOTATIONS, LEDGER, LOCK, METADATA, RUNS, SUMMARY, holder_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
 HIDDEN = f".{METADATA}"
-_OF_THE_WHOLE = (*MERGED, SUMMARY, RUNS)
+_OF_THE_WHOLE = (*MERGED, ANNOTATIONS, SUMMARY, RUNS)
 _AT_ONCE = 16  # small objects that are read
 _POLL = 0.5  # seconds
 
@@ -225,7 +225,7 @@ class StorePlace:
         is_visible = self._get(f"shard={k}/{METADATA}", folder / METADATA)
         if not is_visible:
             self._get(f"shard={k}/{HIDDEN}", folder / METADATA)
-        others = {*MERGED} - {METADATA} | ({LEDGER} if with_ledger else set())
+        others = {*MERGED, ANNOTATIONS} - {METADATA} | ({LEDGER} if with_ledger else set())
         for name in sorted(others):
             self._get(f"shard={k}/{name}", folder / name)
         return is_visible

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from imgcrawl.dataset.annotations import merge_annotations
 from imgcrawl.dataset.history import add_run, row_of_summary
 from imgcrawl.dataset.merge import MergeInput, merge_tables
 from imgcrawl.dataset.rebuild import rebuild_at
@@ -49,6 +50,7 @@ def write_result(
             if (folder / LEDGER).is_file():
                 summaries[k] = {**summaries.get(k, {}), **_from_ledger(folder)}
         merge_tables([MergeInput(f"shard={k}", root / f"shard={k}") for k in numbers], root)
+        merge_annotations((root / f"shard={k}" for k in numbers), root)
         whole = _summary(plan, results, summaries, status, started)
         FolderPlace(root).write(SUMMARY, whole)
         add_run(root, row_of_summary(whole))

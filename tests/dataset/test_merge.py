@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import tracemalloc
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imgcrawl.dataset.annotations import merge_annotations
 from imgcrawl.dataset.entries import LedgerEntry
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.dataset.merge import MergeInput, merge_tables
@@ -220,3 +222,34 @@ def test_long_cells_pass(tmp_path: Path) -> None:
     root = make(tmp_path / "one", [stored("a", "a.jpg", caption="x" * 500_000)])
     merge_tables([MergeInput("one", root)], tmp_path)
     assert len(read(tmp_path / "metadata.csv")[0]["caption"]) == 500_000
+
+
+def boxed(n: int) -> LedgerEntry:
+    boxes = {"bbox": [[n, 0, 9, 9], [1, 1, 4, 4]], "bbox_label_id": ["7", str(n % 3)]}
+    names = {"bbox_label": ["lamp", f"kind {n % 3}"], "segmentation": [None, [[1, 1, 5, 1, 5, 5]]]}
+    return stored(f"r{n:02}", f"images/{n}.jpg", **boxes, **names, image_id=100 + n, split="val")
+
+
+def test_boxes_of_parts_are_those_of_the_whole(tmp_path: Path) -> None:
+    every = [boxed(n) for n in range(12)]
+    whole = json.loads((make(tmp_path / "whole", every) / "annotations.json").read_text())
+    parts = [make(tmp_path / f"all/shard={k}", every[k::3]) for k in range(3)]
+    for _ in range(2):
+        merge_tables([MergeInput(part.name, part) for part in parts], tmp_path / "all")
+        merge_annotations(parts, tmp_path / "all")
+        found = json.loads((tmp_path / "all/annotations.json").read_text())
+        for image in found["images"]:
+            shard, _, image["file_name"] = image["file_name"].partition("/")
+            assert shard == f"shard={int(image['record_id'][1:]) % 3}"
+        assert found == whole
+    # None of what is no longer there; and a part's file that is damaged names no category.
+    (parts[1] / "annotations.json").write_text('{"categories": [{"id": 1}]}')
+    (parts[2] / "annotations.json").write_bytes(b'\n"categories": [1, \xff')
+    merge_annotations(parts, tmp_path / "all")
+    again = json.loads((tmp_path / "all/annotations.json").read_text())
+    assert {each["name"] for each in again["categories"]} == {"lamp", "kind 0", "kind 1", "kind 2"}
+    bare = [make(tmp_path / "bare/shard=1", [stored("a", "a.jpg")])]
+    (tmp_path / "bare/annotations.json").write_text("of before")
+    merge_tables([MergeInput(part.name, part) for part in bare], tmp_path / "bare")
+    merge_annotations(bare, tmp_path / "bare")
+    assert not (tmp_path / "bare/annotations.json").exists()
