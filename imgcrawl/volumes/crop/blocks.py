@@ -39,8 +39,10 @@ class BlockSide:
     def cut(self, each: int, *, aligned: bool = False) -> list[tuple[int, int]]:
         """Cut the box into stretches of `each` chunks: (start, stop), those at the ends clipped.
 
-        aligned: they begin at multiples of `each` chunks of the grid, not where the box does
+        aligned: they begin at multiples of `each` chunks of the grid, not where the box does,
+                 unless one stretch is all of it
         """
+        aligned = aligned and each < self.chunks
         cell = self._cell(self.start)
         begin = self.first + (cell - cell % each if aligned else cell) * self.chunk
         length = each * self.chunk

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from imgcrawl.records.volume import Chunks, Raw
 from imgcrawl.storage.disk_sync import sync_file
+from imgcrawl.volumes.crop.digests import voxels_sha256
 from imgcrawl.volumes.crop.provenance import crop_bytes
 
 if TYPE_CHECKING:
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
     from typing import Self
 
     from imgcrawl.records.volume import Crop
+
+
+_SMALL = 4 << 20  # bytes of voxels
+_SHA256 = "sha256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +61,34 @@ class CropParts:
     def prepare(self, record_id: str) -> None:
         """Make the folder, and remove the parts of other crops of the record."""
         self.raw.parent.mkdir(exist_ok=True)
-        for path in self.raw.parent.glob(f"{_record(record_id)}-*"):
+        for path in _parts_of(self.raw.parent, record_id):
             if not path.name.startswith(self.raw.name):
                 path.unlink()
 
     def load(self) -> Raw | None:
         """Return all the voxels if an earlier run had read them, or None."""
-        try:
-            chunks = Chunks(**json.loads(self.done.read_bytes()))
-            size = self.raw.stat().st_size
-        except (OSError, ValueError, TypeError):
-            return None
-        if size != self.start + crop_bytes(self.crop):
-            return None
         level = self.crop.level
         shape = (level.channels, *self.crop.shape)
-        return Raw(str(self.raw), shape, level.dtype, self.start, chunks)
+        try:
+            told = json.loads(self.done.read_bytes())
+            sha256 = told.pop(_SHA256, None)
+            raw = Raw(str(self.raw), shape, level.dtype, self.start, Chunks(**told))
+            if self.raw.stat().st_size != self.start + crop_bytes(self.crop):
+                return None
+            return raw if sha256 in {None, voxels_sha256(raw)} else None
+        except (OSError, ValueError, TypeError, AttributeError):
+            return None
 
     def finish(self, raw: Raw) -> None:
         """Note that all the voxels are there."""
-        sync_file(self.raw)
+        note = asdict(raw.chunks)
+        if crop_bytes(self.crop) <= _SMALL:
+            # What a power cut may take is told by its digest: that costs less than the disk does.
+            note[_SHA256] = voxels_sha256(raw)
+        else:
+            sync_file(self.raw)
         temporary = self.done.with_suffix(".new")
-        temporary.write_text(json.dumps(asdict(raw.chunks)), "utf-8")
+        temporary.write_text(json.dumps(note), "utf-8")
         temporary.replace(self.done)
 
     def allocated(self) -> int:
@@ -89,8 +101,18 @@ class CropParts:
 
 def remove_parts(folder: Path, record_id: str) -> None:
     """Remove all parts of a record that is stored, or will not be."""
-    for path in folder.glob(f"{_record(record_id)}-*"):
+    for path in _parts_of(folder, record_id):
         path.unlink()
+
+
+def _parts_of(folder: Path, record_id: str) -> list[Path]:
+    """Return the files of a record's parts, whichever there are."""
+    begin = f"{_record(record_id)}-"
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - a third of the time of a glob, once a cube
+    except FileNotFoundError:
+        return []
+    return [folder / name for name in names if name.startswith(begin)]
 
 
 def _record(record_id: str) -> str:

@@ -61,11 +61,16 @@ async def read_crop(
     shape = tuple(side.stop - side.start for side in sides)
     file = _CropFile(path, start, shape, dtype.itemsize, CropJournal(path))
     reader = BlockReader(crawler, crop.level, source, blocks)
+    channels, z, y, x = shape
+    if len(blocks) == 1:  # there is nothing that a next run could go on with
+        (block,) = blocks
+        voxels, chunks = await reader.read(block)
+        await _run_on_disk(file.write_whole, voxels)
+        return Raw(str(path), (channels, z, y, x), crop.level.dtype, start, chunks)
     await _run_on_disk(file.begin, _journal_header(crop, blocks, start), len(blocks))
     await _read_all(reader, file, blocks, progress, at_once=_at_once(crawler, source, blocks))
     chunks = sum(file.journal.done.values(), Chunks())
     await _run_on_disk(file.journal.remove)
-    channels, z, y, x = shape
     return Raw(str(path), (channels, z, y, x), crop.level.dtype, start, chunks)
 
 
@@ -91,7 +96,8 @@ async def read_box(
 
 def _plan(source: ArraySource, sides: tuple[BlockSide, ...]) -> BlockPlan:
     itemsize = source.array.dtype.numpy_dtype.itemsize
-    if source.is_sharded:
+    size = itemsize * prod(side.stop - side.start for side in sides)
+    if source.is_sharded and size > BLOCK:
         return plan(sides, itemsize, SHARDED_BLOCK, curved=True)
     return plan(sides, itemsize, BLOCK)
 
@@ -168,6 +174,18 @@ class _CropFile:
             with self._path.open("ab") as file:
                 file.truncate(size)
 
+    def write_whole(self, voxels: np.ndarray[Any, Any]) -> None:
+        """Write all voxels at once. Raises OSError."""
+        self.journal.remove()  # of another plan
+        whole = (slice(0, side) for side in self._shape)
+        fd = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o666)
+        try:
+            for offset, piece in self._pieces(tuple(whole), voxels):
+                _write_at(fd, piece, offset)
+            os.ftruncate(fd, self._start + self.size)
+        finally:
+            os.close(fd)
+
     def write(
         self,
         number: int,
@@ -183,9 +201,7 @@ class _CropFile:
         fd = os.open(self._path, os.O_WRONLY)
         try:
             for offset, piece in self._pieces(where, voxels):
-                while piece:
-                    written = os.pwrite(fd, piece, offset)
-                    piece, offset = piece[written:], offset + written
+                _write_at(fd, piece, offset)
         finally:
             os.close(fd)
         self.journal.add(number, chunks)
@@ -207,6 +223,12 @@ class _CropFile:
             at += [s.start for s in where[axis:]]
             offset = self._start + sum(a * stride for a, stride in zip(at, strides, strict=True))
             yield offset, voxels[index].reshape(-1).view(np.uint8).data
+
+
+def _write_at(fd: int, piece: memoryview, offset: int) -> None:
+    while piece:
+        written = os.pwrite(fd, piece, offset)
+        piece, offset = piece[written:], offset + written
 
 
 def _within(block: Block, blocks: BlockPlan) -> tuple[slice, ...]:

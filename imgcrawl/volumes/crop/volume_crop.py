@@ -119,11 +119,15 @@ class VolumeCropper:
                 raws.append(raw)
             target = self._partial_path(Path(raws[0].path))
             ids = [*partners, *(member.record_id for member in members[1:])]
-            made = await asyncio.to_thread(write_crop, members, raws, target, ids, url)
-            await self._put(made, name)
-        for member in members:
-            remove_parts(self._run.out.parts, member.record_id)
-        return made.provenance
+
+            def store() -> Provenance:
+                made = write_crop(members, raws, target, ids, url)
+                self._put(made, name)
+                for member in members:
+                    remove_parts(self._run.out.parts, member.record_id)
+                return made.provenance
+
+            return await asyncio.to_thread(store)
 
     @asynccontextmanager
     async def _voxels(self, record_id: str, crop: Crop) -> AsyncIterator[Raw]:
@@ -131,15 +135,17 @@ class VolumeCropper:
 
         Raises RecordMissing, and OSError of the disk.
         """
-        start = 0
-        if not crop.is_resampled:
-            start = await asyncio.to_thread(writing.voxels_start, crop.as_stored())
-        parts = CropParts.of(self._run.out.parts, record_id, crop, start)
-        await asyncio.to_thread(parts.prepare, record_id)
+
+        def begin() -> tuple[CropParts, Raw | None]:
+            start = 0 if crop.is_resampled else writing.voxels_start(crop.as_stored())
+            parts = CropParts.of(self._run.out.parts, record_id, crop, start)
+            parts.prepare(record_id)
+            return parts, parts.load()
+
+        parts, raw = await asyncio.to_thread(begin)
         self._under_way.append(parts)
         try:
             await asyncio.to_thread(self._check_room)
-            raw = await asyncio.to_thread(parts.load)
             yield await self._read(record_id, parts) if raw is None else raw
         finally:
             self._under_way.remove(parts)
@@ -221,16 +227,14 @@ class VolumeCropper:
         await asyncio.to_thread(parts.finish, raw)
         return raw
 
-    async def _put(self, made: WrittenCrop, name: str) -> None:
-        """Give a crop and its description their places, the description first."""
+    def _put(self, made: WrittenCrop, name: str) -> None:
+        """Give a crop and its description their places, the description first. Blocks."""
         text = format_provenance(made.provenance)
-        await asyncio.to_thread(self._run.out.write, name + SUFFIX, lambda file: file.write(text))
+        self._run.out.write(name + SUFFIX, lambda file: file.write(text))
         if self._run.files.local:
-            await asyncio.to_thread(
-                move_into_place, made.path, self._run.out.root / name, self._run.out.partial
-            )
+            move_into_place(made.path, self._run.out.root / name, self._run.out.partial)
         else:
-            await asyncio.to_thread(self._upload, made.path, name)
+            self._upload(made.path, name)
 
     def _upload(self, made: Path, name: str) -> None:
         """Upload a crop into the object store, file by file, its description first. Blocks."""
