@@ -8,6 +8,7 @@ from bench import (
     alike,
     copies,
     durability,
+    exports,
     finish,
     large,
     lists,
@@ -35,6 +36,7 @@ def main() -> None:
             "shards",
             "alike",
             "durability",
+            "exports",
         ],
     )
     # With fewer, the 5 s heartbeat on which the stock pipelines end rounds their time up.
@@ -44,7 +46,7 @@ def main() -> None:
         "--records",
         type=int,
         default=200_000,
-        help="records of the long run, or of the large OUT (memory, finish)",
+        help="records of the long run, or of the large OUT (memory, finish, exports)",
     )
     parser.add_argument("--json", type=int, default=1_000_000, help="records of the JSON (lists)")
     parser.add_argument(
@@ -62,6 +64,8 @@ def main() -> None:
         alike.main(options.alike)
     elif options.what == "durability":
         durability.main(options.images, options.gigabytes, options.rounds)
+    elif options.what == "exports":
+        exports.main(options.records)
     elif options.what == "finish":
         finish.main(options.records)
     elif options.what == "large":

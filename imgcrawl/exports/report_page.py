@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import shlex
 from html import escape
 from typing import IO, TYPE_CHECKING, Any
 
@@ -37,12 +38,13 @@ body { margin: 0 auto; padding: 1rem; max-width: 75rem; color: var(--ink); backg
 h1 { font-size: 1.6rem; margin: 0 0 .5rem; } h2 { font-size: 1.25rem; margin: 2rem 0 .5rem; }
 h3 { font-size: 1rem; margin: 1.2rem 0 .3rem; }
 p { margin: .4rem 0; } .soft { color: var(--soft); }
-table { border-collapse: collapse; width: 100%; } caption { text-align: left; font-weight: 600; }
+table { border-collapse: collapse; width: 100%; } table + table { margin-top: 1rem; }
+caption { text-align: left; font-weight: 600; }
 th, td { text-align: left; vertical-align: top; padding: .2rem .5rem .2rem 0;
   border-bottom: 1px solid var(--line); font-weight: 400; }
-th { min-width: 4.5rem; }
+th { min-width: 5.5rem; }
 td.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-td.bar { width: 40%; } svg { width: 100%; height: .8rem; display: block; }
+td.bar { width: 40%; vertical-align: middle; } svg { width: 100%; height: .8rem; display: block; }
 rect { fill: var(--bar); }
 svg[role="img"] { height: 5rem; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr));
@@ -50,7 +52,9 @@ svg[role="img"] { height: 5rem; }
 .sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: .6rem;
   align-items: start; padding: 0; list-style: none; }
 .sheet li { background: var(--card); border: 1px solid var(--line); border-radius: .3rem; }
-summary { cursor: pointer; padding: .4rem; } summary img { display: block; width: 100%;
+summary { cursor: pointer; padding: .4rem; list-style: none; }
+summary::-webkit-details-marker { display: none; } summary:hover { outline: 1px solid var(--bar); }
+summary img { display: block; width: 100%;
   height: 8rem; object-fit: contain; } details[open] { padding: 0 .4rem .4rem; }
 li:has(details[open]) { grid-column: 1 / -1; }
 :focus-visible { outline: 3px solid var(--bar); outline-offset: 2px; }
@@ -173,7 +177,7 @@ def _head(facts: ReportFacts, summary: Mapping[str, Any]) -> Iterator[str]:
         return
     arguments = summary.get("arguments")
     typed = " ".join(
-        f"-a {name}={value}"
+        f"-a {shlex.quote(f'{name}={value}')}"
         for name, value in (arguments if isinstance(arguments, dict) else {}).items()
     )
     yield f"<p>Asked: <code>scrapy crawl {_text(summary.get('spider'))} {_text(typed)}</code></p>"

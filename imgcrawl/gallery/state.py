@@ -31,7 +31,12 @@ def state_of(root: Path) -> dict[str, Any]:
 
 
 def status_for_page(status: RunStatus, outcomes: dict[str, int]) -> dict[str, Any]:
-    """Return a status, and the records by outcome, as the page has them."""
+    """Return a status, and the records by outcome, as the page has them.
+
+    Without a ledger, as of a plan, of shards or in a store, the summary has their numbers.
+    """
+    if not outcomes and status.stored is not None:
+        outcomes = {"stored": status.stored, "missing": status.missing or 0}
     return {
         "state": status.state,
         "words": status.describe(),

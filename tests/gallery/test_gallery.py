@@ -21,6 +21,7 @@ from imgcrawl.gallery.shown import Shown
 from imgcrawl.records.outcomes import Outcome
 from tests.conftest import scrapy, started
 from tests.dataset.entries import missing
+from tests.exports.conftest import picture
 from tests.warm_start import WARM
 
 if TYPE_CHECKING:
@@ -217,3 +218,49 @@ def test_in_a_browser(out: Path, filled: Callable[..., Path]) -> None:
             page.close()
         browser.close()
     assert [each for each in seen if not each.startswith(server.url)] == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_browser(None) is None, reason="there is no Chromium")
+def test_a_hundred_thousand_records_do_not_stall(tmp_path: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    (tmp_path / "one.jpg").write_bytes(picture(1))
+    with (tmp_path / "metadata.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file_name", "record_id", "label"])
+        writer.writerows(["one.jpg", f"x{n:05}", HOSTILE] for n in range(100_000))
+    seen: list[str] = []
+    with serving(tmp_path) as server, sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=find_browser(None), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.on("console", lambda message: seen.append(f"console {message.text}"))
+        page.on("dialog", lambda dialog: seen.append("dialog"))
+        page.on("pageerror", lambda error: seen.append(f"error {error}"))
+        page.goto(server.url)
+        page.get_by_text("100,000 records", exact=True).wait_for()
+        page.get_by_role("option", name="x00000").wait_for()
+        browser_says = page.context.new_cdp_session(page)
+        browser_says.send("Performance.enable")
+
+        def layouts() -> int:
+            metrics = browser_says.send("Performance.getMetrics")["metrics"]
+            return next(int(each["value"]) for each in metrics if each["name"] == "LayoutCount")
+
+        before = layouts()
+        for _ in range(10):
+            page.evaluate("grid.scrollTop += 500; draw()")
+        # A few for each frame, and not one for each of sixty cells.
+        assert layouts() - before < 10 * 10
+        page.locator("#grid").focus()
+        for key in ("End", "Home", *["ArrowDown"] * 10, *["ArrowRight"] * 5):
+            page.keyboard.press(key)
+        chosen = page.evaluate("10 * across + 5")
+        page.locator(f"#cell-{chosen}[aria-selected=true] img").wait_for()
+        page.keyboard.press("End")
+        page.get_by_role("option", name="x99999").wait_for()
+        page.get_by_label("Words").fill("x0123")
+        page.get_by_text("10 records", exact=True).wait_for()
+        assert page.locator(".cell").count() == 10
+        browser.close()
+    assert seen == []

@@ -85,14 +85,14 @@ function draw() {
   for (const [place, cell] of cells) {
     if (place < first * across || place >= last * across) { cell.remove(); cells.delete(place); }
   }
-  const width = grid.clientWidth / across;
+  const width = grid.clientWidth / across, begin = grid.scrollTop; // read in the loop, each is a layout
   for (let place = first * across; place < Math.min(last * across, total); place++) {
     if (!cells.has(place)) { cells.set(place, cellOf(place)); space.append(cells.get(place)); }
     const cell = cells.get(place), line = Math.floor(place / across);
     cell.style.width = `${width}px`;
     cell.style.height = `${CELL.height}px`;
     cell.style.left = `${(place % across) * width}px`;
-    cell.style.top = `${grid.scrollTop + (line - top) * CELL.height}px`;
+    cell.style.top = `${begin + (line - top) * CELL.height}px`;
     cell.setAttribute("aria-selected", String(place === chosen));
   }
   if (cells.has(chosen)) grid.setAttribute("aria-activedescendant", `cell-${chosen}`);
@@ -140,9 +140,10 @@ function choose(place) {
 }
 
 async function open() {
-  const row = await rowAt(chosen);
+  const wanted = chosen, row = await rowAt(wanted);
   if (!row) return;
   const found = await ask("/api/record", { out: filter().out, n: row.n });
+  if (wanted !== chosen) return; // an arrow was pressed meanwhile
   at("one-id").textContent = row.id;
   const picture = row.file ? pictureOf(row, 1024, `picture of ${row.id}`) : element("p", row.reason);
   picture.id = "one-picture";
@@ -198,7 +199,7 @@ async function look() { // how far the crawls are
 function tell(outs) {
   if (!at("out").options.length) options(at("out"), outs.map((out, n) => [n, out.name]));
   const out = outs[at("out").value] || outs[0];
-  const parts = Object.entries(out.outcomes).map(([name, n]) => `${name} ${n.toLocaleString("en")}`);
+  const parts = Object.entries(out.outcomes).sort((a, b) => b[1] - a[1]).map(([name, n]) => `${name} ${n.toLocaleString("en")}`);
   const done = Object.values(out.outcomes).reduce((sum, n) => sum + n, 0), now = Date.now();
   const same = seen && seen.name === out.name;
   const rate = same && out.state === "running" && now > seen.at
