@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from xdist.scheduler import LoadScopeScheduling
 
-# Files whose tests share a server that takes longer to set up than they do.
+# Files whose tests share a server, or an image, that takes longer to set up than they do.
 TOGETHER = {
     "tests/docs/test_site.py",
     "tests/microscopy/test_matrix.py",
     "tests/replicas/test_server.py",
     "tests/scheduling/test_scrapyd.py",
     "tests/scheduling/test_site.py",
+    "tests/test_crawl_container.py",
 }
 
 
