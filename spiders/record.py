@@ -21,7 +21,7 @@ from imgcrawl.records.items import (
     Unreadable,
 )
 from imgcrawl.records.outcomes import Outcome
-from imgcrawl.sources.repositories.find import find_client, parse_doi, resolve, spider_of
+from imgcrawl.sources.repositories.find import doi_in, find_client, parse_doi, resolve, spider_of
 from imgcrawl.sources.repositories.idr import study_of
 from imgcrawl.sources.repositories.record import LOGIN, ClosedError, RepositoryFile
 from imgcrawl.sources.repositories.unpack import Unpacked
@@ -100,11 +100,14 @@ class RecordSpider(DatasetSpider[RecordArguments]):
         """Yield the files of the record."""
         doi = parse_doi(self.args.doi or self.args.url or "")
         url = await resolve(self, doi) if doi else str(self.args.url)
+        client = None if spider_of(url) else find_client(self, url)
+        if client is None and not doi and (doi := doi_in(url)):
+            url = await resolve(self, doi)
+            client = find_client(self, url)
         if (other := spider_of(url)) is not None:
             async for output in self._of_spider(*other, doi or ""):
                 yield output
             return
-        client = find_client(self, url)
         if client is None:
             raise SourceError(
                 f"{url} is of no repository that is known here. Its links, without digests: "

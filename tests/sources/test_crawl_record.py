@@ -25,7 +25,7 @@ SMALL = {
     "biostudies": {"doi": "10.6019/S-BIAD100001"},
 }
 LARGE = {
-    "zenodo": "https://zenodo.org/records/100003",
+    "zenodo": "https://zenodo.org/doi/10.5281/zenodo.100003",
     "figshare": "https://figshare.com/articles/dataset/large/100003/1",
     "dataverse": "https://dataverse.harvard.edu/dataset.xhtml?persistentId=doi:10.7910/DVN/large",
     "osf": "https://osf.io/larg3/",

@@ -11,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgcrawl.records.errors import SourceError
-from imgcrawl.sources.repositories.find import find_client, is_record, parse_doi, spider_of
+from imgcrawl.sources.repositories.find import (
+    doi_in,
+    find_client,
+    is_record,
+    parse_doi,
+    spider_of,
+)
 from imgcrawl.sources.repositories.mendeley import folder_paths
 from imgcrawl.sources.repositories.record import RepositoryFile, digests_of
 
@@ -20,7 +26,7 @@ LINKS = {
     "Osf": "https://osf.io/abcde/files/osfstorage",
     "Dryad": "https://datadryad.org/stash/dataset/doi%3A10.5061%2Fdryad.x",
     "Mendeley": "https://data.mendeley.com/datasets/n7j8wrc3xx/2",
-    "BioStudies": "https://www.ebi.ac.uk/bioimage-archive/galleries/S-BIAD634.html/S-BIAD634",
+    "BioStudies": "https://www.ebi.ac.uk/bioimage-archive/galleries/S-BIAD634.html",
     "Dataverse": "https://data.example.edu/dataset.xhtml?persistentId=hdl:1902.1/2&version=1.0",
     "InvenioRdm": "https://data.example.edu/records/ab1cd-2ef34",
 }
@@ -64,6 +70,20 @@ def test_links_lead_to_their_repository(name: str, url: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
+        "https://www.bioimagearchive.org/study/S-BIAD1234",
+        "https://www.ebi.ac.uk/biostudies/studies/S-BSST265?query=x",
+        "https://www.ebi.ac.uk/biostudies/files/S-BIAD634/a/b.txt",
+        "https://www.ebi.ac.uk/biostudies/arrayexpress/studies/E-MTAB-1234",
+    ],
+)
+def test_studies_have_many_pages(url: str) -> None:
+    fetcher: Any = Answers({})
+    assert type(find_client(fetcher, url)).__name__ == "BioStudies"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
         "https://rdr.example.ac.uk/articles/dataset/Stacks_of_cells/12345678",
         "https://rdr.example.ac.uk/articles/dataset/Stacks_of_cells/12345678/2",
         "https://figshare.com/articles/12345678",
@@ -83,6 +103,7 @@ def test_institutions_have_figshare_under_their_own_hosts(url: str) -> None:
             ("empiar", {"entry": "10943"}),
         ),
         ("https://www.ebi.ac.uk/empiar/EMPIAR-117590123/", None),
+        ("https://www.ebi.ac.uk/pdbe/emdb/empiar/entry/10310/", ("empiar", {"entry": "10310"})),
         ("https://idr.openmicroscopy.org/study/idr0086/", "omero"),
         ("https://omero.example.org/webclient/?show=project-27936", "omero"),
         ("https://zenodo.org/records/1", None),
@@ -148,5 +169,11 @@ def test_digests_that_cannot_be_checked_are_no_promise() -> None:
 def test_dois() -> None:
     for words in ("10.1/x", "zenodo.1", "https://zenodo.org/records/1"):
         assert parse_doi(words) is None
-    for words in ("10.5281/zenodo.1", "doi:10.5281/zenodo.1", " https://doi.org/10.5281/zenodo.1 "):
+    for words in (
+        *("10.5281/zenodo.1", "doi:10.5281/zenodo.1", " https://doi.org/10.5281/zenodo.1 "),
+        *("DOI: 10.5281/zenodo.1.", "https://doi.org/10.5281%2Fzenodo.1", "10.5281/zenodo.1,"),
+    ):
         assert parse_doi(words) == "10.5281/zenodo.1"
+    assert doi_in("https://zenodo.org/doi/10.5281/zenodo.1?x=1") == "10.5281/zenodo.1"
+    assert doi_in("https://data.example.org/dataset/doi%3A10.5061%2Fx.y/") == "10.5061/x.y"
+    assert doi_in("https://www.example.org/10.1") is None

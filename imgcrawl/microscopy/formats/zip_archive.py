@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from imgcrawl.microscopy.facts import FileFacts
 from imgcrawl.microscopy.format import DescribeOptions, FileFormat
+from imgcrawl.microscopy.member_names import member_names
 from imgcrawl.microscopy.proof import Checked, Proof, corrupt
 from imgcrawl.microscopy.ranges import RangesFile
 from imgcrawl.records.errors import RecordMissing
@@ -42,7 +43,9 @@ def _describe(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
     try:
         with zipfile.ZipFile(cast("IO[bytes]", file)) as archive:
             remark = _expand(archive, ranges.size)
-            extra = {"members": len(archive.infolist())}
+            members = archive.infolist()
+            names = member_names((each.filename for each in members), len(members))
+            extra: dict[str, str | float | int] = {"members": len(members), "member_names": names}
     except RecordMissing:
         raise
     # zipfile and zlib meet hostile bytes with half a dozen classes of errors.

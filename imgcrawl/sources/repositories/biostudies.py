@@ -42,8 +42,10 @@ class BioStudies:
     def of(cls, fetcher: Fetcher, url: str) -> Self | None:
         """Return the client of a link to a study, or None."""
         parts = urlsplit(url)
-        match = re.search(r"/((?:S-[A-Z]{3,8}|E-[A-Z]{4}-)\d+)(?:/|$|\?)", f"{parts.path}/")
-        is_ebi = (parts.hostname or "").endswith("ebi.ac.uk") and "bio" in parts.path
+        match = re.search(r"/((?:S-[A-Z]{3,8}|E-[A-Z]{4}-)\d+)(?:\.html)?(?:/|$)", parts.path)
+        host = f".{parts.hostname or ''}"
+        is_ebi = host.endswith(".ebi.ac.uk") and "bio" in parts.path
+        is_ebi = is_ebi or host.endswith(".bioimagearchive.org")
         return cls(fetcher, match[1]) if is_ebi and match else None
 
     async def record(self) -> RepositoryRecord:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from imgcrawl.sources.fetcher import Fetcher
 
 _ROOT = "https://datadryad.org/"
+_PAGE = 100  # files asked for at once, which is the most; by default it sends twenty
 
 
 class Dryad:
@@ -70,7 +71,7 @@ class Dryad:
 
     async def files(self) -> AsyncIterator[RepositoryFile]:
         """Yield the files, page by page."""
-        url, asked = f"{self._version}/files", set()
+        url, asked = f"{self._version}/files?per_page={_PAGE}", set()
         while url and url not in asked:
             asked.add(url)
             answer = await ask(self._fetcher, url)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from imgcrawl.records.errors import SourceError
 from imgcrawl.sources.repositories.biostudies import BioStudies
@@ -22,13 +22,25 @@ if TYPE_CHECKING:
 
 # Those with hosts of their own first: InvenioRDM and Dataverse run anywhere.
 _CLIENTS: tuple[Any, ...] = (Figshare, Osf, Dryad, Mendeley, BioStudies, Dataverse, InvenioRdm)
-_DOI = re.compile(r"(?:doi:|https?://(?:dx\.)?doi\.org/)?(10\.\d{4,9}/\S+)", re.IGNORECASE)
+_DOI = re.compile(r"(?:doi:\s*|https?://(?:dx\.|www\.)?doi\.org/)?(10\.\d{4,9}/\S+)", re.IGNORECASE)
+_DOI_OF_PAGE = re.compile(r"/(?:doi/|doi:)(10\.\d{4,9}/[^?#]+)", re.IGNORECASE)
+_EMPIAR = re.compile(r"EMPIAR-(\d{4,6})(?:\W|$)|/empiar/(?:entry/)?(\d{5,6})(?:/|$)", re.IGNORECASE)
 
 
 def parse_doi(words: str) -> str | None:
-    """Return the DOI in ``10.5281/zenodo.1``, ``doi:...`` or a link to doi.org; None for none."""
-    match = _DOI.fullmatch(words.strip())
+    """Return the DOI in ``10.5281/zenodo.1``, ``doi:...`` or a link to doi.org; None for none.
+
+    As people paste it: with the full stop of its sentence, or with its slash percent-encoded.
+    """
+    plain = re.sub("%2f", "/", words.strip().rstrip(".,;"), flags=re.IGNORECASE)
+    match = _DOI.fullmatch(plain)
     return match[1] if match else None
+
+
+def doi_in(url: str) -> str | None:
+    """Return the DOI that a page has in its address, as https://zenodo.org/doi/10.5281/zenodo.1."""
+    match = _DOI_OF_PAGE.search(unquote(urlsplit(url).path))
+    return match[1].rstrip("/") if match else None
 
 
 async def resolve(fetcher: Fetcher, doi: str) -> str:
@@ -57,8 +69,8 @@ def spider_of(url: str) -> tuple[str, dict[str, str]] | None:
 
     An entry of EMPIAR, or what a link of OMERO.web shows, as a DOI of IDR leads to.
     """
-    if match := re.search(r"EMPIAR-(\d{4,6})(?:\W|$)", url, re.IGNORECASE):
-        return "empiar", {"entry": match[1]}
+    if match := _EMPIAR.search(url):
+        return "empiar", {"entry": match[1] or match[2]}
     parts = urlsplit(url)
     is_idr = (parts.hostname or "").endswith("idr.openmicroscopy.org")
     if is_idr or re.search(r"/webclient(?:/|$)", parts.path):

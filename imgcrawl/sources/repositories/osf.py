@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from imgcrawl.sources.fetcher import Fetcher
 
 _API = "https://api.osf.io/v2/"
+_PAGE = 100  # entries asked for at once; by default it sends ten
 _OWN = "osfstorage"  # its own store; others are linked to a project
 
 
@@ -97,6 +98,7 @@ class Osf:
 
     async def _pages(self, url: str) -> AsyncIterator[Any]:
         asked: set[str] = set()
+        url = url if "?" in url or not url else f"{url}?page%5Bsize%5D={_PAGE}"
         while url and url not in asked:
             asked.add(url)
             answer = await ask(self._fetcher, url)
