@@ -48,5 +48,7 @@ class Command(OutCommand[LockFigures]):
             lines.append(
                 f"{found.no_address:,} have no address that may be told: all have a secret in them."
             )
-        lines.append(f"The same bytes again, anywhere: scrapy restore {DATASET_LOCK} -a out=DIR")
+        lines.append(
+            f"The same bytes again, anywhere: scrapy restore {place}/{DATASET_LOCK} -a out=DIR"
+        )
         sys.stdout.write("\n".join(lines) + "\n")

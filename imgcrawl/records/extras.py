@@ -18,7 +18,7 @@ EXTRAS = {
     "s3": ("s3:// needs", "boto3"),
     "gcs": ("gs:// needs", "google.cloud.storage"),
     "shards": ("Shards need", "distributed"),
-    "parquet": ("Lists in Parquet, or compressed with zstd, need", "pyarrow"),
+    "parquet": ("Parquet, and lists compressed with zstd, need", "pyarrow"),
     "browser": ("Pages in a browser need", "scrapy_playwright"),
     "scrapyd": ("Jobs over HTTP need", "scrapyd"),
 }

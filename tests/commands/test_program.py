@@ -108,3 +108,9 @@ def test_nothing_at_the_top_needs_what_only_unix_has() -> None:
 def test_the_wheel_names_the_program() -> None:
     assert 'imgcrawl = "imgcrawl.program:main"' in (ROOT / "pyproject.toml").read_text()
     assert shutil.which("bash")
+
+
+def test_the_nearest_command_is_named() -> None:
+    ended = scrapy("exprt", "data/isic")
+    assert (ended.returncode, "exprt: did you mean 'export'?" in ended.stdout) == (2, True)
+    assert "did you mean" not in scrapy("zzzz").stdout
