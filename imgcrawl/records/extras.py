@@ -14,6 +14,7 @@ from imgcrawl.records.errors import ArgumentError
 # What needs an extra, and the module that shows whether it is installed.
 EXTRAS = {
     "volumes": ("Cubes of volumes need", "tensorstore"),
+    "jxl": ("Cubes of volumes in JPEG XL need", "imagecodecs"),
     "microscopy": ("Groups of HDF5 that lie in heaps need", "h5py"),
     "s3": ("s3:// needs", "boto3"),
     "gcs": ("gs:// needs", "google.cloud.storage"),

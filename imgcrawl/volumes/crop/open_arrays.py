@@ -23,11 +23,12 @@ from imgcrawl.download.limits import TransferLimits
 from imgcrawl.download.resolver import Resolver
 from imgcrawl.download.s3_login import S3Login
 from imgcrawl.records.errors import RecordMissing
-from imgcrawl.records.extras import require_extra
+from imgcrawl.records.extras import is_installed, require_extra
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.volumes.crop.blocks import BlockSide
 from imgcrawl.volumes.crop.chunk_codecs import known_n5, plain_array
 from imgcrawl.volumes.crop.endpoint import StoreEndpoint, locate
+from imgcrawl.volumes.crop.jxl import plain_scale
 from imgcrawl.volumes.metadata.address import inner_place
 from imgcrawl.volumes.metadata.local_folder import folder_of
 
@@ -123,6 +124,8 @@ class OpenArrays:
         self.absence: dict[str, asyncio.Task[bool]] = {}  # by volume: whether 403 means absent
         self.other_names: dict[str, OtherNames] = {}  # by array
         self.codecs: dict[tuple[object, ...], DecodedArray] = {}  # of those that are decoded here
+        # Of those whose chunks are images that are decoded here: their sharding.
+        self.images: dict[tuple[object, ...], dict[str, Any] | None] = {}
 
     async def open(self, level: Level) -> tuple[Any, StoreEndpoint]:
         """Return an array as it is stored, opened once for all that ask.
@@ -149,9 +152,18 @@ class OpenArrays:
         """
         return self.codecs.get(_array_key(level))
 
+    def has_images(self, level: Level) -> bool:
+        """Return whether the chunks of an open array are images that are decoded here."""
+        return _array_key(level) in self.images
+
+    def has_images_in_shards(self, level: Level) -> bool:
+        """Return whether they lie in shards, so that they have keys and no names."""
+        return self.images.get(_array_key(level)) is not None
+
     async def chunk_store(self, level: Level) -> Any:
         """Return the store of a level's chunks, by name: a KvStore of tensorstore's.
 
+        Of images in shards: by their keys.
         Raises RecordMissing of its address, or tensorstore's ValueError.
         """
         endpoint = await self.endpoint(level)
@@ -160,7 +172,11 @@ class OpenArrays:
         )
         context = self._context(ts, urlsplit(endpoint.url).netloc)
         below = level.name if level.driver == "neuroglancer_precomputed" else ""
-        return await ts.KvStore.open(self._kvstore(endpoint, below), context=context)
+        store = self._kvstore(endpoint, below)
+        if (sharding := self.images.get(_array_key(level))) is not None:
+            shards = {"driver": "neuroglancer_uint64_sharded", "cache_pool": "cache_pool#indices"}
+            store = shards | {"base": store, "metadata": sharding}
+        return await ts.KvStore.open(store, context=context)
 
     async def _open(self, level: Level) -> tuple[Any, StoreEndpoint]:
         endpoint = await self.endpoint(level)
@@ -200,6 +216,14 @@ class OpenArrays:
         found = await store.read(name)
         try:
             node = json.loads(bytes(found.value))
+            if level.driver == "neuroglancer_precomputed":
+                if not is_installed("jxl"):
+                    return None
+                scale = plain_scale(node, level.scale or 0)
+                if scale is None:
+                    return None
+                self.images[_array_key(level)] = scale[1]
+                return await ts.open(scale[0], create=True, open=True)
             if level.driver == "n5":
                 told = {"metadata": known_n5(node), "assume_metadata": True, "open": True}
                 return await ts.open(spec | told, context=context)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from imgcrawl.volumes.crop.endpoint import StoreEndpoint
+from imgcrawl.volumes.crop.jxl import decode_jxl, shard_key
 from imgcrawl.volumes.crop.open_arrays import CHUNK_BYTES, arrange, open_arrays_of, tensorstore
 from imgcrawl.volumes.metadata.other_names import NESTED, OtherNames, renamed
 from imgcrawl.volumes.metadata.packed import SUFFIXES, unpack
@@ -35,6 +36,9 @@ def other_chunks(crawler: Crawler, level: Level, source: ArraySource) -> OtherCh
     if (decoded := open_arrays_of(crawler).codecs_of(level)) is not None:
         names = known.setdefault(key, OtherNames(("",)))
         return DecodedChunks(crawler, level, source.time, decoded, names)
+    if open_arrays_of(crawler).has_images(level):
+        names = known.setdefault(key, OtherNames(("",)))
+        return ImageChunks(crawler, level, source.array.spec().to_json(), names)
     if level.driver == "zarr" and not level.address.separator:
         return NestedChunks(crawler, level, source.time, known.setdefault(key, _nested()))
     if level.driver != "neuroglancer_precomputed":
@@ -163,7 +167,8 @@ class PackedChunks(OtherChunks):
         found = await store.read(renamed(name, form))
         if found.state != "value":
             return None
-        return await self.decode(chunk, unpack(bytes(found.value), form, CHUNK_BYTES))
+        body = bytes(found.value)
+        return await self.decode(chunk, unpack(body, form, CHUNK_BYTES) if form else body)
 
     async def decode(self, chunk: Block, body: bytes) -> Voxels:
         """Return the voxels of a chunk from its bytes. Raises ValueError."""
@@ -175,10 +180,41 @@ class PackedChunks(OtherChunks):
 
     def name(self, chunk: Block) -> str:
         """Return the own name of the chunk that a part of the box lies in."""
+        return "_".join(f"{low}-{high}" for low, high in reversed(self._bounds(chunk)))
+
+    def _bounds(self, chunk: Block) -> list[tuple[int, int]]:
+        """Return where the whole chunk begins and ends along z, y, x."""
         level = self._level
         axes = zip(chunk.start[1:], level.offset, level.chunk, level.shape, strict=True)
         bounds = []
         for at, offset, side, size in axes:
             low = at - (at - offset) % side
-            bounds.append(f"{low}-{min(low + side, offset + size)}")
-        return "_".join(reversed(bounds))
+            bounds.append((low, min(low + side, offset + size)))
+        return bounds
+
+
+class ImageChunks(PackedChunks):
+    """The chunks of a precomputed scale that are images in JPEG XL, in shards or not."""
+
+    async def read(self, chunk: Block, form: str) -> Voxels | None:
+        """Return the voxels of a chunk, or None if it is absent; raise as the base does."""
+        if not self._arrays.has_images_in_shards(self._level):
+            return await super().read(chunk, form)
+        store = await self._arrays.chunk_store(self._level)
+        found = await store.read(self._key(chunk))
+        return None if found.state != "value" else await self.decode(chunk, bytes(found.value))
+
+    async def decode(self, chunk: Block, body: bytes) -> Voxels:
+        """Return the voxels of a chunk from its bytes. Raises ValueError and RecordMissing."""
+        z, y, x = (high - low for low, high in self._bounds(chunk))
+        level = self._level
+        plain = await asyncio.to_thread(decode_jxl, body, (z, y, x), level.channels, level.dtype)
+        return await super().decode(chunk, plain)
+
+    def _key(self, chunk: Block) -> bytes:
+        """Return the key of the chunk in its shards."""
+        level = self._level
+        lows = (low for low, _ in self._bounds(chunk))
+        axes = [*zip(lows, level.offset, level.chunk, level.shape, strict=True)][::-1]
+        cell = tuple((low - offset) // side for low, offset, side, _ in axes)
+        return shard_key(cell, tuple(-(-size // side) for _, _, side, size in axes))

@@ -17,6 +17,7 @@ from scrapy.http.request import NO_CALLBACK
 from imgcrawl.download.bodies import BodySink
 from imgcrawl.download.downloader import Downloader
 from imgcrawl.records.errors import RecordMissing
+from imgcrawl.records.extras import is_installed
 from imgcrawl.records.outcomes import Outcome, of_status
 from imgcrawl.volumes.crop.open_arrays import DOCUMENTS, is_unknown_encoding
 
@@ -96,6 +97,8 @@ class ReadErrors:
         if beyond := is_unknown_encoding(words):
             why = f"its chunks are encoded in a way that is not known here ({beyond})"
             help_ = "copy it as it is, without box, size and format"
+            if '"jxl"' in beyond and not is_installed("jxl"):
+                help_ += "; or type: pip install 'imgcrawl[jxl]'"
             raise UnknownEncodingError(Outcome.CORRUPT, f"{why}: {help_}", tries=tried)
         url = self._endpoint.failed_url(str(error))
         if is_strangely_encoded(error):
