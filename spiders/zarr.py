@@ -19,6 +19,7 @@ from imgcrawl.sources.zarr import (
     level_copies,
     pick_levels,
 )
+from imgcrawl.sources.zarr_container import container_copy
 from imgcrawl.sources.zarr_members import MemberCopies, choose_members, describe_members
 from imgcrawl.volumes.metadata.address import inner_place, name_of, within
 from imgcrawl.volumes.metadata.members import GroupMember
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from imgcrawl.records.items import SpiderOutput, VolumeItem
     from imgcrawl.records.volume import Level, Multiscale
+    from imgcrawl.volumes.metadata.address import InnerPlace
 
 MAX_SHOWN = 64  # levels, of several pictures, in a message
 MAX_UNASKED = 100_000_000_000  # bytes, uncompressed, of levels that nobody named
@@ -133,9 +135,9 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
                 yield output
             return
         if self.args.is_copy and (place := inner_place(asked.url)) is not None:
-            raise SourceError(
-                f"What lies within {place.base} is cut, not copied: type box=, size= or format=."
-            )
+            async for output in self._container(asked, place):
+                yield output
+            return
         members, address = await self.store.members(asked)
         taken, left = choose_members(members, self.args.series, with_labels=self.args.takes_labels)
         if self.args.is_copy and (len(members) > 1 or self.args.series):
@@ -152,6 +154,30 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
         for member in pictures or [GroupMember("", "picture")]:
             async for output in self._picture(within(address, member.path), member.index):
                 yield output
+
+    async def _container(
+        self, asked: VolumeAddress, place: InnerPlace
+    ) -> AsyncIterator[SpiderOutput]:
+        """Yield a copy of a whole ZIP or database, once what is asked for was found in it."""
+        if self.args.level or self.args.series or self.args.with_labels is not None:
+            raise SourceError(
+                f"{place.base} is copied as a whole: leave level, series and with_labels out, or "
+                "type box=, size= or format= for cubes."
+            )
+        members, _ = await self.store.members(asked)
+        if place.path:
+            self.logger.warning(
+                "%s is part of %s, and all of that is copied", place.path, place.base
+            )
+        if not members and place.path:
+            try:
+                await self.store.open(asked)
+            except NoMultiscaleError as error:
+                if not error.below:
+                    raise
+        held = f" with {describe_members(members)}" if members else ""
+        yield Expects(1, None, f"{place.base}, as it is{held}.")
+        yield container_copy(asked, place)
 
     async def _picture(self, address: VolumeAddress, index: int) -> AsyncIterator[SpiderOutput]:
         """Yield the levels of one picture, or cubes of them; or a group that is none as a whole."""

@@ -138,25 +138,30 @@ def test_a_cube_of_which_most_is_absent_is_told(alone: Crawler, tmp_path: Path) 
     assert allowed.status == 0, allowed.log
 
 
+def make_inner(folder: Path, adapter: str) -> Any:
+    """A picture ``b`` within ``there/a.zarr.zip`` or ``there/db``; its voxels."""
+    voxels = np.random.default_rng(6).integers(0, 999, (9, 20, 14)).astype("<u2")
+    scales = {"multiscales": [worlds.multiscales("zyx", {"s 0": ([8, 4, 4], [0, 0, 0])})]}
+    spec = stores.v2(voxels.shape, (4, 8, 8), "<u2")
+    if adapter == "zip":
+        stores.write(folder / "a/b/s 0", spec, voxels)
+        worlds.write(folder / "a/b", {".zattrs": scales})
+        shutil.make_archive(str(folder / "there/a.zarr"), "zip", folder / "a")
+        return voxels
+    store = {"driver": "ocdbt", "base": f"file://{folder}/there/db/", "path": "b/"}
+    kept = ts.KvStore.open(store).result()
+    kept.write(".zattrs", json.dumps(scales).encode()).result()
+    spec["kvstore"] = store | {"path": "b/s 0/"}
+    ts.open(spec, create=True).result().write(voxels).result()
+    return voxels
+
+
 @pytest.mark.parametrize("adapter", ["zip", "ocdbt"])
 def test_cubes_of_what_lies_within_a_zip_or_a_database(
     alone: Crawler, tmp_path: Path, adapter: str
 ) -> None:
-    voxels = np.random.default_rng(6).integers(0, 999, (9, 20, 14)).astype("<u2")
-    scales = {"multiscales": [worlds.multiscales("zyx", {"s 0": ([8, 4, 4], [0, 0, 0])})]}
-    if adapter == "zip":
-        stores.write(tmp_path / "a/b/s 0", stores.v2(voxels.shape, (4, 8, 8), "<u2"), voxels)
-        worlds.write(tmp_path / "a/b", {".zattrs": scales})
-        shutil.make_archive(str(tmp_path / "there/a.zarr"), "zip", tmp_path / "a")
-        name = "a.zarr.zip|zip:b/"
-    else:
-        store = {"driver": "ocdbt", "base": f"file://{tmp_path}/there/db/", "path": "b/"}
-        kept = ts.KvStore.open(store).result()
-        kept.write(".zattrs", json.dumps(scales).encode()).result()
-        spec = stores.v2(voxels.shape, (4, 8, 8), "<u2")
-        spec["kvstore"] = store | {"path": "b/s 0/"}
-        ts.open(spec, create=True).result().write(voxels).result()
-        name = "db/|ocdbt:b/|zarr2:"
+    voxels = make_inner(tmp_path, adapter)
+    name = "a.zarr.zip|zip:b/" if adapter == "zip" else "db/|ocdbt:b/|zarr2:"
     with stores.serving(tmp_path / "there") as store_of:
         settings = {"ALLOWED_PRIVATE_NETWORKS": "127.0.0.1/32"}
         ended = alone("zarr", url=store_of.url + name, format="npy", settings=settings)
@@ -168,6 +173,59 @@ def test_cubes_of_what_lies_within_a_zip_or_a_database(
     assert local.status == 0, local.log
     (row,) = local.out.rows()
     assert np.array_equal(np.load(local.out.root / row["file_name"]), voxels[1:5, 2:9])
-    copied = alone("zarr", url=f"{tmp_path}/there/{name}", out="copy")
-    assert copied.status == 1, copied.log
-    assert "is cut, not copied: type box=, size= or format=" in copied.log
+
+
+@pytest.mark.parametrize("inner", ["", "b/"])
+def test_a_zip_is_copied_as_the_file_that_it_is(alone: Crawler, tmp_path: Path, inner: str) -> None:
+    make_inner(tmp_path, "zip")
+    name = f"a.zarr.zip|zip:{inner}"
+    settings = {"ALLOWED_PRIVATE_NETWORKS": "127.0.0.1/32"}
+    with stores.serving(tmp_path / "there") as store:
+        ended = alone("zarr", url=store.url + name, settings=settings)
+        chosen = alone("zarr", url=store.url + name, level="s 0", settings=settings, out="l")
+        absent = alone("zarr", url=f"{store.url}a.zarr.zip|zip:c/", settings=settings, out="c")
+    assert ended.status == 0, ended.log
+    assert ("all of that is copied" in ended.log) is bool(inner)
+    (row,) = ended.out.rows()
+    assert row["file_name"] == "a.zarr.zip"
+    copy = ended.out.root / "a.zarr.zip"
+    assert copy.read_bytes() == (tmp_path / "there/a.zarr.zip").read_bytes()
+    assert row["checked"] == "whole"
+    assert chosen.status == 1
+    assert "is copied as a whole: leave level" in chosen.log
+    assert absent.status == 1
+    assert not [*absent.out.root.glob("*.zip")]
+    local = alone("zarr", url=f"{tmp_path}/there/{name}", out="local")
+    assert local.status == 1
+    assert "is one file of this computer: copy that (cp)" in local.log
+    cut = alone("zarr", url=f"{copy}|zip:b/", box="0:4,0:4,0:4", format="npy", out="cut")
+    assert cut.status == 0, cut.log
+
+
+def test_a_database_is_copied_with_all_its_files(alone: Crawler, tmp_path: Path) -> None:
+    voxels = make_inner(tmp_path, "ocdbt")
+    ended = alone("zarr", url=f"{tmp_path}/there/db/|ocdbt:b/|zarr2:")
+    assert ended.status == 0, ended.log
+    (row,) = ended.out.rows()
+    files = {
+        p.relative_to(tmp_path / "there/db"): p.read_bytes()
+        for p in (tmp_path / "there/db").rglob("*")
+        if p.is_file()
+    }
+    assert files == {
+        p.relative_to(ended.out.root / row["file_name"]): p.read_bytes()
+        for p in (ended.out.root / row["file_name"]).rglob("*")
+        if p.is_file()
+    }
+    assert int(row["objects"]) == len(files)
+    there = f"{ended.out.root / row['file_name']}/|ocdbt:b/|zarr2:"
+    cut = alone("zarr", url=there, format="npy", out="cut")
+    assert cut.status == 0, cut.log
+    (cube,) = cut.out.rows()
+    assert np.array_equal(np.load(cut.out.root / cube["file_name"]), voxels)
+    with stores.serving(tmp_path / "there") as store:
+        settings = {"ALLOWED_PRIVATE_NETWORKS": "127.0.0.1/32"}
+        unlisted = alone("zarr", url=f"{store.url}db/|ocdbt:b/|zarr2:", settings=settings, out="u")
+    assert unlisted.status == 3
+    (failure,) = unlisted.out.rows("failures.csv")
+    assert "its list is refused" in failure["message"]
