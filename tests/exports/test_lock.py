@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import shutil
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imgcrawl.dataset.merge import MergeInput, merge_tables
+from imgcrawl.exports.diff import write_diff
 from imgcrawl.exports.lock_file import LockedRecord, read_head, read_records, write_lock_file
 from imgcrawl.records.errors import ArgumentError
 from replicas.web import Mix, fate
@@ -175,3 +179,72 @@ def test_what_is_written_is_read(
     path.write_text(whole[: len(whole) // 2])
     with pytest.raises(ArgumentError):
         [*read_records(path)]
+
+
+VERSIONS = st.dictionaries(
+    st.sampled_from([f"r{n}" for n in range(9)]),
+    st.tuples(
+        st.sampled_from(["0a", "0b", "0c"]),
+        st.dictionaries(st.sampled_from(["dx", "age"]), st.none() | st.sampled_from([1, "1", "x"])),
+    ),
+)
+
+
+@given(VERSIONS, VERSIONS)
+def test_what_differs_is_told_once(
+    before: dict[str, tuple[str, dict[str, Any]]], after: dict[str, tuple[str, dict[str, Any]]]
+) -> None:
+    def locked(version: dict[str, tuple[str, dict[str, Any]]]) -> list[LockedRecord]:
+        return [
+            LockedRecord(name, [], sha256, 1, f"{name}.jpg", "image", columns)
+            for name, (sha256, columns) in version.items()
+        ]
+
+    def cells(columns: dict[str, Any]) -> dict[str, str]:
+        return {name: str(value) for name, value in columns.items() if value is not None}
+
+    file = io.StringIO()
+    figures = write_diff(locked(before), locked(after), file)
+    both = before.keys() & after.keys()
+    changed = {name for name in both if before[name][0] != after[name][0]}
+    relabelled = {name for name in both if cells(before[name][1]) != cells(after[name][1])}
+    assert figures.records == Counter(
+        {
+            "added": len(after.keys() - both),
+            "removed": len(before.keys() - both),
+            "changed": len(changed),
+            "relabelled": len(relabelled),
+        }
+    )
+    assert figures.same == len(both - changed - relabelled)
+    rows = [*csv.DictReader(file.getvalue().splitlines())]
+    assert {row["record_id"] for row in rows if row["change"] == "relabelled"} == relabelled
+    for row in rows:
+        if row["change"] == "relabelled":
+            name = row["record_id"]
+            assert row["before"] == cells(before[name][1]).get(row["column"], "")
+            assert row["after"] == cells(after[name][1]).get(row["column"], "")
+            assert row["before"] != row["after"]
+
+
+@pytest.mark.slow
+def test_a_lock_of_several_datasets_brings_all_of_them(
+    crawl: Crawler, replica: ReplicaProcess, tmp_path: Path
+) -> None:
+    replica.web()
+    for name, first in (("a", 0), ("b", 2)):
+        lines = [f"{alive(first + n)},r{n},{name}" for n in range(3)]  # the same ids in both
+        (tmp_path / f"{name}.csv").write_text("\n".join(["url,id,label", *lines]))
+        assert crawl("urls", out=f"plan/{name}", list=tmp_path / f"{name}.csv").status == 0
+    plan = tmp_path / "plan"
+    parts = [MergeInput(name, plan / name, {"dataset": name}) for name in ("a", "b")]
+    merge_tables(parts, plan)
+    assert scrapy("lock", plan).returncode == 0
+    ended = restore(crawl, plan / "dataset.lock.json", out="new", settings=QUICK)
+    assert ended.status == 0, ended.log
+    ended.out.verify()
+    was = {row["file_name"]: (row["sha256"], row["label"]) for row in Out(plan).rows()}
+    now = {row["file_name"]: (row["sha256"], row["label"]) for row in ended.out.rows()}
+    assert (len(was), now) == (6, was)
+    same = scrapy("diff", plan, ended.out.root)
+    assert same.stdout.split()[:2] == ["same", "6"], same.stdout
