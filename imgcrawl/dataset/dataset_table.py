@@ -6,6 +6,7 @@ A plan and merged shards have a metadata.csv over all their OUTs, and no ledger 
 from __future__ import annotations
 
 import csv
+import sqlite3
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,7 +14,7 @@ from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.dataset.record_columns import FIXED_COLUMNS, record_values, table_columns
 from imgcrawl.dataset.samples import samples
 from imgcrawl.records.items import Stored
-from imgcrawl.storage.directory import LEDGER, METADATA
+from imgcrawl.storage.directory import LEDGER, MASKS, METADATA
 from imgcrawl.text.csv_cells import LONGEST_CELL, unescaped
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class DatasetTable(Protocol):
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the values of each record by column, None or absent where there is none."""
 
-    def mask_sha256(self, record_id: str) -> str | None:
+    def mask_sha256(self, record_id: str, file_name: str) -> str | None:
         """Return the SHA-256 of the mask in the row of a record, where that is known."""
 
 
@@ -47,7 +48,7 @@ class LedgerTable:
         """Yield the values of each record by column."""
         return map(record_values, samples(self._ledger))
 
-    def mask_sha256(self, record_id: str) -> str | None:
+    def mask_sha256(self, record_id: str, file_name: str) -> str | None:
         """Return the SHA-256 of the mask in the row of a record, which `rows` has just yielded."""
         mask = self._ledger.best_mask(record_id)
         return mask.result.sha256 if mask and isinstance(mask.result, Stored) else None
@@ -58,6 +59,7 @@ class CsvTable:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._masks: sqlite3.Connection | None = None
         with path.open(encoding="utf-8", errors="replace", newline="") as file:
             self.columns = next(csv.reader(file), [])
 
@@ -71,9 +73,28 @@ class CsvTable:
                 if row:
                     yield dict(zip(self.columns, map(unescaped, row), strict=False))
 
-    def mask_sha256(self, record_id: str) -> str | None:
-        """Return None: the table does not have it."""
-        return None
+    def mask_sha256(self, record_id: str, file_name: str) -> str | None:
+        """Return the SHA-256 that masks.csv, beside this table, has of a mask."""
+        if self._masks is None:
+            self._masks = self._read_masks()
+        found = self._masks.execute("SELECT sha256 FROM masks WHERE name = ?", [file_name])
+        row = found.fetchone()
+        return row[0] if row else None
+
+    def _read_masks(self) -> sqlite3.Connection:
+        database = sqlite3.connect("")  # a file of its own, gone when it is closed
+        database.execute("CREATE TABLE masks (name TEXT PRIMARY KEY, sha256) WITHOUT ROWID")
+        path = self._path.with_name(MASKS)
+        if path.is_file():
+            database.executemany(
+                "INSERT OR REPLACE INTO masks VALUES (?, ?)",
+                (
+                    (row.get("file_name", ""), row["sha256"])
+                    for row in CsvTable(path).rows()
+                    if row.get("sha256")
+                ),
+            )
+        return database
 
 
 @contextmanager

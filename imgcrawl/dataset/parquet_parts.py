@@ -72,7 +72,7 @@ class _Piece:
             for row in csv.reader(_until(text, self._part.end - self._part.begin)):
                 yield dict(zip(self.columns, map(unescaped, row), strict=True))
 
-    def mask_sha256(self, record_id: str) -> str | None:
+    def mask_sha256(self, record_id: str, file_name: str) -> str | None:
         """Return None: the table does not have it."""
         return None
 

@@ -47,9 +47,9 @@ class TypedTable:
         for values in self._table.rows():
             yield {name: typed(values.get(name), kind) for name, kind in self.kinds.items()}
 
-    def mask_sha256(self, record_id: str) -> str | None:
+    def mask_sha256(self, record_id: str, file_name: str) -> str | None:
         """Return the SHA-256 of the mask in a record's row, where that is known."""
-        return self._table.mask_sha256(record_id)
+        return self._table.mask_sha256(record_id, file_name)
 
     def schema(self) -> Any:
         """Return the schema of pyarrow's, which the extra ``parquet`` brings."""

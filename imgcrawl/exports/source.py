@@ -177,7 +177,7 @@ class ExportSource:
         label = safe_cell(row.get(self._label)) if self._label else ""
         record = ExportRecord(row, key_of(record_id), split, label)
         if mask := row.get(MASK):
-            sha256 = self.table.mask_sha256(record_id)
+            sha256 = self.table.mask_sha256(record_id, str(mask))
             record.masks.append({"record_id": record_id, "file_name": mask, "sha256": sha256})
         return record
 
@@ -193,7 +193,7 @@ class ExportSource:
     def read(self, row: dict[str, Any]) -> bytes | None:
         """Return the bytes of a file, or None if they are not those that were stored.
 
-        Of a mask in a table without a ledger, the SHA-256 is not known.
+        Of a mask in a metadata.csv that lies alone, the SHA-256 is not known.
         """
         try:
             with self.storage.open(str(row["file_name"])) as file:

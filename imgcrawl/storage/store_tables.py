@@ -14,6 +14,7 @@ from imgcrawl.storage.directory import (
     ATTRIBUTION,
     DUPLICATES,
     FAILURES,
+    MASKS,
     METADATA,
     RUNS,
     SPLITS_TABLE,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from imgcrawl.storage.base import Storage
 
-_READ = (METADATA, FAILURES, SUMMARY, RUNS, DUPLICATES, SPLITS_TABLE, ATTRIBUTION)
+_READ = (METADATA, MASKS, FAILURES, SUMMARY, RUNS, DUPLICATES, SPLITS_TABLE, ATTRIBUTION)
 
 
 class StoreTables:

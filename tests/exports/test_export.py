@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import json
+import os
 import tarfile
 from contextlib import closing
 from io import BytesIO
@@ -22,6 +24,8 @@ from PIL import Image
 from imgcrawl.dataset.dataset_table import open_table
 from imgcrawl.dataset.entries import LedgerEntry
 from imgcrawl.dataset.ledger import Ledger
+from imgcrawl.dataset.merge import MergeInput, merge_tables
+from imgcrawl.dataset.tables import write_all
 from imgcrawl.exports.export import FORMATS, Exported, export_dataset
 from imgcrawl.exports.plan import ExportRequest
 from imgcrawl.exports.source import key_of
@@ -323,6 +327,45 @@ def test_masks_are_compared_with_their_sha256(filled: Callable[..., Path], tmp_p
     assert "not as they were stored" in found.plan.left_out.lines()[0]
     with tarfile.open(tmp_path / "w/all-000000.tar") as tar:
         assert tar.getnames() == ["ISIC_1.jpg", "ISIC_1.json"]
+
+
+def test_masks_of_merged_tables_are_compared_too(
+    filled: Callable[..., Path], tmp_path: Path
+) -> None:
+    image, mask, other = with_masks()
+    part = filled([image, other], "all/shard=1")
+    made = entry("ISIC_1/mask/a", {}, mask[2], "masks/1.png")
+    item = made.to_item()
+    item.mask_of = "ISIC_1"
+    (part / "masks").mkdir()
+    (part / "masks/1.png").write_bytes(mask[2])
+    with closing(OutputDirectory(part)) as out, closing(Ledger(part / "ledger.sqlite")) as ledger:
+        ledger.write([LedgerEntry.from_item(item, made.result, made.last_try_at)])
+        ledger.add_columns(["mask_file_name"])
+        write_all(out, ledger)
+    merge_tables([MergeInput("shard=1", part)], tmp_path / "all")
+    found = export(tmp_path / "all", "webdataset", tmp_path / "w")
+    assert not found.plan.left_out.lines()
+    with tarfile.open(tmp_path / "w/all-000000.tar") as tar:
+        assert "ISIC_1.mask.png" in tar.getnames()
+    (part / "masks/1.png").write_bytes(picture(7, "PNG"))
+    found = export(tmp_path / "all", "webdataset", tmp_path / "again")
+    assert "not as they were stored" in found.plan.left_out.lines()[0]
+
+
+def test_where_no_hard_link_can_be_made_there_is_a_copy(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EXDEV, "another disk")
+
+    monkeypatch.setattr(os, "link", refuse)
+    export(out, "imagefolder", tmp_path / "f", label="dx")
+    files = [p for p in (tmp_path / "f").rglob("*") if p.suffix in {".jpg", ".png"}]
+    assert {hashlib.sha256(p.read_bytes()).hexdigest() for p in files} == {
+        row["sha256"] for row in table_of(out).values()
+    }
+    assert {p.stat().st_nlink for p in files} == {1}
 
 
 def test_splits_whose_names_would_be_one(out: Path, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ class Rows:
     def rows(self) -> Any:
         return iter(self._rows)
 
-    def mask_sha256(self, record_id: str) -> str | None:
+    def mask_sha256(self, record_id: str, file_name: str) -> str | None:
         return None
 
 
