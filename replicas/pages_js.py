@@ -78,15 +78,44 @@ const draw = () => {
 box.onscroll = () => requestAnimationFrame(draw);
 draw();
 """,
-    # A banner asks for consent, over all of the page; nobody may answer it.
+    # Banners ask for consent, over all of the page; nobody may answer them. The button knows a
+    # click of a person from that of a script.
     "covered": """
 let page = 0;
 document.body.insertAdjacentHTML("beforeend", `<button class="more">more</button>
-  <div id="consent" style="position:fixed;inset:0;z-index:9"><button>Accept all</button></div>`);
+  <div><div id="consent" style="position:fixed;inset:0;z-index:9"><button>Accept all</button></div>
+  </div><iframe style="position:fixed;inset:0;width:100vw;height:100vh;z-index:10"></iframe>`);
 document.querySelector("#consent button").onclick = () => add(["accepted_00"]);
 const more = document.querySelector(".more");
-more.onclick = () => { add([`covered_0${++page}`]); if (page === 3) more.remove(); };
+more.onclick = event => {
+  if (event.isTrusted) add([`covered_0${++page}`]);
+  if (page === 3) more.remove();
+};
 add(["covered_00"]);
+""",
+    # A window of the page itself lies over it: no click gets to what is behind.
+    "modal": """
+document.body.insertAdjacentHTML("beforeend", `<button class="more">more</button>
+  <dialog id="ask">Log in? <button>Yes</button></dialog>`);
+document.querySelector(".more").onclick = event => { if (event.isTrusted) add(["modal_01"]); };
+add(["modal_00"]);
+ask.showModal();
+""",
+    # A list that is moved by its own script, as the wheel turns: nothing in it scrolls.
+    "wheel": """
+document.body.insertAdjacentHTML("beforeend", '<div id="turned" style="height:300px"></div>');
+let first = 0;
+const show = () => {
+  turned.innerHTML = "";
+  for (let n = first; n < Math.min(60, first + 12); n++)
+    turned.insertAdjacentHTML("beforeend",
+      `<div><a href="/js/files/wheel_${String(n).padStart(2, "0")}.tif">${n}</a></div>`);
+};
+turned.onwheel = event => {
+  first = Math.max(0, Math.min(48, first + Math.round(event.deltaY / 25)));
+  show();
+};
+show();
 """,
     # Rows are added for as long as somebody scrolls.
     "rows": """

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from playwright.async_api import Error
 from scrapy_playwright.page import PageMethod
 
-from imgcrawl.browser.page_scripts import BLANK, COVER, GATHER
+from imgcrawl.browser.page_scripts import BLANK, COVER, GATHER, UNCOVER
 from imgcrawl.browser.scrolling import ViewScroller
 from imgcrawl.sources.web.script_urls import normal_url, urls_in
 
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 POLL = 0.2  # seconds between two looks at the page
 QUIET = 1.0  # seconds without anything new, until a page is taken to be there
+COVERS = 5  # things over a button, one over the other, that are hidden
 PATIENCE = 4.0  # seconds for a click or a scroll to bring something
 VIEW = 0.1  # seconds for a view that is scrolled to to show its rows
 VIEW_FETCHES = 3.0  # ... while the page fetches them
@@ -71,7 +72,7 @@ class PageLinkFinder:
         self.unread = ""
         self.has_more = False
         self.has_unseen_rows = False
-        self._covered = False  # the button to click: it is clicked through what covers it
+        self._cover = ""  # what covers the button to click, and is clicked through
         self._begin()
 
     def meta(self) -> dict[str, Any]:
@@ -172,14 +173,19 @@ class PageLinkFinder:
 
     async def _go_on(self, page: Page) -> None:
         """Click and scroll for as long as that brings new links."""
-        scroller = ViewScroller(page, self._rest) if self.steps.scroll else None
+        scroller = ViewScroller(page, self._rest, self._size) if self.steps.scroll else None
         for turn in range(self.steps.max_pages if self.steps.click or scroller else 0):
             clicked = bool(self.steps.click) and await self._click(page, first=not turn)
             if scroller is not None:
                 self.has_more = await scroller.to_end(self.steps.max_pages)
             elif not clicked:
                 return
-            if self.has_more or not await self._grows(page):
+            if self.has_more:
+                return
+            if not await self._grows(page):
+                if self._cover and not turn:
+                    words = f"{self._cover} covers it, and a click through that brings nothing"
+                    self.unread = self.unread or f"click={self.steps.click}: {words}"
                 return
         self.has_more = bool(self.steps.click or scroller)
 
@@ -202,13 +208,21 @@ class PageLinkFinder:
             if first:
                 logger.warning("click=%s: there is nothing of the kind to click", selector)
             return False
-        if not self._covered:
+        if not self._cover:
             with suppress(Error):
                 await button.click(timeout=1000 * PATIENCE)
                 return True
-            self._covered = True
-            cover = await button.evaluate(COVER)
-            logger.warning("click=%s: %s covers it, and is clicked through", selector, cover)
+            self._cover = await button.evaluate(COVER)
+            for _ in range(COVERS):
+                if not await button.evaluate(UNCOVER):
+                    break
+            with suppress(Error):  # as a person clicks: pages tell that from a click of a script
+                await button.click(timeout=1000 * PATIENCE)
+                words = "click=%s: %s covered it, and has been hidden"
+                logger.warning(words, selector, self._cover)
+                self._cover = ""
+                return True
+            logger.warning("click=%s: %s covers it, and is clicked through", selector, self._cover)
         try:
             await button.evaluate("button => button.click()")
         except Error as error:

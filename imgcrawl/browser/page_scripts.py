@@ -43,6 +43,20 @@ COVER = """button => {
   return "<" + seen.localName + name + ">";
 }"""
 
+# Hides what lies over a button: the outermost thing that does not hold the button, but the page.
+# Returns its name, or "" where nothing lies over the button. Nothing in it is clicked: a banner
+# that asks for consent is not answered.
+UNCOVER = """button => {
+  const {x, y, width, height} = button.getBoundingClientRect();
+  let seen = document.elementFromPoint(x + width / 2, y + height / 2);
+  if (!seen || button.contains(seen)) return "";
+  while (seen.parentElement && seen.parentElement !== document.body
+      && !seen.parentElement.contains(button)) seen = seen.parentElement;
+  if (seen === document.body || seen === document.documentElement) return "";
+  seen.style.setProperty("display", "none", "important");
+  return "hidden";
+}"""
+
 # Whether a list in the page scrolls and has links in its first views only: the rows of a virtual
 # list are made as they come into view.
 BLANK = """() => {

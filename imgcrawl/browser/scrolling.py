@@ -43,12 +43,28 @@ _STEP = """async () => {
 }"""
 
 
-class ViewScroller:
-    """One page. rest: called after each view, to look at what it shows."""
+_WHEEL = 240  # pixels: little enough that no view is passed over
+_AMID_LINKS = """() => {
+  const boxes = Array.from(document.links, link => link.getBoundingClientRect());
+  const shown = boxes.filter(
+    box => box.width && box.top >= 0 && box.bottom <= innerHeight && box.left >= 0);
+  const box = shown[shown.length >> 1];
+  return box ? [box.left + box.width / 2, box.top + box.height / 2] : null;
+}"""
 
-    def __init__(self, page: Page, rest: Callable[[Page], Awaitable[None]]) -> None:
+
+class ViewScroller:
+    """One page.
+
+    rest:  called after each view, to look at what it shows
+    count: returns how many links have been seen by now
+    """
+
+    def __init__(
+        self, page: Page, rest: Callable[[Page], Awaitable[None]], count: Callable[[], int]
+    ) -> None:
         self._page = page
-        self._rest = rest
+        self._rest, self._count = rest, count
         self._grown = 0
 
     async def to_end(self, most: int) -> bool:
@@ -60,8 +76,22 @@ class ViewScroller:
             moved, grown = await self._page.evaluate(_STEP)
             self._grown += grown
             await self._rest(self._page)
-            if not moved:
+            if not moved and not await self._turns():
                 return False
             if self._grown >= most:
                 return True
         return True
+
+    async def _turns(self) -> bool:
+        """Turn the wheel over the links that are in view; return whether that brings new ones.
+
+        Some lists are moved by their own script, and have nothing that scrolls.
+        """
+        place = await self._page.evaluate(_AMID_LINKS)
+        if place is None:
+            return False
+        before = self._count()
+        await self._page.mouse.move(*place)
+        await self._page.mouse.wheel(0, _WHEEL)
+        await self._rest(self._page)
+        return self._count() > before

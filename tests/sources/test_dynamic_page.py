@@ -129,9 +129,10 @@ PARTS = [f"{kind}_00.tif" for kind in ["frame", "large", "lazy", "shadow", "smal
         ),
         (["more"], {"click": "button", "max_pages": 1, "wait_for": "li a"}, names("more", 8)),
         pytest.param(
-            ["scroll", "virtual"],
-            {"scroll": 1, "match": "scroll_*.tif,virtual_??50.tif,virtual_1999.tif"},
+            ["scroll", "virtual", "wheel"],
+            {"scroll": 1, "match": "scroll_*.tif,virtual_??50.tif,virtual_1999.tif,wheel_*.tif"},
             names("scroll", 20)
+            + names("wheel", 60)
             + [f"virtual_{number:04}.tif" for number in (*range(50, 2000, 100), 1999)],
             marks=pytest.mark.slow,
         ),
@@ -174,6 +175,10 @@ def test_what_was_not_seen_of_a_page_is_said(crawl: Crawler, replica: ReplicaPro
     still = crawl("dynamic_page", url=f"{replica.url}/js/virtual", match="*.tif", out="c")
     assert len(found(still)) == 25
     assert "scroll=1" in str(still.out.summary()["not_followed"])
+    modal = crawl("dynamic_page", url=f"{replica.url}/js/modal", click="button.more", out="d")
+    assert modal.status == 3
+    (row,) = modal.out.rows("failures.csv")
+    assert "<dialog#ask> covers it, and a click through that brings nothing" in row["message"]
     nothing = crawl(
         "dynamic_page", url=f"{replica.url}/js/plain", match="*.tif", click="a.more", out="b"
     )
