@@ -15,7 +15,7 @@ from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.volume import CubeMember
 from imgcrawl.sources.volume_store import VolumeStore
 from imgcrawl.volumes.crop.provenance import Provenance, check_crop, crop_bytes, read_provenance
-from imgcrawl.volumes.metadata.address import parent
+from imgcrawl.volumes.metadata.folders import parent
 from imgcrawl.volumes.metadata.multiscale import read_multiscale
 from spiders.base.dataset import DatasetSpider
 

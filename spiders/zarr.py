@@ -21,7 +21,7 @@ from imgcrawl.sources.zarr import (
 )
 from imgcrawl.sources.zarr_container import container_copy
 from imgcrawl.sources.zarr_members import MemberCopies, choose_members, describe_members
-from imgcrawl.volumes.metadata.address import inner_place, name_of, within
+from imgcrawl.volumes.metadata.folders import inner_place, name_of, within
 from imgcrawl.volumes.metadata.members import GroupMember
 from imgcrawl.volumes.metadata.multiscale import NoMultiscaleError
 from spiders.base.volume import VolumeSpider
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from imgcrawl.records.items import SpiderOutput, VolumeItem
     from imgcrawl.records.volume import Level, Multiscale
-    from imgcrawl.volumes.metadata.address import InnerPlace
+    from imgcrawl.volumes.metadata.folders import InnerPlace
 
 MAX_SHOWN = 64  # levels, of several pictures, in a message
 MAX_UNASKED = 100_000_000_000  # bytes, uncompressed, of levels that nobody named

@@ -17,7 +17,7 @@ from imgcrawl.records.errors import NoAnswerError, RecordMissing, SourceError
 from imgcrawl.records.volume import size_of_level
 from imgcrawl.text.sizes import format_size
 from imgcrawl.volumes.copy.grid import grids_below, parse_object, scale_grids
-from imgcrawl.volumes.metadata.address import beside
+from imgcrawl.volumes.metadata.folders import beside
 from imgcrawl.volumes.metadata.precomputed import scale_at
 
 if TYPE_CHECKING:

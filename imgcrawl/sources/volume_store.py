@@ -11,7 +11,8 @@ from imgcrawl.records.errors import RecordMissing, SourceError
 from imgcrawl.sources.fetcher import Fetcher
 from imgcrawl.text.redact import printable
 from imgcrawl.text.sizes import parse_size
-from imgcrawl.volumes.metadata.address import inner_place, parse_address
+from imgcrawl.volumes.metadata.address import parse_address
+from imgcrawl.volumes.metadata.folders import inner_place
 from imgcrawl.volumes.metadata.local_folder import folder_of, read_document
 from imgcrawl.volumes.metadata.members import group_members
 from imgcrawl.volumes.metadata.multiscale import read_multiscale
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     from imgcrawl.download.meta import Meta
     from imgcrawl.records.volume import Multiscale, VolumeAddress
-    from imgcrawl.volumes.metadata.address import InnerPlace
     from imgcrawl.volumes.metadata.documents import Get
+    from imgcrawl.volumes.metadata.folders import InnerPlace
     from imgcrawl.volumes.metadata.members import GroupMember
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from imgcrawl.records.items import Expects, VolumeItem
 from imgcrawl.records.volume import Copy, size_of_level
 from imgcrawl.text.suggest import did_you_mean
 from imgcrawl.volumes.crop.columns import columns_of_level
-from imgcrawl.volumes.metadata.address import beside, folder_names, name_of, store_of
+from imgcrawl.volumes.metadata.folders import beside, folder_names, name_of, store_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -16,7 +16,7 @@ from imgcrawl.volumes.metadata.local_folder import folder_of
 
 if TYPE_CHECKING:
     from imgcrawl.records.items import Item
-    from imgcrawl.volumes.metadata.address import InnerPlace
+    from imgcrawl.volumes.metadata.folders import InnerPlace
 
 
 def container_copy(asked: VolumeAddress, place: InnerPlace) -> Item:

@@ -9,7 +9,7 @@ from imgcrawl.records.items import Expects, Missing, VolumeItem
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.sources.zarr import copy_folder, copy_item, level_copies
 from imgcrawl.text.suggest import did_you_mean
-from imgcrawl.volumes.metadata.address import within
+from imgcrawl.volumes.metadata.folders import within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcrawl.volumes.metadata.address import (
+from imgcrawl.volumes.metadata.address import parse_address
+from imgcrawl.volumes.metadata.folders import (
     bucket_listing,
     folder_names,
     name_of,
     parent,
-    parse_address,
     store_of,
     within,
 )

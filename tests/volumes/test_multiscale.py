@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from imgcrawl.records.errors import SourceError
 from imgcrawl.records.volume import Multiscale, VolumeAddress
-from imgcrawl.volumes.metadata.address import beside, parse_address, path_to
+from imgcrawl.volumes.metadata.address import parse_address
+from imgcrawl.volumes.metadata.folders import beside, path_to
 from imgcrawl.volumes.metadata.multiscale import read_multiscale
 from imgcrawl.volumes.metadata.precomputed import scale_at
 from tests.volumes import worlds

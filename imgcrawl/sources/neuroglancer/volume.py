@@ -9,7 +9,7 @@ from imgcrawl.records.errors import NoAnswerError, SourceError
 from imgcrawl.sources.neuroglancer.follow import follow
 from imgcrawl.sources.neuroglancer.link import RemoteState, images, pick_layer, read_link
 from imgcrawl.sources.volume_store import VolumeStore
-from imgcrawl.volumes.metadata.address import name_of
+from imgcrawl.volumes.metadata.folders import name_of
 
 if TYPE_CHECKING:
     from imgcrawl.records.volume import Level, VolumeAddress

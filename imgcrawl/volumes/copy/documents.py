@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote, urlsplit
 from imgcrawl.microscopy.zarr_documents import document_at
 from imgcrawl.volumes.copy.grid import DOCUMENTS, parse_object
 from imgcrawl.volumes.copy.object_fetcher import MAX_DOCUMENT, FetchedObject
-from imgcrawl.volumes.metadata.address import path_to
+from imgcrawl.volumes.metadata.folders import path_to
 from imgcrawl.volumes.metadata.local_folder import folder_of
 
 if TYPE_CHECKING:

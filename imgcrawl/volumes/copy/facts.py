@@ -8,15 +8,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.microscopy.facts import FileFacts
+from imgcrawl.microscopy.merge import merge_record
 from imgcrawl.microscopy.zarr_facts import describe_zarr
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.volumes.copy.grid import parse_object
-from imgcrawl.volumes.metadata.address import path_to
+from imgcrawl.volumes.metadata.folders import path_to
 from imgcrawl.volumes.metadata.precomputed import scale_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imgcrawl.records.items import Stored, VolumeItem
     from imgcrawl.records.volume import Copy
 
     Get = Callable[[str], bytes | None]
@@ -50,6 +52,19 @@ def describe_copy(get: Get, names: list[str], copy: Copy) -> FileFacts | None:
         if group.voxel_source and facts.levels is None:
             return replace(group, format=facts.format, levels=None)
     return facts
+
+
+def tell_facts(item: VolumeItem, stored: Stored, facts: FileFacts) -> Stored:
+    """Return the result of a copy with what is known of it; the item gets the columns."""
+    # The item's metadata are of the whole multiscale; the documents here may be of a part.
+    item.metadata = merge_record(facts, {}) | item.metadata
+    width, height = (item.metadata.get(name) for name in ("size_x", "size_y"))
+    return replace(
+        stored,
+        format=facts.format,
+        width=width if isinstance(width, int) else None,
+        height=height if isinstance(height, int) else None,
+    )
 
 
 def _of_level(get: Get, path: str, base: str, name: str) -> bytes | None:

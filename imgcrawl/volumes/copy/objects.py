@@ -27,7 +27,7 @@ from imgcrawl.volumes.copy.listing import (
     listing_addresses,
     walk_folder,
 )
-from imgcrawl.volumes.metadata.address import name_of, path_to
+from imgcrawl.volumes.metadata.folders import name_of, path_to
 from imgcrawl.volumes.metadata.local_folder import folder_of
 from imgcrawl.volumes.metadata.other_names import OtherNames
 from imgcrawl.volumes.metadata.precomputed import scale_at

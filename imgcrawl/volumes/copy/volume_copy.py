@@ -13,14 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgcrawl.microscopy.merge import merge_record
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.items import Missing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.storage.digests import bytes_of, digests_of
 from imgcrawl.storage.origin import Origin
 from imgcrawl.volumes.copy.documents import CopyDocuments, SharedDocuments
-from imgcrawl.volumes.copy.facts import describe_copy
+from imgcrawl.volumes.copy.facts import describe_copy, tell_facts
 from imgcrawl.volumes.copy.failures import CopyFailures, disk_error
 from imgcrawl.volumes.copy.listing import PAGE, ListedObject, key_problem
 from imgcrawl.volumes.copy.manifest import CopyManifest
@@ -291,15 +290,7 @@ class VolumeCopy:
         origin = Origin(url, self._copy.address.url, "original")
         stored = origin.stored(self._item.path, total.sha256, size, self._tries)
         if facts is not None:
-            # The item's metadata are of the whole multiscale; the documents here may be of a part.
-            self._item.metadata = merge_record(facts, {}) | self._item.metadata
-            width, height = (self._item.metadata.get(name) for name in ("size_x", "size_y"))
-            stored = replace(
-                stored,
-                format=facts.format,
-                width=width if isinstance(width, int) else None,
-                height=height if isinstance(height, int) else None,
-            )
+            stored = tell_facts(self._item, stored, facts)
         self._item.metadata["objects"] = total.objects
         if promised is not None:
             self._item.metadata |= promised.columns(computed=self._objects.computed)

@@ -16,7 +16,8 @@ from imgcrawl.download.limits import TransferLimits
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.records.volume import Chunks
-from imgcrawl.volumes.crop.open_arrays import CHUNK_BYTES, arrange, open_arrays_of
+from imgcrawl.volumes.crop.array_source import CHUNK_BYTES, arrange
+from imgcrawl.volumes.crop.open_arrays import open_arrays_of
 from imgcrawl.volumes.crop.other_chunks import PackedChunks, other_chunks
 from imgcrawl.volumes.crop.read_errors import (
     ReadErrors,
@@ -25,7 +26,7 @@ from imgcrawl.volumes.crop.read_errors import (
     is_strangely_encoded,
 )
 from imgcrawl.volumes.crop.tasks import gather_or_cancel
-from imgcrawl.volumes.metadata.address import beside
+from imgcrawl.volumes.metadata.folders import beside
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
 
     from imgcrawl.records.volume import Level
+    from imgcrawl.volumes.crop.array_source import ArraySource
     from imgcrawl.volumes.crop.blocks import Block, BlockPlan
-    from imgcrawl.volumes.crop.open_arrays import ArraySource
 
 T = TypeVar("T")
 

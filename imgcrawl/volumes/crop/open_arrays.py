@@ -10,45 +10,36 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import posixpath
 import re
 from collections import OrderedDict
-from dataclasses import dataclass, replace
-from math import prod
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import unquote, urlsplit
 from weakref import WeakKeyDictionary
 
 from imgcrawl.download.limits import TransferLimits
 from imgcrawl.download.resolver import Resolver
 from imgcrawl.download.s3_login import S3Login
-from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.extras import is_installed, require_extra
-from imgcrawl.records.outcomes import Outcome
-from imgcrawl.volumes.crop.blocks import BlockSide
 from imgcrawl.volumes.crop.chunk_codecs import known_n5, plain_array
 from imgcrawl.volumes.crop.endpoint import StoreEndpoint, locate
 from imgcrawl.volumes.crop.jxl import plain_scale
-from imgcrawl.volumes.metadata.address import inner_place
-from imgcrawl.volumes.metadata.local_folder import folder_of
+from imgcrawl.volumes.crop.kvstores import kvstore_spec
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
     from scrapy.settings import BaseSettings
 
-    from imgcrawl.records.volume import Level, Zyx
+    from imgcrawl.records.volume import Level
     from imgcrawl.volumes.crop.chunk_codecs import ChunkCodecs
-    from imgcrawl.volumes.metadata.address import InnerPlace
     from imgcrawl.volumes.metadata.other_names import OtherNames
 
     DecodedArray: TypeAlias = tuple[ChunkCodecs, dict[str, Any]]
 
-CHUNK_BYTES = 1 << 30  # of one chunk: it is in memory as a whole, however small the box
 INDEX_BYTES = 16 << 20  # of the indices of shards that are kept
 KEPT = 16  # arrays that stay open: their documents need not be fetched again
 PATIENCE = 10.0  # seconds of silence of one connection, at most
 SLOWEST = 64  # bytes a second: below is silence
-AXES = ("c", "z", "y", "x")
 DOCUMENTS = {
     "zarr": ".zarray",
     "zarr3": "zarr.json",
@@ -67,47 +58,6 @@ def is_unknown_encoding(words: str) -> str:
     """Return what tensorstore says of an encoding that it does not know; "" for another error."""
     found = _BEYOND.search(words)
     return found[0] if found else ""
-
-
-@dataclass(frozen=True, slots=True)
-class ArraySource:
-    """An open array, its axes c, z, y, x.
-
-    array:    a tensorstore whose axes are c, z, y, x
-    endpoint: where its chunks are fetched from
-    first:    of each axis, where a chunk of the grid begins
-    chunk:    of each axis, the voxels of a chunk
-    shard:    of each axis, the voxels of what is stored as one object
-    fill:     the value of what is not stored
-    time:     the time point that it is of
-    """
-
-    array: Any
-    endpoint: StoreEndpoint
-    first: tuple[int, ...]
-    chunk: tuple[int, ...]
-    shard: tuple[int, ...]
-    fill: Any
-    time: int = 0
-
-    @property
-    def is_sharded(self) -> bool:
-        """Whether an object holds more than one chunk."""
-        return self.shard != self.chunk
-
-    def sides(self, origin: Zyx, shape: Zyx) -> tuple[BlockSide, ...]:
-        """Return a box, all channels, along each axis. Raises RecordMissing if it lies outside."""
-        domain = self.array.domain
-        start = (int(domain[0].inclusive_min), *origin)
-        stop = (int(domain[0].exclusive_max), *(o + n for o, n in zip(origin, shape, strict=True)))
-        for axis, a, b, there in zip(AXES, start, stop, domain, strict=True):
-            if not there.inclusive_min <= a < b <= there.exclusive_max:
-                words = (
-                    f"{axis} {a} to {b} lies outside of the array, "
-                    f"which has {there.inclusive_min} to {there.exclusive_max}"
-                )
-                raise RecordMissing(Outcome.CORRUPT, words, tries=0)
-        return tuple(map(BlockSide, start, stop, self.first, self.chunk))
 
 
 class OpenArrays:
@@ -172,7 +122,7 @@ class OpenArrays:
         )
         context = self._context(ts, urlsplit(endpoint.url).netloc)
         below = level.name if level.driver == "neuroglancer_precomputed" else ""
-        store = self._kvstore(endpoint, below)
+        store = kvstore_spec(endpoint, self._login, below)
         if (sharding := self.images.get(_array_key(level))) is not None:
             shards = {"driver": "neuroglancer_uint64_sharded", "cache_pool": "cache_pool#indices"}
             store = shards | {"base": store, "metadata": sharding}
@@ -185,7 +135,7 @@ class OpenArrays:
         )
         spec: dict[str, Any] = {
             "driver": level.driver,
-            "kvstore": self._kvstore(endpoint),
+            "kvstore": kvstore_spec(endpoint, self._login),
             "fill_missing_data_reads": False,
             "recheck_cached_data": False,
             # A chunk is read once, the indices of its shard with every block that it has chunks of.
@@ -246,39 +196,6 @@ class OpenArrays:
         self.codecs[_array_key(level)] = codecs, memory
         return await ts.open(memory, create=True, open=True)
 
-    def _kvstore(self, endpoint: StoreEndpoint, below: str = "") -> dict[str, Any]:
-        """Return the store at an endpoint, or in a folder below (or, by "..", beside) it."""
-        if (place := inner_place(endpoint.url)) is not None:
-            return self._inner_kvstore(endpoint, place, below)
-        folder = folder_of(endpoint.url)
-        if folder is not None:
-            return {"driver": "file", "path": f"{os.path.normpath(folder / below)}/"}
-        if self._login is not None:
-            url = urljoin(endpoint.url, f"{quote(below)}/") if below else endpoint.url
-            if (signed := self._login.kvstore(url)) is not None:
-                return signed
-        url = urljoin(endpoint.asked, f"{quote(below)}/") if below else endpoint.asked
-        return {"driver": "http", "base_url": url, "headers": list(endpoint.headers)}
-
-    def _inner_kvstore(
-        self, endpoint: StoreEndpoint, place: InnerPlace, below: str
-    ) -> dict[str, Any]:
-        """Return the store within a ZIP or a database."""
-        ending = "/" if place.adapter == "ocdbt" else ""
-        folder = folder_of(place.base)
-        signed = None if self._login is None else self._login.kvstore(place.base)
-        if folder is not None:
-            base: dict[str, Any] = {"driver": "file", "path": f"{folder}{ending}"}
-        elif signed is not None:
-            base = signed | {"path": f"{signed['path']}{ending}"}
-        else:
-            asked = inner_place(endpoint.asked)
-            root, _, name = (asked or place).base.rpartition("/")
-            base = {"driver": "http", "base_url": f"{root}/", "path": f"{unquote(name)}{ending}"}
-            base["headers"] = list(endpoint.headers)
-        path = posixpath.normpath(f"{place.path}{below}")
-        return {"driver": place.adapter, "base": base, "path": "" if path == "." else f"{path}/"}
-
     async def inner_document(self, url: str) -> bytes | None:
         """Return a document within a ZIP or a database, or None if there is none.
 
@@ -290,7 +207,7 @@ class OpenArrays:
             tensorstore, TransferLimits.from_settings(self._settings).silence
         )
         context = self._context(ts, urlsplit(endpoint.url).netloc)
-        store = await ts.KvStore.open(self._kvstore(endpoint), context=context)
+        store = await ts.KvStore.open(kvstore_spec(endpoint, self._login), context=context)
         found = await store.read(unquote(name))
         return bytes(found.value) if found.state == "value" else None
 
@@ -346,48 +263,3 @@ def tensorstore(silence: float) -> Any:
     import tensorstore as ts  # noqa: PLC0415
 
     return ts
-
-
-def arrange(array: Any, endpoint: StoreEndpoint, level: Level, time: int) -> ArraySource:
-    """Return a stored array as c, z, y, x at one time.
-
-    Raises RecordMissing (corrupt) if it is not what the level says.
-    """
-    if array.rank != len(level.axes) or array.dtype.name != level.dtype:
-        raise _changed(level, f"has {array.rank} axes of {array.dtype.name}")
-    layout = array.chunk_layout
-    grid = layout.grid_origin or (0,) * array.rank
-    read, written = layout.read_chunk.shape, layout.write_chunk.shape
-    sizes = [
-        (int(first or 0), int(chunk or shard or side), int(shard or chunk or side))
-        for first, chunk, shard, side in zip(
-            grid, read or array.shape, written or array.shape, array.shape, strict=True
-        )
-    ]
-    if (size := array.dtype.numpy_dtype.itemsize * prod(s[1] for s in sizes)) > CHUNK_BYTES:
-        raise RecordMissing(Outcome.TOO_LARGE, f"its chunks have {size:,} bytes each", tries=0)
-    fill = 0 if array.fill_value is None else array.fill_value.item()
-    names = ["c" if name == "channel" else name for name in level.axes]
-    for at in reversed(range(len(names))):
-        if names[at] in AXES:
-            continue
-        index = time if names[at] == "t" else 0
-        there = array.domain[at]
-        if not (names[at] == "t" or there.size == 1) or not 0 <= index < there.size:
-            raise _changed(level, f"has {there.size} along its axis {names[at]}, not {index}")
-        array = array[(slice(None),) * at + (there.inclusive_min + index,)]
-        del names[at], sizes[at]
-    for name in AXES:
-        if name not in names:
-            array = array[None]
-            names.insert(0, name)
-            sizes.insert(0, (0, 1, 1))
-    order = [names.index(name) for name in AXES]
-    first, chunk, shard = zip(*(sizes[at] for at in order), strict=True)
-    return ArraySource(array.transpose(order), endpoint, first, chunk, shard, fill, time)
-
-
-def _changed(level: Level, words: str) -> RecordMissing:
-    return RecordMissing(
-        Outcome.CORRUPT, f"the array {level.name} {words}: not what its documents say", tries=0
-    )

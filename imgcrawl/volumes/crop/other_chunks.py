@@ -10,9 +10,10 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from imgcrawl.volumes.crop.array_source import CHUNK_BYTES, arrange
 from imgcrawl.volumes.crop.endpoint import StoreEndpoint
 from imgcrawl.volumes.crop.jxl import decode_jxl, shard_key
-from imgcrawl.volumes.crop.open_arrays import CHUNK_BYTES, arrange, open_arrays_of, tensorstore
+from imgcrawl.volumes.crop.open_arrays import open_arrays_of, tensorstore
 from imgcrawl.volumes.metadata.other_names import NESTED, OtherNames, renamed
 from imgcrawl.volumes.metadata.packed import SUFFIXES, unpack
 
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
 
     from imgcrawl.records.volume import Level
+    from imgcrawl.volumes.crop.array_source import ArraySource
     from imgcrawl.volumes.crop.blocks import Block
-    from imgcrawl.volumes.crop.open_arrays import ArraySource, DecodedArray
+    from imgcrawl.volumes.crop.open_arrays import DecodedArray
 
     Voxels: TypeAlias = np.ndarray[Any, Any]
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
 
     from imgcrawl.records.volume import Crop, Level, Zyx
+    from imgcrawl.volumes.crop.array_source import ArraySource
     from imgcrawl.volumes.crop.blocks import BlockSide
-    from imgcrawl.volumes.crop.open_arrays import ArraySource
 
 BLOCK = 4 << 20  # bytes in memory as one
 SHARDED_BLOCK = 8 << 20  # likewise, of a store that keeps many chunks in an object

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from parsel import Selector
 
 from imgcrawl.records.errors import RecordMissing, SourceError
-from imgcrawl.volumes.metadata.address import bucket_listing, within
 from imgcrawl.volumes.metadata.documents import VolumeDocuments
+from imgcrawl.volumes.metadata.folders import bucket_listing, within
 from imgcrawl.volumes.metadata.local_folder import folder_of, list_folder
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from imgcrawl.records.errors import RecordMissing, SourceError
 from imgcrawl.text.redact import printable
-from imgcrawl.volumes.metadata.address import parent
 from imgcrawl.volumes.metadata.discovery import pictures_below
 from imgcrawl.volumes.metadata.documents import VolumeDocuments
+from imgcrawl.volumes.metadata.folders import parent
 from imgcrawl.volumes.metadata.n5 import read_n5
 from imgcrawl.volumes.metadata.precomputed import read_info
 from imgcrawl.volumes.metadata.webknossos import webknossos_level

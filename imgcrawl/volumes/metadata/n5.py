@@ -14,7 +14,7 @@ from imgcrawl.microscopy.units import positive
 from imgcrawl.microscopy.zarr_documents import n5_array
 from imgcrawl.records.errors import SourceError
 from imgcrawl.records.volume import Multiscale
-from imgcrawl.volumes.metadata.address import name_of, within
+from imgcrawl.volumes.metadata.folders import name_of, within
 from imgcrawl.volumes.metadata.levels import Calibration, array_calibration, make_level
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from imgcrawl.microscopy.units import nanometres
 from imgcrawl.records.errors import SourceError
 from imgcrawl.records.volume import Level, Multiscale
 from imgcrawl.text.redact import printable
-from imgcrawl.volumes.metadata.address import beside
+from imgcrawl.volumes.metadata.folders import beside
 from imgcrawl.volumes.metadata.levels import check_sizes
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.microscopy.units import nanometres, positive
-from imgcrawl.volumes.metadata.address import parent, path_to
 from imgcrawl.volumes.metadata.documents import VolumeDocuments
+from imgcrawl.volumes.metadata.folders import parent, path_to
 
 if TYPE_CHECKING:
     from imgcrawl.records.volume import Level, Nanometres, VolumeAddress

@@ -17,7 +17,7 @@ from imgcrawl.microscopy.zarr_documents import (
 from imgcrawl.records.errors import SourceError
 from imgcrawl.records.volume import Driver, Level, Multiscale, VolumeAddress
 from imgcrawl.text.redact import printable
-from imgcrawl.volumes.metadata.address import name_of, within
+from imgcrawl.volumes.metadata.folders import name_of, within
 from imgcrawl.volumes.metadata.levels import array_calibration, make_level
 from imgcrawl.volumes.metadata.ome_calibration import ome_calibration
 
