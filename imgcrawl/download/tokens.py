@@ -16,6 +16,8 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from scrapy.exceptions import NotConfigured
+
 from imgcrawl.download.address_guard import literal_address
 
 if TYPE_CHECKING:
@@ -57,6 +59,11 @@ def _token(environment: Mapping[str, str], name: str) -> str:
 
 class TokenMiddleware:
     """Shows services who asks, in every request: of documents, objects and lists."""
+
+    def __init__(self) -> None:
+        """Make one for a crawl. Raises NotConfigured where the environment has no token."""
+        if not any(_token(os.environ, name) for name in ("WK_TOKEN", CAVE)):
+            raise NotConfigured
 
     def process_request(self, request: Request, spider: Spider | None = None) -> None:
         """Add the header that the host of the request may see."""
