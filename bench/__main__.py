@@ -6,6 +6,7 @@ import argparse
 
 from bench import (
     alike,
+    conditions,
     copies,
     durability,
     exports,
@@ -27,6 +28,7 @@ def main() -> None:
         default="pipelines",
         choices=[
             "pipelines",
+            "conditions",
             "memory",
             "lists",
             "large",
@@ -60,6 +62,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.what == "memory":
         memory.main(options.records)
+    elif options.what == "conditions":
+        conditions.main(options.images, options.rounds)
     elif options.what == "alike":
         alike.main(options.alike)
     elif options.what == "durability":

@@ -48,13 +48,28 @@ def run(command: list[str], core: int | None = None, cwd: Path = ROOT) -> Measur
     return Measured(wall, cpu, usage.ru_maxrss / 1024, process.returncode)
 
 
+def in_memory() -> str | None:
+    """Return a directory in memory, if there is one: the disk is not compared."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
 @contextmanager
-def picture_server(core: int | None = None, *, tiny: bool = False) -> Iterator[str]:
-    """Start a server of pictures and give its base URL."""
+def picture_server(
+    core: int | None = None,
+    *,
+    tiny: bool = False,
+    delay: float = 0.0,
+    tls: bool = False,
+    hosts: int = 1,
+) -> Iterator[str]:
+    """Start a server of pictures and give its base URL. delay: seconds of each answer."""
     with tempfile.TemporaryDirectory() as room:
         port_file = Path(room, "port")
         command = [sys.executable, "-m", "bench.server", "--port-file", str(port_file)]
+        command += ["--hosts", str(hosts)]
         command += ["--tiny"] if tiny else []
+        command += ["--tls"] if tls else []
+        command += ["--delay", str(delay)] if delay else []
         if core is not None:
             command += ["--core", str(core)]
         server = subprocess.Popen(command, cwd=ROOT)
@@ -63,7 +78,7 @@ def picture_server(core: int | None = None, *, tiny: bool = False) -> Iterator[s
                 if server.poll() is not None:
                     raise SystemExit("the server of pictures did not start")
                 time.sleep(0.05)
-            yield f"http://127.0.0.1:{port_file.read_text()}"
+            yield f"http{'s' if tls else ''}://127.0.0.1:{port_file.read_text()}"
         finally:
             server.terminate()
             server.wait()

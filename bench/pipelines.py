@@ -8,24 +8,19 @@ from pathlib import Path
 from statistics import median
 
 from bench.contenders import Contender, contenders
-from bench.measure import Measured, picture_server, run
+from bench.measure import Measured, in_memory, picture_server, run
 
 
 def main(images: int, rounds: int) -> None:
     """Run all contenders in turn, in reverse order every other round; print times and ratios."""
     found = contenders()
     results: dict[str, list[Measured]] = {contender.name: [] for contender in found}
-    with picture_server(core=1) as base, tempfile.TemporaryDirectory(dir=_ram()) as room:
+    with picture_server(core=1) as base, tempfile.TemporaryDirectory(dir=in_memory()) as room:
         for number in range(rounds):
             order = found if number % 2 == 0 else found[::-1]
             for contender in order:
                 results[contender.name].append(_once(contender, base, images, Path(room, "out")))
     _print(results, images)
-
-
-def _ram() -> str | None:
-    """Return a directory in memory, if there is one: the disk is not compared."""
-    return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 def _once(contender: Contender, base: str, images: int, out: Path) -> Measured:

@@ -16,6 +16,9 @@ from random import Random
 
 from PIL import Image, ImageFilter
 
+from bench.addresses import LOOPBACK, host
+from tests.certificates import own_certificate
+
 PICTURES = 200
 DIGITS = 8  # of a picture's number, in the comment of its file
 COMMENT = 4 + DIGITS  # bytes
@@ -39,6 +42,7 @@ class PictureProtocol(asyncio.Protocol):
     """One connection; requests may be pipelined."""
 
     answers: list[tuple[bytes, bytes]]
+    delay = 0.0  # seconds
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -56,19 +60,29 @@ class PictureProtocol(asyncio.Protocol):
                 head, body = self.answers[own % PICTURES]
                 # A comment makes every picture a file of its own.
                 comment = b"\xff\xfe\x00\x0a%0*d" % (DIGITS, own)
-                self._transport.writelines((head, body[:2], comment, body[2:]))
+                answer = (head, body[:2], comment, body[2:])
+                if self.delay:
+                    loop = asyncio.get_running_loop()
+                    loop.call_later(self.delay, self._transport.writelines, answer)
+                else:
+                    self._transport.writelines(answer)
             else:
                 self._transport.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 
 
-async def serve(port_file: Path, *, tiny: bool) -> None:
+async def serve(port_file: Path, *, tiny: bool, tls: bool, hosts: int) -> None:
     """Listen on a free port until killed."""
     head = "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n"
     PictureProtocol.answers = [
         (head.format(len(body) + COMMENT).encode(), body) for body in pictures(tiny=tiny)
     ]
-    server = await asyncio.get_running_loop().create_server(PictureProtocol, "127.0.0.1", 0)
-    port_file.write_text(str(server.sockets[0].getsockname()[1]))  # noqa: ASYNC240 - once
+    context = own_certificate()[0] if tls else None
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(PictureProtocol, LOOPBACK, 0, ssl=context, backlog=1000)
+    port = server.sockets[0].getsockname()[1]
+    if hosts > 1:
+        await loop.create_server(PictureProtocol, [host(n) for n in range(hosts)], port)
+    port_file.write_text(str(port))  # noqa: ASYNC240 - once
     await server.serve_forever()
 
 
@@ -77,7 +91,11 @@ if __name__ == "__main__":
     parser.add_argument("--port-file", type=Path, required=True)
     parser.add_argument("--core", type=int)
     parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--hosts", type=int, default=1)
+    parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds of each answer")
     options = parser.parse_args()
     if options.core is not None:
         os.sched_setaffinity(0, {options.core})
-    asyncio.run(serve(options.port_file, tiny=options.tiny))
+    PictureProtocol.delay = options.delay
+    asyncio.run(serve(options.port_file, tiny=options.tiny, tls=options.tls, hosts=options.hosts))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from bench.addresses import address
 from imgcrawl.arguments import ImageArguments
 from imgcrawl.records.items import Expects, ImageItem
 from spiders.base.dataset import DatasetSpider
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
 
 
 class NumberedArguments(ImageArguments):
-    """The server, and the number of pictures."""
+    """The server, the number of pictures, and over how many hosts they are spread."""
 
     base: str = Field(description="the server")
     n: int = Field(description="number of pictures")
+    hosts: int = Field(1, description="number of hosts that the server has")
 
 
 class NumberedSpider(DatasetSpider[NumberedArguments]):
@@ -35,4 +37,5 @@ class NumberedSpider(DatasetSpider[NumberedArguments]):
         yield Expects(self.args.n)
         for number in range(self.args.n):
             path = f"images/{number // 1000}/{number}"
-            yield ImageItem(str(number), [f"{self.args.base}/{number}.jpg"], path)
+            url = address(self.args.base, number, self.args.hosts)
+            yield ImageItem(str(number), [url], path)
