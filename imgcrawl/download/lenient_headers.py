@@ -59,6 +59,10 @@ class LenientProtocol(ResponseHandler):
         if self._head is None or self._parser is None:
             super().data_received(data)
             return
+        if not self._head and self._is_sound(data):
+            self._head = None
+            super().data_received(data)
+            return
         self.start_timeout()
         seen = len(self._head)
         self._head += data
@@ -75,6 +79,17 @@ class LenientProtocol(ResponseHandler):
                 self._refuse()
             else:
                 return
+
+    def _is_sound(self, data: bytes) -> bool:
+        """Return whether bytes begin with all of a head in which nothing is to be mended.
+
+        Nearly all do, and most have the body with it, which need not be copied.
+        """
+        end = _END.search(data, 0, MAX_HEAD)
+        if end is None or self._bodiless or not data.startswith(b"HTTP/"):
+            return False
+        head = data[: end.end()]
+        return _INTERIM.match(head) is None and mend(head) is head
 
     def _pass_on(self, head: bytes, rest: bytes) -> None:
         """Hand the parser a head and what follows it, unless that is another head."""

@@ -36,6 +36,8 @@ _GRANTS = frozenset(
 _A_TIME = re.compile(r"\d{9,13}|\d{4}-?\d\d-?\d\d(T[\d:.]+Z?)?")
 _UNRESERVED = re.compile(r"%(2[dDeE]|3\d|[46][1-9a-fA-F]|[57][\daA]|5[fF]|7[eE])")
 _DIGEST = re.compile(r"~[0-9a-f]{12}")
+# Nothing in these is left out or spelt otherwise: they need not be taken apart.
+_PLAIN = re.compile(r"https?:(//[a-z0-9.-]+/[^%?#\s]*)")
 _PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -46,6 +48,8 @@ def stable_address(url: str) -> str:
     and a fragment, which is not sent, make no difference. A text that is no address is returned as
     it is.
     """
+    if plain := _PLAIN.fullmatch(url):
+        return plain[1]
     try:
         parts = urlsplit(url.strip())
         host = parts.netloc.rpartition("@")[2].lower()

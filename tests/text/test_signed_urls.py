@@ -79,3 +79,9 @@ def test_an_id_is_the_address_without_what_may_not_be_told() -> None:
 def test_any_text_has_an_address_that_stays_the_same(text: str) -> None:
     stable_address(text)
     assert address_id(address_id(text)) == address_id(text)
+
+
+@given(st.text("abz.-019/~+=&;,!AZ\u00fc", max_size=20))
+def test_a_fragment_makes_no_difference_whatever_the_address(text: str) -> None:
+    for url in (f"http://h{text}/", f"https://a.org/{text}", f"http://a-b.org/{text}.jpg"):
+        assert stable_address(url) == stable_address(f"{url}#x")
