@@ -21,7 +21,7 @@ _FILE = re.compile(r"\.(jpe?g|jfif|png|gif|webp|avif|bmp|tiff?|heic|jp2|svg)$", 
 _ENCODED = re.compile("(?<!%)(?<!%[0-9a-fA-F])%([0-9a-fA-F]{2})")  # and not what a lone % makes one
 _DEFAULT_PORT = {"http": re.compile("(:(80)?)+$"), "https": re.compile("(:(443)?)+$")}
 # Nothing in these could be spelt otherwise: they need not be taken apart.
-_AS_MOST_ARE = re.compile(r"https?://[a-z0-9.-]+/[^%?\s]*(\?[^%\s]+)?")
+_AS_MOST_ARE = re.compile(r"https?://[a-z0-9.-]+(:(?!80/|443/)\d+)?/[^%?\s]*(\?[^%\s]+)?")
 
 
 def without_fragment(url: str) -> str:

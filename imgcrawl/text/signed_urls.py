@@ -37,7 +37,7 @@ _A_TIME = re.compile(r"\d{9,13}|\d{4}-?\d\d-?\d\d(T[\d:.]+Z?)?")
 _UNRESERVED = re.compile(r"%(2[dDeE]|3\d|[46][1-9a-fA-F]|[57][\daA]|5[fF]|7[eE])")
 _DIGEST = re.compile(r"~[0-9a-f]{12}")
 # Nothing in these is left out or spelt otherwise: they need not be taken apart.
-_PLAIN = re.compile(r"https?:(//[a-z0-9.-]+/[^%?#\s]*)")
+_PLAIN = re.compile(r"https?:(//[a-z0-9.-]+(:(?!80/|443/)\d+)?/[^%?#\s]*)")
 _PORTS = {"http": ":80", "https": ":443"}
 
 
