@@ -18,8 +18,9 @@ from nbclient.exceptions import CellExecutionError
 
 from imgcrawl.progress.row import CrawlPhase, ProgressRow
 from imgcrawl.progress.views import Bar
+from imgcrawl.storage.directory import holder_of
 from replicas.server import settings as replica_settings
-from tests.conftest import HASTE, ROOT, Out
+from tests.conftest import HASTE, ROOT, Out, until
 from tests.progress.test_terminal import at_terminal
 
 if TYPE_CHECKING:
@@ -128,6 +129,22 @@ def test_an_interrupted_cell_ends_the_crawl_and_the_next_goes_on(call: str, tmp_
     again.execute()
     assert f"This run: {80 - before} new" in again.printed(0)
     assert len(out.rows()) == 80
+
+
+@pytest.mark.slow
+def test_a_crawl_dies_with_the_program_that_waits_for_it(call: str, tmp_path: Path) -> None:
+    script = call.replace("NUMBER", "80")
+    with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL) as program:
+        until(lambda: len([*(tmp_path / "out/images").glob("*.jpg")]) > 3)
+        assert holder_of(tmp_path / "out")[0]
+        program.kill()
+    until(lambda: not holder_of(tmp_path / "out")[0], seconds=10)
+    again = script.replace("0.05", "0")
+    ended = subprocess.run(
+        [sys.executable, "-c", again], capture_output=True, text=True, check=True
+    )
+    assert "80 stored (" in ended.stderr
+    Out(tmp_path / "out").verify()
 
 
 @pytest.mark.slow
