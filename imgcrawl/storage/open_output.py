@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ def open_output(
     if not is_address(place):
         needed = (LEDGER, METADATA) if merged else (LEDGER,)
         if not any((Path(place) / name).is_file() for name in needed):
-            raise _no_dataset(place)
+            raise _no_dataset(place, LocalStorage(Path(place)))
         out = open_directory(Path(place))
         try:
             yield out, LocalStorage(out.root)
@@ -67,7 +68,7 @@ def open_output(
         try:
             remote.lease.keep(lambda: None)
             if not (out.root / LEDGER).is_file():
-                raise _no_dataset(place)
+                raise _no_dataset(place, remote.store)
             yield out, remote.store
             remote.end()
         finally:
@@ -94,8 +95,20 @@ def _put_made(out: OutputDirectory, store: Storage, before: Mapping[Path, tuple[
             store.put(path, name)
 
 
-def _no_dataset(place: str) -> OutputError:
+def _no_dataset(place: str, store: Storage) -> OutputError:
+    """Return what to say of a place without a ledger. store: its files"""
+    if store.size(METADATA) is None:
+        return OutputError(
+            f"{place} holds no {LEDGER}: it is no dataset of imgcrawl's. Type the folder that a "
+            "crawl wrote: `scrapy status` lists those below data/."
+        )
+    if store.is_local:
+        below = [path.parent.name for path in Path(place).glob(f"*/{LEDGER}")]
+    else:  # of any number of objects, those of the first requests
+        names = (name for name, _ in islice(store.list(), 5000))
+        below = [name.removesuffix(f"/{LEDGER}") for name in names if name.endswith(f"/{LEDGER}")]
+    first = min(below, default="NAME")
     return OutputError(
-        f"{place} holds no {LEDGER}: it is no dataset of imgcrawl's. Type the folder that a crawl "
-        "wrote: `scrapy status` lists those below data/."
+        f"{place} has the tables of several datasets, and no {LEDGER} of its own. Type one of "
+        f"them, such as {place.rstrip('/')}/{first}"
     )

@@ -257,6 +257,16 @@ def answer(server: GalleryServer, path: str) -> Any:
         return json.loads(body) if "json" in response.headers["Content-Type"] else body
 
 
+@pytest.mark.parametrize("kind", ["plan", "gs shards"])
+def test_what_needs_a_ledger_names_one(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with at(kind, tmp_path, monkeypatch) as place:
+        for name in ("verify", "linkrot", "rebuild"):
+            assert place.run(name, place.name) == 1
+            assert f"Type one of them, such as {place.name}/a\n" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("scheme", [pytest.param("s3", marks=pytest.mark.slow), "gs"])
 def test_what_is_no_dataset_is_refused_in_words(
     scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
