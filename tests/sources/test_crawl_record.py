@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -122,6 +122,43 @@ def test_what_only_some_may_have_is_forbidden(
     (row,) = ended.out.rows("failures.csv")
     assert row["reason"] == "forbidden"
     assert "restricted" in row["message"]
+
+
+def test_names_and_addresses_that_would_do_harm(crawl: Crawler, replica: ReplicaProcess) -> None:
+    """Nothing lies outside of its folder, and nothing of OUT's own is replaced."""
+    url = "https://zenodo.org/api/records/100005/files/notes.txt/content"
+    names = ["../../../etc/passwd", "/etc/shadow", "a/../../b.txt", "..", "../ledger.sqlite"]
+    names += ["x\0y.txt", "n" * 400, ".lock", "A.txt", "a.txt", "dir", "dir/f.txt", "con.txt"]
+    entries: list[Any] = [{"key": name, "size": 2, "links": {"content": url}} for name in names]
+    for name, link in {
+        "private": "http://169.254.169.254/latest/",
+        "local": "file:///etc/passwd",
+        "ftp": "ftp://ftp.example.org/x",
+    }.items():
+        entries.append({"key": name, "size": 2, "links": {"content": link}})
+    entries += [{"key": "long", "size": 999, "links": {"content": url}}, {"key": None}, 3, None]
+    body = {"entries": entries, "links": {"next": url.removesuffix("/notes.txt/content")}}
+    replica.faults([{"match": "/100005/files$", "kind": "json", "body": body}])
+    ended = crawl("record", url="https://zenodo.org/records/100005")
+    assert ended.status == 3, ended.log
+    assert "Traceback" not in ended.log
+    ended.out.verify()
+    assert {name.rpartition("/")[2]: why for name, why in ended.out.failures().items()} == {
+        "private": "blocked_address",
+        "local": "bad_url",
+        "ftp": "bad_url",
+        "long": "corrupt",
+    }
+    stored = [row["file_name"] for row in ended.out.rows()]
+    assert len({name.casefold() for name in stored}) == len(names)
+    assert all(name.startswith("files") and ".." not in name.split("/") for name in stored)
+
+
+def test_a_crawl_of_its_page_says_that_there_is_more(
+    crawl: Crawler, replica: ReplicaProcess
+) -> None:
+    ended = crawl("static_page", url="https://zenodo.org/records/100001", dry_run=1)
+    assert "scrapy crawl record -a url=https://zenodo.org/records/100001" in ended.log
 
 
 @pytest.mark.slow

@@ -141,10 +141,21 @@ def test_any_answer_is_read_or_refused(url: str, answer: Any) -> None:
     assert all(file.path and file.urls for file in files)
 
 
-def test_a_page_of_a_known_repository_is_recognized() -> None:
-    assert is_record("https://zenodo.org/records/1234567")
-    assert not is_record("https://zenodo.org/communities/x")
-    assert not is_record("https://example.org/records/1")
+@pytest.mark.parametrize(
+    ("url", "is_one"),
+    [
+        *((url, True) for name, url in LINKS.items() if name != "InvenioRdm"),
+        ("https://zenodo.org/records/1234567", True),
+        ("https://zenodo.org/doi/10.5281/zenodo.1234567", True),
+        ("https://www.ebi.ac.uk/empiar/EMPIAR-11759/", True),
+        ("https://idr.openmicroscopy.org/webclient/?show=project-51", True),
+        ("https://zenodo.org/communities/x", False),
+        ("https://example.org/records/1", False),
+        ("https://www.ebi.ac.uk/empiar/", False),
+    ],
+)
+def test_a_page_of_a_known_repository_is_recognized(url: str, is_one: bool) -> None:
+    assert is_record(url) is is_one
 
 
 def test_folders_in_folders_and_in_circles() -> None:

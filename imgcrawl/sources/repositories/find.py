@@ -56,12 +56,15 @@ async def resolve(fetcher: Fetcher, doi: str) -> str:
 
 
 def is_record(url: str) -> bool:
-    """Return whether a link is that of a record at a repository with a host of its own."""
-    host = urlsplit(url).hostname or ""
-    known = ("zenodo.org", "osf.io", "data.mendeley.com", "datadryad.org", "dataverse.harvard.edu")
-    if not host.endswith((*known, ".figshare.com")) and host != "figshare.com":
-        return False
-    return any(repository.of(None, url) is not None for repository in _CLIENTS)
+    """Return whether a link is that of a record, whose API says more than its page.
+
+    Of InvenioRDM only at Zenodo: ``/records/1`` may be anything at other hosts.
+    """
+    is_zenodo = f".{urlsplit(url).hostname or ''}".endswith(".zenodo.org")
+    clients = [each for each in _CLIENTS if is_zenodo or each is not InvenioRdm]
+    if spider_of(url) is not None or (is_zenodo and doi_in(url) is not None):
+        return True
+    return any(each.of(None, url) is not None for each in clients)
 
 
 def spider_of(url: str) -> tuple[str, dict[str, str]] | None:
