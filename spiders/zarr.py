@@ -63,7 +63,7 @@ class ZarrArguments(VolumeArguments):
     with_labels: bool | None = Field(
         None,
         description="copy labels, tables and other folders of a picture too; by default unless "
-        "levels are named",
+        "levels are named. Meshes and skeletons of a precomputed volume: only if 1",
     )
     format: Annotated[Format | None, AnyCase] = Field(
         None, description="of cubes; without box, size and format the store is copied as it is"
@@ -139,8 +139,18 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
                 yield output
             return
         members, address = await self.store.members(asked)
-        taken, left = choose_members(members, self.args.series, with_labels=self.args.takes_labels)
-        if self.args.is_copy and (len(members) > 1 or self.args.series):
+        if not self.args.is_copy:
+            members = [member for member in members if member.kind != "meshes"]
+        taken, left = choose_members(
+            members,
+            self.args.series,
+            with_labels=self.args.takes_labels,
+            with_meshes=bool(self.args.with_labels),
+        )
+        is_alone = [(each.path, each.index) for each in taken] == [("", 0)] and not self.args.series
+        if self.args.is_copy and is_alone:
+            self._tell(address, left)
+        elif self.args.is_copy and (len(members) > 1 or self.args.series):
             self._tell(address, left)
             copies = MemberCopies(self.store, address, taken, self.args.level)
             self._check_size(await copies.open(), address)

@@ -229,8 +229,10 @@ def _zarr_calibration(attributes: object, count: int) -> tuple[tuple[object, ...
     scale = next((found for name in names if (found := _items(_at(holder, name)))), ())
     units = _items(_at(holder, "units"))
     if len(scale) != count or len(units) != count:
-        scale, units = _dimension_units(_at(attributes, "dimension_units"), count)
-        return (), units, scale, ()
+        sizes, units = _dimension_units(_at(attributes, "dimension_units"), count)
+        if not sizes and len(scale) == count:
+            sizes, units = scale, (None,) * count  # whoever reads it says that it has no unit
+        return (), units, sizes, ()
     shift = _items(_at(holder, "translate")) or _items(_at(holder, "offset"))
     axes = _items(_at(holder, "axes")) or _items(_at(holder, "axis_names"))
     return axes if len(axes) == count else (), units, scale, shift if len(shift) == count else ()

@@ -23,12 +23,17 @@ _OME = "OME"  # the folder of a file's own metadata, small and of all its pictur
 
 
 def choose_members(
-    members: Sequence[GroupMember], series: Sequence[str], *, with_labels: bool
+    members: Sequence[GroupMember],
+    series: Sequence[str],
+    *,
+    with_labels: bool,
+    with_meshes: bool = False,
 ) -> tuple[list[GroupMember], list[GroupMember]]:
     """Return the members that are wanted, and those that are left out.
 
     series:      which pictures, by their path or number; all if there are none
     with_labels: whether labels, tables and other folders of them are wanted too
+    with_meshes: likewise, what a precomputed volume has of its segments
     Raises SourceError, with the pictures that there are, for one that is not there.
     """
     pictures = {name_of_member(member): member for member in members if member.kind == "picture"}
@@ -44,6 +49,8 @@ def choose_members(
     def is_wanted(member: GroupMember) -> bool:
         if member.kind == "picture":
             return name_of_member(member) in wanted
+        if member.kind == "meshes":
+            return with_meshes
         if member.path.rpartition("/")[2] == _OME:
             return True
         owner = [name for name, each in pictures.items() if _is_below(member.path, each.path)]
@@ -91,7 +98,7 @@ class MemberCopies:
     async def open(self) -> list[Multiscale]:
         """Return the pictures and labels that can be read. Raises NoAnswerError."""
         for member in self._members:
-            if member.kind == "folder":
+            if member.kind in {"folder", "meshes"}:
                 continue
             address = within(self._root, member.path)
             try:

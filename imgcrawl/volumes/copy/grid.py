@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 DOCUMENTS = (
     ".zgroup", ".zattrs", ".zarray", ".zmetadata", "zarr.json", "attributes.json", "info",
 )  # fmt: skip
+# Of neuroglancer: how many files there are, and how they are called, no document says.
+_UNNAMED = frozenset(
+    f"neuroglancer_{kind}"
+    for kind in ("legacy_mesh", "multilod_draco", "skeletons", "annotations_v1")
+)
 OME = "OME"  # the folder of a converted file's own description
 OME_XML = "METADATA.ome.xml"  # ... and what it is called
 MAX_CHUNKS = 50_000_000  # of one array; each is a request
@@ -143,6 +148,9 @@ def _grids(name: str, node: dict[str, Any], separator: str) -> list[tuple[str, C
             return [("", _grid(node["dimensions"], node["blockSize"], lambda at: _joined(at, "/")))]
         case "info" if isinstance(node.get("scales"), list):
             return [each for scale in node["scales"] for each in _precomputed(scale)]
+        case "info" if str(node.get("@type")) in _UNNAMED:
+            words = f"its server lists nothing, and of {node['@type']} info names no file"
+            raise RecordMissing(Outcome.NOT_FOUND, words, tries=0)
     return []
 
 

@@ -21,12 +21,14 @@ from imgcrawl.volumes.crop.open_arrays import open_arrays_of
 from imgcrawl.volumes.crop.other_chunks import PackedChunks, other_chunks
 from imgcrawl.volumes.crop.read_errors import (
     ReadErrors,
+    UnknownEncodingError,
     is_absent,
     is_forbidden,
     is_strangely_encoded,
 )
 from imgcrawl.volumes.crop.tasks import gather_or_cancel
 from imgcrawl.volumes.metadata.folders import beside
+from imgcrawl.volumes.metadata.n5 import LABEL_MULTISET
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -54,6 +56,11 @@ class _ChunkAbsent(Exception):  # noqa: N818 - an answer more than an error
 
 async def open_array(crawler: Crawler, level: Level, time: int) -> ArraySource:
     """Open the array of a level at one time. Raises RecordMissing."""
+    if level.encoding == LABEL_MULTISET:
+        words = (
+            "its chunks are label multisets of Paintera, which are not known here: copy it as it is"
+        )
+        raise UnknownEncodingError(Outcome.CORRUPT, words, tries=0)
     arrays = open_arrays_of(crawler)
     tried = 0
     while True:

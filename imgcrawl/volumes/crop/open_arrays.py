@@ -47,7 +47,7 @@ DOCUMENTS = {
     "neuroglancer_precomputed": "info",
 }
 _BEYOND = re.compile(
-    r'"[\w.-]{1,40}" is not registered|filters are not supported'
+    r'"[\w.-]{1,40}" is not registered|filters are not supported|No storage transformers supported'
     r'|(?<="encoding": )Expected one of [^:]{1,120}, but received: "[^"]{1,40}"'
     r"|\w{1,20} data type is not one of the supported data types"
     r'|Object includes extra members: "[^\[]{1,80}"'

@@ -12,6 +12,7 @@ from imgcrawl.records.errors import RecordMissing, SourceError
 from imgcrawl.volumes.metadata.documents import VolumeDocuments
 from imgcrawl.volumes.metadata.folders import bucket_listing, within
 from imgcrawl.volumes.metadata.local_folder import folder_of, list_folder
+from imgcrawl.volumes.metadata.webknossos import webknossos_arrays
 
 if TYPE_CHECKING:
     from imgcrawl.records.volume import VolumeAddress
@@ -39,6 +40,7 @@ async def pictures_below(get: Get, address: VolumeAddress) -> list[str]:
     """
     try:
         found = await _consolidated(VolumeDocuments(get, address))
+        found = found or await webknossos_arrays(get, address)
         return found[:_MAX_FOUND] if found else await _listed(get, address)
     except (RecordMissing, SourceError, ValueError, OSError):
         return []  # this is only a help to a person whose address was wrong

@@ -41,7 +41,11 @@ class Calibration:
     def add(self, axis: str, unit: object, size: object, step: float) -> None:
         """Add what the documents say of an axis, in their unit; step: the first voxel's place."""
         one, length = nanometres(1, unit), nanometres(size, unit)
-        if axis not in {"z", "y", "x"} or size is None or unit in (None, ""):
+        if axis not in {"z", "y", "x"} or size is None:
+            return
+        if unit in (None, ""):
+            if number(size) not in {None, 1.0}:  # what nobody has set is 1
+                self.problems.append("its voxel sizes have no unit: they are left empty")
             return
         if one is None or length is None:
             told = printable(f"{size} {unit}", 60)
@@ -92,7 +96,8 @@ def array_calibration(array: ZarrArray, where: str, shift: Sequence[object] = ()
     found = Calibration(axes_of(array.axes, len(array.shape), where))
     found.note_names(array.axes)
     steps = [*shift] + [None] * (len(found.axes) - len(shift))
-    for axis, unit, size, step in zip(found.axes, array.units, array.scale, steps, strict=False):
+    units = array.units or (None,) * len(array.scale)
+    for axis, unit, size, step in zip(found.axes, units, array.scale, steps, strict=False):
         found.add(axis, unit, size, number(step) or 0.0)
     return found
 
@@ -111,7 +116,7 @@ def make_level(
     if array.dtype is None:
         raise SourceError(f"{where} has a data type that cannot be read here.")
     if len(array.chunks) != len(array.shape):
-        raise SourceError(f"{where} does not say what its chunks are.")
+        raise SourceError(f"{where} has no regular grid of chunks, or does not say what they are.")
     sides = dict(zip(calibration.axes, array.shape, strict=True))
     chunks = dict(zip(calibration.axes, array.chunks, strict=True))
     check_sizes(where, array.shape, array.chunks)

@@ -1,8 +1,10 @@
 """What a Zarr group holds beside its first picture: more pictures, labels, tables, OME-XML, wells.
 
-Sources: OME-NGFF 0.4 and 0.5 (multiscales, labels, bioformats2raw.layout, plate, well), and
-Fractal's tables. The documents name all these, so that no list of a store is needed; where there is
-one, folders that no document names are found too.
+And what a precomputed volume does: meshes, skeletons, properties of segments.
+
+Sources: OME-NGFF 0.4 and 0.5 (multiscales, labels, bioformats2raw.layout, plate, well), Fractal's
+tables, and src/datasource/precomputed/volume.md of neuroglancer. The documents name all these, so
+that no list of a store is needed; where there is one, folders that no document names are found too.
 """
 
 from __future__ import annotations
@@ -22,11 +24,12 @@ if TYPE_CHECKING:
     from imgcrawl.records.volume import VolumeAddress
     from imgcrawl.volumes.metadata.documents import Get
 
-MemberKind: TypeAlias = Literal["picture", "label", "folder"]
+MemberKind: TypeAlias = Literal["picture", "label", "folder", "meshes"]
 
 MAX_MEMBERS = 100_000
 _MAX_DEPTH = 4  # of a plate, its wells, their pictures, and the labels of these
 _AT_ONCE = 16
+_OF_SEGMENTS = ("mesh", "skeletons", "segment_properties")  # of a precomputed info
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ class GroupMember:
     """A picture or a folder of a group.
 
     path:  relative to the group; "" for the group itself
-    kind:  "folder" for what is no picture: OME-XML, tables
+    kind:  "folder" for what is no picture: OME-XML, tables; "meshes" for what a precomputed volume
+           has of its segments: there may be millions of files
     index: which of several multiscales in the same place
     """
 
@@ -49,6 +53,10 @@ async def group_members(get: Get, address: VolumeAddress) -> list[GroupMember]:
     get: returns the bytes of a document, or None
     Raises SourceError for more members than any plate has.
     """
+    if address.driver in {None, "neuroglancer_precomputed"}:
+        of_volume = await _of_precomputed(get, address)
+        if of_volume or address.driver is not None:
+            return of_volume
     if address.driver not in {None, "zarr", "zarr3"}:
         return []
     walk = _Walk(VolumeDocuments(get, address))
@@ -61,6 +69,17 @@ async def group_members(get: Get, address: VolumeAddress) -> list[GroupMember]:
     except RecordMissing:
         return []  # opening it says what is wrong
     return found
+
+
+async def _of_precomputed(get: Get, address: VolumeAddress) -> list[GroupMember]:
+    """Return a precomputed volume and what its info names beside it; nothing if that is nothing."""
+    try:
+        info = await VolumeDocuments(get, address).look("info") or {}
+    except RecordMissing:
+        return []
+    named = _names([info.get(name) for name in _OF_SEGMENTS]) if info.get("scales") else []
+    picture = [GroupMember("", "picture")] if named else []
+    return picture + [GroupMember(path, "meshes") for path in named]
 
 
 async def _unnamed(get: Get, address: VolumeAddress, walk: _Walk) -> list[GroupMember]:

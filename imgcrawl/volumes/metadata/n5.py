@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.microscopy.units import positive
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 _LEVEL = re.compile(r"s\d{1,2}\Z")
 _MAX_LEVELS = 64
+LABEL_MULTISET = "label multiset"
 
 
 async def read_n5(documents: VolumeDocuments, address: VolumeAddress) -> Multiscale | None:
@@ -39,10 +41,12 @@ async def read_n5(documents: VolumeDocuments, address: VolumeAddress) -> Multisc
         level = make_level(
             name_of(address), address, "n5", array, calibration=calibration, sha256=sha256
         )
-        return Multiscale(address, "N5", (level,))
+        _tell(address, calibration.problems)
+        return Multiscale(address, "N5", (_encoded(level, group),))
     if group is None:
         return None
     levels: list[Level] = []
+    problems: list[str] = []
     for path, above in await n5_datasets(documents, group, address.shown):
         node = await documents.read(f"{path}/{name}")
         if node is None:
@@ -53,8 +57,26 @@ async def read_n5(documents: VolumeDocuments, address: VolumeAddress) -> Multisc
         finest = levels[0].voxel_nm if levels and levels[0].name == "s0" else None
         calibration = n5_calibration(node, above, array, there.shown, finest=finest)
         sha256 = documents.sha256([name, f"{path}/{name}"])
-        levels.append(make_level(path, there, "n5", array, calibration=calibration, sha256=sha256))
+        level = make_level(path, there, "n5", array, calibration=calibration, sha256=sha256)
+        levels.append(_encoded(level, group | node))
+        problems += calibration.problems
+    _tell(address, problems)
     return Multiscale(address, "N5", tuple(levels)) if levels else None
+
+
+def _tell(address: VolumeAddress, problems: list[str]) -> None:
+    for problem in dict.fromkeys(problems):
+        logger.warning("%s: %s", address.shown, problem)
+
+
+def _encoded(level: Level, attributes: dict[str, Any]) -> Level:
+    """Return a level whose encoding says if its bytes are no voxels.
+
+    Paintera keeps, for each voxel, a list of ids and counts, in blocks that look like those of an
+    array of bytes.
+    """
+    is_multiset = attributes.get("isLabelMultiset") is True
+    return replace(level, encoding=LABEL_MULTISET) if is_multiset else level
 
 
 async def n5_datasets(

@@ -59,6 +59,26 @@ def _mag(
     return None
 
 
+async def webknossos_arrays(get: Get, folder: VolumeAddress) -> list[str]:
+    """Return the paths of the arrays below a dataset of WEBKNOSSOS, or a layer of one.
+
+    Those in its own format, WKW, are none. Raises RecordMissing.
+    """
+    for dataset in (folder, parent(folder)):
+        node = None if dataset is None else await VolumeDocuments(get, dataset).look(_DOCUMENT)
+        if node is None or dataset is None:
+            continue
+        found = []
+        for layer in _tables(node.get("dataLayers")):
+            for mag in _tables(layer.get("mags")):
+                path = mag.get("path") or f"{layer.get('name')}/{_mag_name(mag.get('mag'))}"
+                if layer.get("dataFormat") != "wkw" and isinstance(path, str):
+                    found.append(posixpath.normpath(path))
+        own = path_to(folder, dataset)
+        return [path.removeprefix(own) for path in found if path.startswith(own)]
+    return []
+
+
 def _mag_name(mag: object) -> str:
     """Return the name of a mag: "2", or "2-2-1" where the axes differ."""
     listed = mag if isinstance(mag, list) else [mag]
