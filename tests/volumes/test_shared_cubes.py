@@ -13,8 +13,10 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 
+from imgcrawl.dataset.record_columns import FIXED_COLUMNS, PICTURE_COLUMNS
 from imgcrawl.records.errors import SourceError
 from imgcrawl.records.volume import Level, Multiscale, Raw, Resampling, VolumeAddress
+from imgcrawl.volumes.crop.columns import OWN_COLUMNS
 from imgcrawl.volumes.crop.cube_plan import CubeGrid, CubeLayer, crop_of
 from imgcrawl.volumes.crop.holdout import TRAIN, VAL, CutPlane, split_boxes
 from imgcrawl.volumes.crop.provenance import read_provenance
@@ -172,6 +174,26 @@ def test_a_link_known_places_and_chunks_that_are_shared(tissue: Path, tmp_path: 
     clipped = alone("zarr", url=str(tissue), layers="em,seg", clip=1, out="clip", **ask)
     sizes = {row["size_z"] for row in clipped.out.rows() if row["name"] == "edge"}
     assert sizes == {"4"}
+
+
+def test_columns_of_a_list_take_the_place_of_none(tissue: Path, tmp_path: Path) -> None:
+    listed = tmp_path / "points.csv"
+    rows = ["layer,split,level,dtype,note,z,y,x", "III,test,deep,soma,a,120,120,120"]
+    listed.write_text("\n".join([*rows, "IV,test,deep,soma,b,180,120,120,more"]))
+    alone = Crawler(tmp_path, None)
+    ask: dict[str, Any] = {"size": "8,8,8", "voxel": "8nm", "format": "npy", "boxes": listed}
+    ended = alone("zarr", url=str(tissue), layers="em,seg", **ask)
+    assert ended.status == 3, ended.log
+    rows_there = ended.out.rows()
+    assert [row["layer"] for row in rows_there] == ["em", "seg"]
+    for row in rows_there:
+        told = (row["layer_"], row["split_"], row["level_"], row["dtype_"], row["note"])
+        assert told == ("III", "test", "deep", "soma", "a")
+        assert row["level"] != "deep"
+        own = {*row} - {*FIXED_COLUMNS, "layer_", "split_", "level_", "dtype_", "note"}
+        assert own <= OWN_COLUMNS | set(PICTURE_COLUMNS)
+    (failure,) = ended.out.rows("failures.csv")
+    assert "more cells than the list has columns" in failure["message"]
 
 
 def test_bounds_in_voxels_of_the_first_layer(tissue: Path, tmp_path: Path) -> None:

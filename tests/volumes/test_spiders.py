@@ -345,16 +345,16 @@ def test_a_codec_that_is_not_known_ends_a_dry_run_but_no_copy(
     crawl: Crawler, tmp_path: Path
 ) -> None:
     info = worlds.hemibrain(scales=1)
-    info["scales"][0] |= {"encoding": "jxl"}
+    info["scales"][0] |= {"encoding": "fpzip"}
     info["scales"][0].pop("sharding", None)
     worlds.write(tmp_path / "a", {"info": info})
     ask: dict[str, Any] = {"url": str(tmp_path / "a"), "dry_run": 1}
     refused = crawl("zarr", box="0:4,0:4,0:4", **ask)
     assert refused.status == 2, refused.log
-    assert 'but received: "jxl"): copy it as it is' in refused.log
+    assert 'but received: "fpzip"): copy it as it is' in refused.log
     copied = crawl("zarr", **ask)
     assert copied.status == 0, copied.log
-    assert 'but received: "jxl"' in copied.log
+    assert 'but received: "fpzip"' in copied.log
 
 
 def test_a_dry_run_compares_cubes_with_the_disk_that_was_asked_for(

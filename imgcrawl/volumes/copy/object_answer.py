@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from scrapy.http import Headers
 
+_BOMS = (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")  # of UTF-8 and UTF-16
 _BEGIN = 4096  # bytes that tell a page of HTML
 # Of more at once hashlib lets other threads run; a short one that must then wait for its turn
 # again takes many times as long as the digest.
@@ -71,6 +72,11 @@ class ObjectAnswer:
         """Return a header as text; "" if it is not there."""
         value = self.headers.get(name) if self.headers is not None else None
         return (value or b"").decode("latin-1").strip()
+
+    @property
+    def may_be_page(self) -> bool:
+        """Whether it begins as HTML may: few objects do, and to look closer takes its time."""
+        return self.begin.lstrip().startswith((b"<", *_BOMS))
 
     @property
     def etag(self) -> str | None:

@@ -201,7 +201,7 @@ class ObjectFetcher:
         """Return why what came is not what the list promises, or None if it is."""
         etag = etag or answer.etag
         if wanted.size is None:
-            what = sniff(answer.begin).what
+            what = sniff(answer.begin).what if answer.may_be_page else ""
             if what.startswith(("an HTML", "HTML")):
                 return RecordMissing(Outcome.NOT_IMAGE, f"no object but {what}", 200)
             return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgcrawl.records.errors import SourceError
 from imgcrawl.records.items import Unreadable
+from imgcrawl.volumes.crop.columns import OWN_COLUMNS
 from imgcrawl.volumes.crop.cube_plan import voxel_of
 
 if TYPE_CHECKING:
@@ -74,10 +75,17 @@ def _box(
         start, length = _bounds(numbers, first) if has_bounds else _around(numbers, size)
         if min(length) <= 0:
             raise ValueError("it ends where it begins, or before")
-        columns = {name: value for name, value in row.items() if name and name not in names}
+        if row.get("") and not isinstance(row[""], str):
+            raise ValueError("more cells than the list has columns")
+        columns = {_free(name): value for name, value in row.items() if name and name not in names}
         return ListedBox(grid.snapped(start), grid.shape(length), columns, where)
     except (KeyError, TypeError, ValueError, SourceError) as error:
         return Unreadable(where, f"no place: {error}")
+
+
+def _free(name: str) -> str:
+    """Return a column's name, with an underscore if it is one that cubes have themselves."""
+    return f"{name}_" if name in OWN_COLUMNS else name
 
 
 def _bounds(numbers: list[float], first: CubeLayer) -> tuple[Lengths, Lengths]:

@@ -21,6 +21,20 @@ _FROM = {
 }
 
 
+# All that a cube may have of its own, those that its spider adds included.
+OWN_COLUMNS = frozenset(
+    {
+        *FileFacts(format="").columns(),
+        *(f"origin_{axis}" for axis in "zyx"),
+        *(f"origin_{axis}_nm" for axis in "zyx"),
+        *("cube_id", "layer", "role", "dataset", "split", "listed_size"),
+        *("axes", "volume", "level", "time", "seed", "draw", MOSTLY_ABSENT),
+        *("chunks_present", "chunks_missing", "chunks_forbidden"),
+        *("voxels_sha256", "metadata_sha256"),
+    }
+)
+
+
 def columns(provenance: Provenance) -> Metadata:
     """Return what is known of a stored crop; a column without a value is left out.
 
