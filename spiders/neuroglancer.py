@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from imgcrawl.records.items import SpiderOutput
+    from imgcrawl.sources.neuroglancer.volume import ShownVolume
     from imgcrawl.volumes.crop.cube_plan import CubeLayer
 
 
@@ -96,7 +97,15 @@ class NeuroglancerSpider(VolumeSpider[NeuroglancerArguments]):
         """Yield the cubes."""
         if self.args.is_shared:
             names: list[str | None] = [*self.args.layers] or [self.args.layer]
-            layers = [await self._layer(name) for name in names]
+            shown_layers = [await find_volume(self, self.args.url, name) for name in names]
+            if len({each.moved for each in shown_layers}) > 1:
+                moved = ", ".join(each.name for each in shown_layers if each.moved)
+                raise SourceError(
+                    f"{moved}: moved in the viewer, and others of these layers are not, or not as "
+                    "far: places in one volume are not those in another. Type a link in which "
+                    "they lie as their volumes say."
+                )
+            layers = [await self._layer(each) for each in shown_layers]
             async for output in self.shared_cubes(layers, self.args.format):
                 yield output
             return
@@ -113,8 +122,7 @@ class NeuroglancerSpider(VolumeSpider[NeuroglancerArguments]):
         async for output in self.cubes(picture, [level], shown.name, self.args.format):
             yield output
 
-    async def _layer(self, name: str | None) -> CubeLayer:
+    async def _layer(self, shown: ShownVolume) -> CubeLayer:
         """Return a layer of the link that cubes are cut from."""
-        shown = await find_volume(self, self.args.url, name)
         is_label = shown.kind == "segmentation"
         return self.layer_of(shown.name, await self.store.open(shown.address), is_label=is_label)

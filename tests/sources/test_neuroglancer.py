@@ -124,7 +124,7 @@ def test_a_transform_that_moves_nothing_is_none(transform: object, *, moved: boo
         {"name": "b", "type": "image", "source": "a://1", "transform": transform},
     ]
     found = read_state(json.dumps({"layers": told})).layers
-    assert [layer.moved for layer in found] == [moved, moved]
+    assert [bool(layer.moved) for layer in found] == [moved, moved]
 
 
 @pytest.mark.parametrize(

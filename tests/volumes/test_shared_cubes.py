@@ -145,6 +145,25 @@ def link(url: str) -> str:
     return f"https://viewer.example/#!{quote(json.dumps({'layers': layers}))}"
 
 
+@pytest.mark.parametrize("both", [False, True])
+def test_layers_that_lie_elsewhere_in_the_viewer_are_no_pair(
+    tissue: Path, tmp_path: Path, both: bool
+) -> None:
+    moved = {"matrix": [[1, 0, 0, 100], [0, 1, 0, 0], [0, 0, 1, 0]]}
+    with stores.serving(tissue) as store:
+        layers = [
+            {"name": name, "type": kind, "source": {"url": f"precomputed://{store.url}{name}"}}
+            for name, kind in (("em", "image"), ("seg", "segmentation"))
+        ]
+        for layer in layers if both else layers[:1]:
+            layer["source"]["transform"] = moved  # type: ignore[index]
+        url = f"https://viewer.example/#!{quote(json.dumps({'layers': layers}))}"
+        ask = {"layers": "em,seg", "size": "6,6,6", "voxel": "8nm", "format": "npy"}
+        ended = Crawler(tmp_path, None)("neuroglancer", url=url, settings=PRIVATE, **ask)
+    assert ended.status == (0 if both else 1), ended.log
+    assert ("em: moved in the viewer, and others of these layers are not" in ended.log) is not both
+
+
 def test_a_link_known_places_and_chunks_that_are_shared(tissue: Path, tmp_path: Path) -> None:
     listed = tmp_path / "points.csv"
     rows = ["name,z,y,x", *(f"p{n},{100 + n},120,130" for n in range(0, 40, 8))]

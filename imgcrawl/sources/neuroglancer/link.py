@@ -32,14 +32,15 @@ class ViewerLayer:
     kind:    image, segmentation, annotation, mesh, ...; "" where the link leaves it to the source
     sources: addresses as neuroglancer writes them, the first one is what is shown
     hidden:  switched off or put away
-    moved:   shown through a transformation: its place in the viewer is not that in the volume
+    moved:   the transformations that it is shown through, as text: its place in the viewer is not
+             that in the volume; "" if it is
     """
 
     name: str
     kind: str
     sources: tuple[str, ...]
     hidden: bool = False
-    moved: bool = False
+    moved: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +189,22 @@ def _layer(fields: dict[str, Any]) -> ViewerLayer:
         kind=kind if isinstance(kind, str) and kind not in _UNTOLD else "",
         sources=tuple(each for each in found if isinstance(each, str) and each),
         hidden=fields.get("visible") is False or fields.get("archived") is True,
-        moved=any(_moves(each.get("transform")) for each in (fields, *listed) if _is_table(each)),
+        moved=_moved([each.get("transform") for each in (fields, *listed) if _is_table(each)]),
     )
 
 
 def _is_table(value: object) -> bool:
     return isinstance(value, dict)
+
+
+def _moved(transforms: list[Any]) -> str:
+    """Return the transformations that move anything, as text."""
+    moving = [
+        each.get("matrix") if isinstance(each, dict) else each
+        for each in transforms
+        if _moves(each)
+    ]
+    return json.dumps(moving) if moving else ""
 
 
 def _moves(transform: object) -> bool:

@@ -21,11 +21,15 @@ NO_LAYERS = "layers are those of a link, and this is the address of one volume"
 
 @dataclass(frozen=True, slots=True)
 class ShownVolume:
-    """The volume of a layer; or one that is named without a link, whose `kind` is None."""
+    """The volume of a layer; or one that is named without a link, whose `kind` is None.
+
+    moved: the transformations that the layer is shown through, as text; "" for none
+    """
 
     address: VolumeAddress
     name: str
     kind: str | None = None  # the layer's type; "" if the link does not say
+    moved: str = ""
 
 
 async def find_volume(fetcher: CrawlFetcher, url: str, layer_name: str | None) -> ShownVolume:
@@ -63,7 +67,8 @@ async def find_volume(fetcher: CrawlFetcher, url: str, layer_name: str | None) -
         fetcher.logger.warning(
             "The layer %s is moved in the viewer: places are those of its volume", layer.name
         )
-    return ShownVolume(shown.address, layer.name or name_of(shown.address), layer.kind)
+    name = layer.name or name_of(shown.address)
+    return ShownVolume(shown.address, name, layer.kind, layer.moved)
 
 
 @dataclass(frozen=True, slots=True)
