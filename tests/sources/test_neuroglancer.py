@@ -72,7 +72,7 @@ def test_sources_in_every_form() -> None:
     ]
     found = {layer.name: layer for layer in read_state(json.dumps({"layers": told})).layers}
     assert found["list"].sources == ("a://1", "a://2")
-    assert (found["moved"].sources, found["moved"].moved) == (("n5://s3://b/x",), True)
+    assert (found["moved"].sources, bool(found["moved"].moved)) == (("n5://s3://b/x",), True)
     assert found["none"].sources == ()
     assert found["hidden"].hidden
     assert found["archived"].hidden
