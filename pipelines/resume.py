@@ -15,7 +15,7 @@ from imgcrawl.crawl.in_flight import AlreadyInFlight
 from imgcrawl.pictures.sniff import EXTENSIONS
 from imgcrawl.records.items import Item, Missing, Stored, VolumeItem, from_json
 from imgcrawl.records.outcomes import Outcome
-from imgcrawl.records.question import Answer, answer_of
+from imgcrawl.records.question import Answer, answer_of, is_revised
 from imgcrawl.records.retry import retry_outcomes
 from imgcrawl.storage.places import place_beside, place_of
 from pipelines.base import RunPipeline
@@ -95,6 +95,9 @@ class ResumePipeline(RunPipeline):
 
     async def _answers(self, item: Item, entry: LedgerEntry, result: Result) -> bool:
         """Return whether an earlier result answers what is asked today; note it if it does not."""
+        if is_revised(entry.metadata, item):
+            item.changed = True
+            return False
         if entry.item == item.to_json():
             return True
         answer = answer_of(result, entry.to_item(), item)

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from replicas import large, pictures
+from replicas import empiar, large, pictures
 from replicas.bucket import answer
 from replicas.dm3 import Blob, write_dm
 
@@ -122,24 +122,41 @@ async def ebi(request: web.Request, path: str) -> web.StreamResponse:
     """Answer ``empiar/world_availability/ENTRY/...`` and ``api/entry/EMPIAR-ENTRY/``."""
     if path.startswith("api/entry/"):
         return _api(path.removeprefix("api/entry/").strip("/"))
-    match = re.match(r"empiar/world_availability/(11759|10943)/", path)
+    match = re.match(r"empiar/world_availability/(\d+)/", path)
     if not match:
         return web.Response(status=404, text="<h1>404</h1>", content_type="text/html")
     root = match[0]
     rest = path.removeprefix(root)
+    if match[1] not in {"11759", "10943"}:
+        return _of_more(request, match[1], rest)
     tree = _tree() if match[1] == "11759" else _SQUARES
     if rest in tree:
-        here = f"/ebi/{root}{rest}".rstrip("/")
-        shown = {n: s for n, s in tree[rest].items() if n != slice_name(OMITTED)}
-        rows = "".join(_ROW.format(quote(n), html.escape(n), s) for n, s in shown.items())
-        parent = here.rpartition("/")[0] + "/"
-        end = '   <tr><th colspan="5"><hr></th></tr>\n</table>\n</body></html>\n'
-        text = _HEAD.format(here, parent) + rows + end
-        return web.Response(text=text, content_type="text/html")
+        shown = {n: (s, DATE) for n, s in tree[rest].items() if n != slice_name(OMITTED)}
+        return _index(f"/ebi/{root}{rest}".rstrip("/"), shown)
     folder, slash, name = rest.rpartition("/")
     if name in tree.get(folder + slash, {}):
         return _ranged(request, *_body(name))
     return web.Response(status=404, text="<h1>404</h1>", content_type="text/html")
+
+
+def _of_more(request: web.Request, entry: str, rest: str) -> web.Response:
+    """Answer with a folder or a file of the other entries."""
+    if (not rest or rest.endswith("/")) and (shown := empiar.folder_of(entry, rest)):
+        return _index(f"/ebi/empiar/world_availability/{entry}/{rest}".rstrip("/"), shown)
+    if found := empiar.contents(entry).get(rest):
+        return _ranged(request, found[0], "application/octet-stream")
+    return web.Response(status=404, text="<h1>404</h1>", content_type="text/html")
+
+
+def _index(here: str, shown: dict[str, tuple[str, str]]) -> web.Response:
+    """Answer with Apache's index of a folder: name -> size and date, as they are shown."""
+    rows = "".join(
+        _ROW.format(quote(name), html.escape(name), size).replace(DATE, date)
+        for name, (size, date) in shown.items()
+    )
+    end = '   <tr><th colspan="5"><hr></th></tr>\n</table>\n</body></html>\n'
+    text = _HEAD.format(here, here.rpartition("/")[0] + "/") + rows + end
+    return web.Response(text=text, content_type="text/html")
 
 
 _MOVIES = {
@@ -170,6 +187,8 @@ def _api(entry: str) -> web.Response:
     """Answer with the record of an entry: sides are text, pixels in ångström, no slice omitted."""
     if entry in {"EMPIAR-10943", "10943"}:
         return web.json_response({"EMPIAR-10943": _MOVIES})
+    if found := empiar.record(entry.removeprefix("EMPIAR-")):
+        return found
     if entry not in {"EMPIAR-11759", "11759"}:
         return web.json_response({"detail": "Not found."}, status=404)
     imageset = {

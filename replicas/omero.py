@@ -10,11 +10,14 @@ import io
 import json
 import re
 import zipfile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from replicas import omero_world as world
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_LIMIT = 5  # records per page, so that few records make several pages; IDR's is 1,000
 LOGIN_BYTES = 148_000
@@ -116,8 +119,7 @@ class OmeroSite:
             return _json({"data": found})
         if of == world.CHILDREN.get(kind):
             # A container that does not exist has an empty list, and no error.
-            held = world.CONTAINERS[kind].get(number)
-            return _list(request, of, list(held.children) if held else [])
+            return _list(request, of, list(world.held(kind, number)))
         if of == _PARENTS.get(kind):
             return _list(request, of, world.holders(of, number))
         return _page(404, "Page not found")
@@ -184,11 +186,17 @@ class OmeroSite:
         )
 
 
+def _longest(numbers: Sequence[int]) -> int:
+    """Return how many records a page has at most: of thousands as many as at IDR."""
+    return MAX_LIMIT if len(numbers) < 100 else 1000
+
+
 def _list(request: web.Request, kind: str, numbers: list[int]) -> web.Response:
     """Answer with a page; too large a limit is cut, unknown parameters are ignored."""
-    limit = min(int(request.query.get("limit", "200")), MAX_LIMIT)
+    most = _longest(numbers)
+    limit = min(int(request.query.get("limit", "200")), most)
     offset = int(request.query.get("offset", "0"))
-    meta = {"offset": offset, "limit": limit, "maxLimit": MAX_LIMIT, "totalCount": len(numbers)}
+    meta = {"offset": offset, "limit": limit, "maxLimit": most, "totalCount": len(numbers)}
     origin = f"{request.scheme}://{request.host}{request.path.partition('/api/')[0]}"
     data = [_record(kind, number) for number in numbers[offset : offset + limit]]
     for record in data:
@@ -198,12 +206,12 @@ def _list(request: web.Request, kind: str, numbers: list[int]) -> web.Response:
 
 def _tree_images(request: web.Request) -> web.Response:
     """Answer with the images of a dataset as the webclient's tree has them (tree.py)."""
-    held = world.DATASETS.get(int(request.query.get("id", "0")))
-    start = MAX_LIMIT * (int(request.query.get("page", "1")) - 1)
-    numbers = held.children[start : start + MAX_LIMIT] if held else ()
+    held = world.held("datasets", int(request.query.get("id", "0")))
+    most = _longest(held)
+    start = most * (int(request.query.get("page", "1")) - 1)
     images = [
         {"id": n, "name": world.IMAGES[n].name, "ownerId": 2, "filesetId": world.IMAGES[n].fileset}
-        for n in numbers
+        for n in held[start : start + most]
     ]
     return _json({"images": images})
 

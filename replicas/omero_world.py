@@ -9,6 +9,8 @@ from typing import Any
 
 from PIL import Image as Pillow
 
+from replicas.repository_world import published
+
 SCHEMA = "http://www.openmicroscopy.org/Schemas/OME/2016-06#"
 MIRON = "idr0086-miron-micrographs/20200610-ftp/experimentD"
 SYSGRO = "idr0001-graml-sysgro/20151116-verified/JL_120731_S6A"
@@ -62,6 +64,10 @@ PROJECTS = {
         _study("CC BY 4.0 https://creativecommons.org/licenses/by/4.0/", "Miron et al"),
     ),
 }
+PROJECTS |= {
+    302: OmeroContainer("idr0200-many/experimentA", (720,), _study("CC0", "Many et al")),
+    303: OmeroContainer("idr0201-changing/experimentA", (730,), _study("CC0", "New et al")),
+}
 SCREENS = {
     # Also the number of a project.
     7: OmeroContainer(
@@ -72,6 +78,8 @@ SCREENS = {
 }
 DATASETS = {
     71: OmeroContainer("Many series", tuple(range(7100, 7112))),
+    720: OmeroContainer("2,500 series of five imports", tuple(range(20000, 22500))),
+    730: OmeroContainer("Of today", (7301, 7302)),
     10740: OmeroContainer("Figure_S3B", (9846137, 9846138)),
     10741: OmeroContainer("Closed", (9846139, 9846140, 9846141)),
 }
@@ -97,6 +105,8 @@ FILESETS = {
         )
     ),
 }
+FILESETS |= {n: OmeroFileset((f"uod/idr/filesets/idr0200/{n}.lif",)) for n in range(720, 725)}
+FILESETS |= {n: OmeroFileset((f"uod/idr/filesets/idr0201/{n}.tif",)) for n in (731, 732, 733)}
 _FIELDS = {1: (("Quality", "good"),), 2: (), 3: (("Quality", "poor"),)}
 IMAGES = {
     9846137: OmeroImage(
@@ -114,6 +124,11 @@ IMAGES = {
         for n in range(12)
     },
     **{
+        20000 + n: OmeroImage(f"series {n}", 720 + n // 500, (1, 60, 80), None, series=n % 500)
+        for n in range(2500)
+    },
+    **{7300 + n: OmeroImage(f"{n}.tif", 730 + n, (1, 60, 80), None) for n in (1, 2, 3)},
+    **{
         8000 + n: OmeroImage(f"field {n}", 80, (1, 60, 80), None, _FIELDS[n], series=n - 1)
         for n in (1, 2, 3)
     },
@@ -126,6 +141,14 @@ CONTAINERS = {
     "wells": WELLS,
 }
 CHILDREN = {"projects": "datasets", "datasets": "images", "screens": "plates", "plates": "wells"}
+
+
+def held(kind: str, number: int) -> tuple[int, ...]:
+    """Return the ids that a container holds today: IDR has no versions, its content changes."""
+    if (kind, number) == ("datasets", 730) and published["versions"] > 1:
+        return (7301, 7303)
+    container = CONTAINERS[kind].get(number)
+    return container.children if container else ()
 
 
 @lru_cache(maxsize=64)

@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote
 
 from aiohttp import web
 
+from replicas import empiar
 from replicas.repositories_more import biostudies, dryad, mendeley, osf
 from replicas.repository_world import (
     AUTHORS,
@@ -31,14 +32,17 @@ async def doi(_request: web.Request, path: str) -> web.Response:
     """Answer the handle system: ``api/handles/10.5281/zenodo.100001``."""
     name = path.removeprefix("api/handles/")
     places = {
-        "10.6019/EMPIAR-11759": "https://www.ebi.ac.uk/empiar/EMPIAR-11759/",
         "10.17867/10000152": "https://idr.openmicroscopy.org/search/?query=Name:idr0086",
+        "10.17867/10000200": "https://idr.openmicroscopy.org/search/?query=Name:idr0200",
+        "10.17867/10000201": "https://idr.openmicroscopy.org/search/?query=Name:idr0201",
         "10.6019/S-BIAD100001": "https://www.ebi.ac.uk/biostudies/bioimages/studies/S-BIAD100001",
         "10.7910/DVN/small": "https://dataverse.harvard.edu/citation?persistentId=doi:10.7910/DVN/small",
         "10.17632/small": "https://data.mendeley.com/datasets/small-set",
         "10.5061/dryad.small": "https://datadryad.org/dataset/doi:10.5061/dryad.small",
         "10.17605/OSF.IO/SMAL1": "https://osf.io/smal1/",
     }
+    for entry in ("11759", empiar.LARGE, empiar.RELEASED, empiar.HELD, empiar.CLOSED):
+        places[f"10.6019/EMPIAR-{entry}"] = f"https://www.ebi.ac.uk/empiar/EMPIAR-{entry}/"
     for key, number in NUMBERS.items():
         places[f"10.5281/zenodo.{number}"] = f"https://zenodo.org/record/{number}"
         places[f"10.6084/m9.figshare.{number}"] = (

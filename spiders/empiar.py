@@ -10,7 +10,17 @@ from pydantic import Field, field_validator
 
 from imgcrawl.arguments import FileArguments
 from imgcrawl.records.errors import SourceError
-from imgcrawl.records.items import Bookmark, Document, Expects, NotFollowed, Unreadable
+from imgcrawl.records.items import (
+    Bookmark,
+    Document,
+    Expects,
+    FileItem,
+    Missing,
+    NotFollowed,
+    Unreadable,
+    Withdrawn,
+)
+from imgcrawl.records.outcomes import Outcome
 from imgcrawl.sources.empiar import missing_names, parse_entry
 from imgcrawl.sources.web.page_link import PageLink
 from imgcrawl.storage.directory import CITATION
@@ -54,26 +64,51 @@ class EmpiarSpider(PageSpider[EmpiarArguments]):
         """Yield the files of the entry."""
         number = self.args.entry
         api = f"{self.settings['EMPIAR_API_URL']}entry/EMPIAR-{number}/"
-        response = await self.fetch(api, cache="json")
-        if response.status == 404:
-            raise SourceError(f"EMPIAR has no public entry {number}.")
-        self._record = parse_entry(await self.fetch_json(api), number)
+        closed = f"EMPIAR-{number}"
+        response = await self.fetch(api, dont_cache=True)
+        if response.status in {401, 403}:
+            yield _held(closed, api, f"EMPIAR answers HTTP {response.status}")
+            return
+        if response.status in {404, 410}:
+            raise SourceError(
+                f"EMPIAR has no public entry {number}: there is none, or it is not released yet."
+            )
+        self._record = parse_entry(await self.fetch_json(api, dont_cache=True), number)
         self._root = f"{self.settings['EMPIAR_FILES_URL']}{number}/data/"
         self.first = self._root
         record = self._record.record
-        for words in record.news(self.bookmarks.get(record.bookmark)):
+        # The cache is for a run that is resumed: one that came to its end is no longer.
+        before = self.bookmarks.get(record.bookmark)
+        self.asks_anew = before is not None
+        for words in record.news(before):
             self.logger.warning("%s", words)
         yield Expects(note=str(self._record))
         yield Document(CITATION, record.citation())
-        async for output in super().records():
-            yield output
+        self._listed: set[str] = set()
+        self._is_whole = False
+        try:
+            async for output in super().records():
+                yield output
+        except SourceError:
+            if not self._record.is_held:
+                raise
+            yield _held(closed, self._root, f"its status is {self._record.status}")
+            return
+        yield Withdrawn(closed)
+        for record_id, url in self.recorded() if self._is_whole else ():
+            if url.startswith(self._root) and record_id not in self._listed:
+                yield Withdrawn(record_id)
         yield Bookmark(record.bookmark, record.number)
 
     async def found(self) -> AsyncIterator[FoundLink | Unreadable | NotFollowed]:
         """Yield the links of the index, and those that it should have by the record."""
+        self._is_whole = False  # until the last of its folders has been read
+        is_whole = True
         listed: dict[str, list[str]] = {i.directory: [] for i in self._record.imagesets}
         async for found in super().found():
+            is_whole = is_whole and not isinstance(found, Unreadable)
             if isinstance(found, FoundLink):
+                self._listed.add(super().item(found).record_id)
                 for imageset in self._record.imagesets_of(self._directory(found.link.url))[:1]:
                     path = self._path(found.link.url)
                     listed[imageset.directory].append(path.removeprefix(f"{imageset.directory}/"))
@@ -85,15 +120,25 @@ class EmpiarSpider(PageSpider[EmpiarArguments]):
             count = sum(imageset.count for imageset in sets)
             missing, unknown = missing_names(names, count)
             base = self._root.removesuffix("data/") + f"{quote(directory)}/"
+            is_whole = is_whole and not unknown
             for name in missing:
                 self.logger.warning("%s is not in the index, but must be there: asking", name)
-                yield FoundLink(PageLink(base + quote(name)), base)
+                asked = FoundLink(PageLink(base + quote(name)), base)
+                self._listed.add(super().item(asked).record_id)
+                yield asked
             if unknown:
                 yield Unreadable(
                     base,
                     f"the record says {count:,} images, the index has {unknown:,} fewer, "
                     "and their names cannot be told",
                 )
+        self._is_whole = is_whole
+
+    def item(self, found: FoundLink) -> FileItem:
+        """Return the record of a file, which the day in the index tells from what it replaces."""
+        item = super().item(found)
+        item.revision = ("version", "listed_date", "listed_size")
+        return item
 
     def describe(self, found: FoundLink) -> Metadata:
         """Return what the record says of a file, as columns."""
@@ -108,3 +153,9 @@ class EmpiarSpider(PageSpider[EmpiarArguments]):
         """Return the path of a file below its entry: ``data/sub/x.tif``."""
         root = unquote(urlsplit(self._root).path).removesuffix("data/")
         return unquote(urlsplit(url).path).removeprefix(root)
+
+
+def _held(entry: str, url: str, why: str) -> FileItem:
+    """Return the record of an entry whose files are held back."""
+    words = f"{entry} is not released, its files are restricted until it is: {why}"
+    return FileItem(entry, [], f"files/{entry}", result=Missing(Outcome.FORBIDDEN, words, url))

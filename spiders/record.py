@@ -19,11 +19,13 @@ from imgcrawl.records.items import (
     Missing,
     NotFollowed,
     Unreadable,
+    Withdrawn,
 )
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.sources.repositories.find import doi_in, find_client, parse_doi, resolve, spider_of
 from imgcrawl.sources.repositories.idr import study_of
 from imgcrawl.sources.repositories.record import LOGIN, ClosedError, RepositoryFile
+from imgcrawl.sources.repositories.seen import SeenRecords
 from imgcrawl.sources.repositories.unpack import Unpacked
 from imgcrawl.sources.web.page_link import LinkKind, PageLink
 from imgcrawl.sources.web.wanted_files import WantedFiles
@@ -117,8 +119,10 @@ class RecordSpider(DatasetSpider[RecordArguments]):
             record = await client.record()
         except ClosedError as error:
             closed = Missing(Outcome.FORBIDDEN, f"{error} {LOGIN}", url)
-            yield FileItem(url, [url], "files/closed", result=closed)
+            # Without an address: tried again, the page of the record would be taken for its file.
+            yield FileItem(url, [], "files/closed", result=closed)
             return
+        yield Withdrawn(url)  # what was closed to an earlier run
         for words in record.news(self.bookmarks.get(record.bookmark)):
             self.logger.warning("%s", words)
         is_sum = not (self.args.match or self.args.unpack)
@@ -158,14 +162,23 @@ class RecordSpider(DatasetSpider[RecordArguments]):
         except ArgumentError as error:
             raise SourceError(str(error)) from error
         spider.crawler, spider.settings = self.crawler, self.settings
-        spider.bookmarks = self.bookmarks
+        spider.bookmarks, spider.recorded = self.bookmarks, self.recorded
         is_cited = False
+        seen = SeenRecords(f"records:{doi}", self.bookmarks) if name == "omero" else None
+        spider.asks_anew = seen is not None and seen.has_before
         async for output in spider.records():
+            if seen is not None:
+                seen.take(output)
             if name == "omero" and isinstance(output, Item) and not is_cited:
                 is_cited = True
                 study = study_of(output.metadata, arguments["link"], doi)
                 yield Document(CITATION, study.citation())
             yield output
+        if seen is not None and doi and not self.args.match:
+            for words in seen.news():
+                self.logger.warning("%s", words)
+            for output in seen.end():
+                yield output
 
     @staticmethod
     def _item(record: RepositoryRecord, file: RepositoryFile) -> FileItem:

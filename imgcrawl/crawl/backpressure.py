@@ -73,6 +73,7 @@ class Backpressure:
         spider = self._crawler.spider
         assert spider is not None
         spider.bookmarks = self._run.ledger.bookmarks()  # type: ignore[attr-defined] # DatasetSpider's
+        spider.recorded = self._run.ledger.addresses  # type: ignore[attr-defined]
         self._tasks = RecordTasks(self._crawler, self._run, self._queue)
         self._intake = Intake(self._crawler, self._run, self._queue, self._tasks.hand_on)
         self._watch()

@@ -325,6 +325,12 @@ class Ledger:
         )
         return [record_id for (record_id,) in rows]
 
+    def addresses(self) -> list[tuple[str, str]]:
+        """Return the id of each record and where it came from, or was looked for; sorted."""
+        return self._db.execute(
+            "SELECT record_id, coalesce(url, '') FROM records ORDER BY record_id"
+        ).fetchall()
+
     def is_empty(self) -> bool:
         """Return True if no record was ever written."""
         return self._db.execute("SELECT 1 FROM records LIMIT 1").fetchone() is None

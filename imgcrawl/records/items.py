@@ -216,6 +216,9 @@ class Item:
     rank:      its place among the candidates
     digests:   what its bytes must come to, as the source says: {"md5": hexadecimal}, or
               {"size": bytes} where it has no digest
+    revision:  columns by which a source without digests tells of a file that was replaced: the
+              version of all, and what its list says of this one; it is fetched anew where both
+              are others than before
     hint:      what else is known of a picture, for the message if it is missing
     result:    what became of it; a spider may set it where it knows that a record is missing
     replaces: the id under which an earlier run noted that there is no such record
@@ -235,6 +238,7 @@ class Item:
     quota: str | None = None
     rank: int = 0
     digests: dict[str, str] = field(default_factory=dict)
+    revision: tuple[str, ...] = ()
     hint: str = ""
     result: Result | None = None
     replaces: str = ""

@@ -15,7 +15,7 @@ from imgcrawl.text.signed_urls import stable_address
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from imgcrawl.records.items import Item, Result
+    from imgcrawl.records.items import Item, Metadata, Result
 
 
 class Answer(Enum):
@@ -50,6 +50,18 @@ def answer_of(result: Result, asked: Item, item: Item) -> Answer:
         return Answer.NO
     known = all(came_from(url, asked.urls) for url in item.urls)
     return Answer.YES if known else Answer.NO
+
+
+def is_revised(before: Metadata, item: Item) -> bool:
+    """Return whether its source tells of another file than the one that is there.
+
+    before: the columns of the one that is there; what either lacks is not compared
+    """
+    version, *told = item.revision or ("",)
+    if before.get(version) == item.metadata.get(version):
+        return False
+    pairs = [(before.get(name), item.metadata.get(name)) for name in told]
+    return any(None not in pair and pair[0] != pair[1] for pair in pairs)
 
 
 def same_question(one: Item, other: Item) -> bool:

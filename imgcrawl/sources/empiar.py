@@ -85,6 +85,12 @@ class EmpiarEntry:
     number: str = ""
     updated: str = ""  # the day of its last change
     released: str = ""
+    status: str = ""  # "REL" of one that is released
+
+    @property
+    def is_held(self) -> bool:
+        """Whether its files are held back, until a paper is out or a day has come."""
+        return self.status.upper() not in {"", "REL"}
 
     @property
     def record(self) -> RepositoryRecord:
@@ -157,6 +163,7 @@ def parse_entry(answer: Any, number: str) -> EmpiarEntry:
         number,
         str(record.get("update_date") or ""),
         str(record.get("release_date") or ""),
+        str(record.get("status") or ""),
     )
 
 

@@ -18,7 +18,7 @@ from imgcrawl.storage.address import settings_of_out
 from imgcrawl.storage.directory import OutputDirectory
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from typing import Self
 
     from scrapy.crawler import Crawler
@@ -40,7 +40,8 @@ class DatasetSpider(Spider, Generic[A]):
     may stand. It awaits what it needs of the source with `fetch` and `fetch_json`; it is drawn
     from no faster than its records are finished.
 
-    `bookmarks` holds what an earlier run into the same OUT had committed.
+    `bookmarks` holds what an earlier run into the same OUT had committed; `recorded` returns the
+    ids of the records that are written down by now, and the address of each.
     """
 
     arguments: ClassVar[type[SpiderArguments]] = SpiderArguments
@@ -48,12 +49,14 @@ class DatasetSpider(Spider, Generic[A]):
     shard_by: ClassVar[str] = "record"  # how `scrapy shards` cuts it by default
 
     bookmarks: dict[str, str]
+    asks_anew: bool = False  # whether no page of the source may come from the cache of OUT
+    recorded: Callable[[], list[tuple[str, str]]]
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__()
         self.args = cast("A", parse_arguments(type(self), arguments))
         self.arguments_given = {k: v for k, v in arguments.items() if not k.startswith("_")}
-        self.bookmarks = {}
+        self.bookmarks, self.recorded = {}, list
 
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
@@ -90,6 +93,8 @@ class DatasetSpider(Spider, Generic[A]):
         Any HTTP status is handed back. Raises NoAnswerError if no answer came.
         """
         meta = {"download_maxsize": MAX_PAGE, **meta}
+        if self.asks_anew:
+            meta["dont_cache"] = True
         request = Request(
             url,
             method=method,

@@ -8,7 +8,7 @@ import pytest
 
 from imgcrawl.records.items import ImageItem, Missing, Stored
 from imgcrawl.records.outcomes import Outcome
-from imgcrawl.records.question import Answer, answer_of, same_question
+from imgcrawl.records.question import Answer, answer_of, is_revised, same_question
 
 A, B, C = (f"https://h.example/{name}.jpg" for name in "abc")
 SIGNED = f"{A}?Expires=1700000000&Signature=x&Key-Pair-Id=k"
@@ -52,3 +52,22 @@ def test_signatures_make_no_other_question() -> None:
     assert same_question(item(A), item(SIGNED))
     assert not same_question(item(A), item(A, B))
     assert not same_question(item(A), item(A, md5="11"))
+
+
+@pytest.mark.parametrize(
+    ("before", "today", "revised"),
+    [
+        ({"version": "1", "day": "a"}, {"version": "2", "day": "b"}, True),
+        ({"version": "1", "day": "a"}, {"version": "2", "day": "a"}, False),
+        # A mirror's days may differ from one of its machines to the next.
+        ({"version": "1", "day": "a"}, {"version": "1", "day": "b"}, False),
+        ({"version": "1", "day": "a"}, {"version": "2"}, False),
+        ({"day": "a"}, {"version": "2", "day": "b"}, True),
+    ],
+)
+def test_a_file_is_another_if_its_list_says_so_in_another_version(
+    before: dict[str, Any], today: dict[str, Any], revised: bool
+) -> None:
+    asked = ImageItem("1", [A], "images/1", metadata=today, revision=("version", "day"))
+    assert is_revised(before, asked) is revised
+    assert not is_revised(before, ImageItem("1", [A], "images/1", metadata=today))

@@ -124,6 +124,18 @@ def test_what_only_some_may_have_is_forbidden(
     assert "restricted" in row["message"]
 
 
+def test_a_record_that_has_been_opened_since(crawl: Crawler, replica: ReplicaProcess) -> None:
+    url = "https://zenodo.org/records/100005"
+    replica.faults([{"match": "/records/100005$", "kind": "status", "status": 403}])
+    closed = crawl("record", url=url, match="*.txt")
+    assert closed.out.failures() == {url: "forbidden"}
+    replica.faults([])
+    ended = crawl("record", url=url, match="*.txt")
+    assert ended.status == 0, ended.log
+    assert ended.out.failures() == {}
+    assert [row["file_name"] for row in ended.out.rows()] == ["files/notes.txt"]
+
+
 def test_names_and_addresses_that_would_do_harm(crawl: Crawler, replica: ReplicaProcess) -> None:
     """Nothing lies outside of its folder, and nothing of OUT's own is replaced."""
     url = "https://zenodo.org/api/records/100005/files/notes.txt/content"
@@ -219,33 +231,6 @@ def test_a_version_that_is_asked_for_is_read_and_a_later_one_named(
     assert "There is a later version of this record: " in ended.log
     assert later in ended.log
     assert "added.txt" not in ended.log
-
-
-def test_an_entry_of_empiar_by_its_doi(crawl: Crawler, replica: ReplicaProcess) -> None:
-    ended = crawl("record", doi="10.6019/EMPIAR-11759", match="*_000?.dm3")
-    assert ended.status == 0, ended.log
-    rows = ended.out.rows()
-    assert len(rows) == 10
-    assert {(row["copyright_license"], row["entry"]) for row in rows} == {("CC0", "EMPIAR-11759")}
-    assert '- name: "Replica A"' in (ended.out.root / "CITATION.cff").read_text()
-    few = crawl("record", doi="10.6019/EMPIAR-11759", match="*.dm3", max_files=2, out="few")
-    assert len(few.out.rows()) == 2
-
-
-def test_a_study_of_the_image_data_resource_by_its_doi(
-    crawl: Crawler, replica: ReplicaProcess
-) -> None:
-    ended = crawl("record", doi="10.17867/10000152", match="*.tif")
-    assert ended.status == 3, ended.log
-    assert {row["project"] for row in ended.out.rows()} == {"idr0086-miron-micrographs/experimentD"}
-    assert set(ended.out.failures().values()) <= {"forbidden", "not_found"}
-    citation = (ended.out.root / "CITATION.cff").read_text()
-    assert 'doi: "10.17867/10000152"' in citation
-    assert 'title: "Made up"' in citation
-    assert '- name: "Replica B"' in citation
-    refused = crawl("record", doi="10.17867/10000152", max_bytes=5, out="refused")
-    assert refused.status == 1
-    assert "is read by omero, which has no max_bytes" in refused.log
 
 
 def test_what_is_no_record_is_said_in_words(crawl: Crawler, replica: ReplicaProcess) -> None:
