@@ -12,6 +12,7 @@ from imgcrawl.records.errors import SourceError
 from imgcrawl.records.volume import Format  # noqa: TC001 - pydantic reads it
 from imgcrawl.sources.neuroglancer.link import read_link
 from imgcrawl.sources.neuroglancer.volume import NO_LAYERS, find_volume, pick_level
+from imgcrawl.sources.pictures_beside import pictures_beside
 from imgcrawl.volumes.crop.box import parse_size
 from spiders.base.volume import VolumeSpider
 from spiders.base.volume_arguments import VolumeArguments, check_address
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from imgcrawl.records.items import SpiderOutput
-    from imgcrawl.sources.neuroglancer.volume import ShownVolume
-    from imgcrawl.volumes.crop.cube_plan import CubeLayer
 
 
 def _resolution(value: Any) -> Any:
@@ -83,7 +82,8 @@ class NeuroglancerSpider(VolumeSpider[NeuroglancerArguments]):
 
     Reads states in the link and behind short links, and precomputed, Zarr and N5 volumes.
     Caveats: places are those of the volume, not of a layer that is moved in the viewer;
-    segmentations are taken only where layer= names them.
+    segmentations are taken only where layer= names them. What a link or a group shows beside what
+    is taken is named in a warning, and counted in not_followed of summary.json.
     """
 
     name = "neuroglancer"
@@ -97,7 +97,10 @@ class NeuroglancerSpider(VolumeSpider[NeuroglancerArguments]):
         """Yield the cubes."""
         if self.args.is_shared:
             names: list[str | None] = [*self.args.layers] or [self.args.layer]
-            shown_layers = [await find_volume(self, self.args.url, name) for name in names]
+            is_paired = len(names) > 1
+            shown_layers = [
+                await find_volume(self, self.args.url, name, is_paired=is_paired) for name in names
+            ]
             if len({each.moved for each in shown_layers}) > 1:
                 moved = ", ".join(each.name for each in shown_layers if each.moved)
                 raise SourceError(
@@ -105,7 +108,15 @@ class NeuroglancerSpider(VolumeSpider[NeuroglancerArguments]):
                     "far: places in one volume are not those in another. Type a link in which "
                     "they lie as their volumes say."
                 )
-            layers = [await self._layer(each) for each in shown_layers]
+            opened = [(each.address, await self.store.open(each.address)) for each in shown_layers]
+            layers = [
+                self.layer_of(each.name, picture, is_label=each.kind == "segmentation")
+                for each, (_, picture) in zip(shown_layers, opened, strict=True)
+            ]
+            for left in [each for shown in shown_layers for each in shown.left_out]:
+                yield left
+            for left in await pictures_beside(self.store, self.logger, opened):
+                yield left
             async for output in self.shared_cubes(layers, self.args.format):
                 yield output
             return
@@ -119,10 +130,8 @@ class NeuroglancerSpider(VolumeSpider[NeuroglancerArguments]):
                 )
             self.logger.warning("%s is a segmentation, not an image", shown.address.shown)
         level = pick_level(picture.levels, self.args.mip, self.args.resolution)
+        beside = await pictures_beside(self.store, self.logger, [(shown.address, picture)])
+        for left in (*shown.left_out, *beside):
+            yield left
         async for output in self.cubes(picture, [level], shown.name, self.args.format):
             yield output
-
-    async def _layer(self, shown: ShownVolume) -> CubeLayer:
-        """Return a layer of the link that cubes are cut from."""
-        is_label = shown.kind == "segmentation"
-        return self.layer_of(shown.name, await self.store.open(shown.address), is_label=is_label)

@@ -12,6 +12,7 @@ from imgcrawl.records.errors import SourceError
 from imgcrawl.records.items import Expects
 from imgcrawl.records.volume import Format, VolumeAddress, size_of_level
 from imgcrawl.sources.copy_sizes import estimate_sizes
+from imgcrawl.sources.pictures_beside import not_followed, pictures_beside
 from imgcrawl.sources.zarr import (
     copy_folder,
     copy_item,
@@ -127,10 +128,15 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
         """Yield the levels that are asked for, or cubes of them."""
         asked = within(self.store.address(self.args.url), self.args.path or "")
         if self.args.is_shared:
+            paths = self.args.layers or [""]
+            places = [within(asked, path) for path in paths]
+            opened = [(place, await self.store.open(place)) for place in places]
             layers = [
-                self.layer_of(path, await self.store.open(within(asked, path)))
-                for path in self.args.layers or [""]
+                self.layer_of(path, picture)
+                for path, (_, picture) in zip(paths, opened, strict=True)
             ]
+            for left_out in await pictures_beside(self.store, self.logger, opened):
+                yield left_out
             async for output in self.shared_cubes(layers, self.args.format or "ome-zarr"):
                 yield output
             return
@@ -159,6 +165,8 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
             return
         if not self.args.is_copy and self.args.series == []:
             self._tell(address, [*taken[1:], *left])
+            for left_out in not_followed(address, [*taken[1:], *left]):
+                yield left_out
             taken = taken[:1]
         pictures = [member for member in taken if member.kind == "picture"]
         for member in pictures or [GroupMember("", "picture")]:

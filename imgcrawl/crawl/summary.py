@@ -210,7 +210,7 @@ def format_summary(summary: dict[str, Any], out: str) -> str:
         lines.append(str(Read(**read)))
     if left := summary.get("not_followed"):
         lines.append(
-            f"{left['pages']:,} pages of the same folder were not followed, and may lead to more "
+            f"{left['pages']:,} parts of the source were not followed, and may lead to more "
             f"({'; '.join(left['why'])}): {SUMMARY} names them. The first is {left['first'][0]}"
         )
     lines.append(f"Files and {METADATA} are in {out}")

@@ -177,7 +177,9 @@ class SharedBy:
 
 @dataclass(frozen=True, slots=True)
 class NotFollowed:
-    """A page of a source that may lead to more records and is not read; it is counted and named.
+    """A part of a source that may lead to more records and is not read; it is counted and named.
+
+    A page, a layer, a picture beside the one that is taken.
 
     where: its address
     why:   what it would take to read it, or why it is left out

@@ -111,7 +111,7 @@ def test_pages_that_go_on(crawl: Crawler, replica: ReplicaProcess) -> None:
     left = ended.out.summary()["not_followed"]
     assert left["pages"] == 2
     assert all("/calendar/?month=" in url for url in left["first"])
-    assert "2 pages of the same folder were not followed" in ended.log
+    assert "2 parts of the source were not followed" in ended.log
     # Neither in circles nor once more for every order of the rows.
     assert sum(replica.log()["paths"][f"/paged/{kind}/"] for kind in ("sorted", "deaf")) <= 1 + 5
     few = crawl("static_page", url=f"{replica.url}/paged/numbers/", max_pages=3, out="few")

@@ -91,6 +91,21 @@ def test_what_is_no_group_of_pictures_holds_nothing() -> None:
     assert members({".zattrs": b"{"}) == []
 
 
+def test_a_broken_document_hides_nothing_that_others_name() -> None:
+    two = {"multiscales": PICTURE["multiscales"] * 2}
+    broken = b'{"labels": ["cells"'
+    assert members({".zattrs": two, "labels/.zattrs": broken, "tables/.zattrs": broken}) == [
+        *(("", "picture", 0), ("", "picture", 1)),
+        *(("tables", "folder", 0), ("labels", "folder", 0)),
+    ]
+    wells = {"plate": {"wells": [{"path": "A/1"}, {"path": "A/2"}]}}
+    fields = {"well": {"images": [{"path": "0"}]}}
+    plate = {".zattrs": wells, "A/1/.zattrs": broken, "A/2/.zattrs": fields}
+    assert members(plate | {"A/2/0/.zattrs": PICTURE}) == [
+        *(("A/1", "picture", 0), ("A/2/0", "picture", 0)),
+    ]
+
+
 HELD = [
     *(GroupMember("0", "picture"), GroupMember("0/labels/a", "label")),
     *(GroupMember("1", "picture"), GroupMember("1", "picture", 1)),

@@ -187,6 +187,13 @@ def test_n5_counts_from_x() -> None:
     assert (level.chunk, level.voxel_nm) == ((16, 32, 64), (2.96, 4.0, 4.0))
 
 
+def test_n5_of_several_multiscales_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    two = {"multiscales": [{"datasets": [{"path": path}]} for path in ("s0", "s1")]}
+    found = read({"attributes.json": two, "s0/attributes.json": N5_ARRAY})
+    assert [level.name for level in found.levels] == ["s0"]
+    assert "it names 2 multiscales, of which the first is read" in caplog.text
+
+
 def test_n5_of_openorganelle_and_of_its_viewer() -> None:
     def transform(scale: list[float], shift: list[float]) -> dict[str, Any]:
         axes = ["z", "y", "x"]

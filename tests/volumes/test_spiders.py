@@ -217,9 +217,9 @@ def test_the_first_image_that_can_be_read_is_taken(dry: Dry) -> None:
         (
             [boss, {"name": "em", "type": "image", "source": image}],
             "em_",
-            "more images than em: boss",
+            "more than em: boss (image). Choose",
         ),
-        ([tiles], "tiles_", "has 2 sources, of which the first is taken. The others: precomputed"),
+        ([tiles], "tiles_", "has 2 sources, of which the first is taken. For another type -a url"),
     ):
         link = f"https://viewer.org/#!{quote(json.dumps({'layers': layers}))}"
         ended = dry("neuroglancer", url=link, box="0:9,0:9,0:9")

@@ -17,6 +17,7 @@ from imgcrawl.text.redact import printable
 
 MAX_LINK = 4 << 20  # characters: states are long
 _MAX_LAYERS = 10_000
+_VOLUMES = frozenset({"image", "segmentation", ""})  # layers that show voxels
 _UNTOLD = frozenset({"auto", "new"})  # the viewer asks the source
 _MAX_ENCODED = 3  # times that a state was encoded
 _ENCODED = re.compile(r"\+?(?:%(?:25)*7[bB]|[a-z][a-z0-9+.-]*%(?:25)*3[aA])", re.ASCII)
@@ -92,22 +93,26 @@ def read_state(text: str) -> ViewerState:
     named = _named(layers)
     if named is None:
         raise ValueError("a state of neuroglancer without layers")
-    return ViewerState(tuple(_layer(each) for each in named[:_MAX_LAYERS]))
+    if len(named) > _MAX_LAYERS:
+        raise ValueError(f"a state of {len(named):,} layers")
+    return ViewerState(tuple(_layer(each) for each in named))
 
 
 def pick_layer(state: ViewerState, name: str | None = None) -> ViewerLayer:
     """Return the layer of a name, or the first image that is shown.
 
-    If no layer has the type image, it is the first without a type.
+    If no layer has the type image, it is the first without a type. Of several layers of the name
+    it is the first that may be a volume.
     Raises ValueError that lists what there is.
     """
     if name is not None:
         named = [layer for layer in state.layers if layer.name == name]
         if not named:
             raise ValueError(f"the link has no layer {name!r}. It has:\n{_listed(state)}")
-        if not named[0].sources:
+        shown = [layer for layer in named if layer.sources]
+        if not shown:
             raise ValueError(f"the layer {name!r} shows no volume. The link has:\n{_listed(state)}")
-        return named[0]
+        return min(shown, key=lambda layer: layer.kind not in _VOLUMES)
     found = images(state)
     if not found:
         raise ValueError(
@@ -125,6 +130,11 @@ def images(state: ViewerState) -> list[ViewerLayer]:
     found = [layer for layer in sources if layer.kind == "image"]
     found = found or [layer for layer in sources if not layer.kind]
     return [layer for layer in found if not layer.hidden] or found
+
+
+def volumes(state: ViewerState) -> list[ViewerLayer]:
+    """Return the layers that have a source and may show voxels, hidden ones too."""
+    return [layer for layer in state.layers if layer.sources and layer.kind in _VOLUMES]
 
 
 def _listed(state: ViewerState) -> str:

@@ -5,17 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imgcrawl.records.errors import NoAnswerError, SourceError
+from imgcrawl.records.errors import ArgumentError, NoAnswerError, SourceError
 from imgcrawl.sources.neuroglancer.follow import follow
+from imgcrawl.sources.neuroglancer.left_out import layers_left_out, namesakes
 from imgcrawl.sources.neuroglancer.link import RemoteState, images, pick_layer, read_link
 from imgcrawl.sources.volume_store import VolumeStore
+from imgcrawl.text.redact import printable
 from imgcrawl.volumes.metadata.folders import name_of
 
 if TYPE_CHECKING:
+    from imgcrawl.records.items import NotFollowed
     from imgcrawl.records.volume import Level, VolumeAddress
     from imgcrawl.sources.neuroglancer.link import ViewerLayer, ViewerState
     from imgcrawl.sources.volume_store import CrawlFetcher
 
+_SHOWN = 10
 NO_LAYERS = "layers are those of a link, and this is the address of one volume"
 
 
@@ -24,19 +28,24 @@ class ShownVolume:
     """The volume of a layer; or one that is named without a link, whose `kind` is None.
 
     moved: the transformations that the layer is shown through, as text; "" for none
+    left_out: what the link shows beside it and nobody chose
     """
 
     address: VolumeAddress
     name: str
     kind: str | None = None  # the layer's type; "" if the link does not say
     moved: str = ""
+    left_out: tuple[NotFollowed, ...] = ()
 
 
-async def find_volume(fetcher: CrawlFetcher, url: str, layer_name: str | None) -> ShownVolume:
+async def find_volume(
+    fetcher: CrawlFetcher, url: str, layer_name: str | None, *, is_paired: bool = False
+) -> ShownVolume:
     """Return the volume that a link or an address means.
 
     layer_name: None for the first image that is shown
-    Raises SourceError.
+    is_paired:  the layer is one of several that belong together: its name must mean one volume
+    Raises SourceError, and ArgumentError for a name of a pair that two volumes have.
     """
     store = VolumeStore(fetcher)
     if not url.startswith(("http://", "https://")):
@@ -47,28 +56,28 @@ async def find_volume(fetcher: CrawlFetcher, url: str, layer_name: str | None) -
         if found is None:  # neither a state nor a way to one: perhaps a volume
             return _without_link(store, url, layer_name)
         state = found
+    if is_paired and layer_name is not None:
+        _require_one(state, layer_name)
     shown = await _shown_volume(store, url, state, layer_name)
     layer = shown.layer
-    others = [other.name for other in images(state) if other is not layer]
-    if layer_name is None and others:
-        fetcher.logger.warning(
-            "The link shows more images than %s: %s. Choose with -a layer=NAME",
-            layer.name,
-            ", ".join(others[:10]),
-        )
-    if len(layer.sources) > 1:
-        fetcher.logger.warning(
-            "The layer %s has %d sources, of which the first is taken. The others: %s",
-            layer.name,
-            len(layer.sources),
-            ", ".join(layer.sources[1:10]),
-        )
+    left = layers_left_out(state, layer, fetcher.logger, is_chosen=layer_name is not None)
     if layer.moved:
         fetcher.logger.warning(
             "The layer %s is moved in the viewer: places are those of its volume", layer.name
         )
     name = layer.name or name_of(shown.address)
-    return ShownVolume(shown.address, name, layer.kind, layer.moved)
+    return ShownVolume(shown.address, name, layer.kind, layer.moved, tuple(left))
+
+
+def _require_one(state: ViewerState, name: str) -> None:
+    """Raise ArgumentError if a link has several volumes of a name."""
+    same = namesakes(state, name)
+    if len(same) > 1:
+        sources = "\n".join(f"  {printable(layer.sources[0])}" for layer in same[:_SHOWN])
+        raise ArgumentError(
+            f"layers={name}: the link has {len(same)} layers of this name, and cubes of several "
+            f"layers must know which:\n{sources}\nType a link in which each has a name of its own."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,7 @@ class _Walk:
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self.members: list[GroupMember] = []
         self.named: set[str] = set()
+        self._unreadable: set[str] = set()  # groups below it whose document is broken
 
     async def begin(self) -> None:
         """Find out which version of Zarr it is. Raises RecordMissing."""
@@ -145,8 +146,10 @@ class _Walk:
         self.named.add(labels)
         for name in _names(about.get("labels")):
             self.members.append(GroupMember(f"{labels}/{name}", "label"))
-        if beside.get("tables"):
+        if beside.get("tables") or tables in self._unreadable:
             self._add_folder(tables)
+        if labels in self._unreadable:  # whatever they are, they are there
+            self._add_folder(labels)
 
     def _add_folder(self, path: str) -> None:
         self.named.add(path)
@@ -165,10 +168,17 @@ class _Walk:
     async def _attributes(self, path: str) -> dict[str, Any]:
         """Return the attributes of a group, those of OME-NGFF in any version; {} if there are none.
 
-        Raises RecordMissing.
+        A broken document below the first group is noted, and says nothing. Raises RecordMissing for
+        that of the first group.
         """
-        async with self._turns:
-            node = await self._documents.look(_join(path, self._name)) or {}
+        try:
+            async with self._turns:
+                node = await self._documents.look(_join(path, self._name)) or {}
+        except RecordMissing:
+            if not path:
+                raise
+            self._unreadable.add(path)
+            return {}
         if self._name == "zarr.json":
             node = _table(node.get("attributes"))
         return _table(node.get("ome")) or node

@@ -47,6 +47,9 @@ async def read_n5(documents: VolumeDocuments, address: VolumeAddress) -> Multisc
         return None
     levels: list[Level] = []
     problems: list[str] = []
+    named = group.get("multiscales")
+    if isinstance(named, list) and len(named) > 1:
+        problems.append(f"it names {len(named):,} multiscales, of which the first is read")
     for path, above in await n5_datasets(documents, group, address.shown):
         node = await documents.read(f"{path}/{name}")
         if node is None:
