@@ -108,7 +108,6 @@ def _img2dataset(
             "resize_mode": "no",
             "disable_all_reencoding": not reencode,
             "enable_wandb": False,
-            "ignore_ssl": True,
         }
         return [program, *(f"--{name}={value}" for name, value in options.items())]
 

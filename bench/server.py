@@ -76,7 +76,7 @@ async def serve(port_file: Path, *, tiny: bool, tls: bool, hosts: int) -> None:
     PictureProtocol.answers = [
         (head.format(len(body) + COMMENT).encode(), body) for body in pictures(tiny=tiny)
     ]
-    context = own_certificate()[0] if tls else None
+    context = own_certificate(port_file.with_suffix(".pem"))[0] if tls else None
     loop = asyncio.get_running_loop()
     server = await loop.create_server(PictureProtocol, LOOPBACK, 0, ssl=context, backlog=1000)
     port = server.sockets[0].getsockname()[1]

@@ -8,15 +8,22 @@ import ssl
 import tempfile
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def own_certificate() -> tuple[ssl.SSLContext, str]:
-    """A server's side of TLS for 127.0.0.1, and the digest of its key as Chromium takes it."""
+
+def own_certificate(copy: Path | None = None) -> tuple[ssl.SSLContext, str]:
+    """A server's side of TLS for 127.0.0.1, and the digest of its key as Chromium takes it.
+
+    copy: where the certificate is written, for clients that are to trust it
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
@@ -35,6 +42,8 @@ def own_certificate() -> tuple[ssl.SSLContext, str]:
     )
     form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if copy is not None:
+        copy.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     with tempfile.NamedTemporaryFile() as pem:
         pem.write(made.public_bytes(serialization.Encoding.PEM))
         pem.write(key.private_bytes(serialization.Encoding.PEM, *form))
