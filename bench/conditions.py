@@ -10,13 +10,13 @@ IMGCRAWL_BEFORE=DIR adds the imgcrawl of another checkout, such as one of an ear
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from pathlib import Path
 from statistics import median
 
 from bench.contenders import Condition, Contender, bare_clients, contenders
-from bench.measure import Measured, in_memory, picture_server, run
+from bench.measure import in_memory, picture_server
+from bench.pipelines import download
 
 CONDITIONS = (
     Condition(),
@@ -47,22 +47,14 @@ def main(images: int, rounds: int) -> None:
             for number in range(rounds):
                 for contender in found if number % 2 == 0 else found[::-1]:
                     few, many = (
-                        _once(contender, base, n, Path(room, "out")) for n in (images // 5, images)
+                        download(contender, base, n, Path(room, "out"))
+                        for n in (images // 5, images)
                     )
                     more = images - images // 5
                     slopes[contender.name].append(
                         ((many.wall - few.wall) / more, (many.cpu - few.cpu) / more, many.rss)
                     )
         _print(condition, slopes)
-
-
-def _once(contender: Contender, base: str, images: int, out: Path) -> Measured:
-    shutil.rmtree(out, ignore_errors=True)
-    measured = run(contender.command(base, images, out), core=0, cwd=contender.cwd)
-    got = sum(1 for path in out.rglob("*.jpg"))
-    if got < images:
-        raise SystemExit(f"{contender.name} stored {got} of {images}")
-    return measured
 
 
 def _print(condition: Condition, slopes: dict[str, list[tuple[float, float, float]]]) -> None:

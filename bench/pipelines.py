@@ -19,11 +19,12 @@ def main(images: int, rounds: int) -> None:
         for number in range(rounds):
             order = found if number % 2 == 0 else found[::-1]
             for contender in order:
-                results[contender.name].append(_once(contender, base, images, Path(room, "out")))
+                results[contender.name].append(download(contender, base, images, Path(room, "out")))
     _print(results, images)
 
 
-def _once(contender: Contender, base: str, images: int, out: Path) -> Measured:
+def download(contender: Contender, base: str, images: int, out: Path) -> Measured:
+    """Run one program; exit in words unless it has stored all pictures."""
     shutil.rmtree(out, ignore_errors=True)
     measured = run(contender.command(base, images, out), core=0, cwd=contender.cwd)
     got = sum(1 for path in out.rglob("*.jpg"))
