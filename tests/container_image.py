@@ -13,9 +13,10 @@ import re
 import shlex
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 ROOT = Path(__file__).parent.parent
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -155,14 +156,18 @@ class Image:
             found = child
         return found
 
-    def run(self, script: str, **where: Any) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, script: str, stdin: IO[bytes] | None = None, **where: Any
+    ) -> subprocess.CompletedProcess[str]:
         """Run a script of the shell in the image, to its end."""
         command = self.command(script, **where)
-        return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+        return subprocess.run(
+            command, stdin=stdin, capture_output=True, text=True, timeout=600, check=False
+        )
 
-    def _step(self, script: str, lent: dict[str, str], user: str = "", workdir: str = "") -> None:
+    def _step(self, script: str, lent: dict[str, str], **how: Any) -> None:
         exports = "".join(f"export {name}={shlex.quote(value)}; " for name, value in lent.items())
-        ended = self.run(exports + script, user=user, workdir=workdir)
+        ended = self.run(exports + script, **how)
         self.said += ended.stdout + ended.stderr
         assert ended.returncode == 0, f"{script}\n{ended.stdout}{ended.stderr}"
 
@@ -176,19 +181,24 @@ class Image:
             f"--exclude={'' if each.startswith('**/') else './'}{each.removeprefix('**/')}"
             for each in ignored
         ]
-        flags = shlex.join(["--anchored", "--no-wildcards-match-slash", *no])
-        named = " ".join("." if source == "." else f"./{source}" for source in sources)
+        named = ["." if source == "." else f"./{source}" for source in sources]
         place = self.workdir if target.startswith(".") else target
         target = f"{place}/{target.removeprefix('./')}".rstrip("/.") or "/"
         if sources[0] != "." and target != place:
-            named = f"-C {ROOT}/{sources[0]} ."
-        self._step(
-            f"mkdir -p {target} && tar -c -C {ROOT} {flags} {named} | tar -x -C {target} "
-            f"--no-same-owner && chown -R {owner} {target}",
-            {},
-            user="root",
-            workdir="/",
-        )
+            named = ["-C", str(ROOT / sources[0]), "."]
+        # Packed out here: the checkout may lie where the image has a folder of its own, as in /tmp.
+        flags = ["--anchored", "--no-wildcards-match-slash", *no]
+        with tempfile.TemporaryFile() as packed:
+            subprocess.run(["tar", "-c", "-C", ROOT, *flags, *named], stdout=packed, check=True)
+            packed.seek(0)
+            self._step(
+                f"mkdir -p {target} && tar -x -C {target} --no-same-owner && "
+                f"chown -R {owner} {target}",
+                {},
+                stdin=packed,
+                user="root",
+                workdir="/",
+            )
 
 
 def _started(command: list[str]) -> subprocess.Popen[str]:
