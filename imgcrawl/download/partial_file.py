@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from imgcrawl.download.errors import to_disk
+from imgcrawl.storage.disk_sync import start_writing
 from imgcrawl.storage.file_lock import NO_FOLLOW, NO_WAIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 PIECE = 16 << 20  # bytes that are asked for at once; a kill costs so many at most, a connection
@@ -48,6 +49,7 @@ class PartialFile:
     claims: dict[int, Claim] = field(default_factory=dict)  # of earlier runs, by their start
     _waiting: list[tuple[int, int]] = field(default_factory=list)  # written and in no journal
     _noting: threading.Lock = field(default_factory=threading.Lock)
+    _lost: OSError | None = None  # a disk tells a failed sync once, and no later sync mends it
     _fd: int = -1
 
     @classmethod
@@ -95,7 +97,11 @@ class PartialFile:
             start += len(data)
 
     def forget_cached(self, end: int) -> None:
-        """Let the system forget bytes [0, end), which will not be read again soon."""
+        """Let the system forget those of bytes [0, end) that will not be read again soon.
+
+        What is in no journal yet will be, for its digest: from the disk it would take seconds.
+        """
+        end = min([end, *(start for start, _ in self._waiting)])
         os.posix_fadvise(self._fd, 0, end, os.POSIX_FADV_DONTNEED)
 
     def add(self, start: int, end: int) -> None:
@@ -132,14 +138,17 @@ class PartialFile:
         """
         with self._noting, to_disk():
             stretches = self._waiting[:]  # another thread may add some
-            del self._waiting[: len(stretches)]
             if not stretches or not self.validator or self.size is None or self._fd < 0:
+                self._waiting.clear()
                 return
+            for start, end in stretches:
+                start_writing(self._fd, start, end)  # while the processor makes the digests
             digests = [hashlib.sha256() for _ in stretches]
             for (start, end), digest in zip(stretches, digests, strict=True):
                 for data in self.read(start, end):
                     digest.update(data)
-            os.fdatasync(self._fd)
+            del self._waiting[: len(stretches)]
+            self._sync(os.fdatasync)
             lines = [
                 json.dumps([*stretch, digest.hexdigest()])
                 for stretch, digest in zip(stretches, digests, strict=True)
@@ -159,7 +168,7 @@ class PartialFile:
         with to_disk():
             if self.size is not None:
                 os.ftruncate(self._fd, self.size)
-            os.fsync(self._fd)
+            self._sync(os.fsync)
         self.close()
         self._journal.unlink(missing_ok=True)
 
@@ -175,6 +184,16 @@ class PartialFile:
         self.close()
         self.path.unlink(missing_ok=True)
         self._journal.unlink(missing_ok=True)
+
+    def _sync(self, sync: Callable[[int], None]) -> None:
+        """Bring the bytes to the disk. Raises OSError, and from then on at each call."""
+        if self._lost is None:
+            try:
+                sync(self._fd)
+            except OSError as error:
+                self._lost = error
+        if self._lost is not None:
+            raise self._lost
 
     @property
     def _journal(self) -> Path:

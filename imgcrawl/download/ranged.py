@@ -108,7 +108,8 @@ class LargeFile:
             raise RecordMissing(Outcome.DISK_FULL, words, tries=self.tries)
         pending = deque(part.missing())
         over = asyncio.Event()
-        followers = [asyncio.create_task(self._note(over)), asyncio.create_task(self._follow(over))]
+        noting = asyncio.create_task(self._note(over))
+        followers = [noting, asyncio.create_task(self._follow(over))]
         workers = [asyncio.create_task(self._work(pending)) for _ in range(self._workers)]
         try:
             await asyncio.gather(*workers)
@@ -121,6 +122,7 @@ class LargeFile:
             for task in workers:
                 task.cancel()
             await asyncio.gather(*workers, *followers, return_exceptions=True)
+        noting.result()  # what the disk has lost is no part of the file, though it can be read
 
     async def _work(self, pending: deque[tuple[int, int]]) -> None:
         while pending:

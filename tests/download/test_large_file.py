@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
+import os
 import re
 from random import Random
 from types import SimpleNamespace
@@ -45,10 +47,18 @@ class Server:
     """An engine whose downloads come from a file in memory, by ranges.
 
     left: bytes that it sends before the connection is lost for good
+    pause: seconds before each 300 bytes
     """
 
-    def __init__(self, data: bytes = DATA, *, left: int | None = None, etag: str = '"1"') -> None:
-        self.data, self.left, self.etag = data, left, etag
+    def __init__(
+        self,
+        data: bytes = DATA,
+        *,
+        left: int | None = None,
+        etag: str = '"1"',
+        pause: float = 0.0,
+    ) -> None:
+        self.data, self.left, self.etag, self.pause = data, left, etag, pause
         self.sent: list[tuple[int, int]] = []
 
     @property
@@ -69,7 +79,7 @@ class Server:
                 if self.left < 0:
                     raise RecordMissing(Outcome.CONNECTION_LOST, "cut")
             sink.write(self.data[at : min(at + 300, end)])
-            await asyncio.sleep(0)
+            await asyncio.sleep(self.pause)
         sink.end()
         self.sent.append((start, end))
         return Response(URL, status=206, headers=headers, request=request)
@@ -212,3 +222,47 @@ def test_what_comes_a_second_time_does_not_change_what_is_there(tmp_path: Path) 
     part.close()
     assert part.prefix == PIECE
     assert (tmp_path / "x.part").read_bytes() == DATA[:PIECE]
+
+
+@pytest.mark.parametrize("failing", [0, 2])
+def test_what_a_disk_lost_is_no_part_of_the_file_though_later_syncs_succeed(
+    failing: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, calls = tmp_path / "x.part", 0
+
+    def fdatasync(fd: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == failing + 1:  # as Linux does: it tells each descriptor once
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", fdatasync)
+        with pytest.raises(RecordMissing) as failed:
+            fetch(path, Server(pause=0.015))
+    assert failed.value.outcome is Outcome.DISK_FULL
+    claimed = sum(c.end - c.start for c in PartialFile.opened(path, URL).claims.values())
+    assert (claimed > 0) is (failing > 0)
+    sent = whole(path, Server())  # and of what the disk lost nothing was claimed
+    assert len(DATA) - claimed <= sent <= len(DATA) - claimed + 2 * PIECE
+
+
+def test_nothing_is_read_again_that_the_system_was_told_to_forget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pread, forgotten, again = os.pread, 0, []
+
+    def forget(fd: int, start: int, end: int, advice: int) -> None:
+        nonlocal forgotten
+        forgotten = max(forgotten, start + end)
+
+    def read(fd: int, size: int, start: int) -> bytes:
+        if start < forgotten:
+            again.append(start)
+        return pread(fd, size, start)
+
+    monkeypatch.setattr(os, "posix_fadvise", forget)
+    monkeypatch.setattr(os, "pread", read)
+    whole(tmp_path / "x.part", Server(pause=0.015))
+    assert forgotten > len(DATA) // 4
+    assert not again

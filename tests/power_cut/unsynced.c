@@ -6,7 +6,8 @@
      R OLD NEW             it was renamed (tab between the names)
      S PATH                fsync, fdatasync: its bytes are on the disk
      A                     syncfs, sync: all bytes are on the disk
-   S and A are written once the call has returned. */
+   S and A are written once the call has returned. sync_file_range is no line: it promises nothing
+   about a power cut (neither the disk's cache nor the file system's journal is flushed). */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
