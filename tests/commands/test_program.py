@@ -35,6 +35,20 @@ def run(folder: Path, *words: str, **env: str) -> subprocess.CompletedProcess[st
         timeout=120,
     )
 
+AT_EXIT = """
+import atexit, gc
+atexit.register(lambda: print("searched:", len(gc.get_objects())))
+from scrapy.cmdline import execute
+execute(["scrapy", "version"])
+"""
+
+
+def test_python_searches_next_to_nothing_for_cycles_at_the_end() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", AT_EXIT], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert int(ended.stdout.rpartition("searched:")[2]) < 1000
+
 
 @pytest.mark.slow
 def test_it_works_in_an_empty_folder_and_in_another_project(tmp_path: Path) -> None:
