@@ -10,6 +10,7 @@ from scrapy import Spider
 from scrapy.crawler import AsyncCrawlerProcess
 from scrapy.settings import Settings
 
+import imgcrawl.commands  # noqa: F401 - as every command does, for the end of the process
 from bench.stopwatch import Stopwatch
 from imgcrawl import settings as project
 from imgcrawl.records.volume import Crop, Level, VolumeAddress

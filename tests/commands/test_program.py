@@ -35,6 +35,7 @@ def run(folder: Path, *words: str, **env: str) -> subprocess.CompletedProcess[st
         timeout=120,
     )
 
+
 AT_EXIT = """
 import atexit, gc
 atexit.register(lambda: print("searched:", len(gc.get_objects())))
