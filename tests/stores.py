@@ -34,6 +34,7 @@ class Store(Protocol):
     scheme: str
     settings: dict[str, Any]
     requests: list[tuple[str, str]]  # method and path, of everything that was asked of it
+    refused: list[str]
 
     @property
     def environment(self) -> dict[str, str]: ...
@@ -49,6 +50,7 @@ class S3:
     url: str
     requests: list[tuple[str, str]]
     refused: list[str]  # "METHOD /path": what begins so is answered with 403
+    may_list: list[bool]  # [False]: what is not there is denied, as to an account that may not list
     scheme: str = "s3"
     settings: dict[str, Any] = field(default_factory=dict)
 
@@ -97,6 +99,7 @@ class S3:
 class Google:
     url: str
     requests: list[tuple[str, str]]
+    refused: list[str]  # methods that are answered with 403
     scheme: str = "gs"
     settings: dict[str, Any] = field(default_factory=lambda: {"GCS_PROJECT_ID": "test"})
 
@@ -148,6 +151,7 @@ def running_s3() -> Iterator[S3]:
     application = DomainDispatcherApplication(create_backend_app)
 
     refused: list[str] = []
+    may_list = [True]
 
     def counting(environ: dict[str, Any], start_response: Any) -> Any:
         requests.append((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
@@ -156,11 +160,16 @@ def running_s3() -> Iterator[S3]:
         ):
             start_response("403 Forbidden", [("Content-Type", "application/xml")])
             return [b"<Error><Code>AccessDenied</Code><Message>No</Message></Error>"]
-        return application(environ, start_response)
+
+        def told(status: str, *rest: Any) -> Any:
+            hidden = status.startswith("404") and not may_list[0]
+            return start_response("403 Forbidden" if hidden else status, *rest)
+
+        return application(environ, told)
 
     server = make_server("127.0.0.1", 0, counting, threaded=True, request_handler=Quiet)
     with _serving(server.serve_forever, server.shutdown):
-        store = S3(f"http://127.0.0.1:{server.server_port}", requests, refused)
+        store = S3(f"http://127.0.0.1:{server.server_port}", requests, refused, may_list)
         client = store.client
         for bucket in client.list_buckets()["Buckets"]:  # moto keeps them for the whole process
             for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket["Name"]):
@@ -185,8 +194,13 @@ def running_google() -> Iterator[Google]:
     server = emulator.create_server("127.0.0.1", port, in_memory=True, default_bucket=BUCKET)
     dispatch = emulator.Router.handle
 
+    refused: list[str] = []
+
     def counting(self: Any, method: str) -> Any:
         requests.append((method, self._request_handler.path))
+        if method in refused:
+            self._request_handler.send_error(HTTPStatus.FORBIDDEN)
+            return None
         return dispatch(self, method)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -194,7 +208,7 @@ def running_google() -> Iterator[Google]:
         patch.setattr(objects, "_multipart_upload", _conditional(objects._multipart_upload))
         server.start()
         try:
-            yield Google(f"http://127.0.0.1:{port}", requests)
+            yield Google(f"http://127.0.0.1:{port}", requests, refused)
         finally:
             server.stop()
 

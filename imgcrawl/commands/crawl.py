@@ -27,7 +27,7 @@ from imgcrawl.records.errors import ArgumentError, ImgcrawlError
 from imgcrawl.records.exit_status import ExitStatus
 from imgcrawl.records.extras import require_extra
 from imgcrawl.storage.directory import REPORT, TYPED_TABLE
-from imgcrawl.storage.open_output import open_output
+from imgcrawl.storage.open_output import Written, open_output
 from imgcrawl.text.redact import plain_text
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Command(BaseRunSpiderCommand):
             return
         try:
             with (
-                open_output(out, self.settings) as (directory, _),
+                open_output(out, self.settings, _written(TYPED_TABLE)) as (directory, _),
                 open_table(directory) as table,
             ):
                 typed = TypedTable(table)
@@ -133,7 +133,7 @@ class Command(BaseRunSpiderCommand):
         from imgcrawl.exports.report import write_report  # noqa: PLC0415 - most crawls have none
 
         try:
-            with open_output(out, self.settings) as (directory, storage):
+            with open_output(out, self.settings, _written(REPORT)) as (directory, storage):
                 write_report(directory, storage, out)
         except Exception as error:  # of any kind: the crawl is done, and its exit status stands
             self._print_error(f"{REPORT} could not be written ({error})")
@@ -174,6 +174,10 @@ def _one_spider(args: list[str]) -> str:
         word = shlex.quote(f"{typed[1]}={typed[2]}")
         words += f" An argument of a spider is typed with -a: scrapy crawl {args[0]} -a {word}"
     raise UsageError(words)
+
+
+def _written(name: str) -> Written:
+    return Written(name, "the crawl itself has just written there")
 
 
 def _with_parquet(settings: BaseSettings) -> bool:

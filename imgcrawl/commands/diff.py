@@ -18,7 +18,7 @@ from imgcrawl.records.errors import ArgumentError, OutputError
 from imgcrawl.records.exit_status import ExitStatus
 from imgcrawl.storage.address import BucketAddress, is_address
 from imgcrawl.storage.directory import DATASET_LOCK, DIFF
-from imgcrawl.storage.open_output import open_output
+from imgcrawl.storage.open_output import Written, open_output
 from imgcrawl.text.redact import printable
 
 if TYPE_CHECKING:
@@ -71,11 +71,12 @@ class Command(ScrapyCommand):
 
     def _compare(self, one: str, other: str, table: Path | None) -> None:
         with ExitStack() as opened:
-            after, out = opened.enter_context(self._open(other))
+            to_write = None if table else Written(DIFF, "type --csv FILE, elsewhere")
+            after, out = opened.enter_context(self._open(other, to_write))
             if out is not None and _where(one) == _where(other):
                 before: Iterable[LockedRecord] = locked_records(out, LockFigures())  # it is locked
             else:
-                before, _ = opened.enter_context(self._open(one))
+                before, _ = opened.enter_context(self._open(one, None))
             if table is None and out is not None:
                 written = f"{other.rstrip('/')}/{DIFF}"
                 found: list[DiffFigures] = []
@@ -94,14 +95,16 @@ class Command(ScrapyCommand):
         sys.stdout.write("\n".join([*describe(figures), written]) + "\n")
 
     @contextmanager
-    def _open(self, place: str) -> Iterator[tuple[Iterable[LockedRecord], OutputDirectory | None]]:
+    def _open(
+        self, place: str, written: Written | None
+    ) -> Iterator[tuple[Iterable[LockedRecord], OutputDirectory | None]]:
         """Yield the records of an OUT or a lock, and the OUT."""
         assert self.settings is not None
         if Path(place).is_file():
             read_head(Path(place))
             yield read_records(Path(place)), None
             return
-        with open_output(place, self.settings, merged=True) as (out, _):
+        with open_output(place, self.settings, written, merged=True) as (out, _):
             yield locked_records(out, LockFigures()), out
 
 

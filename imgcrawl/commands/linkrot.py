@@ -22,6 +22,8 @@ SHOWN = 10  # groups of a kind on the terminal; linkrot.csv has all
 class Command(OutCommand[LinkRot]):
     """Prints what is gone, and writes all of it to linkrot.csv."""
 
+    writes = LINKROT
+
     def short_desc(self) -> str:
         """Return the description that ``scrapy`` lists."""
         return "Report which links of a dataset are gone, by host, class, split and reason"

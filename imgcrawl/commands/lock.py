@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 class Command(OutCommand[LockFigures]):
     """Writes dataset.lock.json, which `scrapy restore` reads."""
 
-    merged = writes = True
+    merged, writes = True, DATASET_LOCK
     failed = ExitStatus.USAGE
 
     def short_desc(self) -> str:

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 from imgcrawl.dataset.out_command import OutCommand
 from imgcrawl.dataset.rebuild import RebuildCounts, rebuild
 from imgcrawl.storage.directory import FAILURES, METADATA
+from imgcrawl.storage.open_output import Written
 
 if TYPE_CHECKING:
+    import argparse
+
     from imgcrawl.storage.base import Storage
     from imgcrawl.storage.directory import OutputDirectory
 
@@ -20,6 +23,10 @@ class Command(OutCommand[RebuildCounts]):
     def short_desc(self) -> str:
         """Return the description that ``scrapy`` lists."""
         return "Make metadata.csv and failures.csv again from a dataset's ledger"
+
+    def written(self, opts: argparse.Namespace) -> Written | None:
+        """Return what it writes into OUT."""
+        return Written(METADATA, "type a copy of the dataset")
 
     def process(self, out: OutputDirectory, storage: Storage) -> RebuildCounts:
         """Rebuild one OUT."""

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 class Command(OutCommand["ReportFigures"]):
     """Writes report.html into OUT."""
 
-    merged = writes = True
+    merged, writes = True, REPORT
     failed = ExitStatus.USAGE
 
     def syntax(self) -> str:

@@ -39,7 +39,7 @@ TOLD = 10  # shares that are not what was asked for
 class Command(OutCommand["SplitFigures"]):
     """Writes splits.csv, and prints the classes by split."""
 
-    merged = writes = True
+    merged, writes = True, SPLITS_TABLE
     failed = ExitStatus.USAGE
 
     def syntax(self) -> str:

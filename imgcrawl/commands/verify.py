@@ -17,7 +17,8 @@ from imgcrawl.pictures.cores import usable_cores
 from imgcrawl.progress.display import open_display
 from imgcrawl.progress.row import ProgressRow
 from imgcrawl.records.exit_status import ExitStatus
-from imgcrawl.storage.directory import SUMS, VERIFY
+from imgcrawl.storage.directory import LEDGER, SUMS, VERIFY
+from imgcrawl.storage.open_output import Written
 from imgcrawl.text.sizes import format_size
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ logger = logging.getLogger(__name__)
 class Command(OutCommand[VerifyFigures]):
     """Checks every stored file against the ledger, and writes verify.csv."""
 
-    writes = True
+    writes = VERIFY
 
     def short_desc(self) -> str:
         """Return the description that ``scrapy`` lists."""
@@ -64,6 +65,12 @@ class Command(OutCommand[VerifyFigures]):
             raise UsageError("--sample takes a number of records, 1 or more, and no --sha256sums")
         self._opts = opts
         super().run(args, opts)
+
+    def written(self, opts: argparse.Namespace) -> Written | None:
+        """Return what it writes into OUT; a repair notes in the ledger what is to be fetched."""
+        if opts.repair:
+            return Written(LEDGER, "leave out --repair, or type a copy of the dataset")
+        return super().written(opts)
 
     def process(self, out: OutputDirectory, storage: Storage) -> VerifyFigures:
         """Verify one OUT."""

@@ -15,6 +15,7 @@ from imgcrawl.dataset.record_columns import FIXED_COLUMNS, record_values, table_
 from imgcrawl.dataset.samples import samples
 from imgcrawl.records.items import Stored
 from imgcrawl.storage.directory import LEDGER, MASKS, METADATA
+from imgcrawl.storage.store_tables import version_of
 from imgcrawl.text.csv_cells import LONGEST_CELL, unescaped
 
 if TYPE_CHECKING:
@@ -115,5 +116,5 @@ def bring_tables(out: OutputDirectory, storage: Storage, *names: str) -> None:
     if storage.is_local:
         return
     for name in names:
-        if storage.size(name) is not None:
+        if version_of(storage, name) is not None:
             storage.get(name, out.root / name)

@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from imgcrawl.dataset.entries import RECORD_COLUMNS, ClassCount, LedgerEntry
-from imgcrawl.dataset.schema import SENT_URL, connect, describe_error
+from imgcrawl.dataset.schema import SENT_URL, close, connect, describe_error
 from imgcrawl.records.errors import OutputError
 from imgcrawl.records.items import Stored
 from imgcrawl.records.outcomes import Outcome
@@ -402,9 +402,11 @@ class Ledger:
         self._db.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (name, value))
 
     def close(self) -> None:
-        """Close the file and leave no journal beside it."""
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._db.close()
+        """Close the file and leave no journal beside it.
+
+        Raises OutputError if it may only be read, and was written to meanwhile.
+        """
+        close(self._db, self.path)
 
     def _transaction(self) -> _Transaction:
         return _Transaction(self._db)

@@ -11,10 +11,10 @@ from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
 from imgcrawl.dataset.schema import describe_error
-from imgcrawl.records.errors import ArgumentError, OutputError
+from imgcrawl.records.errors import ArgumentError, OutputError, ReadOnlyError
 from imgcrawl.records.exit_status import ExitStatus
 from imgcrawl.storage.directory import LEDGER
-from imgcrawl.storage.open_output import open_output
+from imgcrawl.storage.open_output import Written, open_output
 
 if TYPE_CHECKING:
     import argparse
@@ -35,7 +35,7 @@ class OutCommand(ScrapyCommand, Generic[T]):
     requires_crawler_process = False
     merged = False  # whether the tables of a plan, or of shards, will do
     failed = ExitStatus.FAILED  # the exit status for an OUT that cannot be used
-    writes = False  # whether it makes a file of the dataset, which can go into another folder
+    writes = ""  # the file that it makes of the dataset, which can go into another folder
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Declare the option of what is written."""
@@ -44,6 +44,12 @@ class OutCommand(ScrapyCommand, Generic[T]):
             parser.add_argument(
                 "--into", type=Path, metavar="DIR", help="write there, and not into OUT"
             )
+
+    def written(self, opts: argparse.Namespace) -> Written | None:
+        """Return what it writes into OUT, or None."""
+        if not self.writes or opts.into:
+            return None
+        return Written(self.writes, "type --into DIR, another folder for it")
 
     def syntax(self) -> str:
         """Return the arguments, for the usage line."""
@@ -67,15 +73,18 @@ class OutCommand(ScrapyCommand, Generic[T]):
             raise UsageError(f"scrapy {name} takes one OUT: the folder, or s3:// or gs:// address")
         assert self.settings is not None
         try:
-            with open_output(args[0], self.settings, merged=self.merged) as (out, storage):
+            written = self.written(opts)
+            with open_output(args[0], self.settings, written, merged=self.merged) as (out, storage):
                 out.into = opts.into.expanduser().absolute() if self.writes and opts.into else None
                 found = self.process(out, storage)
-        except (ArgumentError, OutputError, sqlite3.DatabaseError) as error:
+        except (ArgumentError, OutputError, OSError, sqlite3.DatabaseError) as error:
             words = str(error)
             if isinstance(error, sqlite3.DatabaseError):
                 words = describe_error(Path(args[0]) / LEDGER, error)
+            elif isinstance(error, OSError):
+                words = f"{error.filename or args[0]}: {error.strerror or error}"
             sys.stderr.write(f"scrapy {name}: {words}\n")
-            usage = isinstance(error, ArgumentError)
+            usage = isinstance(error, ArgumentError | ReadOnlyError)
             self.exitcode = ExitStatus.USAGE if usage else self.failed
             return
         place = str(opts.into) if self.writes and opts.into else args[0]

@@ -7,14 +7,16 @@ import re
 import shutil
 import sqlite3
 import tempfile
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from imgcrawl.dataset.entries import STORED_COLUMNS
 from imgcrawl.records.errors import OutputError
+from imgcrawl.storage.read_only import changed_meanwhile, read_marks
 from imgcrawl.text.signed_urls import address_id
 
 SCHEMA_VERSION = 5
+_TURNS = 5  # of a copy, where the file is written to meanwhile
 _PATIENCE = 5.0  # seconds that another program may hold a ledger that is to be opened
 
 _SCHEMA = f"""
@@ -136,31 +138,79 @@ def _is_writable(path: Path) -> bool:
     )
 
 
+class _ReadOnly(sqlite3.Connection):
+    """A ledger that may only be read. marks: of its files, where SQLite's locks do not hold it."""
+
+    marks: list[tuple[int, int, int] | None] | None = None
+
+
+def close(db: sqlite3.Connection, path: Path) -> None:
+    """Close a ledger, and leave no journal beside it.
+
+    Raises OutputError if it was read without locks, and written to meanwhile.
+    """
+    with closing(db):
+        if not isinstance(db, _ReadOnly):
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        elif db.marks is not None and db.marks != read_marks(path.parent):
+            raise changed_meanwhile(str(path.parent))
+
+
 def _connect_read_only(path: Path) -> sqlite3.Connection:
     """Open a ledger on read-only media, or somebody else's; by a copy where it has to be changed.
 
     That is where a run that was killed has left a journal, or the ledger is of an earlier version.
     """
     journal = path.with_name(f"{path.name}-wal")
-    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-    is_ours = db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
-    if is_ours and not (journal.is_file() and journal.stat().st_size):
-        db.isolation_level, db.row_factory = None, sqlite3.Row
-        db.execute("PRAGMA trusted_schema=OFF")
-        _require_own(db, path)
-        return db
+    place = f"{path.absolute().as_uri()}?mode=ro"
+    if journal.is_file() and journal.stat().st_size:
+        return _with_locks(place, path) or _copy_of(path, journal)
+    marks = read_marks(path.parent)
+    db = sqlite3.connect(f"{place}&immutable=1", uri=True, factory=_ReadOnly)
+    if db.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
+        db.close()
+        return _copy_of(path, journal)
+    db.marks = marks
+    return _prepared(db, path)
+
+
+def _with_locks(place: str, path: Path) -> sqlite3.Connection | None:
+    """Open a ledger that its writer's files beside it lock; None if they may not be read."""
+    db = sqlite3.connect(place, uri=True, factory=_ReadOnly)
+    try:
+        if db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:
+            return _prepared(db, path)
+    except sqlite3.OperationalError:
+        pass
     db.close()
+    return None
+
+
+def _copy_of(path: Path, journal: Path) -> sqlite3.Connection:
+    """Open a copy of a ledger. Raises OutputError if it is written to all the time."""
     with tempfile.TemporaryDirectory() as room:
         copy = Path(room, path.name)
-        for file in (path, journal):
-            if file.is_file():
-                shutil.copyfile(file, copy.with_name(file.name))
+        for _ in range(_TURNS):
+            marks = read_marks(path.parent)
+            for file in (path, journal):
+                copy.with_name(file.name).unlink(missing_ok=True)
+                with suppress(FileNotFoundError):
+                    shutil.copyfile(file, copy.with_name(file.name))
+            if marks == read_marks(path.parent):
+                break
+        else:
+            raise changed_meanwhile(str(path.parent))
         with closing(connect(copy)) as whole:
-            memory = sqlite3.connect("", isolation_level=None)  # a file without a name
+            memory = sqlite3.connect("")  # a file without a name
             whole.backup(memory)
-    memory.row_factory = sqlite3.Row
-    memory.execute("PRAGMA trusted_schema=OFF")
-    return memory
+    return _prepared(memory, path)
+
+
+def _prepared(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    db.isolation_level, db.row_factory = None, sqlite3.Row
+    db.execute("PRAGMA trusted_schema=OFF")
+    _require_own(db, path)
+    return db
 
 
 def describe_error(path: Path, error: sqlite3.DatabaseError) -> str:

@@ -36,6 +36,9 @@ class Dataset:
 
     settings: Scrapy's of the store, ``AWS_ENDPOINT_URL`` and the like; without them the environment
     counts, as for the store's own tools
+    A crawl may run meanwhile: what is read is of one moment. Where that cannot be had, in a folder
+    that may only be read, OutputError says so at the end.
+
     Raises OutputError for a place that holds no dataset, ArgumentError for an address that is none
     or needs a library that is not there, StoreError where the store cannot be read.
     """

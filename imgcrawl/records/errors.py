@@ -72,14 +72,27 @@ class OutputError(ImgcrawlError):
     """An output directory that cannot be used: locked, not writable, too small, not ours."""
 
 
+class ReadOnlyError(OutputError):
+    """A place that may only be read, and would have to be written to or locked (exit status 2)."""
+
+
 class StoreError(OutputError):
     """An object store that refuses what it was asked.
 
     hopeless: it would refuse any other file as well (no rights, no bucket)
     passing:  it may take the same file in a while (throttled, out of order, not reached)
+    denied:   the account has no right to do it; another request may be allowed
     """
 
-    def __init__(self, message: str, *, hopeless: bool = False, passing: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hopeless: bool = False,
+        passing: bool = False,
+        denied: bool = False,
+    ) -> None:
         super().__init__(message)
         self.hopeless = hopeless
         self.passing = passing
+        self.denied = denied

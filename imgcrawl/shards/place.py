@@ -16,6 +16,8 @@ from imgcrawl.dataset.merge import MERGED
 from imgcrawl.records.errors import StoreError
 from imgcrawl.storage.address import BucketAddress, is_address, scratch_dir, scratch_of
 from imgcrawl.storage.directory import ANNOTATIONS, LEDGER, LOCK, METADATA, RUNS, SUMMARY, holder_of
+from imgcrawl.storage.store_tables import MERGING
+from imgcrawl.text.times import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -208,11 +210,14 @@ class StorePlace:
                 visible = [k for k, is_visible in zip(numbers, shown, strict=True) if is_visible]
                 self._get(RUNS, root / RUNS)
                 yield root
+                # Who reads them waits meanwhile: see StoreTables.
+                self._store.put(_text({"at": utc_now()}), MERGING)
                 for name in _OF_THE_WHOLE:
                     if (root / name).is_file():
                         self._store.put(root / name, name)
                     else:
                         self._store.remove(name)
+                self._store.remove(MERGING)
                 # Now, that the whole has a table, those of the shards are hidden: see FolderPlace.
                 list(threads.map(lambda k: self._hide(root, k), visible))
         finally:

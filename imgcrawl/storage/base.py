@@ -76,10 +76,12 @@ class Storage(Protocol):
         Raises StoreError, or FileNotFoundError in a folder, if there is none.
         """
 
-    def get(self, name: str, file: Path) -> dict[str, str]:
+    def get(self, name: str, file: Path, expected: str | None = None) -> dict[str, str]:
         """Copy a stored file into `file`, and return the metadata that was put with it.
 
-        Raises StoreError, or FileNotFoundError in a folder, if there is none.
+        What is copied is of one version. expected: the version that it must be, if that matters
+        Raises StoreError, or FileNotFoundError in a folder, if there is none; ConflictError if it
+        has another version.
         """
 
     def size(self, name: str) -> int | None:

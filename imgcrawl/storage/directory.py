@@ -133,7 +133,7 @@ def open_plain(path: Path) -> IO[bytes]:
     return os.fdopen(fd, "rb")
 
 
-def _require_plain(root: Path) -> None:
+def require_plain(root: Path) -> None:
     """Raise OutputError if one of a run's own names is a link, or of another kind than it must be.
 
     An OUT may have come from others: a link under such a name leads out of it.
@@ -169,11 +169,15 @@ class OutputDirectory:
         self.partial = self.partial_of(self.root)
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            _require_plain(self.root)
+            require_plain(self.root)
             self._lock = self._take_lock()
             self.partial.mkdir(exist_ok=True)
             self.sweep()  # a link that lay there would be written to where it leads
         except OSError as error:
+            if hasattr(self, "_lock"):
+                self._lock.close()
+                with suppress(OSError):
+                    (self.root / LOCK).unlink()
             raise OutputError(
                 f"{self.root} cannot be used as output ({error.strerror or error}). "
                 "Choose another directory with -a out=DIR."
@@ -252,7 +256,7 @@ class OutputDirectory:
                 lock.seek(0)
                 holder = lock.read().strip() or "unknown"
                 lock.close()
-                raise _in_use(self.root, holder) from None
+                raise in_use(self.root, holder) from None
             # The run before may have removed the name between our open and our lock.
             if path.exists() and path.stat().st_ino == os.fstat(lock.fileno()).st_ino:
                 break
@@ -263,41 +267,8 @@ class OutputDirectory:
         return lock
 
 
-class ReadOnlyDirectory(OutputDirectory):
-    """An OUT that cannot be written to: on read-only media, or somebody else's. It needs no lock.
-
-    Raises OutputError if a run is in it.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self.root = root.expanduser().absolute()
-        self.partial = self.partial_of(self.root)
-        _require_plain(self.root)
-        try:
-            running, process = holder_of(self.root)
-        except OSError:
-            running, process = False, None  # a lock that may not be read tells nothing
-        if running:
-            raise _in_use(self.root, str(process or "unknown"))
-
-    def write(self, name: str, write: Callable[[IO[str]], object]) -> None:
-        """Write a file into the other folder. Raises OutputError if none was named."""
-        if self.into is None:
-            raise OutputError(
-                f"{self.root} cannot be written to. Type --into DIR, a folder for {name}."
-            )
-        super().write(name, write)
-
-    def close(self) -> None:
-        """Release nothing."""
-
-
-def open_directory(root: Path) -> OutputDirectory:
-    """Return an OUT that is there, to be read. Raises OutputError as the classes do."""
-    return OutputDirectory(root) if os.access(root, os.W_OK) else ReadOnlyDirectory(root)
-
-
-def _in_use(root: Path, holder: str) -> OutputError:
+def in_use(root: Path, holder: str) -> OutputError:
+    """Return what to say of an OUT that another run has locked."""
     return OutputError(
         f"{root} is in use by another run (process {holder}). "
         "Wait for it to end, or choose another directory with -a out=DIR."

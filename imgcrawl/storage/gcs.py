@@ -120,12 +120,17 @@ class GcsStorage(Storage):
         ):
             yield file
 
-    def get(self, name: str, file: Path) -> dict[str, str]:
+    def get(self, name: str, file: Path, expected: str | None = None) -> dict[str, str]:
         """Download a file, and return the metadata that was put with it."""
         with self._translated_errors():
-            blob = self._required(name)
+            blob = self._required(name)  # and of this generation alone
+            if expected not in {None, str(blob.generation)}:
+                raise ConflictError(name)
             metadata = dict(blob.metadata or {})
-            blob.download_to_filename(str(file), **_PATIENT)
+            try:
+                blob.download_to_filename(str(file), **_PATIENT)
+            except NotFound as error:  # another has been put in its place since
+                raise ConflictError(name) from error
             return metadata
 
     def size(self, name: str) -> int | None:
@@ -204,7 +209,7 @@ class GcsStorage(Storage):
                 f"{self._address}: access is denied. The account needs the role Storage Object "
                 "Admin (roles/storage.objectAdmin) on the bucket."
             )
-            raise StoreError(words, hopeless=True) from error
+            raise StoreError(words, hopeless=True, denied=True) from error
         except (GoogleAPIError, GoogleAuthError, requests.RequestException) as error:
             # Whatever the client did wrong it would do again, but for too many requests.
             passing = not isinstance(error, ClientError) or isinstance(error, TooManyRequests)

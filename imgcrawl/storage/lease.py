@@ -56,6 +56,35 @@ class _Holder:
             return cls("", "unknown", 0, "?")
 
 
+def require_free(store: Storage, stale: float, scratch: str) -> None:
+    """Raise OutputError if another run holds the lock of a store; nothing is written.
+
+    stale: seconds without a sign of life after which a run counts as dead; scratch: as of `Lease`
+    An account that may not look at the lock is told nothing of it: that is no error.
+    """
+    try:
+        found = store.read(KEY)
+    except StoreError as error:
+        if error.denied:
+            return
+        raise
+    if found is None:
+        return
+    holder = _Holder.of(found)
+    age = (datetime.now(UTC) - found.changed_at).total_seconds()
+    if age < stale and (holder.scratch, holder.host) != (scratch, socket.gethostname()):
+        raise _in_use(store, holder, age, stale)
+
+
+def _in_use(store: Storage, holder: _Holder | None, age: float, stale: float) -> OutputError:
+    who = f"{holder.host}, process {holder.process}" if holder else "another machine"
+    return OutputError(
+        f"{store} is in use by another run ({who}, heard of {age:.0f} s ago). "
+        f"Wait for it to end; a run that was killed frees it after {stale:.0f} s. "
+        "Or choose another place with -a out=."
+    )
+
+
 class Lease:
     """The lock of a store from `take` to `release`, renewed by a thread.
 
@@ -89,7 +118,7 @@ class Lease:
             if (holder.scratch, holder.host) == (self._me.scratch, self._me.host):
                 logger.info("The run before this one ended without a word; this one goes on.")
             elif age < self._stale or self._moves(found):
-                raise self._in_use(holder, age)
+                raise _in_use(self._store, holder, age, self._stale)
             else:
                 logger.warning(
                     "The run on %s (process %d) has not been heard of for %d s: taken for dead, "
@@ -102,7 +131,7 @@ class Lease:
         # The run that is in it now has it: an answer may have been lost on the way, and not every
         # store knows conditions, so that of two at the same moment the later writer has it.
         if not self._is_mine():
-            raise self._in_use(None, 0)
+            raise _in_use(self._store, None, 0, self._stale)
 
     def _moves(self, found: StoredObject) -> bool:
         """Return whether a lock that looks stale is renewed: this machine's clock may be wrong."""
@@ -188,11 +217,3 @@ class Lease:
     def _write(self, expected: str | None) -> str:
         data = json.dumps({**asdict(self._me), "at": datetime.now(UTC).isoformat()})
         return self._store.write(KEY, data.encode(), expected)
-
-    def _in_use(self, holder: _Holder | None, age: float) -> OutputError:
-        who = f"{holder.host}, process {holder.process}" if holder else "another machine"
-        return OutputError(
-            f"{self._store} is in use by another run ({who}, heard of {age:.0f} s ago). "
-            f"Wait for it to end; a run that was killed frees it after {self._stale:.0f} s. "
-            "Or choose another place with -a out=."
-        )

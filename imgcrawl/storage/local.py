@@ -97,10 +97,12 @@ class LocalStorage(Storage):
         """Open a file to be read. Raises OSError for a link."""
         return open_plain(Path(self._path(name)))
 
-    def get(self, name: str, file: Path) -> dict[str, str]:
+    def get(self, name: str, file: Path, expected: str | None = None) -> dict[str, str]:
         """Copy a stored file into `file`, and return its metadata."""
         metadata = {}
         with self.open(name) as source, file.open("wb") as sink:
+            if expected not in {None, _version_of(os.fstat(source.fileno()))}:
+                raise ConflictError(name)
             shutil.copyfileobj(source, sink)
             with suppress(OSError):  # a disk without extended attributes
                 for key in os.listxattr(source.fileno()):

@@ -27,11 +27,12 @@ from imgcrawl.storage.directory import (
     STORE_NOTES,
     mark_of,
 )
-from imgcrawl.storage.lease import Lease
+from imgcrawl.storage.lease import Lease, require_free
 from imgcrawl.storage.listing import Listing
 from imgcrawl.storage.local import LocalStorage
 from imgcrawl.storage.open_store import open_bucket
 from imgcrawl.storage.origin import note_of
+from imgcrawl.storage.read_only import changed_meanwhile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -58,8 +59,9 @@ class RemoteDirectory:
         self.store = open_bucket(self.address, settings)
         self._scratch = LocalStorage(out.root, out.partial)
         self._notes = self._read_notes()
-        stale = float(settings["STORE_LOCK_STALE"])
-        self.lease = Lease(self.store, self._notes["scratch"], stale)
+        self._stale = float(settings["STORE_LOCK_STALE"])
+        self.lease = Lease(self.store, self._notes["scratch"], self._stale)
+        self._reads_only = False
         self.listing = Listing(out.root / STORE_LISTING)
         self._writing = Lock()  # one checkpoint at a time, and none after the end
         self._ended = False
@@ -82,10 +84,41 @@ class RemoteDirectory:
             self.lease.release()
             raise
 
+    def begin_reading(self) -> None:
+        """Download the ledger unless it is here already; the store's lock is not taken.
+
+        Raises OutputError if a run has that lock, or replaces the ledger all the time.
+        """
+        self._reads_only = True
+        require_free(self.store, self._stale, self._notes["scratch"])
+        for _ in range(_TURNS):
+            self._versions[LEDGER] = there = self._version(LEDGER)
+            try:
+                if there is not None and there != self._notes["ledger"]:
+                    self._bring_ledger(there)
+            except ConflictError:
+                continue
+            return
+        raise StoreError(f"{self.address}: {LEDGER} is written by others all the time")
+
+    def require_unchanged(self) -> None:
+        """Raise OutputError if a run has put another ledger since `begin_reading`."""
+        if self._version(LEDGER) != self._versions[LEDGER]:
+            raise changed_meanwhile(str(self.address))
+
+    def _version(self, name: str) -> str | None:
+        """Return the version of a file; None also where an account may only see what is there."""
+        try:
+            return self.store.version(name)
+        except StoreError as error:
+            if error.denied:
+                return None
+            raise
+
     def _bring_ledger(self, version: str) -> None:
         """Replace the scratch folder by the ledger of a run on another machine."""
         temporary = self.out.partial / LEDGER
-        self.store.get(LEDGER, temporary)
+        self.store.get(LEDGER, temporary, version)
         for path in self.out.root.iterdir():
             if not path.name.startswith("."):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -203,7 +236,8 @@ class RemoteDirectory:
             self._ended = True
         self.listing.close()
         (self.out.root / STORE_LISTING).unlink(missing_ok=True)
-        self.lease.release()
+        if not self._reads_only:
+            self.lease.release()
 
     def _put(self, path: Path, name: str, metadata: Mapping[str, str]) -> None:
         """Put a record's file. A run that wakes in the middle of it puts what it says it is."""

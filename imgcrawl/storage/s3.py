@@ -170,10 +170,13 @@ class S3Storage(Storage):
             with closing(body):
                 yield body
 
-    def get(self, name: str, file: Path) -> dict[str, str]:
+    def get(self, name: str, file: Path, expected: str | None = None) -> dict[str, str]:
         """Download a file, and return the metadata that was put with it."""
         with self._translated_errors():
             answer = self._answer(name)
+            if expected not in {None, answer["ETag"]}:
+                answer["Body"].close()
+                raise ConflictError(name)
             with file.open("wb") as sink:
                 for piece in answer["Body"].iter_chunks(1 << 20):
                     sink.write(piece)
@@ -281,6 +284,7 @@ def _store_error(address: BucketAddress, error: ClientError) -> StoreError:
             f"{address}: access is denied ({code}). The account needs s3:ListBucket on the bucket, "
             "and s3:GetObject, s3:PutObject and s3:DeleteObject below the prefix."
         )
+        return StoreError(words, hopeless=True, denied=True)
     else:
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         passing = code in _PASSING or status == 429 or status >= 500

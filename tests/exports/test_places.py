@@ -26,6 +26,7 @@ from scrapy.utils import log
 from scrapy.utils.project import get_project_settings
 
 import imgcrawl
+from imgcrawl.commands import export
 from imgcrawl.commands.serve import Command as Serve
 from imgcrawl.dataset.merge import MergeInput, merge_tables
 from imgcrawl.gallery.server import GalleryServer
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
 N = 24  # records, in each of two halves N/2
 PLACES = [
     *("folder", "shards", "plan", "gs", "gs shards"),
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("s3", "s3 shards")),
+]
+READ_ONLY = [
+    *("gs", "gs shards"),
     *(pytest.param(name, marks=pytest.mark.slow) for name in ("s3", "s3 shards")),
 ]
 
@@ -255,6 +260,79 @@ def answer(server: GalleryServer, path: str) -> Any:
         body = response.read()
         assert response.status in {200, 204}, body
         return json.loads(body) if "json" in response.headers["Content-Type"] else body
+
+
+def everything_but_writing(place: Place, made: Path) -> None:
+    """Do all that needs not write into a place, and have a reason for what has to."""
+    for name, *words in (
+        ("report", "--into", made),
+        ("split", "--into", made),
+        ("lock", "--into", made),
+        ("export", "--to", "parquet", "--dest", made / "parquet"),
+        ("export", "--to", "coco", "--dest", made / "coco", "--split", made / "splits.csv"),
+    ):
+        assert place.run(name, place.name, *words) == 0, name
+    assert place.run("diff", made / "dataset.lock.json", place.name, "--csv", made / "d.csv") == 0
+    assert len(json.loads((made / "dataset.lock.json").read_bytes())["records"]) == N
+    assert imgcrawl.open(place.name, settings=dict(place.settings)).verify() == []
+
+
+@pytest.mark.parametrize("kind", READ_ONLY)
+def test_an_account_that_may_only_read_can_do_all_but_write(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with at(kind, tmp_path, monkeypatch) as place:
+        store = place.store
+        assert store is not None
+        before = store.objects("d/")
+        for denied in ("PUT", "POST", "DELETE"):
+            store.refused.append(denied)
+        everything_but_writing(place, tmp_path / "made")
+        is_one = kind in {"s3", "gs"}
+        if is_one:
+            assert place.run("verify", place.name, "--into", tmp_path / "made") == 0
+        capsys.readouterr()
+        for name, made, *words in (
+            ("report", "report.html", place.name),
+            ("split", "splits.csv", place.name),
+            ("lock", "dataset.lock.json", place.name),
+            ("diff", "diff.csv", tmp_path / "made/dataset.lock.json", place.name),
+            *([("rebuild", "metadata.csv", place.name)] if is_one else ()),
+        ):
+            assert place.run(name, *words) == 2, name
+            lines = capsys.readouterr().err.splitlines()  # the emulator's own among them
+            (said,) = (line for line in lines if line.startswith(f"scrapy {name}: "))
+            assert f"{made} cannot be written into {place.name} ({place.name}: access is " in said
+            assert ": type " in said
+        assert store.objects("d/") == before
+        if kind == "s3":  # it may not list, either: what is not there is denied as well
+            store.may_list[:] = [False]  # type: ignore[attr-defined] # of S3's alone
+            everything_but_writing(place, tmp_path / "other")
+
+
+@pytest.mark.parametrize("kind", [pytest.param("s3", marks=pytest.mark.slow), "gs"])
+def test_a_bucket_in_use_is_not_read_half(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--to", "coco", "--dest", tmp_path / "coco")
+    with at(kind, tmp_path, monkeypatch) as place:
+        store = place.store
+        assert store is not None
+        store.put("d/.lock", b'{"scratch": "x", "host": "far", "process": 7, "since": "now"}')
+        store.refused.extend(["PUT", "POST", "DELETE"])
+        assert place.run("export", place.name, *words) == 2
+        assert "in use by another run (far, process 7" in capsys.readouterr().err
+        store.refused.clear()
+        store.delete("d/.lock")
+        real, ledger = export.Command.process, store.objects("d/ledger.sqlite")[""].data
+
+        def slow(command: Any, out: Any, storage: Any) -> Any:
+            store.put("d/ledger.sqlite", ledger + bytes(4096))  # a crawl began, and went on
+            return real(command, out, storage)
+
+        monkeypatch.setattr(export.Command, "process", slow)
+        assert place.run("export", place.name, *words) == 2
+        assert "was written to while it was read" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["plan", "gs shards"])
