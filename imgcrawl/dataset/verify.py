@@ -13,7 +13,7 @@ import sqlite3
 from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
@@ -86,6 +86,7 @@ class _Promise:
     sha256: str | None
     files: tuple[str, ...] = ()
     of_copy: bool = False  # an object of a copied volume, or its manifest
+    again: bool = False  # a record before has the same file
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +204,10 @@ class Verification:
 
     def _count(self, promise: _Promise, check: Future[_Checked]) -> tuple[_Promise, _Checked]:
         checked, figures = check.result(), self.figures
-        figures.files += len(promise.files) or 1
-        figures.bytes += checked.size
-        figures.unhashed += self._quick or promise.sha256 is None
+        if not promise.again:
+            figures.files += len(promise.files) or 1
+            figures.bytes += checked.size
+            figures.unhashed += self._quick or promise.sha256 is None
         if self._progress is not None:
             self._progress(figures)
         return promise, checked
@@ -213,7 +215,9 @@ class Verification:
     def _check(self, promise: _Promise) -> _Checked:
         """Look at one file, or at the files of one folder. Blocks."""
         size = 0
-        sums = [] if promise.files or not promise.sha256 else [(promise.sha256, promise.name)]
+        sums = []
+        if promise.sha256 and not promise.files and not promise.again:
+            sums = [(promise.sha256, promise.name)]
         try:
             for name in promise.files or (promise.name,):
                 found = self._files.size(name)
@@ -238,8 +242,10 @@ class Verification:
         for entry in self._entries(ledger):
             names.add(_beside(entry))
             for promise in self._of_entry(entry):
+                # Of a file that several records have, the row of the first alone has the size.
+                again = promise.size is None and names.has(promise.name)
                 names.add(promise.files or (promise.name,))
-                yield promise
+                yield replace(promise, again=True) if again else promise
 
     def _entries(self, ledger: Ledger) -> Iterator[LedgerEntry]:
         if self._sample is None:

@@ -320,6 +320,11 @@ class VolumeItem(Item):
         return frozenset(p.record_id for p in self.partners if self.dataset)
 
     @property
+    def counts_bytes(self) -> bool:
+        """Whether its row has the size of its file: of several that share it, the first has."""
+        return self.record_id == self.shard_key or not self.dataset
+
+    @property
     def shard_key(self) -> str:
         """The first id of its cube."""
         return min(self.record_id, *(partner.record_id for partner in self.partners), key=str)

@@ -36,13 +36,17 @@ class RecordFiles:
         self._uploader = uploader
 
     def is_there(self, file_name: str, size: int | None) -> bool:
-        """Return whether a stored file still has its size in bytes; IMAGES_STORE is trusted."""
+        """Return whether a stored file still has its size in bytes; IMAGES_STORE is trusted.
+
+        size: None of a file that another record has too, whose row has the size
+        """
         if not self.local:
             return True
         if self._uploader is not None:
-            return self._uploader.size(file_name) == size
+            found = self._uploader.size(file_name)
+            return found is not None and size in {None, found}
         try:
-            return bytes_of(self._out.root / file_name) == size
+            return size in {None, bytes_of(self._out.root / file_name)}
         except OSError:
             return False
 

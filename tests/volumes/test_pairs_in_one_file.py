@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +19,9 @@ import pytest
 from tests.conftest import ROOT, Crawler, scrapy
 from tests.soak import times
 from tests.volumes import stores
+from tests.volumes.pairs import SIDE, WHOLE, ask, killed_and_resumed, make_tissue
 from tests.volumes.test_crawl_crops import KILL
 from tests.volumes.test_crawl_unlisted import PRIVATE
-from tests.volumes.test_pairs_killed import SIDE, ask
 from tests.volumes.test_shared_cubes import EM, SEG, box, link, origin, precomputed
 
 if TYPE_CHECKING:
@@ -30,14 +29,10 @@ if TYPE_CHECKING:
 
     from tests.conftest import Ended, Out
 
-WHOLE = np.kron(SEG, np.ones((2, 2, 2), np.uint64))  # as the image is: 4 nm
-
 
 @pytest.fixture
 def tissue(tmp_path: Path) -> Path:
-    precomputed(tmp_path / "em", [EM], 4, "image")
-    precomputed(tmp_path / "seg", [SEG], 8, "segmentation")
-    return tmp_path
+    return make_tissue(tmp_path)
 
 
 def wanted(tissue: Path, count: int, **more: Any) -> dict[str, Any]:
@@ -50,7 +45,6 @@ def check(out: Out, labels: Any = WHOLE) -> dict[str, list[dict[str, str]]]:
     for row in out.rows():
         path = out.root / row["file_name"]
         assert hashlib.sha256(path.read_bytes()).hexdigest() == row["sha256"]
-        assert int(row["bytes"]) == path.stat().st_size
         of = EM if row["dataset"] == "raw" else labels
         assert row["role"] == ("image" if row["dataset"] == "raw" else "label")
         with h5py.File(path) as file:
@@ -61,16 +55,21 @@ def check(out: Out, labels: Any = WHOLE) -> dict[str, list[dict[str, str]]]:
     for name, rows in found.items():
         assert sorted(row["dataset"] for row in rows) == ["label", "raw"]
         assert len({row["cube_id"] for row in rows}) == 1
+        sizes = [row["bytes"] for row in sorted(rows, key=lambda row: row["record_id"])]
+        assert sizes == [str((out.root / name).stat().st_size), ""]
         with h5py.File(out.root / name) as file:
             assert sorted(file) == ["label", "raw"]
     there = {path.relative_to(out.root).as_posix() for path in out.root.glob("cubes/*/*")}
     assert there == {name + end for name in found for end in ("", ".crop.json")}
+    assert out.summary()["bytes"] == sum((out.root / name).stat().st_size for name in found)
     assert not [*out.root.glob(".parts/*"), *out.root.glob(".partial/*")]
     return found
 
 
 def verify(out: Out, *words: str) -> tuple[int, list[dict[str, str]]]:
     ended = scrapy("verify", *words, out.root)
+    files = {row["file_name"] for row in out.rows()}
+    assert re.search(rf"^{len(files)} files? \(", ended.stdout, re.MULTILINE), ended.stdout
     return ended.returncode, out.rows("verify.csv")
 
 
@@ -82,6 +81,11 @@ def test_a_pair_is_one_file_and_a_second_run_finds_it(tissue: Path) -> None:
     assert len(files) == 2
     assert all(name.endswith("/em+seg.h5") for name in files)
     assert verify(first.out) == (0, [])
+    sums = scrapy("verify", "--sha256sums", first.out.root)
+    assert sums.returncode == 0
+    lines = (first.out.root / "SHA256SUMS").read_text().splitlines()
+    assert sorted(line.partition("  ")[2] for line in lines) == sorted(files)
+    assert first.out.summary()["this_run"]["bytes"] == first.out.summary()["bytes"]
     assert not (first.out.root / "duplicates.csv").exists()
     before = {name: (first.out.root / name).stat().st_mtime_ns for name in files}
     again = alone("zarr", **wanted(tissue, 2))
@@ -143,20 +147,8 @@ def test_a_kill_at_any_step_leaves_whole_pairs(tissue: Path, place: str, when: s
 @pytest.mark.slow
 @pytest.mark.soak
 def test_killed_again_and_again(tissue: Path) -> None:
-    alone, count = Crawler(tissue, None), times(few=20, many=1000)
-    kills = times(few=1, many=12)
-    for kill in range(kills):
-        crawl = alone.start("zarr", **wanted(tissue, count))
-        stored, enough = alone.out().root / "cubes", (kill + 1) * count // (kills + 1)
-        limit = time.monotonic() + 120
-        while crawl.poll() is None and time.monotonic() < limit:
-            if stored.is_dir() and len([*stored.iterdir()]) >= enough:
-                break
-            time.sleep(0.005)
-        crawl.send_signal(signal.SIGKILL if kill % 3 < 2 else signal.SIGTERM)
-        crawl.communicate(timeout=60)
-    ended = alone("zarr", **wanted(tissue, count))
-    assert ended.status == 0, ended.log
+    count = times(few=20, many=1000)
+    ended = killed_and_resumed(Crawler(tissue, None), wanted(tissue, count))
     assert len(check(ended.out)) == count
 
 

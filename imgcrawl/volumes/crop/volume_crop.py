@@ -273,8 +273,10 @@ class VolumeCropper:
         assert item.crop is not None
         item.metadata = item.metadata | columns(provenance)
         origin = Origin(_url(item, item.crop), item.crop.level.address.url, "original")
+        file = provenance.file
         return replace(
-            origin.stored(item.path, provenance.file.sha256, provenance.file.bytes, tries=1),
+            origin.stored(item.path, file.sha256, file.bytes, tries=1),
+            bytes=file.bytes if item.counts_bytes else None,
             format=writing.FORMAT_NAMES[item.crop.format],
             width=item.crop.as_stored().shape[2],
             height=item.crop.as_stored().shape[1],
