@@ -7,6 +7,7 @@ The crawl is stopped after some seconds: only the reading of the list is measure
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -32,6 +33,7 @@ class Figures:
     """One crawl."""
 
     first: float  # seconds from its start until the first picture is stored
+    cpu: float  # seconds of a processor until then
     peak: float  # MB
 
 
@@ -95,7 +97,8 @@ def _report(what: str, path: Path, arguments: list[str]) -> None:
     figures = _crawl(arguments)
     size = path.stat().st_size / 1e6
     print(
-        f"{what} ({size:,.0f} MB): first picture after {figures.first:.1f} s, "
+        f"{what} ({size:,.0f} MB): first picture after {figures.first:.1f} s "
+        f"(of a processor {figures.cpu:.1f}), "
         f"peak {figures.peak:.0f} MB",
         flush=True,
     )
@@ -107,11 +110,11 @@ def _crawl(arguments: list[str]) -> Figures:
         command = [sys.executable, "-m", "scrapy", "crawl", *arguments, "-a", f"out={out}"]
         started = time.monotonic()
         process = subprocess.Popen([*command, *SETTINGS], cwd=ROOT, stdout=log, stderr=log)
-        first = None
+        first, cpu = None, 0.0
         while first is None and process.poll() is None:
             time.sleep(0.02)
             if next(out.rglob("*.jpg"), None):
-                first = time.monotonic() - started
+                first, cpu = time.monotonic() - started, _cpu(process.pid)
         peak, until = 0.0, time.monotonic() + SECONDS
         while process.poll() is None and time.monotonic() < until:
             peak = _peak(process.pid) or peak
@@ -122,7 +125,7 @@ def _crawl(arguments: list[str]) -> Figures:
         if first is None:
             log.seek(0)
             raise SystemExit(log.read().decode(errors="replace")[-4000:])
-        return Figures(first, peak)
+        return Figures(first, cpu, peak)
 
 
 def _peak(pid: int) -> float | None:
@@ -131,3 +134,8 @@ def _peak(pid: int) -> float | None:
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
     except (OSError, IndexError):
         return None
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

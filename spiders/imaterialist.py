@@ -14,11 +14,10 @@ from imgcrawl.lists.opening import is_url, split_member
 from imgcrawl.lists.rows import MalformedRow
 from imgcrawl.records.errors import ArgumentError
 from imgcrawl.records.items import Bookmark, Expects, Read
+from imgcrawl.sources.contest_labels import LabelMap, last_part
 from imgcrawl.sources.contests import (
     ContestImage,
-    LabelMap,
     check_contest,
-    last_part,
     read_images,
     read_label_map,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from imgcrawl.dataset.arrow_columns import arrow_column
 from imgcrawl.dataset.column_kinds import Kind, joined, kind_of, typed
 from imgcrawl.dataset.record_columns import FIXED_COLUMNS, OUTDATED, PICTURE_COLUMNS
 
@@ -71,4 +72,8 @@ class TypedTable:
         left, schema = iter(rows), self.schema()
         with pq.ParquetWriter(path, schema) as writer:
             while batch := [*islice(left, BATCH)]:
-                writer.write_table(pa.Table.from_pylist(batch, schema))
+                columns = [
+                    arrow_column([row.get(name) for row in batch], kind)
+                    for name, kind in self.kinds.items()
+                ]
+                writer.write_table(pa.Table.from_arrays(columns, schema=schema))

@@ -1,7 +1,8 @@
 """Read records in JSON of any size: arrays in an object, one array, or one record per line.
 
-Records are decoded one at a time with the standard library's C scanner: memory stays constant, and
-a broken record spoils nothing after it, which no event parser can do.
+Records are decoded with the standard library's C scanner, some hundred kilobytes of them at once
+where that can be, else one at a time: memory stays constant, and a broken record spoils nothing
+after it, which no event parser can do.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import re
 from typing import IO, TYPE_CHECKING, Any
 
+from imgcrawl.lists.json_batch import Batch
 from imgcrawl.lists.json_shapes import Member, element_row, names_columns, rows_of_object
 from imgcrawl.lists.lines import say_replaced
 from imgcrawl.lists.opening import DAMAGE
@@ -131,15 +133,27 @@ class _Reader:
     def _array(
         self, table: str, closing: str = "]"
     ) -> Iterator[tuple[int, tuple[Any] | MalformedRow]]:
-        number = 0
+        number, passed, end = 0, 0, -1  # where the last element ends, if that is in this text
+        batch = Batch(lines=not closing)
         while (char := self._peek()) != "":
             if char == closing:
                 self._at += 1
                 return
+            if end >= 0 and passed == self._passed:
+                batch.learn(self._text, end, self._at)
+            end = -1
+            values, self._at = batch.decode(self._text, self._at, self._passed)
+            for value in values:
+                number += 1
+                yield number, (value,)
+            if values:
+                continue
             number += 1
-            value = self._value(MAX_RECORD, number)
-            yield number, value
-            if isinstance(value, MalformedRow) and not self._resync():
+            found = self._value(MAX_RECORD, number)
+            yield number, found
+            if not isinstance(found, MalformedRow):
+                end, passed = self._at, self._passed
+            elif not self._resync():
                 return
         if closing:
             where = f"after {table or 'record'} {number}"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 MAX_EXCERPT = 120  # characters
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One record of a list, its fields under the list's own names.
 
     number: of the line or record, from 1, malformed ones included

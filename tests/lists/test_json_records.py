@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcrawl.lists import json_records
+from imgcrawl.lists import json_batch, json_records
 from imgcrawl.lists.json_records import read_json
 from imgcrawl.lists.rows import MalformedRow, Row
 
@@ -134,3 +134,74 @@ def test_what_json_can_hold_comes_through(records: list[dict[str, Any]], chunk: 
         json_records.CHUNK = whole
     if data.decode("utf-8", "replace") == data.decode("utf-8", "surrogatepass"):
         assert found == records
+
+
+def one_at_a_time(data: bytes, monkeypatch: pytest.MonkeyPatch) -> list[Row | MalformedRow]:
+    with monkeypatch.context() as patch:
+        patch.setattr(json_batch, "MIN_TEXT", 1 << 40)
+        return read(data)
+
+
+PIECES = st.sampled_from(
+    [
+        *(
+            '{"url": "http://a.example/1.jpg", "n": 1}',
+            '{"n": 12345678901234567890123, "x": 1e400}',
+        ),
+        *(
+            '{"boxes": [{"n": 1}, {"n": 2}], "n": 3}',
+            '{"n": "},\\n{\\"n\\": "}',
+            "[1, 2]",
+            '"a, b"',
+        ),
+        *(
+            '{"n": "a\nb"}',
+            '{"n": "},\n{"}',
+            '{"n": 1',
+            '"n": 1}',
+            "}",
+            "{",
+            "]",
+            '"',
+            "12",
+            "null",
+            "x",
+        ),
+        *('{"n": [{"n": 1},\n{"n": 2}]}', '{\n "n": 5\n}', '{"n": "\\ud800"}', '{"n": NaN}'),
+    ]
+)
+
+
+@given(
+    pieces=st.lists(PIECES, min_size=1, max_size=12),
+    between=st.sampled_from([",\n", ", ", ",", "\n", "\r\n", " ,\n\n", ",,\n"]),
+    around=st.sampled_from([("[", "]"), ("", ""), ('{"images": [', '], "info": {}}')]),
+)
+def test_records_decoded_at_once_are_those_decoded_one_at_a_time(
+    pieces: list[str], between: str, around: tuple[str, str]
+) -> None:
+    data = between.join(pieces * 3).join(around).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_batch, "MIN_TEXT", 1)
+        at_once = read(data)
+        assert at_once == one_at_a_time(data, patch)
+
+
+def test_most_records_are_decoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[int] = []
+    decode = json_batch.Batch.decode
+
+    def counted(self: json_batch.Batch, *where: Any) -> tuple[list[Any], int]:
+        found = decode(self, *where)
+        decoded.append(len(found[0]))
+        return found
+
+    monkeypatch.setattr(json_batch.Batch, "decode", counted)
+    many = [{"url": [f"http://a.example/{n}.jpg"], "of": [{"n": n}, {"n": 1}]} for n in range(8000)]
+    for indent in (None, 1):
+        decoded.clear()
+        assert rows(json.dumps({"images": many}, indent=indent).encode()) == many
+        assert sum(decoded) > 7900
+    decoded.clear()
+    assert rows("\n".join(map(json.dumps, many)).encode()) == many
+    assert sum(decoded) > 7900

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from imgcrawl.lists.look import Sample, find_columns
 from imgcrawl.lists.reader import open_rows
 from imgcrawl.lists.rows import Row
+from imgcrawl.sources.contest_labels import LabelMap
 from imgcrawl.sources.contests import (
     ContestImage,
-    LabelMap,
     check_contest,
     read_images,
     read_label_map,

@@ -11,12 +11,12 @@ from imgcrawl.pictures import placeholders
 from imgcrawl.sources.imagenet.candidates import (
     Candidate,
     NoListError,
-    UrlFile,
     check_answer,
     check_url_file,
     read_candidates,
 )
 from imgcrawl.sources.imagenet.synsets import Synsets, read_wnids
+from imgcrawl.sources.imagenet.url_file import UrlFile
 from replicas import imagenet
 from tests.recorded.shapes import FOLDER, recorded
 from tests.replicas.client import ask

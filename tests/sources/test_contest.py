@@ -11,11 +11,10 @@ import pytest
 from imgcrawl.lists.rows import MalformedRow
 from imgcrawl.lists.url_words import url_words
 from imgcrawl.records.errors import ArgumentError
+from imgcrawl.sources.contest_labels import LabelMap, last_part
 from imgcrawl.sources.contests import (
     ContestImage,
-    LabelMap,
     check_contest,
-    last_part,
     read_images,
     read_label_map,
 )

@@ -7,20 +7,17 @@ A line is ``wnid_number<TAB>URL`` (fall11_urls.txt and the releases before it), 
 from __future__ import annotations
 
 import hashlib
-import io
 import re
-import sqlite3
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from imgcrawl.lists.lines import MAX_LINE, lines
+from imgcrawl.lists.lines import lines
 from imgcrawl.lists.rows import MalformedRow, excerpt
 from imgcrawl.records.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 _NUMBERED = re.compile(r"(n\d{8})_(\d{1,12})[\t ]\s*(\S.*)")
 LOOKED_AT = 100  # lines of a URL file, of which one must be numbered
@@ -96,80 +93,6 @@ def check_answer(body: bytes) -> None:
         raise NoListError("image-net.org answered an empty list")
     if not re.search(r"https?://", text, re.IGNORECASE):
         raise NoListError(f"image-net.org answered no list: {excerpt(text)}", broken=True)
-
-
-class UrlFile:
-    """A file with the lines of many synsets: where those of each stand in it.
-
-    Read once, in constant memory: what is kept are runs of lines of one synset, of which a sorted
-    file (as all released ones are) has one each; they are in a temporary file of SQLite's own.
-    """
-
-    def __init__(self, path: str) -> None:
-        self._path = Path(path).expanduser()
-        self._runs = sqlite3.connect("", check_same_thread=False)
-        self._runs.execute("CREATE TABLE runs (wnid TEXT, start INTEGER, end INTEGER)")
-        self.lines = 0
-
-    def index(self, wanted: set[str], progress: Callable[[int], None] | None = None) -> None:
-        """Find the lines of some synsets. `progress` is called with the number of bytes read."""
-        names = {wnid.encode() for wnid in wanted}
-        with self._path.open("rb", buffering=1 << 20) as file:
-            self._runs.executemany(
-                "INSERT INTO runs VALUES (?, ?, ?)", self._find(file, names, progress)
-            )
-        self._runs.execute("CREATE INDEX runs_wnid ON runs (wnid)")
-
-    def _find(
-        self, file: IO[bytes], names: set[bytes], progress: Callable[[int], None] | None
-    ) -> Iterator[tuple[str, int, int]]:
-        current, start, at, count = b"", 0, 0, 0
-        for line in iter(partial(file.readline, MAX_LINE), b""):
-            wnid = line[:9]
-            if wnid != current:
-                if current in names:
-                    yield current.decode(), start, at
-                current, start = wnid, at
-            at += len(line)
-            count += 1
-            if progress is not None and not count & 0xFFFFF:
-                progress(at)
-        if current in names:
-            yield current.decode(), start, at
-        self.lines = count
-
-    def candidates(self, wnid: str) -> Iterator[Candidate | MalformedRow]:
-        """Yield the candidates of a synset that was indexed."""
-        runs = self._runs.execute(
-            "SELECT start, end FROM runs WHERE wnid = ? ORDER BY start", (wnid,)
-        )
-        with self._path.open("rb") as file:
-            parts = io.BufferedReader(_Parts(file, runs.fetchall()))
-            yield from read_candidates(parts, wnid, self._path.name)
-
-
-class _Parts(io.RawIOBase):
-    """Stretches of a file as one stream."""
-
-    def __init__(self, file: IO[bytes], runs: list[tuple[int, int]]) -> None:
-        self._file = file
-        self._runs = runs[::-1]
-        self._left = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # bytearray-likes
-        while not self._left:
-            if not self._runs:
-                return 0
-            start, end = self._runs.pop()
-            self._file.seek(start)
-            self._left = end - start
-        data = self._file.read(min(len(buffer), self._left))
-        buffer[: len(data)] = data
-        self._left -= len(data)
-        return len(data)
 
 
 def check_url_file(path: str) -> None:

@@ -12,11 +12,11 @@ from imgcrawl.records.errors import SourceError
 from imgcrawl.sources.imagenet.candidates import (
     Candidate,
     NoListError,
-    UrlFile,
     check_answer,
     find_list,
     read_candidates,
 )
+from imgcrawl.sources.imagenet.url_file import UrlFile
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
