@@ -195,7 +195,7 @@ EMPIAR_API_URL = "https://www.ebi.ac.uk/empiar/api/"
 EMPIAR_FILES_URL = "https://ftp.ebi.ac.uk/empiar/world_availability/"
 
 S3_URL = "https://{bucket}.s3.amazonaws.com/"  # what s3://bucket/ stands for, without an account
-S3_LOGIN = False  # sign requests for s3:// volumes by AWS_ACCESS_KEY_ID, ... of the environment
+S3_LOGIN = False  # sign requests for s3:// by AWS_ACCESS_KEY_ID, ... of the environment
 GCS_URL = "https://storage.googleapis.com/{bucket}/"  # likewise gs://
 
 DOI_URL = "https://doi.org/api/handles/"  # resolves DOIs, as JSON

@@ -20,7 +20,7 @@ from imgcrawl.download.archive_member import ArchiveMember
 from imgcrawl.download.content_coding import undo_coding
 from imgcrawl.download.partial_file import PartialFile
 from imgcrawl.download.ranged import LargeFile
-from imgcrawl.download.schemes import ARCHIVE_SCHEMES, require_http
+from imgcrawl.download.schemes import ARCHIVE_SCHEMES, asked_address, require_http
 from imgcrawl.records.errors import FULL_DISK, RecordMissing
 from imgcrawl.records.items import FileItem, Item, Missing, Result, Stored, merge_failures
 from imgcrawl.records.outcomes import Outcome
@@ -146,6 +146,7 @@ class FilesPipeline(ScrapyFilesPipeline):
         self, item: FileItem, url: str, headers: dict[str, str], source: str
     ) -> Stored:
         """Download one URL of an item. Raises RecordMissing."""
+        listed, url = url, asked_address(url, self.crawler.settings)
         require_http(url)
         name = hashlib.sha256(item.record_id.encode()).hexdigest()[:16]
         part = PartialFile.opened(self._run.out.parts / f"{name}.part", url)
@@ -181,7 +182,7 @@ class FilesPipeline(ScrapyFilesPipeline):
             part.close()
             files.pop(item.record_id, None)
         size = part.path.stat().st_size
-        origin = Origin(url, file.final_url, source)
+        origin = Origin(listed, file.final_url, source)
         await self._keep(part.path, item, origin, sha256)
         return self._described(item, origin.stored(item.path, sha256, size, file.tries), facts)
 

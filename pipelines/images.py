@@ -23,7 +23,7 @@ from scrapy.pipelines.images import ImagesPipeline as ScrapyImagesPipeline
 
 from imgcrawl.crawl.lifecycle import require_dataset, run_of
 from imgcrawl.download.media_headers import PICTURES
-from imgcrawl.download.schemes import require_http
+from imgcrawl.download.schemes import asked_address, require_http
 from imgcrawl.download.statuses import brings_the_whole
 from imgcrawl.pictures.placeholders import known_address
 from imgcrawl.records.errors import FULL_DISK, RecordMissing
@@ -34,6 +34,7 @@ from imgcrawl.storage.origin import Origin, proven_origin
 from imgcrawl.storage.pictures import CheckedPicture, CheckedPictureStore
 from imgcrawl.storage.places import NAME_TAKEN, place_aside
 from imgcrawl.storage.thumbnails import Thumbnails
+from imgcrawl.text.bucket_urls import is_in_bucket
 from pipelines.hooks import claimed_path, complete
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ class ImagesPipeline(ScrapyImagesPipeline):
         Raises RecordMissing for an address that no request can be made of.
         """
         requests = []
-        for url in item.urls:
+        for listed in item.urls:
+            url = asked_address(listed, self.crawler.settings)
             require_http(url)
             if what := known_address(url):
                 raise RecordMissing(Outcome.PLACEHOLDER, f"the address of a placeholder ({what})")
@@ -276,6 +278,8 @@ class ImagesPipeline(ScrapyImagesPipeline):
             if not brings_the_whole(response):
                 words = f"HTTP {response.status}"
                 outcome = of_status(response.status)
+                if outcome is Outcome.FORBIDDEN and is_in_bucket(url):
+                    words += "; if you have an account that may read it: -s S3_LOGIN=1"
                 return Missing(outcome, words, url, response.status, tries)
             origin = Origin(url, response.url, "mirror" if number else "original")
             try:

@@ -18,6 +18,7 @@ from imgcrawl.records.items import ImageItem, Item, Missing, Result, Stored
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.sources.wayback import WaybackCapture, cdx_url, parse_cdx
 from imgcrawl.storage.origin import Origin
+from imgcrawl.text.bucket_urls import is_in_bucket
 from imgcrawl.text.times import utc_now
 from pipelines.images import ImagesPipeline
 
@@ -78,7 +79,7 @@ class WaybackPipeline(ImagesPipeline):
         words = []
         for url in item.urls:
             try:
-                captures = await self._captures(url)
+                captures = [] if is_in_bucket(url) else await self._captures(url)
             except _UnansweredError as error:
                 words.append(str(error))
                 continue

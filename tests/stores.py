@@ -31,6 +31,7 @@ class Object:
 class Store(Protocol):
     """A store with one bucket, looked at from outside."""
 
+    url: str
     scheme: str
     settings: dict[str, Any]
     requests: list[tuple[str, str]]  # method and path, of everything that was asked of it

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
+from imgcrawl.text.bucket_urls import web_address
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 MAX_URL_LENGTH = 8_000  # characters; RFC 9110 asks for that much to be supported, and few do more
 ARCHIVE_SCHEMES = {
@@ -42,6 +48,17 @@ def require_http(url: str) -> None:
         raise _bad("an address without a host")
     if _NO_HOST.search(host.partition("%")[0] if ":" in host else host) or not _is_name(host):
         raise _bad(f"{host[:_MAX_NAME]!r} cannot be the name of a host")
+
+
+def asked_address(url: str, settings: Mapping[str, Any]) -> str:
+    """Return where to ask for an address, that of an object in a bucket by S3_URL or GCS_URL.
+
+    Raises RecordMissing (bad_url) for what cannot be the name of an object.
+    """
+    try:
+        return web_address(url, settings)
+    except ValueError as error:
+        raise _bad(str(error)) from None
 
 
 @lru_cache(maxsize=1024)

@@ -6,14 +6,19 @@ import re
 from typing import Any
 
 _START = re.compile(
-    r"\s*(\[\s*)?[\"'<]?(https?://[^\s/]|//[\w-]+(\.[\w-]+)+[/:?]|www\.[\w-]+\.\w)", re.IGNORECASE
+    r"\s*(\[\s*)?[\"'<]?((https?|s3|gs)://[^\s/]|//[\w-]+(\.[\w-]+)+[/:?]|www\.[\w-]+\.\w)",
+    re.IGNORECASE,
 )
 # Where one address ends and the next begins in a cell such as "u1|u2" (associatedMedia of the
 # Darwin Core) or "u1; u2"; a comma parts them only outside of a query, which may hold commas.
-_BETWEEN = re.compile(r"\s*[|;]\s*(?=https?://)|,?\s+(?=https?://)", re.IGNORECASE)
-_COMMA = re.compile(r"\s*,\s*(?=https?://)", re.IGNORECASE)
+_BETWEEN = re.compile(
+    r"\s*[|;]\s*(?=(?:https?|s3|gs)://)|,?\s+(?=(?:https?|s3|gs)://)", re.IGNORECASE
+)
+_COMMA = re.compile(r"\s*,\s*(?=(?:https?|s3|gs)://)", re.IGNORECASE)
 # The text of an array of addresses, and each of its elements, quoted or not.
-_ARRAY = re.compile(r"\s*\[(\s*[\"']?(?:https?:|//|www\.).*)\]\s*", re.IGNORECASE | re.DOTALL)
+_ARRAY = re.compile(
+    r"\s*\[(\s*[\"']?(?:https?:|s3:|gs:|//|www\.).*)\]\s*", re.IGNORECASE | re.DOTALL
+)
 _ELEMENT = re.compile(r"\"[^\"]*\"|'[^']*'")
 _PARTED = re.compile(r"[\s,;|]")
 _EXTENSION = r"(jpe?g|jfif|png|gif|webp|avif|bmp|tiff?|heic|heif|jp2|jxl|dng)"

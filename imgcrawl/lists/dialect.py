@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _SEP = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE | re.DOTALL)
 _WORD = re.compile(r"[^\W\d_][\w-]*")
-_URL = re.compile(r"https?://[^\s/]|(^|[\s,;|\"])(//[\w-]+\.|www\.\w)", re.IGNORECASE)
+_URL = re.compile(r"(https?|s3|gs)://[^\s/]|(^|[\s,;|\"])(//[\w-]+\.|www\.\w)", re.IGNORECASE)
 _SINGLE = re.compile(r"'[ ]*([,;|\t])[ ]*'")
 _SWAPPED = str.maketrans("\"'", "'\"")
 _ENOUGH = 0.8  # share of the first lines that must agree

@@ -32,19 +32,22 @@ _SPACE = re.compile(r"[\s,]*")
 _NEXT = re.compile(r"\{(?=\s*+\")|(?<=\})\s*+(?=\])")
 
 
-def read_json(file: IO[bytes]) -> Iterator[Row | MalformedRow]:
+def read_json(file: IO[bytes], *, script: bool = False) -> Iterator[Row | MalformedRow]:
     """Yield every record of every array, with the name of its array as `table`.
 
     What the top object may be is in `json_shapes`. Of one with tables, values that are no arrays
     are rows of one field, in the table ``""``. Records are numbered from 1 in each table.
+
+    script: whether the list is a value in a script, which may end it as scripts do: ``);``
     """
-    return _Reader(file).read()
+    return _Reader(file, script=script).read()
 
 
 class _Reader:
     """A position in decoded text; the text before it is dropped."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], *, script: bool) -> None:
+        self._script = script
         self._file = file
         self._text = ""
         self._at = 0
@@ -63,6 +66,8 @@ class _Reader:
         else:
             self._at += 1
             yield from self._rows("]") if first == "[" else rows_of_object(self._members())
+            while self._script and self._peek() in {")", ";"}:
+                self._at += 1
             if self._peek():
                 yield self._malformed(0, "more text behind the end of the list")
         if self._damage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import tempfile
 from contextlib import ExitStack, contextmanager
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HEAD = 8 << 10
+# JSON within a script: JSONP's callback({...}); with the remark that guards it, var images = [...];
+# and what Google and others put before an answer so that no script can read it.
+_SCRIPT = re.compile(
+    rb"(/\*[^*]{0,200}\*/\s*)?"
+    rb"((export\s+default|((var|let|const)\s+)?[A-Za-z_$][\w$.\[\]'\"]{0,200}\s*[=(])\s*"
+    rb"|\)\]\}',?\s*|(while\s*\(1\)|for\s*\(;;\))\s*;\s*)(?=[\[{]\s*[\[{\]}\"])"
+)
 
 
 @contextmanager
@@ -48,6 +56,9 @@ def open_rows(
 
 
 def _rows(file: IO[bytes], text: bytes) -> Iterator[Row | MalformedRow]:
+    if script := _SCRIPT.match(text):
+        file.read(_peek(file).index(text) + script.end())
+        return read_json(file, script=True)
     return read_json(file) if text[:1] in {b"{", b"["} else read_text(file)
 
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from imgcrawl.lists.addresses import as_address, looks_like_picture, looks_like_url, split_addresses
 from imgcrawl.lists.names import NAMES, normalized, words_of
 from imgcrawl.lists.nested import value_at
+from imgcrawl.text.bucket_urls import is_in_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -90,6 +91,7 @@ def _score(path: str, urls: list[str], pictures: float) -> float:
     score -= 2.5 * any(word in _OF_OTHERS for word in words)
     score -= 0.5 * any(word in _SMALL for word in words)
     score += 0.5 * sum(map(_is_picture_host, urls)) / len(urls)
+    score -= 0.5 * is_in_bucket(urls[0])  # the same file may be on the web for everybody
     if len(urls) >= 3 and 2 * len(set(urls)) <= len(urls):
         score -= 1.5  # a licence, an author, a logo: one for many rows
     return score

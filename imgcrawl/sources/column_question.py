@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgcrawl.pictures.sniff import HEAD_BYTES, sniff
 from imgcrawl.records.errors import NoAnswerError
+from imgcrawl.text.bucket_urls import web_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,11 +42,12 @@ async def column_of_pictures(
 async def _is_picture(fetcher: Fetcher, url: str) -> bool:
     meta: dict[str, Any] = {"media": True, "dont_cache": True}
     try:
+        url = web_address(url, fetcher.settings)
         response = await fetcher.fetch(url, method="HEAD", **meta)
         kind = (response.headers.get("Content-Type") or b"").lower()
         if response.status == 200 and kind.startswith((b"image/", b"text/html")):
             return kind.startswith(b"image/")
         response = await fetcher.fetch(url, download_maxsize=_MOST, **meta)
-    except NoAnswerError:
+    except (NoAnswerError, ValueError):
         return False
     return response.status == 200 and sniff(response.body[:HEAD_BYTES]).format is not None

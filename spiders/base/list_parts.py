@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from imgcrawl.lists.opening import split_member
 from imgcrawl.lists.parts import is_list, is_remote, parts_of
-from imgcrawl.records.errors import SourceError
+from imgcrawl.records.errors import ArgumentError, SourceError
 from imgcrawl.sources.hugging_face import HubAddress, parquet_of
 from imgcrawl.storage.address import SCHEMES, BucketAddress
 from imgcrawl.storage.directory import OutputDirectory
 from imgcrawl.storage.open_store import open_bucket
+from imgcrawl.text.bucket_urls import web_address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -90,9 +91,12 @@ class ListParts:
 
     async def _object(self, scheme: str, bucket: str, key: str) -> str:
         """Return the path of an object, as everybody may read it, or else with an account."""
-        base = self._settings["S3_URL" if scheme == "s3" else "GCS_URL"]
         try:
-            return await self._spider.fetch_file(base.format(bucket=bucket) + key)
+            url = web_address(f"{scheme}://{bucket}/{key}", self._settings)
+        except ValueError as error:
+            raise ArgumentError(f"{error}; type {scheme}://bucket/list.csv") from None
+        try:
+            return await self._spider.fetch_file(url)
         except SourceError as error:
             self._spider.logger.info("%s Trying it with your account.", error)
         folder, _, name = key.rpartition("/")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,11 @@ from hypothesis import strategies as st
 
 from imgcrawl.lists import json_batch, json_records
 from imgcrawl.lists.json_records import read_json
+from imgcrawl.lists.reader import open_rows
 from imgcrawl.lists.rows import MalformedRow, Row
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def read(data: bytes) -> list[Row | MalformedRow]:
@@ -134,6 +138,39 @@ def test_what_json_can_hold_comes_through(records: list[dict[str, Any]], chunk: 
         json_records.CHUNK = whole
     if data.decode("utf-8", "replace") == data.decode("utf-8", "surrogatepass"):
         assert found == records
+
+
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [
+        *(
+            ("callback(", ");"),
+            ("jQuery1102_15 ( ", ")"),
+            ("/**/cb.of.mine(", ");\n"),
+            ("a['b'](", ")"),
+        ),
+        *(
+            ("var images = ", ";"),
+            ("window.data=", ""),
+            ("export default ", ";\n"),
+            (")]}',\n", ""),
+        ),
+        *(("while(1);", ""), ("for (;;);", ""), ("\ufeffmodule.exports = ", ";")),
+    ],
+)
+@pytest.mark.parametrize("shape", [IMAGES, {"images": IMAGES}, {"photos": {"photo": IMAGES}}])
+def test_json_within_a_script_is_read(before: str, behind: str, shape: Any, tmp_path: Path) -> None:
+    path = tmp_path / "list.js"
+    path.write_text(before + json.dumps(shape) + behind, "utf-8")
+    with open_rows(str(path)) as found:
+        kept = [*found]
+    assert [row.fields for row in kept if isinstance(row, Row)] == IMAGES
+    assert len(kept) == len(IMAGES)
+    path.write_text(before + json.dumps(shape) + behind + "alert(1)", "utf-8")
+    with open_rows(str(path)) as found:
+        assert [row.problem for row in found if isinstance(row, MalformedRow)] == [
+            "more text behind the end of the list"
+        ]
 
 
 def one_at_a_time(data: bytes, monkeypatch: pytest.MonkeyPatch) -> list[Row | MalformedRow]:

@@ -12,6 +12,7 @@ from imgcrawl.download.schemes import require_http
 from imgcrawl.download.tokens import CAVE, CAVE_HOSTS, token_headers
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.volume import VolumeAddress
+from imgcrawl.text.bucket_urls import bucket_url
 from imgcrawl.text.suggest import did_you_mean
 from imgcrawl.volumes.metadata.folders import ADAPTERS, check_parts, within
 
@@ -32,7 +33,6 @@ _SCHEMES = ("s3", "gs", "https", "http", "file")
 _DOCUMENTS = frozenset(
     {"info", "zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata", "attributes.json"}
 )
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]\Z")
 _MAX_LENGTH = 4_000  # characters: the names of chunks come after it
 _HOSTS = (  # of buckets: as a part of the host's name, or as the first folder
     ("s3", re.compile(r"(?P<bucket>.+)\.s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com\Z")),
@@ -135,19 +135,17 @@ def _pipe(pipe: str) -> tuple[Driver | None, str]:
 
 def _in_bucket(scheme: str, rest: str, template: str, driver: Driver | None) -> VolumeAddress:
     bucket, _, key = rest.partition("/")
-    if not _BUCKET.match(bucket) or ".." in bucket:
-        raise ValueError(f"{bucket!r} cannot be a bucket; type {scheme}://bucket/path")
     if "{bucket}" not in template:
         setting = "S3_URL" if scheme == "s3" else "GCS_URL"
         raise ValueError(f"the setting {setting} must have {{bucket}} in it")
-    if "://{bucket}." in template and "." in bucket:
-        # A certificate for *.host does not cover a name with more dots.
-        template = f"{template.replace('{bucket}.', '', 1).rstrip('/')}/{{bucket}}/"
+    try:
+        base = bucket_url(bucket, template)
+    except ValueError as error:
+        raise ValueError(f"{error}; type {scheme}://bucket/path") from None
     key = _without_document(key)
     check_parts(key)
     if "?" in key or "#" in key:
         raise ValueError(f"{scheme}://{rest}: type the folder alone, without ? and #")
-    base = template.replace("{bucket}", bucket).rstrip("/") + "/"
     shown = f"{scheme}://{bucket}/{key}".rstrip("/")
     return VolumeAddress(shown, f"{base}{quote(key)}/" if key else base, driver)
 
