@@ -48,7 +48,7 @@ def test_the_answer_decides(
     async def fetch(url: str, *, method: str = "GET", **_: Any) -> Response:
         return answer(url, method)
 
-    fetcher: Any = SimpleNamespace(fetch=fetch, logger=logging.getLogger("x"))
+    fetcher: Any = SimpleNamespace(settings={}, fetch=fetch, logger=logging.getLogger("x"))
     columns = {name: [f"https://h.example/{name}/{n}" for n in range(3)] for name in "ab"}
     with caplog.at_level(logging.INFO):
         assert asyncio.run(column_of_pictures(fetcher, columns, "a")) == column
