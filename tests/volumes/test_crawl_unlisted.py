@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -108,3 +108,54 @@ def test_chunks_of_which_nobody_says_where_they_are(alone: Crawler, tmp_path: Pa
     assert listed.out.rows()[0]["mostly_absent"] == "8 of 8 chunks"
     allowed = alone("zarr", url=str(tmp_path / "store/lost"), out="f", allow_empty=1)
     assert allowed.status == 0, allowed.log
+
+
+def dataset(root: Path, voxels: np.ndarray[Any, Any], *more: dict[str, Any]) -> None:
+    """A dataset of WEBKNOSSOS: two layers in Zarr 3, c x y z."""
+    layers = list(more)
+    for layer, kind, of in (("em", "color", voxels), ("cells", "segmentation", voxels // 16)):
+        for mag in (1, 2):
+            spec = stores.v3((1, *SIZE), (1, 20, 20, 20), (1, 20, 20, 20))
+            coarse = of[::mag, ::mag, ::mag]
+            spec["metadata"] |= {"shape": [1, *coarse.shape], "data_type": "uint8"}
+            stores.write(root / f"{layer}/{mag}", spec, coarse[None])
+        order = {"c": 0, "x": 1, "y": 2, "z": 3}
+        mags = [{"mag": mag, "path": f"./{layer}/{mag}", "axisOrder": order} for mag in (1, 2)]
+        layers.append({"name": layer, "category": kind, "dataFormat": "zarr3", "mags": mags})
+    told = {"scale": {"factor": [4, 4, 8], "unit": "nanometer"}, "dataLayers": layers}
+    (root / "datasource-properties.json").write_text(json.dumps(told))
+
+
+def test_a_dataset_of_webknossos_as_a_whole_and_its_layers_side_by_side(
+    alone: Crawler, tmp_path: Path
+) -> None:
+    voxels = np.random.default_rng(4).integers(1, 255, SIZE, np.uint8)
+    dataset(tmp_path / "store/wk", voxels)
+    about = {"size": "3,5,7", "voxel": "8,4,4nm", "boxes": str(tmp_path / "boxes.csv")}
+    (tmp_path / "boxes.csv").write_text("z,y,x\n160,100,120\n")
+    with stores.serving(tmp_path / "store") as store:
+        url = f"{store.url}wk"
+        whole = alone("zarr", url=url, level="all", settings=PRIVATE, out="w")
+        pair = alone(
+            "zarr", url=url, layers="em,cells", format="npy", out="p", settings=PRIVATE, **about
+        )
+    assert whole.status == 0, whole.log
+    held = files(tmp_path / "store")
+    assert {key: files(whole.out.root).get(key) for key in held} == held
+    assert pair.status == 0, pair.log
+    rows = {row["layer"]: row for row in pair.out.rows()}
+    assert {name: row["role"] for name, row in rows.items()} == {"em": "image", "cells": "label"}
+    z, y, x = (round(float(rows["em"][f"origin_{axis}_nm"])) for axis in "zyx")
+    part = voxels[x // 4 : x // 4 + 7, y // 4 : y // 4 + 5, z // 8 : z // 8 + 3].T
+    assert np.array_equal(np.load(pair.out.root / rows["em"]["file_name"]), part)
+    assert np.array_equal(np.load(pair.out.root / rows["cells"]["file_name"]), part // 16)
+
+
+def test_what_no_document_names_is_not_left_out_in_silence(alone: Crawler, tmp_path: Path) -> None:
+    old = {"name": "old", "dataFormat": "wkw", "mags": [{"mag": 1, "path": "old/1"}]}
+    dataset(tmp_path / "store/wk", np.ones(SIZE, np.uint8), old)
+    with stores.serving(tmp_path / "store") as store:
+        ended = alone("zarr", url=f"{store.url}wk", level="all", settings=PRIVATE)
+    assert ended.status == 3, ended.log
+    (failure,) = ended.out.rows("failures.csv")
+    assert "no document names the files of old (WKW)" in failure["message"]

@@ -319,6 +319,67 @@ def test_a_store_names_the_pictures_in_it() -> None:
         read({"index.html": {}})
 
 
+@pytest.mark.parametrize(
+    ("documents", "path", "found"),
+    [
+        (["", "setup0", "setup0/timepoint0", "setup0/timepoint0/s0", "setup1"], "",
+         ["setup0/timepoint0", "setup1/timepoint0"]),
+        (["", "setup0/timepoint0", "setup0/timepoint1"], "setup0/", ["timepoint0", "timepoint1"]),
+        (["raw", "raw/data", "raw/data/s0"], "raw/", ["data"]),
+    ],
+)  # fmt: skip
+def test_programs_name_pictures_of_n5_that_no_document_and_no_list_names(
+    documents: list[str], path: str, found: list[str]
+) -> None:
+    content = {
+        f"{name}/attributes.json".lstrip("/"): N5_ARRAY if name.endswith("s0") else {}
+        for name in [*documents, path.rstrip("/")]
+    }
+    if path == "setup0/":
+        content["setup0/attributes.json"] = {"downsamplingFactors": [[1, 1, 1]]}
+    if path == "raw/":
+        content["raw/attributes.json"] = {"painteraData": {"type": "raw"}}
+    shown = "\n".join(f"  -a path={each}" for each in found)
+    with pytest.raises(SourceError) as refused:
+        read(content, path)
+    assert str(refused.value).endswith(f"Type one of these too:\n{shown}")
+
+
+def test_a_group_whose_folders_are_not_listed_is_not_called_nothing() -> None:
+    for documents in (
+        {"attributes.json": {"n5": "2.5.0"}},
+        {".zgroup": {"zarr_format": 2}, ".zattrs": {"spatialdata_attrs": {"version": "0.1"}}},
+        {"zarr.json": {"zarr_format": 3, "node_type": "group"}},
+    ):
+        words = rf"is a group \({', '.join(documents)} can be read there\) that names no picture"
+        with pytest.raises(SourceError, match=words):
+            read(documents)
+
+
+def test_a_layer_of_webknossos_is_a_picture() -> None:
+    array = V3_ARRAY | {"shape": [1, 80, 60, 40], "dimension_names": ["c", "x", "y", "z"]}
+    array |= {"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [1, 32, 16, 8]}}}
+    order = {"c": 0, "x": 1, "y": 2, "z": 3}
+    mags = [{"mag": 4, "path": "./seg/4", "axisOrder": order}]
+    mags += [{"mag": [1, 1, 1], "axisOrder": order}, {"mag": 2, "axisOrder": order}]
+    layers = [{"name": "seg", "category": "segmentation", "dataFormat": "zarr3", "mags": mags}]
+    layers.append({"name": "old", "dataFormat": "wkw", "mags": [{"mag": 1}]})
+    dataset = {"scale": {"factor": [4, 4, 30], "unit": "nanometer"}, "dataLayers": layers}
+    documents: dict[str, Any] = {"datasource-properties.json": dataset}
+    documents |= {"seg/1/zarr.json": array}
+    documents["seg/4/zarr.json"] = array | {"shape": [1, 20, 15, 10]}
+    picture = read(documents, "seg/")  # mag 2 is named, and not there
+    assert picture.is_segmentation
+    told = [(each.name, each.shape, each.voxel_nm) for each in picture.levels]
+    assert told == [("1", (40, 60, 80), (30, 4, 4)), ("4", (10, 15, 20), (120, 16, 16))]
+    alone = read(documents, "seg/4/").levels[0]
+    assert (alone.voxel_nm, alone.sha256) == ((120, 16, 16), picture.levels[1].sha256)
+    with pytest.raises(SourceError, match=r"too:\n  -a path=seg$"):
+        read(documents)
+    with pytest.raises(SourceError, match="There is no volume"):
+        read(documents, "old/")
+
+
 def test_a_bucket_is_listed_to_name_them() -> None:
     def listing(prefix: str, folders: list[str], files: list[str]) -> bytes:
         inner = "".join(f"<Contents><Key>{prefix}{f}</Key></Contents>" for f in files)

@@ -14,6 +14,7 @@ from imgcrawl.volumes.copy.grid import DOCUMENTS, parse_object
 from imgcrawl.volumes.copy.object_fetcher import MAX_DOCUMENT, FetchedObject
 from imgcrawl.volumes.metadata.folders import path_to
 from imgcrawl.volumes.metadata.local_folder import folder_of
+from imgcrawl.volumes.metadata.webknossos import DATASET
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -112,7 +113,8 @@ class CopyDocuments:
         for part in parts:
             steps = part.strip("/").split("/")
             folders |= dict.fromkeys("/".join(steps[: n + 1]) + "/" for n in range(len(steps)))
-        return [folder + name for folder in folders for name in self._names]
+        names = [folder + name for folder in folders for name in self._names]
+        return [*names, DATASET] if self._names is DOCUMENTS else names
 
     async def fetch_above(self) -> None:
         """Fetch the documents of the folders above; of a scale, the info of its volume.

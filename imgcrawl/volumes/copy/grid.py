@@ -19,6 +19,7 @@ from imgcrawl.volumes.copy.listing import key_problem
 from imgcrawl.volumes.copy.scale_grid import chunk_naming, shard_naming
 from imgcrawl.volumes.metadata.other_names import NESTED
 from imgcrawl.volumes.metadata.packed import SUFFIXES
+from imgcrawl.volumes.metadata.webknossos import DATASET, names_in_wkw, paths_of_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -84,7 +85,7 @@ async def grids_below(read: Read, start: str, separator: str = "") -> list[tuple
     while folders:
         folder = folders.pop()
         below: list[str] = []
-        for name in DOCUMENTS:
+        for name in (*DOCUMENTS, DATASET) if folder == start else DOCUMENTS:
             body = await read(folder + name)
             node = parse_object(body)
             if node is None:
@@ -148,6 +149,11 @@ def _grids(name: str, node: dict[str, Any], separator: str) -> list[tuple[str, C
             return [("", _grid(node["dimensions"], node["blockSize"], lambda at: _joined(at, "/")))]
         case "info" if isinstance(node.get("scales"), list):
             return [each for scale in node["scales"] for each in _precomputed(scale)]
+        case name if name == DATASET and (unnamed := names_in_wkw(node)):
+            words = (
+                f"its server lists nothing, and no document names the files of {unnamed[0]} (WKW)"
+            )
+            raise RecordMissing(Outcome.NOT_FOUND, words, tries=0)
         case "info" if str(node.get("@type")) in _UNNAMED:
             words = f"its server lists nothing, and of {node['@type']} info names no file"
             raise RecordMissing(Outcome.NOT_FOUND, words, tries=0)
@@ -202,7 +208,7 @@ def _precomputed(scale: dict[str, Any]) -> Iterator[tuple[str, ChunkGrid]]:
 
 def _children(name: str, node: dict[str, Any]) -> list[str]:
     """Return the folders below that a document names."""
-    found: list[object] = []
+    found: list[object] = [*paths_of_arrays(node)] if name == DATASET else []
     own = node.get("attributes") if name == "zarr.json" else node
     own = own if isinstance(own, dict) else {}
     if name in {".zattrs", "zarr.json", "attributes.json"}:

@@ -12,7 +12,7 @@ from imgcrawl.records.errors import RecordMissing, SourceError
 from imgcrawl.volumes.metadata.documents import VolumeDocuments
 from imgcrawl.volumes.metadata.folders import bucket_listing, within
 from imgcrawl.volumes.metadata.local_folder import folder_of, list_folder
-from imgcrawl.volumes.metadata.webknossos import webknossos_arrays
+from imgcrawl.volumes.metadata.webknossos import webknossos_pictures
 
 if TYPE_CHECKING:
     from imgcrawl.records.volume import VolumeAddress
@@ -22,6 +22,7 @@ _MAX_ASKED = 40  # folders looked into
 _MAX_DEPTH = 8
 _MAX_FOUND = 200
 _ARRAYS = frozenset({".zarray"})
+_OF_GROUPS = ("zarr.json", ".zgroup", ".zattrs", "attributes.json", "info")
 _MAYBE = frozenset({".zattrs", "zarr.json", "attributes.json", "info"})
 
 
@@ -40,10 +41,46 @@ async def pictures_below(get: Get, address: VolumeAddress) -> list[str]:
     """
     try:
         found = await _consolidated(VolumeDocuments(get, address))
-        found = found or await webknossos_arrays(get, address)
-        return found[:_MAX_FOUND] if found else await _listed(get, address)
+        found = found or await webknossos_pictures(get, address)
+        found = found or await _listed(get, address) or await _by_convention(get, address)
+        return found[:_MAX_FOUND]
     except (RecordMissing, SourceError, ValueError, OSError):
         return []  # this is only a help to a person whose address was wrong
+
+
+async def documents_at(get: Get, address: VolumeAddress) -> list[str]:
+    """Return the names of the documents right at an address. Raises RecordMissing."""
+    documents = VolumeDocuments(get, address)
+    return [name for name in _OF_GROUPS if await documents.look(name) is not None]
+
+
+async def _by_convention(get: Get, address: VolumeAddress) -> list[str]:
+    """Return the paths below a group of N5 that programs give their pictures, if it has such.
+
+    Sources: Paintera (data in a group with painteraData) and BigDataViewer's N5 format
+    (setupS/timepointT); neither names them in a document. Raises RecordMissing.
+    """
+    documents = VolumeDocuments(get, address)
+    group = await documents.look("attributes.json")
+    if group is None:
+        return []
+
+    async def counted(name: str) -> list[str]:
+        found: list[str] = []
+        while len(found) < _MAX_ASKED:
+            path = name.format(len(found))
+            if await documents.look(f"{path}/attributes.json") is None:
+                break
+            found.append(path)
+        return found
+
+    if "painteraData" in group:
+        return ["data"] if await documents.look("data/attributes.json") is not None else []
+    if "downsamplingFactors" in group:  # a setup
+        return await counted("timepoint{}")
+    setups = await counted("setup{}")
+    points = await counted("setup0/timepoint{}") if setups else []
+    return [f"{setup}/{path.partition('/')[2]}" for setup in setups for path in points]
 
 
 async def folders_in(get: Get, address: VolumeAddress) -> tuple[str, ...]:

@@ -6,25 +6,29 @@ those of the array (see `VolumeDocuments.sha256`).
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
 
 from imgcrawl.records.errors import RecordMissing, SourceError
+from imgcrawl.records.volume import Multiscale
 from imgcrawl.text.redact import printable
-from imgcrawl.volumes.metadata.discovery import pictures_below
+from imgcrawl.volumes.metadata.discovery import documents_at, pictures_below
 from imgcrawl.volumes.metadata.documents import VolumeDocuments
-from imgcrawl.volumes.metadata.folders import parent
+from imgcrawl.volumes.metadata.folders import parent, within
 from imgcrawl.volumes.metadata.n5 import read_n5
 from imgcrawl.volumes.metadata.precomputed import read_info
-from imgcrawl.volumes.metadata.webknossos import webknossos_level
+from imgcrawl.volumes.metadata.webknossos import webknossos_layer, webknossos_level
 from imgcrawl.volumes.metadata.zarr import ZarrGroup, read_zarr2, read_zarr3
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imgcrawl.records.volume import Multiscale, VolumeAddress
+    from imgcrawl.records.volume import Level, VolumeAddress
     from imgcrawl.volumes.metadata.documents import Get
+
+logger = logging.getLogger(__name__)
 
 _MAX_REDIRECTS = 3
 
@@ -55,6 +59,7 @@ async def read_multiscale(
     """
     try:
         found = await _find_multiscale(get, address, resolve, _MAX_REDIRECTS, index)
+        found = found or await _layer_of_dataset(get, address)
         if found is None:
             raise await _no_multiscale(get, address)
         if found.kind in {"Zarr v2", "Zarr v3", "N5"} and len(found.levels) == 1:
@@ -126,9 +131,37 @@ async def _in_dataset(get: Get, alone: Multiscale) -> Multiscale | None:
     return None if level is None else replace(alone, levels=(level,))
 
 
+async def _layer_of_dataset(get: Get, address: VolumeAddress) -> Multiscale | None:
+    """Return a layer of a dataset of WEBKNOSSOS, or None if it is none. Raises as `get`."""
+    layer = await webknossos_layer(get, address)
+    if layer is None:
+        return None
+    levels: list[Level] = []
+    kind = ""
+    for path in layer[0]:
+        try:
+            array = await _find_multiscale(get, within(address, path), None, 0)
+        except ValueError:
+            array = None
+        if array is None:
+            logger.warning("%s has no array %s: it is left out", address.shown, printable(path))
+            continue
+        level = await webknossos_level(get, array.levels[0]) or array.levels[0]
+        levels.append(replace(level, name=path))
+        kind = array.kind
+    return Multiscale(address, kind, tuple(levels), layer[1]) if levels else None
+
+
 async def _no_multiscale(get: Get, address: VolumeAddress) -> NoMultiscaleError:
     """Return the error for an address without a multiscale, with those below it."""
     found = await pictures_below(get, address)
+    there = [] if found else await documents_at(get, address)
+    if there:
+        words = (
+            f"{address.shown} is a group ({', '.join(there)} can be read there) that names no "
+            "picture, and no list of its folders shows one. Type the address of a picture in it."
+        )
+        return NoMultiscaleError(words, below=False)
     if not found:
         words = (
             f"There is no volume at {address.shown}: none of zarr.json, .zattrs, .zarray, "

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from imgcrawl.records.volume import Level, Nanometres, VolumeAddress
     from imgcrawl.volumes.metadata.documents import Get
 
-_DOCUMENT = "datasource-properties.json"
+DATASET = "datasource-properties.json"
 
 
 async def webknossos_level(get: Get, level: Level) -> Level | None:
@@ -33,11 +33,11 @@ async def webknossos_level(get: Get, level: Level) -> Level | None:
     if dataset is None:
         return None
     documents = VolumeDocuments(get, dataset)
-    node = await documents.look(_DOCUMENT)
+    node = await documents.look(DATASET)
     mag = None if node is None else _mag(node, level.address, dataset)
     if node is None or mag is None:
         return None
-    sha256 = hashlib.sha256(f"{level.sha256}{documents.sha256([_DOCUMENT])}".encode()).hexdigest()
+    sha256 = hashlib.sha256(f"{level.sha256}{documents.sha256([DATASET])}".encode()).hexdigest()
     level = replace(_ordered(level, mag.get("axisOrder")), sha256=sha256)
     if level.voxel_nm != (None, None, None):
         return level
@@ -59,24 +59,54 @@ def _mag(
     return None
 
 
-async def webknossos_arrays(get: Get, folder: VolumeAddress) -> list[str]:
-    """Return the paths of the arrays below a dataset of WEBKNOSSOS, or a layer of one.
+def paths_of_arrays(node: dict[str, Any]) -> list[str]:
+    """Return the paths of the arrays that a dataset's document names; those in WKW are none."""
+    found = []
+    for layer in _tables(node.get("dataLayers")):
+        for mag in _tables(layer.get("mags")):
+            path = mag.get("path") or f"{layer.get('name')}/{_mag_name(mag.get('mag'))}"
+            if not _is_wkw(layer) and isinstance(path, str):
+                found.append(posixpath.normpath(path))
+    return found
 
-    Those in its own format, WKW, are none. Raises RecordMissing.
+
+def names_in_wkw(node: dict[str, Any]) -> list[str]:
+    """Return the names of the layers in WKW: of their files no document says which there are."""
+    return [str(layer.get("name")) for layer in _tables(node.get("dataLayers")) if _is_wkw(layer)]
+
+
+def _is_wkw(layer: dict[str, Any]) -> bool:
+    return layer.get("dataFormat") == "wkw"
+
+
+async def webknossos_pictures(get: Get, folder: VolumeAddress) -> list[str]:
+    """Return the paths of the layers of a dataset of WEBKNOSSOS, or of the arrays of a layer.
+
+    Raises RecordMissing.
     """
-    for dataset in (folder, parent(folder)):
-        node = None if dataset is None else await VolumeDocuments(get, dataset).look(_DOCUMENT)
-        if node is None or dataset is None:
-            continue
-        found = []
-        for layer in _tables(node.get("dataLayers")):
-            for mag in _tables(layer.get("mags")):
-                path = mag.get("path") or f"{layer.get('name')}/{_mag_name(mag.get('mag'))}"
-                if layer.get("dataFormat") != "wkw" and isinstance(path, str):
-                    found.append(posixpath.normpath(path))
-        own = path_to(folder, dataset)
-        return [path.removeprefix(own) for path in found if path.startswith(own)]
-    return []
+    node = await VolumeDocuments(get, folder).look(DATASET)
+    if node is not None:
+        return list(dict.fromkeys(path.rpartition("/")[0] for path in paths_of_arrays(node)))
+    layer = await webknossos_layer(get, folder)
+    return layer[0] if layer else []
+
+
+async def webknossos_layer(get: Get, folder: VolumeAddress) -> tuple[list[str], bool] | None:
+    """Return the names of a layer's arrays, and whether it is a segmentation; None if it is none.
+
+    Raises RecordMissing.
+    """
+    dataset = parent(folder)
+    node = None if dataset is None else await VolumeDocuments(get, dataset).look(DATASET)
+    if node is None or dataset is None:
+        return None
+    own = path_to(folder, dataset)
+    for layer in _tables(node.get("dataLayers")):
+        paths = paths_of_arrays({"dataLayers": [layer]})
+        inside = [path.removeprefix(own) for path in paths if path.startswith(own)]
+        if inside:
+            return inside, layer.get("category") == "segmentation"
+    return None
 
 
 def _mag_name(mag: object) -> str:
