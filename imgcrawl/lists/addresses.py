@@ -20,6 +20,10 @@ _ARRAY = re.compile(
     r"\s*\[(\s*[\"']?(?:https?:|s3:|gs:|//|www\.).*)\]\s*", re.IGNORECASE | re.DOTALL
 )
 _ELEMENT = re.compile(r"\"[^\"]*\"|'[^']*'")
+# Markdown's ![](address), an array of Python's or JavaScript's, src="address".
+_WITHIN = re.compile(
+    r"(?<=[\"'(<\[])(?:https?|s3|gs)://[^\s\"'<>()\[\]]+(?=[\"')>\] ])", re.IGNORECASE
+)
 _PARTED = re.compile(r"[\s,;|]")
 _EXTENSION = r"(jpe?g|jfif|png|gif|webp|avif|bmp|tiff?|heic|heif|jp2|jxl|dng)"
 _PICTURE = re.compile(
@@ -43,9 +47,11 @@ def looks_like_picture(url: str) -> bool:
 def as_address(text: str) -> str:
     """Return a cell as an address: without quotes or brackets around it, and with a scheme.
 
-    ``//host/x`` and ``www.host/x`` are asked over https.
+    ``//host/x`` and ``www.host/x`` are asked over https; ``&amp;`` of HTML is ``&``.
     """
     text = text.strip()
+    if "&amp;" in text and "&" not in text.replace("&amp;", ""):
+        text = text.replace("&amp;", "&")  # copied out of HTML
     if len(text) > 1 and (text[0], text[-1]) in {('"', '"'), ("'", "'"), ("<", ">")}:
         text = text[1:-1].strip()
     if text.startswith("//"):
@@ -73,6 +79,15 @@ def split_addresses(text: str) -> list[str]:
             rest = rest[comma.end() :]
         found.append(rest)
     return [address for part in found if (address := as_address(part))]
+
+
+def within_text(text: str) -> str:
+    """Return the addresses in quotes or brackets within a text, blanks between; else the text.
+
+    A text that begins with an address, in quotes or not, is returned as it is.
+    """
+    is_one = looks_like_url(text) and (text[0] not in "\"'" or text[0] == text[-1])
+    return text if is_one else " ".join(_WITHIN.findall(text)) or text
 
 
 def without_extension(name: str) -> str:

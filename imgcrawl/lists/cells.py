@@ -7,11 +7,19 @@ ends with it.
 
 from __future__ import annotations
 
+import ast
 import csv
+import json
 import re
 from functools import lru_cache
+from typing import Any
 
 from imgcrawl.lists.addresses import looks_like_picture, looks_like_url
+
+_DATA = re.compile(r"data:image/[\w.+-]+(;[\w=-]+)*;base64")  # a comma and the picture follow
+_OBJECTS = {("{", "}"), ("[", "]")}
+# Cells between blanks, some in quotes, as R's write.table has them.
+_WORDS = re.compile(r'"(?:[^"\\]|""|\\.)*+"(?=\s|$)|\S+')
 
 
 def split_cells(line: str, delimiter: str, *, quoted: bool = True) -> list[str]:
@@ -22,7 +30,7 @@ def split_cells(line: str, delimiter: str, *, quoted: bool = True) -> list[str]:
     A quote that is not closed, or that has text behind it, is text.
     """
     if delimiter == " ":
-        return line.split()
+        return line.split() if '"' not in line else [_bare(cell) for cell in _WORDS.findall(line)]
     if '"' not in line:
         return line.split(delimiter)
     if quoted:
@@ -31,6 +39,21 @@ def split_cells(line: str, delimiter: str, *, quoted: bool = True) -> list[str]:
         except (csv.Error, StopIteration):
             pass
     return [_text_of(cell, delimiter, quoted=quoted) for cell in _tolerant(line, delimiter)]
+
+
+def nested_value(cell: str) -> Any:
+    """Return a cell with objects as they are, written as JSON or as Python has them; others so."""
+    text = cell.strip()
+    if "://" not in text or "{" not in text or (text[0], text[-1]) not in _OBJECTS:
+        return cell
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return cell
 
 
 def opens_quote(line: str, delimiter: str) -> bool:
@@ -53,6 +76,9 @@ def fit_cells(
     while len(cells) > width and not cells[-1].strip():
         cells = cells[:-1]
     more = len(cells) - width
+    data = next((at for at, cell in enumerate(cells[:-1]) if _DATA.fullmatch(cell)), None)
+    if more == 1 and data is not None:
+        return _joined(cells, data, 1, delimiter)
     if more <= 0:
         return cells
     urls = [at for at, cell in enumerate(cells) if looks_like_url(cell)]
@@ -114,6 +140,12 @@ def _patterns(delimiter: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     blanks = "" if delimiter.isspace() else " *+"
     quoted = rf'{blanks}"(?:[^"]|"")*+"{blanks}(?={edge}|$)'
     return re.compile(quoted), re.compile(rf'{blanks}"(?:[^"]|"")*+$')
+
+
+def _bare(word: str) -> str:
+    if len(word) > 1 and word[0] == word[-1] == '"':
+        return word[1:-1].replace('\\"', '"').replace('""', '"')
+    return word
 
 
 def _unquoted(cell: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.lists.addresses import looks_like_url
+from imgcrawl.lists.json_shapes import SPLITS
 from imgcrawl.lists.names import NAMES, normalized
 from imgcrawl.lists.nested import value_at
 from imgcrawl.lists.template import is_template
@@ -119,6 +120,7 @@ def _unnamed_id(names: list[str], rows: Sequence[dict[str, Any]], url: str) -> s
     for name in names[: names.index(url)] if url in names else ():
         values = [str(row.get(name, "")).strip() for row in rows]
         are_ids = all(re.fullmatch(r"[\w.@/-]{1,100}", value) for value in values)
+        are_ids = are_ids and not {value.lower() for value in values} & SPLITS  # Vertex AI's
         is_counted = values[0] in {"0", "1"} and values[-1] == str(len(values) - (values[0] == "0"))
         if len(values) > 2 and are_ids and not is_counted and len({*values}) == len(values):
             return name

@@ -6,8 +6,8 @@ from collections import deque
 from itertools import chain, islice
 from typing import IO, TYPE_CHECKING
 
-from imgcrawl.lists.addresses import looks_like_url
-from imgcrawl.lists.cells import fit_cells, opens_quote
+from imgcrawl.lists.addresses import looks_like_url, within_text
+from imgcrawl.lists.cells import fit_cells, nested_value, opens_quote
 from imgcrawl.lists.dialect import Dialect, find_dialect
 from imgcrawl.lists.lines import MAX_LINE, lines
 from imgcrawl.lists.rows import MalformedRow, Row, excerpt
@@ -59,7 +59,12 @@ class _Table:
         if record.lstrip().startswith("#") and (len(names) == 1 or len(cells) < len(names)):
             return None
         if len(names) == 1:
-            return Row(number, {names[0]: cells[0].strip()})
+            cell = cells[0].strip()
+            return Row(number, {names[0]: cell if dialect.header else within_text(cell)})
+        if dialect.is_ruled and not record.strip("|-: \t"):
+            return None
+        if dialect.is_ruled:
+            cells = [cell.strip() for cell in cells]
         if len(cells) > len(names):
             fitted = fit_cells(cells, len(names), dialect.url_at, dialect.delimiter)
             if fitted is None:
@@ -70,6 +75,8 @@ class _Table:
         if len(cells) < len(names) and not any(map(looks_like_url, cells)):
             problem = f"{len(cells)} columns in place of {len(names)}, and no URL in them"
             return MalformedRow(number, where, problem, excerpt(record))
+        if "{" in record and "://" in record:
+            return Row(number, dict(zip(names, map(nested_value, cells), strict=False)))
         return Row(number, dict(zip(names, cells, strict=False)))
 
 

@@ -23,6 +23,7 @@ _WORD = re.compile(r"[^\W\d_][\w-]*")
 _URL = re.compile(r"(https?|s3|gs)://[^\s/]|(^|[\s,;|\"])(//[\w-]+\.|www\.\w)", re.IGNORECASE)
 _SINGLE = re.compile(r"'[ ]*([,;|\t])[ ]*'")
 _SWAPPED = str.maketrans("\"'", "'\"")
+_HIVE = "\x01"  # between the columns of its text files
 _ENOUGH = 0.8  # share of the first lines that must agree
 
 
@@ -58,6 +59,12 @@ class Dialect:
         if self.delimiter == " " and len(cells) > self.width > 1 and self.url_at is not None:
             return _of_blanks(line, self.width, self.url_at)
         return cells
+
+    @property
+    def is_ruled(self) -> bool:
+        """Whether it is a table of Markdown: bars at both ends of each line, and blanks within."""
+        names = self.header or ["?"]
+        return self.delimiter == "|" and not names[0] and not names[-1]
 
     def __str__(self) -> str:
         names = {"": "a line is one address", " ": "blanks", "\t": "tabs"}
@@ -99,11 +106,15 @@ def _is_single_quoted(line: str) -> bool:
 def _with_header(lines: list[str], passed: int, delimiter: str) -> Dialect:
     """Return the dialect of a table with this delimiter, its header found if it has one."""
     rows = [split_cells(line, delimiter) for line in lines[passed:]]
-    first = next((n for n, row in enumerate(rows) if _url_at(row) is not None), 0)
+    # An address may stand within a cell of JSON: then the header is the first line with names.
+    named = int(bool(rows) and _names_columns(lines[passed], delimiter))
+    first = next((n for n, row in enumerate(rows) if _url_at(row) is not None), named)
     data = rows[first:]
     width, url_at = _blank_shape(data) if delimiter == " " else _shape(data)
     header = _header_of(lines[passed:], rows[:first], delimiter, width)
     last, names = header or (-1, None)
+    if names is not None and len(names) == width - 1 and url_at and is_url_name(names[url_at - 1]):
+        names = ["", *names]  # R's write.table numbers the rows, and names no column for that
     if names is not None and len(names) != width:
         width = len(names)
         url_at = next((at for at, name in enumerate(names) if is_url_name(name)), None)
@@ -170,6 +181,8 @@ def _delimiter(data: list[str], before: list[str]) -> str:
     """Return what parts the columns of lines that each hold an address; "" for nothing."""
     if sum("\t" in line for line in data) >= _ENOUGH * len(data):
         return "\t"
+    if sum(_HIVE in line for line in data) >= _ENOUGH * len(data):
+        return _HIVE
     for delimiter in ",;|":
         if any(_names_columns(line, delimiter) for line in before):
             return delimiter

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgcrawl.lists.addresses import looks_like_url
 from imgcrawl.lists.columns import digests_of, other_columns
+from imgcrawl.lists.json_shapes import SPLITS
 from imgcrawl.lists.look import Found, may_be_pictures
 from imgcrawl.lists.nested import value_at
 from imgcrawl.lists.row_bytes import bodies_of, path_beside, without_bytes
@@ -83,6 +84,8 @@ class ListedPictures:
         columns = self.found.columns
         if (role := self.found.of_table) and role not in row.fields:
             row = Row(row.number, {role: row.table.rpartition(".")[2], **row.fields}, row.table)
+        if split := _split_of(row):
+            row = row._replace(fields={"split": split, **row.fields})
         if self.found.bodies:
             if found := self._of_bytes(row):
                 return found
@@ -150,3 +153,11 @@ class ListedPictures:
             )
         lines += [f"{n:,} rows of {table} passed over" for table, n in self.passed.items()]
         return lines
+
+
+def _split_of(row: Row) -> str:
+    """Return the split that the tables around a row's are called by, "" for none."""
+    *around, _ = row.table.split(".")
+    if not around or "split" in row.fields:
+        return ""
+    return next((name for name in around if name.lower() in SPLITS), "")

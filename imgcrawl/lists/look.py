@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
@@ -28,6 +29,7 @@ _OF_PICTURES = frozenset(
     {"images", "image", "photos", "photo", "pictures", "data", "rows", "media", "items"}
 )
 _NEVER = frozenset({"licenses", "licences", "license", "info"})
+_HOST_AND_PATH = re.compile(r"\s*([a-z0-9-]+\.)+[a-z]{2,12}(:\d+)?/\S", re.IGNORECASE)
 _SELDOM = frozenset({"annotations", "categories"})  # RedCaps' records are annotations
 
 
@@ -153,6 +155,16 @@ def _candidates(sample: Sample) -> list[str]:
     return named if _has_file_names(rows) else [name for name in names if name]
 
 
+def _without_scheme(rows: list[Row]) -> str:
+    """Return the first column with addresses such as host.example/1.jpg; "" for none."""
+    names = dict.fromkeys(name for row in rows for name in row.fields)
+    for name in names:
+        values = [value for row in rows if isinstance(value := row.fields.get(name), str) and value]
+        if values and all(map(_HOST_AND_PATH.match, values)):
+            return name
+    return ""
+
+
 def _has_file_names(rows: list[dict[str, Any]]) -> bool:
     """Return whether rows have the names of pictures' files, and no addresses."""
     paths = list(dict.fromkeys(path for row in rows for path in paths_of(row)))
@@ -217,6 +229,11 @@ def _refusal(sample: Sample, missing: str | None, name: str) -> ArgumentError:
     names = list(dict.fromkeys(key for row in rows for key in row.fields))
     if missing is not None:
         return ArgumentError(f"{name} has no column {missing!r}; it has: {', '.join(names)}")
+    if of_web := _without_scheme(rows):
+        return ArgumentError(
+            f"{name} is no list of URLs: those in {of_web!r} have no scheme. Type "
+            f'-a url="https://{{{of_web}}}"'
+        )
     if any(_has_file_names([row.fields for row in table]) for table in sample.tables.values()):
         return ArgumentError(
             f"{name} is no list of URLs: it has names of files. Type the address that they are "

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Several = Literal["auto", "records", "mirrors"]
 
 MAX_MIRRORS = 5
+_NONE = frozenset({"null", "none", "nan", "n/a", "#n/a", "<na>", "\\n", "-"})  # no address
 _MIRROR_WORDS = frozenset(
     {"mirror", "mirrors", "alternate", "alternates", "alternatives", "fallback"}
 )
@@ -96,7 +97,7 @@ def is_one_picture(
 def _flat(value: Any) -> list[str]:
     if isinstance(value, (list, tuple)):
         return [url for each in value for url in _flat(each)]
-    if value is None or isinstance(value, dict):
+    if value is None or isinstance(value, dict) or str(value).strip().lower() in _NONE:
         return []
     return split_addresses(str(value))
 

@@ -1,0 +1,156 @@
+"""Lists that were made for other programs than one that fetches pictures."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from imgcrawl.lists.listed import ListedPicture, ListedPictures
+from imgcrawl.lists.look import find_columns, open_looked_at
+from imgcrawl.records.errors import ArgumentError
+from tests.pictures.samples import saved
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+U = [f"https://img.example.org/p/{n}.jpg" for n in range(9)]
+PNG = saved("PNG")
+DATA = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+
+# What is written, and (id, address, some columns) of each picture in it.
+LISTS: dict[str, tuple[str, list[tuple[str, str, dict[str, Any]]]]] = {
+    "a table of Markdown": (
+        "| id | image | label |\n|---:|:-----:|-------|\n"
+        f"| 7 | {U[1]} | cat |\n| 8 | {U[2]} | dog |\n",
+        [("7", U[1], {"label": "cat"}), ("8", U[2], {"label": "dog"})],
+    ),
+    "pictures in Markdown": (
+        f"# Mine\n\n- ![a cat]({U[1]})\n- ![a dog]({U[2]} \"a title\")\n"
+        f'<img src="{U[3]}" width=3>\n',
+        [("", U[n], {}) for n in (1, 2, 3)],
+    ),
+    "a list of Python's": (
+        f"urls = ['{U[1]}', '{U[2]}',\n  '{U[3]}']\n",
+        [("", U[n], {}) for n in (1, 2, 3)],
+    ),
+    "R's write.table": (
+        '"url" "label"\n' + "".join(rf'"{n}" "{U[n]}" "big \"{n}\""' + "\n" for n in (1, 2, 3)),
+        [("", U[n], {"label": f'big "{n}"', "column_1": str(n)}) for n in (1, 2, 3)],
+    ),
+    "R's write.table with tabs": (
+        "url\tlabel\n" + "".join(f"{n}\t{U[n]}\ta b\n" for n in (1, 2, 3)),
+        [("", U[n], {"label": "a b", "column_1": str(n)}) for n in (1, 2, 3)],
+    ),
+    "a script of curl's": (
+        "#!/bin/sh\n" + "".join(f'curl -L -o a{n}.jpg "{U[n]}"\n' for n in (1, 2, 3)),
+        [(f"a{n}.jpg", U[n], {}) for n in (1, 2, 3)],
+    ),
+    "a text file of Hive's": (
+        "".join(f"{n}\x01{U[n]}\x01cat, or {n}\n" for n in (5, 7, 8)),
+        [("5", U[5], {"column_3": "cat, or 5"}), ("7", U[7], {}), ("8", U[8], {})],
+    ),
+    "JSON in the cells of a CSV": (
+        "id,data\n" + "".join(f'{n},"{{""w"": 3, ""url"": ""{U[n]}""}}"\n' for n in (1, 2)),
+        [("1", U[1], {"data": {"w": 3, "url": U[1]}}), ("2", U[2], {})],
+    ),
+    "objects of Python's in the cells of a CSV": (
+        "id,media\n" + "".join(f"{n},\"[{{'url': '{U[n]}', 'w': None}}]\"\n" for n in (1, 2)),
+        [("1", U[1], {}), ("2", U[2], {})],
+    ),
+    "addresses out of HTML": (
+        "id,url\n" + "".join(f"{n},https://a.example/i.jpg?w=9&amp;id={n}\n" for n in (1, 2)),
+        [(f"{n}", f"https://a.example/i.jpg?w=9&id={n}", {}) for n in (1, 2)],
+    ),
+    "splits around labels": (
+        json.dumps(
+            {
+                "train": {"cat": [{"url": U[1]}], "dog": [{"url": U[2]}]},
+                "val": {"cat": [{"url": U[3]}]},
+            }
+        ),
+        [
+            ("", U[1], {"split": "train", "label": "cat"}),
+            ("", U[2], {"split": "train", "label": "dog"}),
+            ("", U[3], {"split": "val", "label": "cat"}),
+        ],
+    ),
+    "Vertex AI, of three rows": (
+        "".join(f"{s},gs://a-bucket/{s}.jpg,cat\n" for s in ("TRAIN", "TEST", "VALIDATION")),
+        [("", f"gs://a-bucket/{s}.jpg", {"column_1": s}) for s in ("TRAIN", "TEST", "VALIDATION")],
+    ),
+    "Rekognition and SageMaker": (
+        "".join(f'{{"source-ref": "s3://a-bucket/a b{n}.jpg", "m": {{"x": 1}}}}\n' for n in (1, 2)),
+        [("", f"s3://a-bucket/a b{n}.jpg", {"m": {"x": 1}}) for n in (1, 2)],
+    ),
+    "the same in a bucket and on the web": (
+        "id,s3_uri,image_url\n" + "".join(f"{n},s3://a-bucket/{n}.jpg,{U[n]}\n" for n in (1, 2)),
+        [(f"{n}", U[n], {"s3_uri": f"s3://a-bucket/{n}.jpg"}) for n in (1, 2)],
+    ),
+    "conversations of a vision model": (
+        "".join(
+            json.dumps({"messages": [{"role": "user", "content": [
+                {"type": "text", "text": "?"}, {"type": "image_url", "image_url": {"url": U[n]}},
+            ]}]}) + "\n" for n in (1, 2)
+        ),
+        [("", U[1], {}), ("", U[2], {})],
+    ),
+    "requests of a browser": (
+        json.dumps({"log": {"entries": [{"request": {"url": U[n]}} for n in (1, 2)]}}),
+        [("", U[1], {}), ("", U[2], {})],
+    ),
+}  # fmt: skip
+
+
+def pictures(path: Path, text: str) -> list[Any]:
+    path.write_text(text, "utf-8", newline="")
+    with open_looked_at(str(path)) as (sample, rows):
+        return [*ListedPictures(find_columns(sample, {}, str(path))).read(rows)]
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_each_picture_is_found(name: str, tmp_path: Path) -> None:
+    text, expected = LISTS[name]
+    found = pictures(tmp_path / "list", text)
+    assert [(each.id, *each.urls) for each in found] == [(i, url) for i, url, _ in expected]
+    for each, (_, _, columns) in zip(found, expected, strict=True):
+        assert each.fields | columns == each.fields
+
+
+@pytest.mark.parametrize("word", ["NULL", "NaN", "None", "n/a", "\\N", "-", ""])
+def test_a_word_for_nothing_is_no_address(word: str, tmp_path: Path) -> None:
+    lines = [f"1,{U[1]}", f"2,{word}", f"3,{U[3]}", f"4,{U[4]}"]
+    found = pictures(tmp_path / "list.csv", "\n".join(["id,url", *lines]))
+    assert [isinstance(each, ListedPicture) for each in found] == [True, False, True, True]
+    assert "no URL in 'url'" in str(found[1])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(
+            [{"id": 1, "image": DATA, "label": "x"}, {"id": 2, "image": U[2], "label": "y"}]
+        ),
+        f"id,image,label\n1,{DATA},x\n2,{U[2]},y\n",
+        f'id,image,label\n1,"{DATA}",x\n2,{U[2]},y\n',
+    ],
+)
+def test_pictures_in_data_addresses_are_there_already(text: str, tmp_path: Path) -> None:
+    first, second = pictures(tmp_path / "list", text)
+    assert (first.id, first.body, first.urls) == ("1", PNG, [])
+    assert (second.id, second.body, second.urls) == ("2", b"", [U[2]])
+    assert (first.fields["label"], second.fields["label"]) == ("x", "y")
+    assert "image" not in first.metadata  # a row of a table has no room for it
+
+
+def test_a_broken_data_address_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    broken = f"{DATA[: len(DATA) // 2]}!~*"
+    record, _ = pictures(tmp_path / "list", json.dumps([{"image": broken}, {"image": DATA}]))
+    assert PNG.startswith(record.body[:100])
+
+
+def test_hosts_without_a_scheme_are_told_what_to_type(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match=r'-a url="https://\{link\}"'):
+        pictures(tmp_path / "list", "id,link\n1,img.example.org/1.jpg\n2,img.example.org/2.jpg\n")
