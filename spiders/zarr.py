@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from imgcrawl.records.volume import Level, Multiscale
     from imgcrawl.volumes.metadata.folders import InnerPlace
 
+OWN = "."  # of layers: the picture at the url itself
 MAX_SHOWN = 64  # levels, of several pictures, in a message
 MAX_UNASKED = 100_000_000_000  # bytes, uncompressed, of levels that nobody named
 
@@ -86,7 +87,7 @@ class ZarrArguments(VolumeArguments):
         if self.is_shared and (self.level or self.series):
             raise ValueError("of layers the level follows from voxel=; leave level and series out")
         for path in self.layers:
-            within(VolumeAddress("here", "https://here/"), path)
+            within(VolumeAddress("here", "https://here/"), "" if path == OWN else path)
         box = self.asked_box
         if box is not None and not box.in_lengths and (len(self.level) > 1 or "all" in self.level):
             raise ValueError("box is in voxels, which each level has its own: type one level")
@@ -129,11 +130,15 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
         asked = within(self.store.address(self.args.url), self.args.path or "")
         if self.args.is_shared:
             paths = self.args.layers or [""]
-            places = [within(asked, path) for path in paths]
+            places = [within(asked, "" if path == OWN else path) for path in paths]
             opened = [(place, await self.store.open(place)) for place in places]
             layers = [
-                self.layer_of(path, picture)
-                for path, (_, picture) in zip(paths, opened, strict=True)
+                self.layer_of(
+                    path if path != OWN or name_of(place) in paths else name_of(place),
+                    picture,
+                    is_label=path in self.args.label_layers,
+                )
+                for path, (place, picture) in zip(paths, opened, strict=True)
             ]
             for left_out in await pictures_beside(self.store, self.logger, opened):
                 yield left_out

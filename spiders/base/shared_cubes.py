@@ -146,9 +146,11 @@ class SharedCubes:
             for item in self._items(replace(cube, columns={"split": split} if split else {})):
                 yield item
         for left in range(len(seen), args.count):
-            words = f"{MAX_DRAWS} draws in a row were not what is asked for"
+            words = f"{MAX_DRAWS} draws in a row were not what is asked for: "
+            wanted = [f"classes={','.join(map(str, args.classes))}"] if args.classes else []
             if args.min_label is not None:
-                words += f": min_label={args.min_label:g}, and the best had {best:.3g}"
+                wanted.append(f"min_label={args.min_label:g}, and the best had {best:.3g}")
+            words += "; ".join(wanted) or "a place of its own"
             name = f"seed {args.seed}, cube {left}"
             yield _missing(VolumeItem(name, [self._layers[0].finest.address.url], name), words)
 

@@ -89,8 +89,8 @@ class VolumeArguments(SpiderArguments):
     layers: Words = Field(
         [],
         description="cubes of several layers at one place: names of layers of a link, or paths "
-        "below the url; a row for each, all with the same cube_id",
-        examples=["em,seg"],
+        "below the url, and . for the picture there; a row for each, all with the same cube_id",
+        examples=["em,seg", ".,labels/cells"],
     )
     voxel: Annotated[str | None, BeforeValidator(_voxel)] = Field(
         None,
