@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, PositiveInt
 
+from imgcrawl.plans.card import CARD
 from imgcrawl.plans.entries import (
     CrawlTable,
     ListedCrawl,
@@ -27,7 +28,7 @@ from imgcrawl.plans.entries import (
     read_toml,
 )
 from imgcrawl.records.errors import ArgumentError
-from imgcrawl.storage.directory import CLASSES, FAILURES, LEDGER, METADATA, SUMMARY
+from imgcrawl.storage.directory import OWN_FILES, REPORT_PAGES
 from imgcrawl.text.filenames import safe_path
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 MAX_CRAWLS = 500  # their tables are open together when they are merged
 DEFAULT_JOBS = 4
 
-_RESERVED = {METADATA, FAILURES, CLASSES, SUMMARY, LEDGER}  # names taken in the plan's own OUT
+# Names taken in the plan's own OUT.
+_RESERVED = {name.casefold() for name in (*OWN_FILES, REPORT_PAGES, CARD)}
 # Set by the runner of a plan, for each crawl.
 KEPT_SETTINGS = frozenset({"OUT", "LOG_FILE", "LOG_ENABLED", "PROGRESS_FD"})
 

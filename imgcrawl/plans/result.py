@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import imgcrawl
 from imgcrawl.dataset.merge import MergeInput, merge_tables
 from imgcrawl.dataset.rebuild import rebuild_at
+from imgcrawl.plans.card import write_card
 from imgcrawl.plans.state import CrawlState, plan_exit_status
 from imgcrawl.progress.channel import MAX_TEXT
 from imgcrawl.progress.row import CrawlPhase
@@ -155,6 +156,7 @@ def merge_results(
         target, plan, states, started_at=started_at, signum=signum, figures=figures
     )
     merge_tables(parts, target.root)
+    write_card(target, [part.name for part in parts])
     return summary, left_out
 
 

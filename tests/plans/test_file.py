@@ -150,7 +150,7 @@ NAMES += [
     "x" * 300,
     " a",
     "a\\u202eb",
-    "ledger.sqlite",
+    *("ledger.sqlite", "readme.md", "splits.csv", "report-pages"),
 ]
 
 
