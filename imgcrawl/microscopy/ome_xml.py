@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from imgcrawl.microscopy.markup import attributes
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _TAG = re.compile(r"<(/?)(?:\w{1,20}:)?(\w{1,40})((?:\s[^<>]{0,4000})?)>([^<]{0,300})")
 _MICROMETRE = "\u00b5m"  # what the schema has where no unit is given
 _MAX_SIZE = 1 << 31
-_MAX_TAGS = 2_000_000
+_MAX_TAGS = 300_000  # of a hundred thousand planes
 _MAX_PLANES = 1_000_000
 _MAX_CHANNELS = 100
 
@@ -109,9 +110,8 @@ def parse_ome_xml(text: str, name: str = "") -> OmeXml:
 def _read(text: str) -> _Document:
     found = _Document()
     image: _Image | None = None
-    for number, (closing, element, inner, content) in enumerate(_TAG.findall(text)):
-        if number > _MAX_TAGS:
-            break
+    for tag in islice(_TAG.finditer(text), _MAX_TAGS):
+        closing, element, inner, content = tag.groups("")
         if closing:
             image = None if element == "Image" else image
             continue

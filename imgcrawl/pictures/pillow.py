@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from imgcrawl.pictures import tiff
+from imgcrawl.pictures.png_chunks import require_few_chunks
 from imgcrawl.pictures.source import as_file
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
@@ -56,6 +57,8 @@ def opened(format_: str, source: Source) -> Iterator[ImageFile]:
     """
     with as_file(source) as file:
         try:
+            if format_ == "PNG":
+                require_few_chunks(file)
             with _plugin(format_)(file, "") as image:
                 yield image
         except RecordMissing:

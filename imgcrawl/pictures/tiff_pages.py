@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from imgcrawl.pictures.tiff_directory import Read, TiffLayout
 
 MAX_PAGES = 100_000
+_ANYWAY, _EACH = 5_000, 256  # so many pages, and one more for so many bytes
 # A link to a page behind the end is rubbish if the file is otherwise used up to so many bytes
 # before its end; bytes of no page there are the pixels of one that was cut off.
 _PADDING = 16
@@ -58,8 +59,10 @@ def pages(data: Data) -> TiffPages:
 def walk_pages(read: Read, size: int, most: int = MAX_PAGES) -> TiffPages:
     """Walk the pages of a TIFF or BigTIFF of `size` bytes; a chain that bites its tail ends there.
 
-    most: pages; behind them the file is not looked at
+    most: pages; behind them the file is not looked at, nor behind as many as only a file of
+          nothing but directories has
     """
+    most = min(most, _ANYWAY + size // _EACH)
     layout = LAYOUTS.get(read(0, 4))
     if layout is None or size < layout.first + layout.long.size:
         return TiffPages(0, "the TIFF stops within its header")
@@ -118,5 +121,5 @@ class _Chain:
             self.used = max(self.used, reach, each.used)
             lengths = (array.count * array.code.size for array in each.arrays.values())
             self.work += sum(length for length in lengths if length > self.layout.long.size)
-        self.work += page.end - offset
+        self.work += page.end - offset + _EACH * len(levels)
         return page.link, ""

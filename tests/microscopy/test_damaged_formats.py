@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given, settings, target
 from hypothesis import strategies as st
 
 from imgcrawl.microscopy.describe import describe
@@ -35,6 +35,7 @@ from tests.microscopy.files import (
     whole_files,
     zip_of,
 )
+from tests.pictures.samples import saved
 
 if sys.version_info >= (3, 14):
     from compression import zstd as zstandard
@@ -84,7 +85,9 @@ def test_damaged_files(case: tuple[str, bytes]) -> None:
     extension, data = case
     began = time.process_time()
     bad = verdict(data, f"a{extension}")
-    assert time.process_time() - began < 1
+    taken = time.process_time() - began
+    target(taken, label="seconds of a processor")  # what is slow is tried again, and changed
+    assert taken < 1
     assert bad is None or (bad.outcome in OUTCOMES and bad.message.isprintable())
 
 
@@ -93,6 +96,33 @@ def test_damaged_files(case: tuple[str, bytes]) -> None:
 def test_noise_behind_a_beginning(extension: str, kept: int, noise: bytes) -> None:
     bad = verdict(FILES[extension][:kept] + noise, f"a{extension}")
     assert bad is None or bad.outcome in OUTCOMES
+
+
+def linked_pages(count: int, levels: int = 0) -> bytes:
+    """A TIFF of a good page, and of many more that share all they have."""
+    data = bytearray(FILES[".tif"])
+    (first,) = struct.unpack_from("<I", data, 4)
+    (entries,) = struct.unpack_from("<H", data, first)
+    struct.pack_into("<I", data, first + 2 + 12 * entries, len(data) + 4 * levels + 486)
+    below = len(data)
+    data += struct.pack(f"<{levels}I", *[below + 4 * levels] * levels)
+    tags = [(256, 1), (257, 1), (258, 8), (273, 8), (279, 1)]
+    level = [(256 + n, 1) for n in range(40)]
+    data += struct.pack("<H", 40) + b"".join(struct.pack("<2H2I", t, 4, 1, v) for t, v in level)
+    data += struct.pack("<I", 0)
+    for n in range(count):
+        page = b"".join(struct.pack("<2H2I", tag, 4, 1, value) for tag, value in tags)
+        page += struct.pack("<2H2I", 330, 4, levels, below) if levels else b""
+        following = len(data) + 6 + len(page) if n < count - 1 else 0
+        data += struct.pack("<H", len(page) // 12) + page + struct.pack("<I", following)
+    return bytes(data)
+
+
+def png_of_chunks(count: int) -> bytes:
+    data = saved("PNG")
+    place = data.index(b"IDAT") - 4
+    empty = struct.pack(">I4sI", 0, b"teXt", zlib.crc32(b"teXt"))
+    return data[:place] + empty * count + data[place:]
 
 
 @cache
@@ -121,6 +151,14 @@ def hostile() -> dict[str, tuple[str, bytes]]:
     ome = "<OME>" + "<TiffData/>" * 200_000 + "</OME>"
     chain = bytearray(FILES[".oib"])
     struct.pack_into("<I", chain, 512 + 4, 1)  # a sector that follows itself
+    tables = bytearray(FILES[".oib"].ljust(4096, b"\0"))
+    struct.pack_into("<I", tables, 44, (1 << 20) - 1)
+    struct.pack_into("<2I", tables, 68, 1, (1 << 20) - 1)
+    struct.pack_into("<128I", tables, 1024, *[0] * 127, 1)  # a table of tables that is its own next
+    attributes = b" ".join(b'a%d="b"' % n for n in range(600_000))
+    numbers = b"\x15\0\1a%%%%" + struct.pack(">IIH", 1, 2, 1)
+    dm_tags = b"\0\0" + struct.pack(">I", 99_000) + numbers * 99_000
+    dm_head = struct.pack(">3I", 3, len(dm_tags) + 4, 1)
     return {
         "zip bomb": (".zip", zip_of(*[(f"{n}", bytes(1 << 20)) for n in range(70)])),
         "gzip bomb": (".gz", gzip.compress(bomb, 1)),
@@ -158,6 +196,16 @@ def hostile() -> dict[str, tuple[str, bytes]]:
         "mdoc": (".mdoc", b"[ZValue = 0]\nTiltAngle = 1\n" * 15_000),
         "oif": (".oif", b"[Axis 0 Parameters Common]\n" * 15_000),
         "tpx3": (".tpx3", b"TPX3\0\0\0\0" * 20_000),
+        "tables of tables": (".zvi", bytes(tables)),
+        "zip members": (".cbz", zip_of(*[(f"{n}", b"") for n in range(60_000)])),
+        "tiff pages": (".tif", linked_pages(60_000)),
+        "tiff levels": (".tiff", linked_pages(3_000, levels=100)),
+        "dm tags": (".dm3", dm_head + dm_tags + bytes(8)),
+        "png chunks": (".png", png_of_chunks(400_000)),
+        "attributes": (".xml", b"<root " + attributes + b"/>"),
+        "ome tags": (".ome", f"<OME>{'<TiffData/>' * 760_000}</OME>".encode()),
+        "json arrays": (".geojson", b"[" + b"[]," * 2_600_000 + b"[]]"),
+        "json objects": (".ipynb", b"[" + b'{"a":1},' * 900_000 + b"1]"),
         "tar": (".tar", FILES[".tar"][:512] * 2 + PIXELS),
     }
 
@@ -205,5 +253,5 @@ def test_a_hostile_file_takes_less_than_a_second_and_200_mb(tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     taken = dict(line.split("\t") for line in done.stdout.splitlines())
     assert set(taken) == {f"{name}{extension}" for name, (extension, _) in hostile().items()}
-    # A second of a core; other tests have a part of this one.
-    assert {name: float(each) for name, each in taken.items() if float(each) >= 2} == {}
+    # Of a core that other tests have a part of, too: half of it is what the slowest takes.
+    assert {name: float(each) for name, each in taken.items() if float(each) >= 1} == {}

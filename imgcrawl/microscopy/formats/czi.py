@@ -5,6 +5,7 @@ Source: the description of the format by Zeiss (DS_ZISRAW-FileFormat); czifile r
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 from imgcrawl.microscopy.facts import FileFacts
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _MAGIC = b"ZISRAWFILE"
 _SEGMENT = "<16s2q"
 _HEADER_BYTES = 32
+_HEAD = struct.Struct(_SEGMENT)
 _MAX_SEGMENTS = 300_000
 
 
@@ -51,13 +53,17 @@ def _walk(ranges: CachedRanges, size: int, remark: str) -> tuple[Checked, str]:
     for index in range(_MAX_SEGMENTS):
         if at >= size:
             return Checked.WHOLE, remark
-        name, allocated, _ = unpack(ranges.ranges, at, _SEGMENT, f"segment {index:,} of the CZI")
+        head = ranges.ranges.read(at, _HEADER_BYTES)
+        if len(head) < _HEADER_BYTES:
+            require(ranges, at + _HEADER_BYTES, f"segment {index:,} of the CZI")
+        name, allocated, _ = _HEAD.unpack(head)
         if not name.startswith((b"ZISRAW", b"DELETED")):
             return Checked.WHOLE, remark or f"bytes that are no segment follow byte {at:,}"
         if allocated < 0:
             raise corrupt(f"segment {index:,} of the CZI has {allocated:,} bytes")
         at += _HEADER_BYTES + allocated
-        require(ranges, at, f"segment {index:,} of the CZI")
+        if at > size:
+            require(ranges, at, f"segment {index:,} of the CZI")
     return Checked.HEADER, remark or f"not read behind its segment {_MAX_SEGMENTS:,}"
 
 

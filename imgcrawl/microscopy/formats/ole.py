@@ -34,6 +34,7 @@ def _describe(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
     if order != 0xFFFE or shift not in _SHIFTS or not 0 < tables < 1 << 20 or n_more > tables:
         raise corrupt("an OLE header whose numbers are none")
     size = 1 << shift
+    require(ranges, (1 + tables + n_more) * size, "the OLE allocation table")
     places = [each for each in struct.unpack_from("<109I", head, 76) if each < _LAST_SECTOR]
     for _ in range(n_more if options.walk else 0):
         require(ranges, (more + 2) * size, "the OLE allocation table")

@@ -54,14 +54,12 @@ class OleStreams:
         """Return a stream shorter than 4096 bytes, which lies in sectors of 64 within another."""
         table = self._chain(self.mini_first, _MAX_SECTORS * 4)
         links = struct.unpack(f"<{len(table) // 4}I", table[: len(table) // 4 * 4])
-        whole = b""
-        pieces: list[bytes] = []
-        while start < len(links) and len(pieces) * 64 < size:
-            if len(whole) < (start + 1) * 64:
-                whole = self._chain(root, (start + 1) * 64)
-            pieces.append(whole[start * 64 : start * 64 + 64])
+        starts: list[int] = []
+        while start < len(links) and len(starts) * 64 < size:
+            starts.append(start)
             start = links[start]
-        return b"".join(pieces)[:size]
+        whole = self._chain(root, (max(starts, default=-1) + 1) * 64)
+        return b"".join(whole[at * 64 : at * 64 + 64] for at in starts)[:size]
 
     def _chain(self, sector: int, most: int) -> bytes:
         pieces: list[bytes] = []

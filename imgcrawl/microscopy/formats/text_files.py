@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 _PIECE = 256 << 10
 _MAX_TEXT = 1 << 20  # of which the description is read
 _MAX_OME = 8 << 20
-_MAX_JSON = 8 << 20  # parsed, it takes ten times as much
+_MAX_XML_TAG = 1 << 20  # of which a parser reads each attribute against all others
+_MAX_JSON = 4 << 20  # parsed, it takes up to 24 times as much
 _PLAIN = {"plain text", "JSON", "an XML document"}
 _MDOC = re.compile(rb"(?:^|\n)[ \t]*(?:\[(?:ZValue|FrameSet|MontSection|Item)|[A-Za-z]\w* = )")
 _STAR = re.compile(rb"(?:^|[\r\n])[ \t]*data_", re.IGNORECASE)
@@ -144,6 +145,9 @@ def _xml(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
         while piece := ranges.ranges.read(at, _PIECE):
             parser.Parse(piece, False)
             at += len(piece)
+            if at - parser.CurrentByteIndex > _MAX_XML_TAG:
+                remark = f"not read to its end: a tag of more than {_MAX_XML_TAG:,} bytes"
+                return FileFacts("XML", proof=Proof(Checked.HEADER, remark))
         parser.Parse(b"", True)
     except _EntitiesError:
         remark = "not read to its end: it declares entities"

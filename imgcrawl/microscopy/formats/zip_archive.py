@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _PIECE = 256 << 10
 _MAX_MEMBERS = 300_000
+_ANYWAY, _EACH = 10_000, 1024  # so many members, and one more for so many bytes of the archive
 _MAX_DIRECTORY = 12 << 20  # a hundred thousand members: more of them take much memory
 _FREE, _RATIO = 64 << 20, 100  # members may expand so far, or so many times
 _STORED_OR_DEFLATED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
@@ -76,7 +77,7 @@ def _directory_length(ranges: CachedRanges, size: int) -> int:
 def _expand(archive: zipfile.ZipFile, size: int) -> str:
     """Expand each member; return a remark on what could not be, or nothing."""
     members = archive.infolist()
-    if len(members) > _MAX_MEMBERS:
+    if len(members) > min(_MAX_MEMBERS, _ANYWAY + size // _EACH):
         return f"not expanded: {len(members):,} members"
     left, skipped = max(_FREE, _RATIO * size), 0
     for member in members:
