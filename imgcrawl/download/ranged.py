@@ -213,6 +213,7 @@ class LargeFile:
                 return
 
     def _hash_written(self, end: int) -> None:
+        self._part.start_writing(self._hashed, end)  # the disk works while the processor does
         for data in self._part.read(self._hashed, end):
             self.digest.update(data)
             self._hashed += len(data)
