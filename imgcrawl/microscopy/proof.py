@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from imgcrawl.microscopy.ranges import ByteRanges
 
 
+_LINES = 16  # line feeds that stand behind a carriage return by chance: of a file in 10^38
+_LOOKED_AT = 1 << 20
+
+
 class Checked(StrEnum):
     """How far a file was proved: the words of the column `checked`."""
 
@@ -67,6 +71,13 @@ def unpack(ranges: ByteRanges, offset: int, layout: str, what: str) -> tuple[Any
     return struct.unpack(layout, read_exactly(ranges, offset, struct.calcsize(layout), what))
 
 
+def _is_of_text_mode(ranges: ByteRanges) -> bool:
+    """Return whether line feeds were made pairs, as FTP and git do with what they take for text."""
+    data = ranges.read(0, _LOOKED_AT)
+    feeds = data.count(b"\n")
+    return feeds >= _LINES and data.count(b"\r\n") == feeds
+
+
 def whole(ranges: ByteRanges, end: int, what: str, suspect: str = "") -> Proof:
     """Return the proof of a file whose format says that it ends at byte `end`.
 
@@ -76,5 +87,7 @@ def whole(ranges: ByteRanges, end: int, what: str, suspect: str = "") -> Proof:
     if ranges.size is None:
         return Proof(Checked.HEADER, suspect)
     more = ranges.size - end
+    if more >= _LINES and more * _LINES < ranges.size and _is_of_text_mode(ranges):
+        raise corrupt("each line feed is behind a carriage return: it was transferred as text")
     words = f"{more:,} bytes follow its end" if more else ""
     return Proof(Checked.WHOLE, suspect or words)

@@ -29,6 +29,7 @@ from imgcrawl.microscopy.formats.ole import OLE
 from imgcrawl.microscopy.formats.plain_rasters import BLO, KLB, NPY, PIC, TPX3
 from imgcrawl.microscopy.formats.ser import SER
 from imgcrawl.microscopy.formats.seven_zip import SEVEN_ZIP
+from imgcrawl.microscopy.formats.sif import SIF
 from imgcrawl.microscopy.formats.signatures import SIGNATURES
 from imgcrawl.microscopy.formats.spectrum_images import SPECTRUM_IMAGES
 from imgcrawl.microscopy.formats.spider import SPIDER
@@ -63,7 +64,7 @@ FORMATS: tuple[FileFormat, ...] = (
         EM,
     ),
     *(BLO, KLB, NPY, PIC, TPX3, SMV, CBF, FITS, *CAMERA_MOVIES, *SPECTRUM_IMAGES),
-    *(OBF, ETS, EMI),
+    *(OBF, ETS, EMI, SIF),
     *(*MEDIA, *SIGNATURES),
     *(ZIP, *COMPRESSED, TAR, SEVEN_ZIP, *TEXTS),
 )

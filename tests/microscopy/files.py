@@ -228,6 +228,18 @@ def ets() -> bytes:
     return head + bytes(inner) + PIXELS + tiles
 
 
+def sif() -> bytes:
+    """Two pictures of 32 x 24 floats, and a background of as many."""
+    first = (
+        b"Andor Technology Multi-Channel File\n65538 1\n"
+        b"65567 0 0 1 1254330082 -100 \x00 \x00 \x00 \x05 \x00 0 0.25 1.02 1.02 1 \x00 1.02\n"
+        b"DU897_BV \n 512 512 9\nC:\\a\\b.sif \n65538 4\nnote\n"
+    )
+    layout = b"Pixel number6\nCounts12\nPixel number65541 1 512 512 1 2 1 1536 768\n"
+    part = b"65538 65 112 128 65 2 2 0\n         0\n     90000\n0\n"
+    return first + (layout + part + PIXELS) + b"0\n65567 0 0 1 1\n" + (layout + part + PIXELS)
+
+
 def tpx3() -> bytes:
     return (b"TPX3\0\0" + struct.pack("<H", 800) + PIXELS[:800]) * 5
 
@@ -529,6 +541,7 @@ def whole_files() -> dict[str, bytes]:
         ".cbf": cbf(),
         ".fits": fits(),
         ".pic": pic(),
+        ".sif": sif(),
         ".jxl": jxl(),
         ".heic": boxes(b"heic"),
         ".avi": avi(),

@@ -59,6 +59,7 @@ SAID: dict[str, tuple[Any, ...]] = {
     ".npy": ((2, 48, 64, None, None), "uint16", (None, None, None)),
     ".img": ((None, 48, 64, None, None), "uint16", (None, None, None)),
     ".fits": ((None, 96, 64, None, None), None, (None, None, None)),
+    ".sif": ((None, 24, 32, None, 2), "float32", (None, None, None)),
     ".pic": ((2, 48, 64, None, None), "uint8", (None, None, None)),
     ".czi": ((2, 48, 64, 1, None), "uint8", (500.0, 100.0, 100.0)),
     ".lif": ((2, 48, 64, 1, None), "uint8", (500.0, 100.0, 100.0)),

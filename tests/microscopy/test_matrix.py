@@ -26,7 +26,7 @@ def large_files() -> dict[str, bytes]:
     """A file of more than a megabyte of each format whose description is worth a request."""
     front = (
         *(".mrc", ".dv", ".em", ".spi", ".hed", ".blo", ".nii", ".nrrd", ".npy", ".img", ".cbf"),
-        *(".ser", ".klb", ".pic", ".fits", ".dcm", ".oib", ".h5", ".jp2", ".png", ".mdoc"),
+        *(".ser", ".sif", ".klb", ".pic", ".fits", ".dcm", ".oib", ".h5", ".jp2", ".png", ".mdoc"),
         *(".tif", ".dm3", ".jpg", ".mha", ".obf"),
     )
     text = {".mdoc"}

@@ -5,7 +5,8 @@
     pip download --no-deps --no-binary :all: mrc==0.4.0 pims-nd2==1.1 pyklb==0.3.0 \\
         bioio-vsi==0.1.0 -d DIR
     git clone https://github.com/hyperspy/rosettasciio  # at bc254db1; and, beside it,
-    ercius/openNCEM, AllenCellModeling/aicspylibczi, sebi06/czitools, Arcadia-Science/readlif
+    fujiisoup/sif_parser, ercius/openNCEM, AllenCellModeling/aicspylibczi, sebi06/czitools,
+    Arcadia-Science/readlif
 
 Unpack them below DIR and set REAL_FILES=DIR. The values are those of the packages' own readers, or
 of rosettasciio, ncempy, pylibCZIrw, czifile, liffile and nd2. What each of these formats is read by
@@ -101,6 +102,10 @@ SAID: dict[str, dict[str, Any]] = {
     "data/LLS7_small.czi": {"size_z": 3, "size_t": 2, "voxel_z_nm": 144.992},
     "tests/artifacts/xz-example/xz-example.lif": {"size_y": 23, "size_z": 128, "size_c": 2},
     "tests/artifacts/misc/LeicaLASX_wavelength-sweep_example.lif": {"size_c": 10, "size_z": 11},
+    "testings/public_testdata/image.sif": {"size_x": 512, "size_y": 512, "detector": "DU897_BV"},
+    "testings/issue33/measurement.sif": {"size_x": 1024, "size_t": 20, "dtype": "float32"},
+    "testings/issue27/test.sif": {"size_x": 256, "extra": {"exposure": 0.01457}},
+    "testings/step_and_glue/step_and_glue.sif": {"size_x": 4711, "size_y": 1},
 }
 # Of pydicom's files, what it says itself is cut, or begins with no element.
 CUT = {"MR_truncated.dcm", "rtplan_truncated.dcm", "no_meta.dcm"}
@@ -151,6 +156,7 @@ def test_all_files_of_tia_say_what_the_microscope_was_set_to() -> None:
 
 
 CUT_FILES = (
+    "testings/public_testdata/image.sif",
     "mrcfile-1.5.4/tests/test_data/EMD-3001.map",
     "oiffile-2026.2.8/test.oib",
     "rsciio/tests/data/bruker/Hitachi_TM3030Plus.bcf",

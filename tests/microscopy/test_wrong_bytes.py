@@ -21,7 +21,7 @@ from imgcrawl.microscopy.proof import Checked
 from imgcrawl.microscopy.ranges import bytes_ranges
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
-from tests.microscopy.files import PIXELS, whole_files, zip_of
+from tests.microscopy.files import PIXELS, ole_of, whole_files, zip_of
 from tests.recorded.shapes import FOLDER
 
 if sys.version_info >= (3, 14):
@@ -71,9 +71,17 @@ WRONG = {
     "chunks": b"1000\r\n" + random.Random(3).randbytes(0x1000) + b"\r\n0\r\n\r\n",
     "not found": b"404: Not Found",
     "half": whole_files()[".mrc"][:3000],
+    "gcs": b"<?xml version='1.0' encoding='UTF-8'?><Error><Code>NoSuchKey</Code></Error>",
+    "soap": b'<soap:Envelope xmlns:soap="x"><soap:Fault>no</soap:Fault></soap:Envelope>',
+    "cloudflare": b"error code: 1020",
+    "thumbnails of Windows": ole_of({"Catalog": bytes(600), "256_1": PIXELS[:3000]}),
+    "resource fork": b"\0\5\x16\7\0\2\0\0Mac OS X        \0\2\0\0\0\x09" + bytes(4000),
+    "shortcut": b"L\0\0\0\1\x14\2\0\0\0\0\0\xc0\0\0\0\0\0\0F" + bytes(900),
+    "encrypted": b"Salted__" + random.Random(5).randbytes(9000),
+    "transferred as text": whole_files()[".mrc"].replace(b"\n", b"\r\n"),
 }
 # Any words are a text; those that are an answer in its place are told by their form.
-_WORDS = {"json", "text", "json array", "php in a log's words", "not found"}
+_WORDS = {"soap", "cloudflare", "json", "text", "json array", "php in a log's words", "not found"}
 # The same under names that are written otherwise.
 _SPELLED = (
     *(".TIF", ".Czi", ".MRC", ".Nd2", ".ome.tiff", ".OME.TIF", ".ome.btf", ".map.gz"),

@@ -14,6 +14,8 @@ from imgcrawl.microscopy.format import DescribeOptions, FileFormat
 from imgcrawl.microscopy.formats.oif import decoded, main_stream, read_oif
 from imgcrawl.microscopy.formats.ole_streams import OleStreams
 from imgcrawl.microscopy.proof import Checked, Proof, corrupt, read_exactly, require
+from imgcrawl.records.errors import RecordMissing
+from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
     from imgcrawl.microscopy.ranges import CachedRanges
@@ -24,6 +26,8 @@ _LAST_SECTOR = 0xFFFFFFF9
 _HEADER_BYTES = 512
 _MAX_TEXT = 1 << 20
 _SHIFTS = {9, 12}
+# What thumbnails of Windows, and documents of Office, have in them.
+_OTHERS = {"Catalog", "WordDocument", "Workbook", "Book", "PowerPoint Document"}
 
 
 def _describe(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
@@ -56,7 +60,11 @@ def _describe(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
     is_whole = ranges.size is not None and (options.walk or not n_more)
     is_short = ranges.size is not None and ranges.size < (last + 2) * size
     remark = "its last sector is incomplete" if is_short else ""
-    facts = _olympus(OleStreams(ranges, size, places, *struct.unpack_from("<I8xI", head, 48)))
+    streams = OleStreams(ranges, size, places, *struct.unpack_from("<I8xI", head, 48))
+    if others := _OTHERS & streams.names():
+        words = f"an OLE file of another program, with its {min(others)}"
+        raise RecordMissing(Outcome.NOT_IMAGE, words)
+    facts = _olympus(streams)
     proof = Proof(Checked.WHOLE if is_whole else Checked.HEADER, remark)
     return FileFacts("OLE (OIB)" if facts else "OLE", **facts, proof=proof)
 
@@ -73,4 +81,5 @@ OLE = FileFormat(
     (".oib", ".zvi", ".ipw"),
     recognizes=lambda head: head.startswith(_MAGIC),
     describe=_describe,
+    archive=True,  # Windows' thumbnails and office documents are such files, too
 )

@@ -33,6 +33,14 @@ class OleStreams:
     first: int
     mini_first: int
 
+    def names(self) -> set[str]:
+        """Return the names of all streams and folders. Raises RecordMissing."""
+        directory = self._chain(self.first, _MAX_ENTRIES * 128)
+        entries = (_ENTRY.unpack_from(directory, at) for at in range(0, len(directory) - 127, 128))
+        return {
+            raw[: max(0, length - 2)].decode("utf-16-le", "replace") for raw, length, *_ in entries
+        }
+
     def read(self, name: str, most: int) -> bytes:
         """Return a stream of at most so many bytes; nothing if there is none of this name.
 

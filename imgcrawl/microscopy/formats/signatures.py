@@ -56,7 +56,6 @@ def _format(
 
 SIGNATURES = (
     _format("OIR", (".oir",), b"OLYMPUSRAWFORMAT"),
-    _format("SIF", (".sif",), b"Andor Technology Multi-Channel File"),
     _format("JEOL", (".map", ".img", ".pts"), b"JED-", b"PTTDFILE", at=4),
     _format("ICS", (".ics",), b"ics_version\t", at=16),
     _format("SER (Lucam)", (".ser",), b"LUCAM-RECORDER"),

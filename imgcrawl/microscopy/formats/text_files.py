@@ -22,6 +22,7 @@ from imgcrawl.microscopy.proof import Checked, Proof, corrupt
 from imgcrawl.pictures.sniff import sniff
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
+from imgcrawl.text.redact import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,17 @@ _PAGE = re.compile(r"<!doctype|<html", re.IGNORECASE)
 _OIF = re.compile(
     rb"\A(?:\xff\xfe|\xfe\xff|\xef\xbb\xbf)?\s*\0?\[\0?[A-Za-z][^\]\r\n\"]{0,200}\]\0?\s"
 )
-_HDR = re.compile(rb"\A\s*(?:ENVI\s|!INTERFILE|#\?RADIANCE|[A-Za-z_][\w ]{0,60}[:=])")
+_HDR = re.compile(
+    rb"\A\s*(?:ENVI\s|!INTERFILE|#\?RADIANCE|[A-Za-z_][\w ]{0,60}[:=][^\n]{0,400}\n[^\n]{0,400}\n)"
+)
+# Angles and transforms of IMOD's: numbers, and lines that are remarks.
+_NUMBERS = re.compile(rb"\A(?:[#%][^\n]*+\n|[\d.eE+,;\s-]++|nan|inf)*+\Z", re.IGNORECASE)
+_ROOT = re.compile(rb"<(?:\w{1,20}:)?([A-Za-z_]\w{0,60})[\s/>]")
+_ANSWERS = {b"Envelope", b"Fault"}  # of SOAP
+_ROOTS = {
+    **dict.fromkeys((".ome", ".companion.ome"), b"OME"),
+    **dict.fromkeys((".xlif", ".xlef", ".xlcf"), b"LMSDataContainerHeader"),
+}
 
 
 def _is_text(head: bytes, kinds: set[str]) -> bool:
@@ -134,7 +145,13 @@ def _refuse_entities(*_: object) -> NoReturn:
 
 
 def _xml(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
-    """Describe an XML file: it must parse to the end of its root."""
+    """Describe an XML file: it must parse to the end of its root, which its name may promise."""
+    wanted = next((root for end, root in _ROOTS.items() if options.name.lower().endswith(end)), b"")
+    root = _ROOT.search(decoded(ranges.read(0, 4096)).encode())
+    if (wanted and (root is None or root[1] != wanted)) or (root and root[1] in _ANSWERS):
+        words = f"an XML of {printable(root[1].decode())}" if root else "an XML"
+        of = f", and of no {wanted.decode()}" if wanted else ""
+        raise RecordMissing(Outcome.NOT_IMAGE, f"{words}{of}")
     if not options.walk:
         return _of_xml(ranges, Proof())
     parser = expat.ParserCreate()
@@ -203,9 +220,10 @@ TEXTS = (
     _format("STAR", (".star", ".cif"), _text("STAR", _STAR)),
     _format(
         "text",
-        (".csv", ".tsv", ".txt", ".log", ".yaml", ".yml", ".ini", ".tlt", ".rawtlt", ".xf"),
+        (".csv", ".tsv", ".txt", ".log", ".yaml", ".yml", ".ini"),
         _text("text"),
     ),
+    _format("numbers", (".tlt", ".rawtlt", ".xf"), _text("numbers", _NUMBERS)),
     _format("Markdown", (".md", ".rst"), _text("Markdown"), _is_readme),
     _format("OIF", (".oif", ".pty"), _text("OIF", _OIF, read_oif)),
     _format("header", (".hdr",), _text("header", _HDR)),
