@@ -70,13 +70,12 @@ def typed(value: Any, kind: Kind) -> Any:
     """Return a value as its column has it: True, 1, 1.5, a text, or None."""
     if value is None or value == "":
         return None
-    match kind:
-        case Kind.TRUTH:
-            return value if isinstance(value, bool) else _TRUTH[value.lower()]
-        case Kind.INTEGER:
-            return int(value)
-        case Kind.NUMBER:
-            return float(value)
+    if kind is Kind.TRUTH:
+        return value if isinstance(value, bool) else _TRUTH[value.lower()]
+    if kind is Kind.INTEGER:
+        return int(value)
+    if kind is Kind.NUMBER:
+        return float(value)
     if isinstance(value, dict | list | tuple):
         return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
     return utf8(value if isinstance(value, str) else safe_cell(value))

@@ -170,7 +170,9 @@ def _require_inside(entry: LedgerEntry) -> None:
         raise TypeError("its columns are no table")
 
 
-def _read_row(row: sqlite3.Row) -> LedgerEntry:
+def _read_row(found: sqlite3.Row) -> LedgerEntry:
+    # A row looks a name up from its first column on, each time.
+    row = dict(zip(found.keys(), found, strict=True))
     result: Result
     if row["outcome"] == Outcome.STORED:
         stored = {name: row[name] for name in STORED_COLUMNS}

@@ -74,7 +74,9 @@ def record_values(entry: LedgerEntry) -> dict[str, Any]:
     stored = entry.result
     assert isinstance(stored, Stored)
     name, url, final_url, *rest = _fixed(stored)
-    fixed = (name, entry.record_id, public_url(url), public_url(final_url), *rest)
+    public = public_url(url)
+    final = public if final_url == url else public_url(final_url)
+    fixed = (name, entry.record_id, public, final, *rest)
     return dict(zip(FIXED_COLUMNS, fixed, strict=True)) | _own_values(entry, stored)
 
 

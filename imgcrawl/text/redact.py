@@ -52,6 +52,8 @@ class PlainFormatter(logging.Formatter):
 
 def utf8(text: str) -> str:
     """Return a text that can be encoded: a lone surrogate, which JSON can hold, is escaped."""
+    if text.isascii():
+        return text
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.exports.test_export import export, records, table_of, with_masks
+from tests.environments import environment
+from tests.exports.conftest import picture
+from tests.exports.test_export import HOSTILE, export, records, table_of, with_masks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -88,3 +91,34 @@ def test_coco(out: Path, filled: Callable[..., Path], tmp_path: Path) -> None:
     read = coco(str(tmp_path / "c/annotations.json"))
     _, mask = read.anns.values()
     assert read.annToMask(mask).sum() == 12
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_fiftyone(filled: Callable[..., Path], tmp_path: Path) -> None:
+    hostile = [*HOSTILE, None, "", "a,b", "<b>&\"'", "null", "é\u202eb", "x" * 300]
+    rows = [
+        (
+            *(f"{n}/a.{n % 3}" if n % 2 else f"-r{n}", {"dx": hostile[n % len(hostile)]}),
+            *(picture(n, "PNG"), f"images/{n}.png"),
+        )
+        for n in range(1000)
+    ]
+    out = filled(rows)
+    found = export(out, "fiftyone", tmp_path / "f", label="dx")
+    table = {row["sha256"]: row for row in table_of(out).values()}
+    assert len(table) == 1000
+    python = environment(tmp_path / "env", "fiftyone>=1.22", "mongomock")
+    read = subprocess.run(
+        [python, Path(__file__).with_name("fiftyone_reader.py"), tmp_path / "f"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert read.returncode == 0, read.stderr
+    head, *samples = [json.loads(line) for line in read.stdout.splitlines() if line[:1] == "["]
+    assert head == [found.plan.labels, 1000]
+    for path, size, label in samples:
+        body = Path(path).read_bytes()
+        row = table.pop(hashlib.sha256(body).hexdigest())
+        assert size == [int(row["width"]), int(row["height"]), len(body)]
+        assert (label or "") == row["dx"]
+    assert not table

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -16,6 +15,7 @@ import pytest
 from imgcrawl.microscopy.zarr_documents import document_at
 from imgcrawl.records.volume import VolumeAddress
 from imgcrawl.volumes.metadata.multiscale import read_multiscale
+from tests.environments import environment
 from tests.volumes import stores
 
 if TYPE_CHECKING:
@@ -46,17 +46,7 @@ def level_at(folder: Path) -> Level:
 def test_what_others_wrote_is_read_voxel_for_voxel(
     tmp_path: Path, kind: str, packages: tuple[str, ...], count: int
 ) -> None:
-    python = tmp_path / "env/bin/python"
-    uv = [sys.executable, "-m", "uv", "--quiet"]
-    subprocess.run([*uv, "venv", "--python", sys.executable, str(python.parents[1])], check=True)
-    made = subprocess.run(
-        [*uv, "pip", "install", "--python", str(python), *packages],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if made.returncode:
-        pytest.skip(f"{kind} cannot be installed here: {made.stderr[-200:]}")
+    python = environment(tmp_path / "env", *packages)
     subprocess.run([str(python), str(WRITER), str(tmp_path), kind], check=True)
     told = [json.loads(line) for line in (tmp_path / "manifest.jsonl").open()]
     assert len(told) == count
