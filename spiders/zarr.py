@@ -21,8 +21,9 @@ from imgcrawl.sources.zarr import (
     pick_levels,
 )
 from imgcrawl.sources.zarr_container import container_copy
-from imgcrawl.sources.zarr_members import MemberCopies, choose_members, describe_members
+from imgcrawl.sources.zarr_members import MemberCopies, as_it_is, choose_members, describe_members
 from imgcrawl.volumes.metadata.folders import inner_place, name_of, within
+from imgcrawl.volumes.metadata.levels import NotVoxelsError
 from imgcrawl.volumes.metadata.members import GroupMember
 from imgcrawl.volumes.metadata.multiscale import NoMultiscaleError
 from spiders.base.volume import VolumeSpider
@@ -206,12 +207,16 @@ class ZarrSpider(VolumeSpider[ZarrArguments]):
         """Yield the levels of one picture, or cubes of them; or a group that is none as a whole."""
         try:
             picture = await self.store.open(address, index)
-        except NoMultiscaleError as error:
-            if not (self.args.is_copy and error.below):
+        except (NoMultiscaleError, NotVoxelsError) as error:
+            if not (self.args.is_copy and getattr(error, "below", True)):
                 raise
             if "all" not in self.args.level:
                 whole = "\nOr, for all that is in it, whatever its size:\n  -a level=all"
                 raise SourceError(f"{error}{whole}") from error
+            if isinstance(error, NotVoxelsError):
+                for record in as_it_is(address, copy_folder(address), error):
+                    yield record
+                return
             yield Expects(1, None, f"{address.shown}: a group, with all that is in it.")
             yield copy_item(address, copy_folder(address))
             return

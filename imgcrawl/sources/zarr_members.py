@@ -10,6 +10,7 @@ from imgcrawl.records.outcomes import Outcome
 from imgcrawl.sources.zarr import copy_folder, copy_item, level_copies
 from imgcrawl.text.suggest import did_you_mean
 from imgcrawl.volumes.metadata.folders import within
+from imgcrawl.volumes.metadata.levels import NotVoxelsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -76,6 +77,14 @@ def describe_members(members: Sequence[GroupMember]) -> str:
     return shown + (f" and {len(members) - _SHOWN:,} more" if len(members) > _SHOWN else "")
 
 
+def as_it_is(
+    address: VolumeAddress, folder: str, error: NotVoxelsError
+) -> Iterator[Expects | VolumeItem]:
+    """Yield the record of a copy of all below an address, whose voxels cannot be read here."""
+    yield Expects(1, None, f"{str(error).removesuffix('.')}: it is copied as it is.")
+    yield copy_item(address, folder)
+
+
 class MemberCopies:
     """Copies of the members of one group, each level and each folder a record.
 
@@ -93,6 +102,7 @@ class MemberCopies:
     ) -> None:
         self._store, self._root, self._members = store, root, members
         self._names = set() if "all" in level else set(level)
+        self._whatever = "all" in level  # its size, and whether its voxels can be read here
         self._opened: dict[GroupMember, Multiscale | SourceError] = {}
 
     async def open(self) -> list[Multiscale]:
@@ -130,6 +140,11 @@ class MemberCopies:
                 yield Expects(1, None, f"{there.shown}: a folder, with all that is in it.")
                 yield copy_item(there, folder)
                 continue
+            if isinstance(found, NotVoxelsError) and self._whatever:
+                yield from as_it_is(within(self._root, member.path), folder, found)
+                continue
+            if isinstance(found, NotVoxelsError):
+                found = SourceError(f"{found} As it is, whatever its size: -a level=all")
             if isinstance(found, SourceError):
                 yield from self._missing(member, folder, str(found))
                 continue

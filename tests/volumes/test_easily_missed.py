@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ import tensorstore as ts
 import zarr
 
 from tests.conftest import Crawler
-from tests.volumes import stores
-from tests.volumes.test_crawl_unlisted import PRIVATE
+from tests.volumes import stores, worlds
+from tests.volumes.test_crawl_unlisted import PRIVATE, files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,3 +154,60 @@ def test_parts_of_zarr_3_that_are_not_known_here(
     dry = alone("zarr", url=str(tmp_path / "a.zarr"), size="4,4,4", dry_run=1)
     assert dry.status == status
     assert words in dry.log
+
+
+def test_arrays_that_are_no_pictures_here_are_copied_as_they_are(
+    alone: Crawler, tmp_path: Path
+) -> None:
+    """A record array alone, and as one of the pictures of a converted file."""
+    root = tmp_path / "store/file.zarr"
+    pairs = np.zeros((4, 5, 6), [("a", "<u2"), ("b", "<u2")])
+    pairs["a"] = np.arange(120).reshape(4, 5, 6)
+    about = {"zarr_format": 2, "shape": [4, 5, 6], "chunks": [4, 5, 6], "order": "C"}
+    about |= {"dtype": pairs.dtype.descr, "fill_value": None, "filters": None, "compressor": None}
+    document(root, ".zgroup", zarr_format=2)
+    document(root, ".zattrs", **{"bioformats2raw.layout": 3})
+    document(root / "OME", ".zattrs", series=["0", "1"])
+    (root / "OME/METADATA.ome.xml").write_text("<OME/>")
+    scales = worlds.multiscales("zyx", {"0": ([1.0] * 3, [0.0] * 3)})
+    for series in "01":
+        document(root / series, ".zattrs", multiscales=[scales])
+        document(root / series, ".zgroup", zarr_format=2)
+    stores.write(root / "0/0", stores.v2(VOXELS.shape, (8, 8, 8), "|u1"), VOXELS)
+    document(root / "1/0", ".zarray", **about)
+    (root / "1/0/0.0.0").write_bytes(pairs.tobytes())
+    with stores.serving(tmp_path / "store") as store:
+        url = f"{store.url}file.zarr"
+        some = alone("zarr", url=url, settings=PRIVATE, out="some")
+        whole = alone("zarr", url=url, level="all", settings=PRIVATE, out="whole")
+        one = alone("zarr", url=f"{url}/1/0", settings=PRIVATE, out="one")
+        all_of_one = alone("zarr", url=f"{url}/1/0", level="all", settings=PRIVATE, out="one")
+        cube = alone("zarr", url=f"{url}/1/0", size="2,2,2", settings=PRIVATE, out="cube")
+    assert some.status == 3, some.log
+    (failure,) = some.out.rows("failures.csv")
+    assert failure["message"].endswith("be read here. As it is, whatever its size: -a level=all")
+    assert whole.status == all_of_one.status == 0, whole.log + all_of_one.log
+    held = files(tmp_path / "store")
+    assert {key: files(whole.out.root).get(key) for key in held} == held
+    assert one.status == cube.status == 1
+    assert one.log.count("-a level=all") == 1
+    assert "level=all" not in cube.log
+    copied = files(all_of_one.out.root)
+    assert copied["file.zarr/1/0/0.0.0"] == pairs.tobytes()
+
+
+@pytest.mark.parametrize(("name", "inner"), [("a b.ZIP", "zip"), ("db", "ocdbt")])
+def test_what_opens_a_store_within_another_is_said(
+    alone: Crawler, tmp_path: Path, name: str, inner: str
+) -> None:
+    (tmp_path / "store").mkdir()
+    if inner == "ocdbt":
+        spec = {"driver": "ocdbt", "base": f"file://{tmp_path}/store/{name}/"}
+        ts.KvStore.open(spec).result().write("info", b"{}").result()
+    else:
+        (tmp_path / "store" / name).write_bytes(b"PK")
+    with stores.serving(tmp_path / "store") as store:
+        url = store.url + quote(name)
+        ended = alone("zarr", url=url, size="2,2,2", settings=PRIVATE)
+    assert ended.status == 1
+    assert f"holds a store within it: type {url}|{inner}:" in ended.log

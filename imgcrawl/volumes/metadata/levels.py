@@ -25,6 +25,10 @@ _FURTHEST = 1e12  # nanometres from the origin
 _MAX_CHUNK = 1 << 31  # voxels: a chunk is held in memory as a whole
 
 
+class NotVoxelsError(SourceError):
+    """An array is there, and is no picture whose voxels can be read here: a copy needs none."""
+
+
 @dataclass(slots=True)
 class Calibration:
     """The axes of an array in C order; by axis, voxel size and origin in nanometres if known.
@@ -81,10 +85,10 @@ def axes_of(names: Sequence[object], count: int, where: str) -> tuple[str, ...]:
     if len(found) == count and len(set(found)) == count and {"y", "x"} <= set(found):
         if strange := set(found) - set(_USUAL):
             words = printable(", ".join(sorted(strange)))
-            raise SourceError(f"{where} has axes that are not known here: {words}.")
+            raise NotVoxelsError(f"{where} has axes that are not known here: {words}.")
         return tuple(found)
     if not 2 <= count <= len(_USUAL):
-        raise SourceError(f"{where} has {count} dimensions; a picture has 2 to {len(_USUAL)}.")
+        raise NotVoxelsError(f"{where} has {count} dimensions; a picture has 2 to {len(_USUAL)}.")
     return _USUAL[-count:]
 
 
@@ -114,7 +118,7 @@ def make_level(
     """Return the level that an array of Zarr or N5 is. Raises SourceError if it cannot be read."""
     where = f"{address.shown}"
     if array.dtype is None:
-        raise SourceError(f"{where} has a data type that cannot be read here.")
+        raise NotVoxelsError(f"{where} has a data type that cannot be read here.")
     if len(array.chunks) != len(array.shape):
         raise SourceError(f"{where} has no regular grid of chunks, or does not say what they are.")
     sides = dict(zip(calibration.axes, array.shape, strict=True))

@@ -152,6 +152,16 @@ async def _layer_of_dataset(get: Get, address: VolumeAddress) -> Multiscale | No
     return Multiscale(address, kind, tuple(levels), layer[1]) if levels else None
 
 
+async def _container(get: Get, address: VolumeAddress) -> str:
+    """Return what opens the file or the folder at an address: zip, ocdbt, or "" for neither."""
+    if address.url.lower().endswith(".zip/"):
+        return "zip"
+    try:
+        return "ocdbt" if await get(f"{address.url}manifest.ocdbt") else ""
+    except (RecordMissing, SourceError):
+        return ""
+
+
 async def _no_multiscale(get: Get, address: VolumeAddress) -> NoMultiscaleError:
     """Return the error for an address without a multiscale, with those below it."""
     found = await pictures_below(get, address)
@@ -161,6 +171,10 @@ async def _no_multiscale(get: Get, address: VolumeAddress) -> NoMultiscaleError:
             f"{address.shown} is a group ({', '.join(there)} can be read there) that names no "
             "picture, and no list of its folders shows one. Type the address of a picture in it."
         )
+        return NoMultiscaleError(words, below=False)
+    inner = "" if found else await _container(get, address)
+    if inner:
+        words = f"{address.shown} holds a store within it: type {address.shown}|{inner}:"
         return NoMultiscaleError(words, below=False)
     if not found:
         words = (
