@@ -22,6 +22,7 @@ from scrapy.http.request import NO_CALLBACK
 from scrapy.pipelines.images import ImagesPipeline as ScrapyImagesPipeline
 
 from imgcrawl.crawl.lifecycle import require_dataset, run_of
+from imgcrawl.download.downloader import Downloader
 from imgcrawl.download.media_headers import PICTURES
 from imgcrawl.download.schemes import asked_address, require_http
 from imgcrawl.download.statuses import brings_the_whole
@@ -268,7 +269,7 @@ class ImagesPipeline(ScrapyImagesPipeline):
         for number_of_try in range(BODY_TRIES):
             attempt = request.copy() if number_of_try else request
             try:
-                response = await self.crawler.engine.download_async(attempt)
+                response = await Downloader.of(self.crawler).download(attempt)
             except RecordMissing as error:
                 tries += error.tries
                 return Missing.of(error, url, tries=tries)

@@ -13,6 +13,7 @@ from scrapy import Request
 from scrapy.exceptions import NotConfigured
 from scrapy.http.request import NO_CALLBACK
 
+from imgcrawl.download.downloader import Downloader
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.items import ImageItem, Item, Missing, Result, Stored
 from imgcrawl.records.outcomes import Outcome
@@ -151,7 +152,7 @@ class WaybackPipeline(ImagesPipeline):
                 break
             try:
                 request = Request(url, meta=dict(meta), callback=NO_CALLBACK)
-                response = await self.crawler.engine.download_async(request)
+                response = await Downloader.of(self.crawler).download(request)
             except RecordMissing as error:
                 if not error.outcome.transient:
                     raise _UnansweredError(error.message) from error

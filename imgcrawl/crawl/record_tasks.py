@@ -12,6 +12,7 @@ from scrapy.exceptions import DropItem
 
 from imgcrawl.crawl.in_flight import AlreadyInFlight
 from imgcrawl.crawl.item_chain import ItemChain
+from imgcrawl.crawl.item_signals import ItemSignals
 from imgcrawl.records.items import Item, Missing
 from imgcrawl.records.outcomes import Outcome
 
@@ -37,6 +38,7 @@ class RecordTasks:
         self._run = run
         self._queue = queue
         self._scraper = crawler.engine.scraper
+        self._scraper.signals = ItemSignals(crawler)
         self._tasks: set[asyncio.Task[None]] = set()
         run.in_flight.on_ended(self._ended)
         connect = crawler.signals.connect

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
 
+from imgcrawl.download.downloader import Downloader
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome, of_status
 from imgcrawl.storage.digests import digest
@@ -34,7 +35,7 @@ class ArchiveMember:
         meta: dict[str, Any] = {"media": True, "dont_cache": True, "download_maxsize": 0}
         meta |= {"spool": str(self._part.path), "spool_threshold": 0}
         request = Request(self._part.url, meta=meta, callback=NO_CALLBACK)
-        response = await self._crawler.engine.download_async(request)
+        response = await Downloader.of(self._crawler).download(request)
         self.tries = 1
         if response.status != 200:
             words = "the archive has no such member"

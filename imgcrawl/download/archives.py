@@ -164,7 +164,7 @@ class ArchiveMiddleware:
                 "stoppable": True,
             },
         )
-        response = await self._crawler.engine.download_async(request)
+        response = await Downloader.of(self._crawler).download(request)
         if response.status != 200:
             message = f"the archive {_name(url)} answers HTTP {response.status}"
             raise RecordMissing(of_status(response.status), message, response.status)

@@ -7,12 +7,14 @@ version is pinned, and the tests tell when the fault worked around here has been
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from functools import partial
 from math import inf, isinf
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from scrapy import Request, signals
 from scrapy.core.downloader import Downloader as ScrapyDownloader
 from scrapy.core.downloader import Slot
 from scrapy.exceptions import NotSupported
@@ -29,20 +31,26 @@ from imgcrawl.download.host_health import (
     HostHealth,
     HostHealthRegistry,
 )
+from imgcrawl.download.middlewares import Middlewares
 from imgcrawl.download.pace import Pace
 from imgcrawl.records.errors import ArgumentError, RecordMissing
 from imgcrawl.records.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections import deque
+    from collections.abc import Callable
 
-    from scrapy import Request, Spider
+    from scrapy import Spider
     from scrapy.crawler import Crawler
     from scrapy.http import Response
     from twisted.internet.defer import Deferred
     from twisted.python.failure import Failure
 
     from imgcrawl.download.host_registry import HostRecord
+
+logger = logging.getLogger(__name__)
+
+Turn = asyncio.Future[None]  # done when a request may be sent; an exception if it may not at all
 
 SLOW_DOWN = frozenset({429, 503})
 
@@ -56,6 +64,8 @@ class Downloader(ScrapyDownloader):
         except ValueError as error:
             raise ArgumentError(str(error)) from error
         super().__init__(crawler)
+        self._debugging = self.settings["LOG_LEVEL"] == "DEBUG"
+        self._middlewares = Middlewares(self.middleware)
         self.hosts = HostHealthRegistry(BreakerPolicy.from_settings(self.settings))
         self.budget = self._open_budget()
         self.workers = self.sharers("a.host")
@@ -215,12 +225,46 @@ class Downloader(ScrapyDownloader):
         if self.budget is not None:
             self.budget.tell(key, write)
 
+    async def download(self, request: Request) -> Response:
+        """Fetch what a pipeline asks for, as the engine's `download_async` does.
+
+        By the same middlewares and limits, redirects and tries again included, but past the engine,
+        which knows of pages alone. Raises RecordMissing, and what a user's middleware raises.
+        """
+        result: Response | Request = request
+        while isinstance(result, Request):
+            request = result
+            result = await self._middlewares.download(request, self._enqueue_request)
+        if result.request is None:
+            result.request = request
+        if self._debugging:  # Scrapy's root logger makes a record of what nobody reads, too
+            logger.debug("Fetched (%d) %s", result.status, result.request)
+        self._tell_all(signals.response_received, result.request, response=result)
+        return result
+
+    def _tell_all(self, signal: object, request: Request, **others: Any) -> None:
+        spider = self.crawler.spider
+        self.signals.send_catch_log(signal=signal, request=request, spider=spider, **others)
+
     async def _enqueue_request(self, request: Request) -> Response:
+        """Wait for a request's turn at its host, and send it."""
         if self.stopping:
             raise _interrupted()
         if error := self.hosts.given_up(self.get_slot_key(request)):
             raise error
-        return await super()._enqueue_request(request)
+        key, slot = self._get_slot(request)
+        request.meta[self.DOWNLOAD_SLOT] = key
+        slot.active.add(request)
+        self._tell_all(signals.request_reached_downloader, request)
+        turn: Turn = asyncio.get_running_loop().create_future()
+        _queue(slot).append((request, turn))
+        self._process_queue(slot)
+        try:
+            await turn
+            return await self._download(slot, request)
+        finally:
+            slot.active.discard(request)
+            slot.transferring.discard(request)  # of a task that is cancelled between the two
 
     def _process_queue(self, slot: Slot) -> None:
         if not slot.queue:
@@ -247,10 +291,33 @@ class Downloader(ScrapyDownloader):
     def _send(self, key: str, slot: Slot) -> None:
         """Send what the limits of a host let through, those of other jobs' requests included."""
         if self.budget is None:
-            super()._process_queue(slot)
+            self._give_turns(slot)
+        else:
+            again = partial(self._process_queue, slot)
+            self.budget.serve(key, slot, self._give_turns, again)
+
+    def _give_turns(self, slot: Slot) -> None:
+        """Send what the limits of a host let through, as Scrapy does.
+
+        Scrapy (2.19) counts a request as transferring only when a task of its own first runs, which
+        is after the loop over the queue: without a delay, nothing limits a slot there.
+        """
+        if slot.latercall is not None:
             return
-        again = partial(self._process_queue, slot)
-        self.budget.serve(key, slot, super()._process_queue, again)
+        now, delay, queue = monotonic(), slot.download_delay(), _queue(slot)
+        if delay and (wait := slot.lastseen + delay - now) > 0:
+            slot.latercall = call_later(wait, self._latercall, slot)
+            return
+        while queue and slot.free_transfer_slots() > 0:
+            request, turn = queue.popleft()
+            if turn.done():
+                continue  # nobody waits for it any more
+            slot.lastseen = now
+            slot.transferring.add(request)
+            turn.set_result(None)
+            if delay:
+                self._process_queue(slot)
+                break
 
     def _send_probe(self, key: str, slot: Slot, health: HostHealth) -> None:
         """Let one request through, once nothing else of the host is under way."""
@@ -268,19 +335,11 @@ class Downloader(ScrapyDownloader):
         if not health.probing and self.budget is not None:
             self.budget.probe_ended(key)
 
-    def _wait_for_download(
-        self, slot: Slot, request: Request, queue_dfd: Deferred[Response]
-    ) -> Coroutine[Any, Any, None]:
-        # Scrapy counts a request as transferring only when the task made of this coroutine first
-        # runs, which is after the loop over the queue: without a delay, nothing limits a slot.
-        slot.transferring.add(request)
-        return super()._wait_for_download(slot, request, queue_dfd)
-
     async def _download(self, slot: Slot, request: Request) -> Response:
         key = request.meta[self.DOWNLOAD_SLOT]
         sent = monotonic()
         try:
-            response = await super()._download(slot, request)
+            response = await self.handlers.download_request_async(request)
         except NotSupported as error:
             scheme = urlparse_cached(request).scheme
             raise RecordMissing(
@@ -293,6 +352,7 @@ class Downloader(ScrapyDownloader):
                 self.hosts.answered(key)
             raise
         else:
+            self._tell_all(signals.response_downloaded, request, response=response)
             self._judge_pace(key, slot, request, response.status, sent)
             if response.status == 429:
                 self.hosts.limited(key, RecordMissing(Outcome.RATE_LIMITED, "HTTP 429"))
@@ -300,13 +360,15 @@ class Downloader(ScrapyDownloader):
                 self.hosts.answered(key)
             return response
         finally:
-            # Scrapy has looked at the queue before the host was judged.
-            if self.budget is not None:
-                if (health := self.hosts.get(key)) is None or health.probing:
-                    self.budget.probe_ended(key)
-                self.budget.ended(key, slot)
+            slot.transferring.discard(request)
+            health = self.hosts.get(key)
+            if self.budget is not None and (health is None or health.probing):
+                self.budget.probe_ended(key)
             self.hosts.probe_ended(key)
             self._process_queue(slot)
+            if self.budget is not None:
+                self.budget.ended(key, slot)  # what the next request has not taken over
+            self._tell_all(signals.request_left_downloader, request)
 
     def _judge_pace(self, key: str, slot: Slot, request: Request, status: int, sent: float) -> None:
         """Slow a host down that says 429 or 503, and speed it up again as it answers."""
@@ -355,9 +417,17 @@ class Downloader(ScrapyDownloader):
 
     @staticmethod
     def _fail_queue(slot: Slot, error: Callable[[], RecordMissing]) -> None:
-        while slot.queue:
-            _, waiting = slot.queue.popleft()
-            waiting.errback(error())
+        queue = _queue(slot)
+        while queue:
+            _, turn = queue.popleft()
+            if not turn.done():
+                turn.set_exception(error())
+
+
+def _queue(slot: Slot) -> deque[tuple[Request, Turn]]:
+    """Return the requests that wait for their turns; Scrapy's own have a Deferred in its place."""
+    queue: Any = slot.queue
+    return queue  # type: ignore[no-any-return]
 
 
 def _interrupted() -> RecordMissing:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
 
+from imgcrawl.download.downloader import Downloader
 from imgcrawl.download.partial_file import PIECE, Claim, PartialFile
 from imgcrawl.download.piece_sink import ChangedError, PieceSink
 from imgcrawl.records.errors import RecordMissing
@@ -151,7 +152,7 @@ class LargeFile:
         }
         request = Request(part.url, headers=headers, meta=dict(meta), callback=NO_CALLBACK)
         try:
-            response: Response = await self._crawler.engine.download_async(request)
+            response: Response = await Downloader.of(self._crawler).download(request)
         except RecordMissing as error:
             self.tries += error.tries
             error.tries = self.tries

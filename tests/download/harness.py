@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scrapy import Request, Spider
@@ -10,6 +11,7 @@ from scrapy.crawler import AsyncCrawlerRunner
 from scrapy.http.request import NO_CALLBACK
 
 from imgcrawl import settings as project
+from imgcrawl.download.downloader import Downloader
 from imgcrawl.records.errors import RecordMissing
 
 if TYPE_CHECKING:
@@ -92,7 +94,22 @@ def crawl(main: Callable[[Crawler], Awaitable[T]], **others: Any) -> T:
 async def fetch(crawler: Crawler, url: str, *, method: str = "GET", **meta: Any) -> Response:
     """One response, as pipelines and spiders get it."""
     request = Request(url, method=method, meta=meta, callback=NO_CALLBACK)
+    if isinstance(crawler.engine.downloader, Downloader):
+        return await Downloader.of(crawler).download(request)
     return await crawler.engine.download_async(request)
+
+
+def engine_of(download: Callable[[Request], Awaitable[Response]]) -> Any:
+    """An engine of which a function answers what pipelines ask for."""
+
+    class Answering(Downloader):
+        def __init__(self) -> None:
+            pass
+
+        async def download(self, request: Request) -> Response:
+            return await download(request)
+
+    return SimpleNamespace(downloader=Answering())
 
 
 async def outcome(crawler: Crawler, url: str, **meta: Any) -> str:

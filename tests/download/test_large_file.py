@@ -8,7 +8,6 @@ import hashlib
 import os
 import re
 from random import Random
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +20,7 @@ from imgcrawl.download.partial_file import PartialFile
 from imgcrawl.download.ranged import LargeFile
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.outcomes import Outcome
+from tests.download.harness import engine_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,7 +63,7 @@ class Server:
 
     @property
     def engine(self) -> Any:
-        return SimpleNamespace(download_async=self.download)
+        return engine_of(self.download)
 
     async def download(self, request: Request) -> Response:
         await asyncio.sleep(0)

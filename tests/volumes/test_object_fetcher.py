@@ -17,6 +17,7 @@ from imgcrawl.records.volume import Copy, VolumeAddress
 from imgcrawl.volumes.copy.listing import ListedObject
 from imgcrawl.volumes.copy.object_fetcher import FetchedObject, ObjectFetcher, copy_file
 from imgcrawl.volumes.copy.objects import CopyObjects
+from tests.download.harness import engine_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +36,7 @@ class Engine:
         self.answers = list(answers)
         self.asked: list[str] = []
 
-    async def download_async(self, request: Request) -> Response:
+    async def download(self, request: Request) -> Response:
         self.asked.append(request.url)
         status, body, headers = self.answers[0]
         if len(self.answers) > 1:
@@ -44,7 +45,9 @@ class Engine:
 
 
 def fetcher(tmp_path: Path, engine: Engine) -> ObjectFetcher:
-    crawler: Any = SimpleNamespace(engine=engine, settings=Settings({"FILE_CONNECTIONS": 2}))
+    crawler: Any = SimpleNamespace(
+        engine=engine_of(engine.download), settings=Settings({"FILE_CONNECTIONS": 2})
+    )
     out: Any = SimpleNamespace(partial=tmp_path, parts=tmp_path)
     return ObjectFetcher(crawler, out, "v")
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Unpack
 from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
 
+from imgcrawl.download.downloader import Downloader
 from imgcrawl.download.partial_file import PartialFile
 from imgcrawl.download.ranged import LargeFile
 from imgcrawl.pictures.sniff import sniff
@@ -76,7 +77,7 @@ class ObjectFetcher:
         """Return the response to a URL, whatever its status. Raises RecordMissing without one."""
         about: Meta = {"media": True, "dont_cache": True, "download_maxsize": MAX_LISTING, **meta}
         request = Request(url, headers=_PLAIN, meta=dict(about), callback=NO_CALLBACK)
-        response: Response = await self._crawler.engine.download_async(request)
+        response: Response = await Downloader.of(self._crawler).download(request)
         return response
 
     async def document(self, url: str) -> tuple[bytes | None, Response]:

@@ -144,7 +144,7 @@ class ReadErrors:
         """Return an object as the crawl's own downloader gets it. Raises RecordMissing."""
         meta = {"dont_cache": True, "media": True, "download_maxsize": limit}
         request = Request(url, callback=NO_CALLBACK, dont_filter=True, meta=meta)
-        response: Response = await self._crawler.engine.download_async(request)
+        response: Response = await Downloader.of(self._crawler).download(request)
         if response.status != 200:
             raise RecordMissing(
                 of_status(response.status), f"HTTP {response.status} for {url}", response.status
@@ -165,7 +165,7 @@ class ReadErrors:
                 "download_timeout": min(silence, PATIENCE),
             },
         )
-        response: Response = await self._crawler.engine.download_async(request)
+        response: Response = await Downloader.of(self._crawler).download(request)
         return response
 
     def _describe(self, error: ValueError) -> str:
