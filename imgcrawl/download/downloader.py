@@ -14,6 +14,7 @@ from math import inf, isinf
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from pydispatch.dispatcher import getAllReceivers, liveReceivers
 from scrapy import Request, signals
 from scrapy.core.downloader import Downloader as ScrapyDownloader
 from scrapy.core.downloader import Slot
@@ -243,8 +244,9 @@ class Downloader(ScrapyDownloader):
         return result
 
     def _tell_all(self, signal: object, request: Request, **others: Any) -> None:
-        spider = self.crawler.spider
-        self.signals.send_catch_log(signal=signal, request=request, spider=spider, **others)
+        if any(liveReceivers(getAllReceivers(self.signals.sender, signal))):  # there are few
+            spider = self.crawler.spider
+            self.signals.send_catch_log(signal=signal, request=request, spider=spider, **others)
 
     async def _enqueue_request(self, request: Request) -> Response:
         """Wait for a request's turn at its host, and send it."""

@@ -60,6 +60,10 @@ class _Host:
     lent_at: float = float("-inf")
     poll: Any = None
 
+    def is_alone(self, now: float) -> bool:
+        """Return whether no other job asked for more a moment ago: none is to be told each time."""
+        return not self.others and now - self.counted_at <= _COUNTED
+
     def share(self) -> int:
         """Return how many places are this run's among the jobs that want more; at least one."""
         mine = PLACES if self.number is None else self.number
@@ -123,28 +127,37 @@ class HostBudget:
         host = self._host(name)
         host.limit = min(max(host.limit, slot.concurrency), PLACES)
         now = monotonic()
-        with registry.exclusive(host.key):
-            record = registry.read(host.key)
-            if self._is_news(host, name, record):
-                self._look_again(host, 0.0, again)
-                return
+        if host.is_alone(now) and not slot.delay:
             got = self._take(registry, host, room, len(slot.transferring), now)
-            # Who was last leaves the others a little time to be next.
-            grace = _POLL / 4 if host.others and record.sent_by == os.getpid() else 0.0
-            slot.lastseen = max(slot.lastseen, record.sent_at + min(grace, slot.delay / 4))
-            limit, queued = slot.concurrency, len(slot.queue)
-            slot.concurrency = len(slot.transferring) + got
-            try:
-                process(slot)
-            finally:
-                slot.concurrency = limit
-            if len(slot.queue) < queued:
-                record.sent_at, record.sent_by = now, os.getpid()
-                registry.write(host.key, record)
+            self._send(slot, got, process)
+        else:
+            with registry.exclusive(host.key):
+                record = registry.read(host.key)
+                if self._is_news(host, name, record):
+                    self._look_again(host, 0.0, again)
+                    return
+                got = self._take(registry, host, room, len(slot.transferring), now)
+                # Who was last leaves the others a little time to be next.
+                grace = _POLL / 4 if host.others and record.sent_by == os.getpid() else 0.0
+                slot.lastseen = max(slot.lastseen, record.sent_at + min(grace, slot.delay / 4))
+                if self._send(slot, got, process):
+                    record.sent_at, record.sent_by = now, os.getpid()
+                    registry.write(host.key, record)
         if got == 0:
             self._look_again(host, _POLL, again)
         self._settle(registry, host, slot)
         self._check(registry, now)
+
+    @staticmethod
+    def _send(slot: Slot, got: int, process: Callable[[Slot], None]) -> bool:
+        """Have so many requests of a slot sent at most; return whether any was."""
+        limit, queued = slot.concurrency, len(slot.queue)
+        slot.concurrency = len(slot.transferring) + got
+        try:
+            process(slot)
+        finally:
+            slot.concurrency = limit
+        return len(slot.queue) < queued
 
     def ended(self, name: str, slot: Slot) -> None:
         """Give back what a slot has no use for, as a request of it has ended."""

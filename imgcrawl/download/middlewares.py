@@ -8,6 +8,7 @@ themselves.
 from __future__ import annotations
 
 from inspect import iscoroutine
+from types import MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scrapy import Request
@@ -46,7 +47,8 @@ class Middlewares:
         def methods(name: str) -> Iterable[_Method]:
             for method in filter(None, manager.methods[name]):
                 takes_spider = method in manager._mw_methods_requiring_spider
-                yield _Method(method, {"spider": manager._spider} if takes_spider else {})
+                besides = {"spider": manager._spider} if takes_spider else {}
+                yield _Method(_without_warning(method), besides)
 
         self._on_request = [*methods("process_request")]
         self._on_response = [*methods("process_response")]
@@ -86,3 +88,11 @@ class Middlewares:
             if answer is not None:
                 return answer
         raise error
+
+
+def _without_warning(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method of Scrapy's without its look, at each call, at whether a spider is given."""
+    inner = getattr(method, "__wrapped__", None)
+    if inner is None or not method.__module__.startswith("scrapy."):
+        return method
+    return MethodType(inner, getattr(method, "__self__"))  # noqa: B009
