@@ -16,8 +16,6 @@ from imgcrawl import settings as ours
 from imgcrawl.crawl.ordinary_spiders import middlewares_for_pages
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from scrapy.settings import BaseSettings
 
 logger = logging.getLogger(__name__)
@@ -26,7 +24,6 @@ logger = logging.getLogger(__name__)
 _THEIRS = {"BOT_NAME", "USER_AGENT", "ROBOTSTXT_USER_AGENT", "COOKIES_ENABLED", "LOG_LEVEL"}
 _THEIRS |= {"SPIDER_MODULES", "NEWSPIDER_MODULE", "SPIDER_LOADER_CLASS", "COMMANDS_MODULE"}
 _THEIRS |= {"STATS_DUMP", "LOG_VERSIONS"}
-_COMPONENTS = ("ITEM_PIPELINES", "SPIDER_MIDDLEWARES")
 # They would fetch all anew, re-encode it, and forget why something failed.
 _STOCK = ("scrapy.pipelines.images.ImagesPipeline", "scrapy.pipelines.files.FilesPipeline")
 
@@ -37,19 +34,12 @@ class Addon:
     def update_settings(self, settings: BaseSettings) -> None:
         """Set the settings, as Scrapy asks."""
         for name in filter(str.isupper, dir(ours)):
-            if name not in _THEIRS and name not in _COMPONENTS:
+            if name not in _THEIRS:
                 settings.set(name, getattr(ours, name), priority="addon")
         base = settings.getdict("DOWNLOADER_MIDDLEWARES_BASE")
         pages = middlewares_for_pages(settings)
         settings.set("DOWNLOADER_MIDDLEWARES_BASE", base | pages, priority="addon")
-        for name in _COMPONENTS:
-            self._add(settings, name, getattr(ours, name))
         self._replace_stock(settings)
-
-    @staticmethod
-    def _add(settings: BaseSettings, name: str, components: Mapping[str, int]) -> None:
-        for path, order in components.items():
-            settings.setdefault_in_component_priority_dict(name, load_object(path), order)
 
     @staticmethod
     def _replace_stock(settings: BaseSettings) -> None:

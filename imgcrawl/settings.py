@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from scrapy.settings.default_settings import SPIDER_MIDDLEWARES_BASE as _OF_PAGES
+
 import imgcrawl
 
 BOT_NAME = "imgcrawl"
@@ -23,7 +25,8 @@ REFERRER_POLICY = "same-origin"  # a host need not know where else we have been
 COOKIES_ENABLED = False  # nothing here logs in
 
 # --- What happens to an item, in this order ------------------------------------------------------
-ITEM_PIPELINES = {
+# Of a user's own ITEM_PIPELINES, each takes its place among these by its number.
+ITEM_PIPELINES_BASE: dict[str, int] = {
     "pipelines.resume.ResumePipeline": 100,
     "pipelines.images.ImagesPipeline": 300,
     "pipelines.files.FilesPipeline": 350,
@@ -76,7 +79,10 @@ MAX_TOTAL_BYTES = 0  # of all stored files of an OUT: the argument max_total_byt
 CHECK_FREE_DISK = True  # refuse to start what the disk cannot hold
 
 # --- Back-pressure: what is in flight at once -----------------------------------------------------
-SPIDER_MIDDLEWARES = {"imgcrawl.crawl.backpressure.Backpressure": 900}
+# Beside Scrapy's own, and those that a user names in SPIDER_MIDDLEWARES.
+SPIDER_MIDDLEWARES_BASE: dict[str, int] = _OF_PAGES | {
+    "imgcrawl.crawl.backpressure.Backpressure": 900
+}
 ITEMS_IN_FLIGHT = 128  # records
 ITEMS_IN_FLIGHT_PER_HOST = 64
 ITEMS_AHEAD = 500  # records looked ahead at, to find other hosts

@@ -310,10 +310,10 @@ def test_the_settings_name_what_exists() -> None:
     from imgcrawl import settings
 
     tables = (
-        settings.ITEM_PIPELINES,
+        settings.ITEM_PIPELINES_BASE,
         settings.DOWNLOADER_MIDDLEWARES_BASE,
         settings.EXTENSIONS_BASE,
-        settings.SPIDER_MIDDLEWARES,
+        settings.SPIDER_MIDDLEWARES_BASE,
     )
     names = [name for table in tables for name in table]
     names += [

@@ -76,6 +76,7 @@ class RecordTasks:
         slot.itemproc_size += 1
         try:
             await chain.process_part(record)
+            self._require_row(record)
         except AlreadyInFlight as error:  # another item has this address
             logger.debug("%s", error)
             await self._run.in_flight.end_of(record.record_id)
@@ -99,7 +100,16 @@ class RecordTasks:
                 self.hand_on(whole)
 
     def _item_done(self, item: Any) -> None:
+        self._require_row(item)
         self._run.in_flight.ended(item)
+
+    def _require_row(self, item: Any) -> None:
+        """Have the run fail if nothing has written down what became of a record."""
+        if isinstance(item, Item) and self._run.in_flight.holds(item):
+            self._run.error = self._run.error or (
+                f"ITEM_PIPELINES: {item.record_id} has come to its end, and no row says what "
+                "became of it. Leave pipelines.metadata.MetadataPipeline among them."
+            )
 
     def _item_dropped(self, item: Any, exception: DropItem) -> None:
         in_flight = self._run.in_flight

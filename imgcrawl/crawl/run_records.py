@@ -74,7 +74,7 @@ class RunRecords:
 
         Those that share a file have the same.
         """
-        holders = (self._ledger.owner(path), self.in_flight.has_path(path))
+        holders = (self._writer.owner(path), self.in_flight.has_path(path))
         return {*holders} <= {None, item.record_id, *_sharers(item)}
 
     def is_whole(self, item: Item, stored: Stored) -> bool:

@@ -64,16 +64,24 @@ class Unwritten:
     def __init__(self, batch: Batch) -> None:
         self.latest: dict[str, LedgerEntry] = {}  # by record
         self._of_url: dict[str, LedgerEntry] = {}  # by its canonical spelling
+        self._of_path: dict[str, str] = {}
         for entry, _ in batch.entries:
             self.add(entry)
 
     def add(self, entry: LedgerEntry) -> None:
         """Add an entry in the place of an earlier one of its record."""
         self.latest[entry.record_id] = entry
+        self._of_path[entry.path] = entry.record_id
         if entry.result.url:
             url = canonical(entry.result.url)
             if is_stored(entry) or not is_stored(self.of_url(url)):
                 self._of_url[url] = entry
+
+    def owner(self, path: str) -> str | None:
+        """Return the id of the record whose file name without extension is `path`, or None."""
+        record_id = self._of_path.get(path)
+        still = record_id is not None and self.latest[record_id].path == path
+        return record_id if still else None
 
     def of_url(self, url: str) -> LedgerEntry | None:
         """Return an entry of this URL, a stored one if there is any, or None."""

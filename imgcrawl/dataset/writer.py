@@ -81,6 +81,10 @@ class LedgerWriter:
         """Return the entry of one record, from a batch or the ledger, or None."""
         return self._unwritten.latest.get(record_id) or self._ledger.get(record_id)
 
+    def owner(self, path: str) -> str | None:
+        """Return the id of the record whose file name without extension is `path`, or None."""
+        return self._unwritten.owner(path) or self._ledger.owner(path)
+
     def of_url(self, url: str) -> LedgerEntry | None:
         """Return a record requested from this URL, preferably a stored one, or None.
 

@@ -14,7 +14,6 @@ import pytest
 from itemadapter import ItemAdapter
 from PIL import Image
 
-import imgcrawl.settings as project
 from imgcrawl.arguments import parse_arguments
 from imgcrawl.records.items import FileItem, ImageItem, Missing, Stored
 from imgcrawl.records.ordinary import OrdinaryItem, records_of
@@ -28,6 +27,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROOMS = 12
+ONE_NAME = {
+    "pipelines.images.ImagesPipeline": None,
+    "tests.crawl.ordinary.catalogue.OneName": 300,
+}
 NO_FIELDS: dict[str, Any] = dict.fromkeys(
     f"{kind}_{which}_FIELD" for kind in ("IMAGES", "FILES") for which in ("URLS", "RESULT")
 )
@@ -181,7 +184,7 @@ def test_hooks_of_scrapys_media_pipelines_are_called(ordinary: Any) -> None:
         "tests.crawl.ordinary.hooks.Named": 300,
         "tests.crawl.ordinary.hooks.Plans": 350,
     }
-    settings = {"ITEM_PIPELINES": json.dumps(project.ITEM_PIPELINES | mine)}
+    settings = {"ITEM_PIPELINES": json.dumps(mine)}
     status, log, out = ordinary("hooked", settings=settings)
     assert status == 3, log
     ids = {row["file_name"]: row["record_id"] for row in out.rows()}
@@ -202,6 +205,33 @@ def test_hooks_of_scrapys_media_pipelines_are_called(ordinary: Any) -> None:
     again, log, out = ordinary("hooked", settings=settings)
     assert again == 3, log
     assert out.summary()["this_run"]["outcomes"] == {}
+
+
+def test_a_spiders_own_pipelines_are_beside_the_projects(ordinary: Any) -> None:
+    """As Scrapy's tutorial has them, in custom_settings: nothing came of any record."""
+    status, log, out = ordinary("catalogue")
+    assert status == 0, log
+    out.verify()
+    assert len(out.rows()) == 40
+    assert "40 seen by a pipeline of its own" in log
+
+
+def test_records_of_one_name_each_keep_their_file_although_the_first_has_ended(
+    ordinary: Any,
+) -> None:
+    settings = {"ITEM_PIPELINES": json.dumps(ONE_NAME), "CONCURRENT_REQUESTS_PER_DOMAIN": 2}
+    status, log, out = ordinary("catalogue", settings=settings)
+    assert status == 0, log
+    out.verify()
+    assert len({row["file_name"] for row in out.rows()}) == len(out.rows()) == 40
+
+
+def test_without_a_pipeline_that_writes_records_down_a_crawl_fails(ordinary: Any) -> None:
+    nothing = json.dumps({"pipelines.metadata.MetadataPipeline": None})
+    for spider in ("catalogue", "museum"):
+        status, log, _ = ordinary(spider, settings={"ITEM_PIPELINES": nothing})
+        assert status == 1
+        assert "no row says what became of it" in log
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -199,6 +200,20 @@ def test_records_of_the_batch_are_found_by_their_url(ledger: Ledger, writer: Led
         assert entry is not None
         assert entry.record_id == record_id
     assert writer.of_url("http://four") is None
+
+
+def test_a_path_is_taken_before_its_entry_is_written(ledger: Ledger, writer: LedgerWriter) -> None:
+    path = stored("1").path
+
+    def work() -> None:
+        writer.record(stored("1"), was=None)
+        assert (ledger.owner(path), writer.owner(path)) == (None, "1")
+        writer.record(replace(stored("1"), path="elsewhere"), was=Stored)
+        assert writer.owner(path) is None
+        writer.flush()
+
+    in_loop(work)
+    assert (writer.owner(path), writer.owner("elsewhere")) == (None, "1")
 
 
 def test_what_a_batch_changes_hides_what_the_ledger_has(
