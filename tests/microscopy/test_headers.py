@@ -263,6 +263,22 @@ def test_a_header_in_text_is_no_oif() -> None:
         assert refused.value.outcome is Outcome.NOT_IMAGE
 
 
+def test_random_groups_of_fits_are_as_long_as_they_say() -> None:
+    cards = ("SIMPLE  =  T", "BITPIX  = 8", "NAXIS   = 3", "NAXIS1  = 0", "NAXIS2  = 3")
+    more = ("NAXIS3  = 100", "GROUPS  =  T", "PCOUNT  = 6", "GCOUNT  = 20", "END")
+    head = "".join(card.ljust(80) for card in (*cards, *more)).ljust(2880).encode()
+    data = head + bytes(3 * 2880)  # (3 x 100 + 6) x 20 bytes, in blocks
+    assert described(data, "a.fits").proof.checked is Checked.WHOLE
+    with pytest.raises(RecordMissing, match="reaches to byte 11,520 of 11,519"):
+        described(data[:-1], "a.fits")
+
+
+def test_a_header_of_fits_by_itself_is_a_header() -> None:
+    cards = ("SIMPLE  =  T", "BITPIX  = 8", "NAXIS   = 0", "END")
+    data = "".join(card.ljust(80) for card in cards).encode()
+    assert described(data, "a.hdr").format == "header"
+
+
 def test_oib_is_an_oif_within_an_ole_file() -> None:
     """The layout of a real one: the text of the main stream is named in another."""
     info = "[OibSaveInfo]\r\nMainFileName=Stream00013\r\n".encode("utf-16")

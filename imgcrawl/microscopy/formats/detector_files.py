@@ -85,6 +85,8 @@ def _fits(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
         if not 0 <= count <= 99:
             raise corrupt(f"a FITS of {count} axes")
         sides = [_integer(cards, f"NAXIS{n}") for n in range(1, count + 1)]
+        if cards.get("GROUPS") == "T" and sides and not sides[0]:
+            sides = sides[1:]  # random groups, of radio telescopes: their first side is none
         pixels = math.prod(sides) if sides else 0
         pixels = (pixels + _integer(cards, "PCOUNT")) * max(1, _integer(cards, "GCOUNT"))
         at += -(-pixels * abs(_integer(cards, "BITPIX")) // 8 // _BLOCK) * _BLOCK

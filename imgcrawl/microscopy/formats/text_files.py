@@ -44,9 +44,7 @@ _PAGE = re.compile(r"<!doctype|<html", re.IGNORECASE)
 _OIF = re.compile(
     rb"\A(?:\xff\xfe|\xfe\xff|\xef\xbb\xbf)?\s*\0?\[\0?[A-Za-z][^\]\r\n\"]{0,200}\]\0?\s"
 )
-_HDR = re.compile(
-    rb"\A\s*(?:ENVI\s|!INTERFILE|#\?RADIANCE|[A-Za-z_][\w ]{0,60}[:=][^\n]{0,400}\n[^\n]{0,400}\n)"
-)
+_HDR = re.compile(rb"\A\s*(?:ENVI\s|!INTERFILE|#\?RADIANCE|[A-Za-z_][\w ]{0,60}[:=])")
 # Angles and transforms of IMOD's: numbers, and lines that are remarks.
 _NUMBERS = re.compile(rb"\A(?:[#%][^\n]*+\n|[\d.eE+,;\s-]++|nan|inf)*+\Z", re.IGNORECASE)
 _ROOT = re.compile(rb"<(?:\w{1,20}:)?([A-Za-z_]\w{0,60})[\s/>]")
@@ -79,8 +77,12 @@ def _text(
     name: str,
     form: re.Pattern[bytes] | None = None,
     read: Callable[[str], dict[str, Any]] | None = None,
+    least: int = 0,
 ) -> Callable[[CachedRanges, DescribeOptions], FileFacts]:
-    """Return what describes a text: it has a form, and `read` returns arguments of FileFacts."""
+    """Return what describes a text: it has a form, and `read` returns arguments of FileFacts.
+
+    least: bytes that any of its kind has
+    """
 
     def describe(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
         at, zeros = 0, 0
@@ -93,7 +95,7 @@ def _text(
         if zeros * 100 > at:
             raise corrupt(f"a text with {zeros:,} zero bytes in it")
         head = ranges.read(0, _MAX_TEXT)
-        if form is not None and not form.search(head):
+        if form is not None and (len(head) < least or not form.search(head)):
             raise RecordMissing(Outcome.NOT_IMAGE, f"a text that is no {name}")
         remark = f"{zeros:,} zero bytes in a text" if zeros else ""
         if not head.strip():
@@ -226,7 +228,7 @@ TEXTS = (
     _format("numbers", (".tlt", ".rawtlt", ".xf"), _text("numbers", _NUMBERS)),
     _format("Markdown", (".md", ".rst"), _text("Markdown"), _is_readme),
     _format("OIF", (".oif", ".pty"), _text("OIF", _OIF, read_oif)),
-    _format("header", (".hdr",), _text("header", _HDR)),
+    _format("header", (".hdr",), _text("header", _HDR, least=24)),
     _format("HTML", (".html", ".htm", ".xhtml"), _text("HTML"), _is_page),
     _format("SVG", (".svg",), _text("SVG"), lambda head: _is_text(head, {"an SVG drawing"})),
     _format("JSON", (".json", ".geojson", ".ipynb"), _json, lambda head: _is_text(head, {"JSON"})),
