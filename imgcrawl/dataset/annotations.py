@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from imgcrawl.dataset.dataset_table import CsvTable, LedgerTable
 from imgcrawl.dataset.outlines import BOX, CATEGORIES, OUTLINE, Categories, outlines_of
+from imgcrawl.dataset.written_whole import written_whole
 from imgcrawl.storage.directory import ANNOTATIONS, METADATA
 
 if TYPE_CHECKING:
@@ -49,20 +50,14 @@ def merge_annotations(parts: Iterable[Path], target: Path) -> None:
     target: the folder of that table. Raises OSError.
     """
     table = CsvTable(target / METADATA)
-    temporary = target / f".{ANNOTATIONS}.partial"
-    temporary.unlink(missing_ok=True)  # a link that lies there is not written through
     if not {BOX, OUTLINE} & {*table.columns}:
         (target / ANNOTATIONS).unlink(missing_ok=True)
         return
     known: dict[str, str] = {}
     for part in parts:
         known |= _categories_of(part / ANNOTATIONS)
-    try:
-        with temporary.open("x", encoding="utf-8") as file:
-            _write(file, table, known)
-        temporary.replace(target / ANNOTATIONS)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(target / ANNOTATIONS) as file:
+        _write(file, table, known)
 
 
 def _categories_of(path: Path) -> dict[str, str]:

@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from imgcrawl.dataset.written_whole import written_whole
 from imgcrawl.records.exit_status import ExitStatus, describe_status
 from imgcrawl.storage.directory import RUNS, open_plain
 from imgcrawl.text.csv_cells import safe_cell, unescaped
@@ -160,10 +161,8 @@ def add_run(root: Path, row: RunRow) -> None:
     Raises OSError.
     """
     rows = [*read_runs(root), row][-MOST_RUNS:]
-    temporary = root / f".{RUNS}.partial"
-    temporary.unlink(missing_ok=True)  # a link that lies there is not written through
-    temporary.write_text(runs_csv(rows), "utf-8", newline="")
-    temporary.replace(root / RUNS)
+    with written_whole(root / RUNS) as file:
+        file.write(runs_csv(rows))
 
 
 def to_json(rows: Iterable[RunRow]) -> str:

@@ -24,6 +24,7 @@ from imgcrawl.dataset.image_table import COLUMNS as IMAGE_COLUMNS
 from imgcrawl.dataset.record_columns import FIXED_COLUMNS, MASK
 from imgcrawl.dataset.tables import CLASSES_COLUMNS, FAILURE_COLUMNS
 from imgcrawl.dataset.typed_rows import write_rows
+from imgcrawl.dataset.written_whole import written_whole
 from imgcrawl.storage.directory import CHANGES, CLASSES, FAILURES, MASKS, METADATA, WELLS
 from imgcrawl.text.csv_cells import LONGEST_CELL, safe_cell, unescaped
 
@@ -94,25 +95,19 @@ def _merge(table: _Table, parts: Sequence[MergeInput], target: Path) -> None:
     sources = [_Source(table, part, target, constant) for part in parts]
     own = sorted({name for source in sources for name in source.own})
     columns = [*table.fixed, *constant, *own]
-    temporary = target / f".{table.name}.partial"
-    temporary.unlink(missing_ok=True)  # a link that lies there is not written through
-    try:
-        with ExitStack() as open_files, temporary.open("w", encoding="utf-8", newline="") as file:
+    with ExitStack() as open_files, written_whole(target / table.name) as file:
 
-            def rows() -> Iterator[list[str]]:
-                if len(sources) > _OPEN_FILES:
-                    every = chain.from_iterable(source.rows(columns) for source in sources)
-                    sorter = open_files.enter_context(closing(sqlite3.connect("")))
-                    return (cells for _, cells in _sorted(sorter, every))
-                parts = [open_files.enter_context(_SortedRows(s, columns)) for s in sources]
-                merged = heapq.merge(*(part.rows for part in parts), key=itemgetter(0))
-                return (cells for _, cells in merged)
+        def rows() -> Iterator[list[str]]:
+            if len(sources) > _OPEN_FILES:
+                every = chain.from_iterable(source.rows(columns) for source in sources)
+                sorter = open_files.enter_context(closing(sqlite3.connect("")))
+                return (cells for _, cells in _sorted(sorter, every))
+            parts = [open_files.enter_context(_SortedRows(s, columns)) for s in sources]
+            merged = heapq.merge(*(part.rows for part in parts), key=itemgetter(0))
+            return (cells for _, cells in merged)
 
-            header = [safe_cell(name) for name in columns]
-            write_rows(file, header, rows, len(table.fixed))
-        temporary.replace(target / table.name)
-    finally:
-        temporary.unlink(missing_ok=True)
+        header = [safe_cell(name) for name in columns]
+        write_rows(file, header, rows, len(table.fixed))
 
 
 class _Source:

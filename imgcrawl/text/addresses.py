@@ -6,6 +6,7 @@ import re
 from urllib.parse import unquote_plus, urlsplit, urlunsplit
 
 from imgcrawl.text.signed_urls import stable_address
+from imgcrawl.text.spelling import decode_unreserved, without_default_port
 
 _TRACKING = re.compile(
     r"utm_.*|(fb|g|d|ms|y|tw)cli[dk]|msclkid|igshid|mc_[ce]id|_ga|_gl"  # of campaigns
@@ -18,8 +19,6 @@ _RENDITION = re.compile(
 )
 _FILE = re.compile(r"\.(jpe?g|jfif|png|gif|webp|avif|bmp|tiff?|heic|jp2|svg)$", re.IGNORECASE)
 
-_ENCODED = re.compile("(?<!%)(?<!%[0-9a-fA-F])%([0-9a-fA-F]{2})")  # and not what a lone % makes one
-_DEFAULT_PORT = {"http": re.compile("(:(80)?)+$"), "https": re.compile("(:(443)?)+$")}
 # Nothing in these could be spelt otherwise: they need not be taken apart.
 _AS_MOST_ARE = re.compile(r"https?://[a-z0-9.-]+(:(?!80/|443/)\d+)?/[^%?\s]*(\?[^%\s]+)?")
 
@@ -46,17 +45,11 @@ def canonical(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.netloc:
         return url
     user, at, host = parts.netloc.rpartition("@")
-    host = _DEFAULT_PORT[parts.scheme].sub("", host.lower())
+    host = without_default_port(host.lower(), parts.scheme)
     if not host:
         return url
-    path, query = (_ENCODED.sub(_decoded, part) for part in (parts.path or "/", parts.query))
+    path, query = (decode_unreserved(p, upper=True) for p in (parts.path or "/", parts.query))
     return urlunsplit((parts.scheme, f"{user}{at}{host}", path, query, ""))
-
-
-def _decoded(found: re.Match[str]) -> str:
-    character = chr(int(found[1], 16))
-    is_unreserved = character.isascii() and (character.isalnum() or character in "-._~")
-    return character if is_unreserved else found[0].upper()
 
 
 def sends_same(urls: list[str], others: list[str]) -> bool:

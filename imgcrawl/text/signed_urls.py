@@ -14,6 +14,7 @@ import re
 from urllib.parse import SplitResult, unquote_plus, urlsplit
 
 from imgcrawl.text.secrets import replace_secrets
+from imgcrawl.text.spelling import decode_unreserved, without_default_port
 
 MAX_ID = 500  # characters
 
@@ -34,11 +35,9 @@ _GRANTS = frozenset(
     {"token", "hash", "md5", "sign", "signature", "sig", "auth", "hmac", "verify", "h", "s"}
 )
 _A_TIME = re.compile(r"\d{9,13}|\d{4}-?\d\d-?\d\d(T[\d:.]+Z?)?")
-_UNRESERVED = re.compile(r"%(2[dDeE]|3\d|[46][1-9a-fA-F]|[57][\daA]|5[fF]|7[eE])")
 _DIGEST = re.compile(r"~[0-9a-f]{12}")
 # Nothing in these is left out or spelt otherwise: they need not be taken apart.
 _PLAIN = re.compile(r"https?:(//[a-z0-9.-]+(:(?!80/|443/)\d+)?/[^%?#\s]*)")
-_PORTS = {"http": ":80", "https": ":443"}
 
 
 def stable_address(url: str) -> str:
@@ -58,11 +57,11 @@ def stable_address(url: str) -> str:
     if not host:
         return url
     scheme = parts.scheme.lower()
-    host = host.removesuffix(_PORTS.get(scheme, ""))
-    path = _UNRESERVED.sub(lambda found: chr(int(found[1], 16)), parts.path) or "/"
+    host = without_default_port(host, scheme)
+    path = decode_unreserved(parts.path, upper=False) or "/"
     query = _unsigned(parts)
     address = f"//{host}{path}?{query}" if query else f"//{host}{path}"
-    if scheme in _PORTS:
+    if scheme in {"http", "https"}:
         return address
     return f"{scheme}:{address}#{parts.fragment}"  # that of an archive names the member
 

@@ -228,7 +228,7 @@ TEXTS = (
     _format("numbers", (".tlt", ".rawtlt", ".xf"), _text("numbers", _NUMBERS)),
     _format("Markdown", (".md", ".rst"), _text("Markdown"), _is_readme),
     _format("OIF", (".oif", ".pty"), _text("OIF", _OIF, read_oif)),
-    _format("header", (".hdr",), _text("header", _HDR, least=24)),
+    _format("header", (".hdr",), _text("header", _HDR, least=17)),
     _format("HTML", (".html", ".htm", ".xhtml"), _text("HTML"), _is_page),
     _format("SVG", (".svg",), _text("SVG"), lambda head: _is_text(head, {"an SVG drawing"})),
     _format("JSON", (".json", ".geojson", ".ipynb"), _json, lambda head: _is_text(head, {"JSON"})),
