@@ -109,6 +109,32 @@ def test_early_versions_tell_likewise(
     assert words in caplog.text
 
 
+@pytest.mark.parametrize(
+    "transforms",
+    [
+        [{"type": "scale", "path": "s0/scale"}],
+        [scale(4, 3)],
+        [{"type": "scale", "scale": [4, "three", 3]}],
+        [scale(2, 2, 2), scale(4, 3, 3)],
+        [{"type": "affine", "affine": [[4, 1, 0, 0], [0, 3, 0, 0], [0, 0, 3, 0]]}],
+        ["scale"],
+    ],
+)
+@pytest.mark.parametrize("of_all", [False, True])
+def test_transformations_of_early_versions_that_are_none_are_told(
+    transforms: Any, of_all: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    documents = worlds.nacc("")
+    scales = documents[".zattrs"]["multiscales"][0]
+    holder = scales if of_all else scales["datasets"][0]
+    holder["coordinateTransformations"] = transforms
+    level = read(documents).levels[0]
+    assert level.voxel_nm == (None, None, None)
+    assert "its transformations are not one scale and one shift of numbers" in caplog.text
+    holder["coordinateTransformations"] = [{"type": "identity"}, scale(2, 3, 4)]
+    assert read(documents).levels[0].voxel_nm[1] == (12 if of_all else 3)
+
+
 NM = ["30 nm", "4 nm", "0.005um"]
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from imgcrawl.microscopy.ome_transforms import OmeAxis, axes_in_system
 from imgcrawl.microscopy.units import number
 from imgcrawl.volumes.metadata.levels import Calibration, axes_of
+
+_ScaleAndShift: TypeAlias = tuple[list[float | None], list[float]]
 
 
 def ome_calibration(
@@ -22,8 +24,14 @@ def ome_calibration(
     names, units = _axes(scales.get("axes"))
     found = Calibration(axes_of(names, count, where))
     found.note_names(names)
-    inner, shift = _transforms(dataset, count)
-    outer, outer_shift = _transforms(scales, count)
+    told = _transforms(dataset, count), _transforms(scales, count)
+    (inner, shift), (outer, outer_shift) = (each or _nothing(count) for each in told)
+    if None in told:
+        found.problems.append(
+            "its transformations are not one scale and one shift of numbers: voxel sizes are left "
+            "empty"
+        )
+        inner, outer = [None] * count, [None] * count
     units += [None] * (count - len(units))
     for axis, unit, one, two, step, last in zip(
         found.axes, units, inner, outer, shift, outer_shift, strict=False
@@ -56,20 +64,31 @@ def _axes(axes: object) -> tuple[list[object], list[object]]:
     return names, [each.get("unit") if isinstance(each, dict) else None for each in listed]
 
 
-def _transforms(holder: dict[str, Any], count: int) -> tuple[list[float | None], list[float]]:
-    """Return the scale and the translation of a list of transformations."""
-    scale: list[float | None] = [None] * count
-    shift = [0.0] * count
+def _transforms(holder: dict[str, Any], count: int) -> _ScaleAndShift | None:
+    """Return the scale and the translation of a list of transformations.
+
+    None if there are others, or more of them, or values that are not `count` numbers.
+    """
+    scale, shift = _nothing(count)
+    seen: set[object] = set()
     for each in _list(holder.get("coordinateTransformations")):
         kind = each.get("type") if isinstance(each, dict) else None
-        values = _list(each.get(kind)) if isinstance(kind, str) else []
-        if len(values) != count:
+        if kind == "identity":
             continue
+        values = _list(each.get(kind)) if kind in {"scale", "translation"} else []
+        numbers = [number(value) for value in values]
+        if len(numbers) != count or None in numbers or kind in seen:
+            return None
+        seen.add(kind)
         if kind == "scale":
-            scale = [number(value) for value in values]
-        elif kind == "translation":
-            shift = [number(value) or 0.0 for value in values]
+            scale = numbers
+        else:
+            shift = [value or 0.0 for value in numbers]
     return scale, shift
+
+
+def _nothing(count: int) -> _ScaleAndShift:
+    return [None] * count, [0.0] * count
 
 
 def _or_one(value: float | None) -> float:
