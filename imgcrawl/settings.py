@@ -91,14 +91,10 @@ SCHEDULER_PRIORITY_QUEUE = "scrapy.pqueues.ScrapyPriorityQueue"  # pages are few
 
 # --- How bytes arrive ----------------------------------------------------------------------------
 DOWNLOADER = "imgcrawl.download.downloader.Downloader"
-DOWNLOAD_HANDLERS = {
+# In the place of Scrapy's: a source that names file:, ftp:, s3: or data: is wrong or hostile.
+DOWNLOAD_HANDLERS_BASE = {
     "http": "imgcrawl.download.handler.HttpHandler",
     "https": "imgcrawl.download.handler.HttpHandler",
-    # A source that names such an address is wrong or hostile.
-    "data": None,
-    "file": None,
-    "ftp": None,
-    "s3": None,
 }
 _SCRAPY = "scrapy.downloadermiddlewares"
 # The whole list, and not what differs from Scrapy's: a middleware that is merely turned off is

@@ -9,7 +9,6 @@ from pydantic import Field, NonNegativeInt
 from imgcrawl.browser.chromium import HANDLERS, require_browser
 from imgcrawl.records.errors import ArgumentError, SourceError
 from imgcrawl.records.items import NotFollowed, Unreadable
-from imgcrawl.settings import DOWNLOAD_HANDLERS
 from imgcrawl.sources.web.page_link import PageLink
 from imgcrawl.sources.web.wanted_files import WantedFiles
 from spiders.base.page import GivenPageSpider, PageArguments
@@ -64,7 +63,7 @@ class DynamicPageSpider(GivenPageSpider[DynamicPageArguments]):
     arguments: ClassVar[type[DynamicPageArguments]] = DynamicPageArguments
     example = "scrapy crawl dynamic_page -a url=https://example.org/gallery -a match='*.tif'"
     custom_settings: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
-        "DOWNLOAD_HANDLERS": {**DOWNLOAD_HANDLERS, **HANDLERS}
+        "DOWNLOAD_HANDLERS": HANDLERS
     }
 
     _seen: list[str] = []  # noqa: RUF012 - replaced, never changed

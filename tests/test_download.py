@@ -321,7 +321,7 @@ def test_the_settings_name_what_exists() -> None:
         settings.HTTPCACHE_POLICY,
         settings.HTTPCACHE_STORAGE,
         settings.LOG_FORMATTER,
-        *filter(None, settings.DOWNLOAD_HANDLERS.values()),
+        *settings.DOWNLOAD_HANDLERS_BASE.values(),
     ]
     assert ROOT.is_dir()
     for name in names:

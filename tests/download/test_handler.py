@@ -146,6 +146,19 @@ def test_no_connection() -> None:
     ]
 
 
+def test_a_users_own_handler_opens_no_other_scheme() -> None:
+    """As the documentation of handlers has them set, beside what they are not about."""
+
+    async def main(crawler: Crawler) -> list[str]:
+        async with Server({"*": http(b"abc")}) as server:
+            urls = (server.url("/"), "file:///etc/hostname", "data:,abc", "ftp://127.0.0.1/")
+            return [await outcome(crawler, url) for url in urls]
+
+    own = {"gopher": "imgcrawl.download.handler.HttpHandler"}
+    found = crawl(main, RETRY_TIMES=0, DOWNLOAD_HANDLERS=own)
+    assert found == ["200", "bad_url", "bad_url", "bad_url"]
+
+
 def test_certificates_of_named_hosts_are_not_verified() -> None:
     async def main(crawler: Crawler) -> tuple[bytes, str]:
         async with Server({"*": http(b"abc")}, tls=own_certificate()[0]) as secure:
