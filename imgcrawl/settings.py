@@ -96,6 +96,7 @@ DOWNLOAD_HANDLERS_BASE = {
     "http": "imgcrawl.download.handler.HttpHandler",
     "https": "imgcrawl.download.handler.HttpHandler",
 }
+DOWNLOAD_HANDLERS = {**DOWNLOAD_HANDLERS_BASE}  # without a reactor Scrapy changes the base
 _SCRAPY = "scrapy.downloadermiddlewares"
 # The whole list, and not what differs from Scrapy's: a middleware that is merely turned off is
 # imported all the same, and that of the cookies brings 10 MB. Left out are Offsite (drops pictures
