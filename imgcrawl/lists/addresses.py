@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+_INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"  # of word processors and of the web
+_QUOTES = {*('""', "''", "<>"), *("\u201c\u201d", "\u201e\u201c", "\u2018\u2019", "\u00ab\u00bb")}
+_OPENING = re.escape("".join(sorted({pair[0] for pair in _QUOTES})))
 _START = re.compile(
-    r"\s*(\[\s*)?[\"'<]?((https?|s3|gs)://[^\s/]|//[\w-]+(\.[\w-]+)+[/:?]|www\.[\w-]+\.\w)",
+    rf"[\s{_INVISIBLE}]*([\[{{]\s*)?[{_OPENING}]?"
+    r"((https?|s3|gs)://[^\s/]|//[\w-]+(\.[\w-]+)+[/:?]|www\.[\w-]+\.\w)",
     re.IGNORECASE,
 )
 # Where one address ends and the next begins in a cell such as "u1|u2" (associatedMedia of the
@@ -15,9 +19,9 @@ _BETWEEN = re.compile(
     r"\s*[|;]\s*(?=(?:https?|s3|gs)://)|,?\s+(?=(?:https?|s3|gs)://)", re.IGNORECASE
 )
 _COMMA = re.compile(r"\s*,\s*(?=(?:https?|s3|gs)://)", re.IGNORECASE)
-# The text of an array of addresses, and each of its elements, quoted or not.
+# The text of an array of addresses, as of Postgres too, and each of its elements, quoted or not.
 _ARRAY = re.compile(
-    r"\s*\[(\s*[\"']?(?:https?:|s3:|gs:|//|www\.).*)\]\s*", re.IGNORECASE | re.DOTALL
+    r"\s*[\[{](\s*[\"']?(?:https?:|s3:|gs:|//|www\.).*)[\]}]\s*", re.IGNORECASE | re.DOTALL
 )
 _ELEMENT = re.compile(r"\"[^\"]*\"|'[^']*'")
 # Markdown's ![](address), an array of Python's or JavaScript's, src="address".
@@ -49,10 +53,10 @@ def as_address(text: str) -> str:
 
     ``//host/x`` and ``www.host/x`` are asked over https; ``&amp;`` of HTML is ``&``.
     """
-    text = text.strip()
+    text = text.strip() if text.isascii() else text.strip().strip(_INVISIBLE).strip()
     if "&amp;" in text and "&" not in text.replace("&amp;", ""):
         text = text.replace("&amp;", "&")  # copied out of HTML
-    if len(text) > 1 and (text[0], text[-1]) in {('"', '"'), ("'", "'"), ("<", ">")}:
+    if len(text) > 1 and text[0] + text[-1] in _QUOTES:
         text = text[1:-1].strip()
     if text.startswith("//"):
         return f"https:{text}"

@@ -9,22 +9,24 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from imgcrawl.lists.addresses import looks_like_picture, looks_like_url
+from imgcrawl.lists.addresses import looks_like_url
 from imgcrawl.lists.cells import split_cells
 from imgcrawl.lists.names import is_known_name, is_url_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from imgcrawl.lists.parting import (
+    ENOUGH,
+    bare,
+    delimiter_of,
+    is_of_addresses,
+    names_columns,
+    nearly_all,
+    place_of_url,
+)
 
 _SEP = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE | re.DOTALL)
-_WORD = re.compile(r"[^\W\d_][\w-]*")
 _URL = re.compile(r"(https?|s3|gs)://[^\s/]|(^|[\s,;|\"])(//[\w-]+\.|www\.\w)", re.IGNORECASE)
 _SINGLE = re.compile(r"'[ ]*([,;|\t])[ ]*'")
 _SWAPPED = str.maketrans("\"'", "'\"")
-_HIVE = "\x01"  # between the columns of its text files
-_ENOUGH = 0.8  # share of the first lines that must agree
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Dialect:
 
 def find_dialect(lines: list[str]) -> Dialect:
     """Return the dialect of a table from its first lines, blank ones left out."""
-    if len(lines) > 1 and _all(_is_single_quoted(line) for line in lines):
+    if len(lines) > 1 and nearly_all(_is_single_quoted(line) for line in lines):
         found = find_dialect([line.translate(_SWAPPED) for line in lines])
         names = found.header and [name.translate(_SWAPPED) for name in found.header]
         return replace(found, header=names, single=bool(found.delimiter))
@@ -87,14 +89,14 @@ def find_dialect(lines: list[str]) -> Dialect:
     if first is None:
         return _without_url(lines)
     data = [line for line in lines[first:] if _has_url(line)]
-    delimiter = _delimiter(data, lines[:first])
-    if delimiter:
+    delimiter = delimiter_of(data, lines[:first])
+    if delimiter and not (delimiter == "," and first == 0 and is_of_addresses(data)):
         return _with_header(lines, 0, delimiter)
-    named = (n for n in range(first) if is_known_name(_bare(lines[n])))
+    named = (n for n in range(first) if is_known_name(bare(lines[n])))
     at = next(named, None)
     if at is None:
         return Dialect("", None, 0, quoted=True, width=1, url_at=0)
-    return Dialect("", [_bare(lines[at])], at + 1, quoted=True, width=1, url_at=0)
+    return Dialect("", [bare(lines[at])], at + 1, quoted=True, width=1, url_at=0)
 
 
 def _is_single_quoted(line: str) -> bool:
@@ -107,8 +109,8 @@ def _with_header(lines: list[str], passed: int, delimiter: str) -> Dialect:
     """Return the dialect of a table with this delimiter, its header found if it has one."""
     rows = [split_cells(line, delimiter) for line in lines[passed:]]
     # An address may stand within a cell of JSON: then the header is the first line with names.
-    named = int(bool(rows) and _names_columns(lines[passed], delimiter))
-    first = next((n for n, row in enumerate(rows) if _url_at(row) is not None), named)
+    named = int(bool(rows) and names_columns(lines[passed], delimiter))
+    first = next((n for n, row in enumerate(rows) if place_of_url(row) is not None), named)
     data = rows[first:]
     width, url_at = _blank_shape(data) if delimiter == " " else _shape(data)
     header = _header_of(lines[passed:], rows[:first], delimiter, width)
@@ -125,7 +127,7 @@ def _with_header(lines: list[str], passed: int, delimiter: str) -> Dialect:
 def _shape(data: list[list[str]]) -> tuple[int, int | None]:
     """Return how many columns most rows have, and in which of these most have an address."""
     width = Counter(map(len, data)).most_common(1)[0][0] if data else 0
-    places = Counter(_url_at(row) for row in data if len(row) == width)
+    places = Counter(place_of_url(row) for row in data if len(row) == width)
     places.pop(None, None)
     return width, places.most_common(1)[0][0] if places else None
 
@@ -133,9 +135,9 @@ def _shape(data: list[list[str]]) -> tuple[int, int | None]:
 def _blank_shape(data: list[list[str]]) -> tuple[int, int | None]:
     """Return the same of rows between blanks, where text has several cells."""
     width, url_at = _shape(data)
-    if sum(len(row) == width for row in data) >= _ENOUGH * len(data):
+    if sum(len(row) == width for row in data) >= ENOUGH * len(data):
         return width, url_at
-    places = {_url_at(row) for row in data} - {None}
+    places = {place_of_url(row) for row in data} - {None}
     if len(places) == 1:
         at = places.pop()
         return (at or 0) + 2, at
@@ -168,122 +170,23 @@ def _without_url(lines: list[str]) -> Dialect:
         if not widths:
             break
         width, count = widths.most_common(1)[0]
-        if width > 1 and count >= _ENOUGH * len(lines):
+        if width > 1 and count >= ENOUGH * len(lines):
             names = [name.strip().strip('"') for name in split_cells(lines[0], delimiter)]
             quoted = delimiter != "\t" or _is_quoted(lines, 0, 1)
             return Dialect(delimiter, names, 1, quoted, len(names), None)
-    if lines and is_known_name(_bare(lines[0])):
-        return Dialect("", [_bare(lines[0])], 1, quoted=True, width=1, url_at=None)
+    if lines and is_known_name(bare(lines[0])):
+        return Dialect("", [bare(lines[0])], 1, quoted=True, width=1, url_at=None)
     return Dialect("", None, 0, quoted=True, width=1, url_at=None)
-
-
-def _delimiter(data: list[str], before: list[str]) -> str:
-    """Return what parts the columns of lines that each hold an address; "" for nothing."""
-    if sum("\t" in line for line in data) >= _ENOUGH * len(data):
-        return "\t"
-    if sum(_HIVE in line for line in data) >= _ENOUGH * len(data):
-        return _HIVE
-    for delimiter in ",;|":
-        if any(_names_columns(line, delimiter) for line in before):
-            return delimiter
-    if any(is_known_name(_bare(line)) for line in before):
-        return ""  # a header of one column
-    for delimiter in ",;|":
-        if _all(_is_parted(line, delimiter) for line in data) or _has_labels(data, delimiter):
-            return delimiter
-        if before and _is_table(before[-1], data, delimiter):
-            return delimiter
-    if any(_names_columns(line, " ") for line in before) or _all(map(_is_blank_parted, data)):
-        return " "
-    return ""
-
-
-def _all(answers: Iterable[bool]) -> bool:
-    found = list(answers)
-    return sum(found) >= _ENOUGH * len(found)
-
-
-def _names_columns(line: str, delimiter: str) -> bool:
-    cells = [name.strip(' "#') for name in split_cells(line, delimiter)]
-    return len(cells) > 1 and any(map(is_known_name, cells))
-
-
-def _is_parted(line: str, delimiter: str) -> bool:
-    """Return True if a delimiter parts an address from something else in a line."""
-    cells = split_cells(line, delimiter)
-    if len(cells) < 2:
-        return False
-    at = _url_at(cells)
-    if at is None:
-        return False
-    if at > 0:
-        return True
-    if line.lstrip().startswith('"'):
-        return True  # quoted, so that it ends where it says
-    if " " in cells[0].strip():
-        return False  # the blank came first
-    rest = [cell.strip() for cell in cells[1:]]
-    if any(map(looks_like_url, rest)):
-        return delimiter == ","  # "u1|u2" is one cell of addresses
-    if looks_like_picture(cells[0]) and not looks_like_picture(delimiter.join(rest)):
-        return True
-    return any(" " in cell for cell in rest)  # no address has a blank
-
-
-def _is_table(line: str, data: list[str], delimiter: str) -> bool:
-    """Return whether a line may be the header of others, in any language: it has their cells."""
-    names = [name.strip(' "#') for name in split_cells(line, delimiter)]
-    if len(names) < 2 or not all(names) or len({*names}) < len(names) or len(data) < 2:
-        return False
-    rows = [split_cells(each, delimiter) for each in data]
-    return _all(len(row) == len(names) for row in rows) and not _all(
-        _is_one_address(row, delimiter) for row in rows
-    )
-
-
-def _is_one_address(cells: list[str], delimiter: str) -> bool:
-    """Return whether an address goes on behind a delimiter: only so it names a picture."""
-    at = _url_at(cells)
-    if at is None or looks_like_picture(cells[at]) or any(map(looks_like_url, cells[at + 1 :])):
-        return False
-    return looks_like_picture(delimiter.join(cells[at:]))
-
-
-def _has_labels(data: list[str], delimiter: str) -> bool:
-    """Return True if words stand behind the addresses, and are those of classes: they repeat."""
-    cells = [line.split(delimiter) for line in data]
-    behind = [tuple(row[1:]) for row in cells if len(row) > 1]
-    are_words = all(_WORD.fullmatch(cell) for row in behind for cell in row)
-    return are_words and len(behind) >= _ENOUGH * len(data) and len({*behind}) < len(behind)
-
-
-def _is_blank_parted(line: str) -> bool:
-    """Return True if blanks part an address from something else in a line."""
-    cells = line.split()
-    at = _url_at(cells)
-    if len(cells) < 2 or at is None:
-        return False
-    rest = cells[at + 1 :]
-    if any(map(looks_like_url, rest)):
-        return False  # a cell of several addresses
-    # A blank within the address: only with what is behind it does it name a picture's file.
-    if not rest:
-        return True
-    return looks_like_picture(cells[at]) or not looks_like_picture(rest[-1])
 
 
 def _of_blanks(line: str, width: int, url_at: int) -> list[str]:
     """Return the cells between blanks; what is too much is text before or behind the address."""
     words = line.split()
-    at = _url_at(words)
+    at = place_of_url(words)
     if at is not None and at > url_at > 0:
         first = at - url_at + 1
         words = [" ".join(words[:first]), *words[first:]]
     return [*words[: width - 1], *filter(None, [" ".join(words[width - 1 :])])]
-
-
-def _url_at(cells: list[str]) -> int | None:
-    return next((at for at, cell in enumerate(cells) if looks_like_url(cell)), None)
 
 
 def _has_url(line: str) -> bool:
@@ -298,7 +201,3 @@ def _is_quoted(lines: list[str], header: int, first: int) -> bool:
         return True
     cells = lines[first].split("\t") if first < len(lines) else []
     return any(cell.startswith('"') and looks_like_url(cell) for cell in cells)
-
-
-def _bare(line: str) -> str:
-    return line.strip(' "#\r\t')

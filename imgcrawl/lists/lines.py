@@ -44,7 +44,9 @@ def lines(file: IO[bytes]) -> Iterator[tuple[int, str] | MalformedRow]:
             except UnicodeDecodeError:
                 text = _of_windows(line)
                 say_guess(number)
-            yield number, text
+            # Old Macs' line ends among others: in a quoted cell they may be of a caption.
+            parts = text.split("\r") if "\r" in text and '"' not in text else [text]
+            yield from ((number, part) for part in parts if part.strip())
 
 
 def decoded(line: bytes) -> str:

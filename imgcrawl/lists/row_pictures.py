@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 Several = Literal["auto", "records", "mirrors"]
 
 MAX_MIRRORS = 5
-_NONE = frozenset({"null", "none", "nan", "n/a", "#n/a", "<na>", "\\n", "-"})  # no address
+_NONE = frozenset(
+    {"null", "none", "nan", "n/a", "#n/a", "<na>", "\\n", "-", "[]", "{}"}
+)  # no address
 _MIRROR_WORDS = frozenset(
     {"mirror", "mirrors", "alternate", "alternates", "alternatives", "fallback"}
 )

@@ -44,6 +44,26 @@ LISTS: dict[str, tuple[str, list[tuple[str, str, dict[str, Any]]]]] = {
         "url\tlabel\n" + "".join(f"{n}\t{U[n]}\ta b\n" for n in (1, 2, 3)),
         [("", U[n], {"label": "a b", "column_1": str(n)}) for n in (1, 2, 3)],
     ),
+    "addresses with commas between them": (
+        ",".join(U[1:6]),
+        [("", url, {}) for url in U[1:6]],
+    ),
+    "as many in a line as there are": (
+        f"{U[1]},{U[2]},{U[3]}\n{U[4]}\n{U[5]}, {U[6]}\n",
+        [("", url, {}) for url in U[1:7]],
+    ),
+    "line ends of three kinds": (
+        f"id,url\r\n1,{U[1]}\n2,{U[2]}\r3,{U[3]}\r\n",
+        [(f"{n}", U[n], {}) for n in (1, 2, 3)],
+    ),
+    "quotes of a word processor": (
+        f"id,url\n1,\u201c{U[1]}\u201d\n2,\u201e{U[2]}\u201c\n3,\u00ab{U[3]}\u00bb\n4,\u200b{U[4]}\n",
+        [(f"{n}", U[n], {}) for n in (1, 2, 3, 4)],
+    ),
+    "arrays of Postgres": (
+        f'id,images\n1,"{{{U[1]},{U[2]}}}"\n2,"{{{U[3]}}}"\n',
+        [("1", U[1], {}), ("1", U[2], {}), ("2", U[3], {})],
+    ),
     "a script of curl's": (
         "#!/bin/sh\n" + "".join(f'curl -L -o a{n}.jpg "{U[n]}"\n' for n in (1, 2, 3)),
         [(f"a{n}.jpg", U[n], {}) for n in (1, 2, 3)],
@@ -119,7 +139,7 @@ def test_each_picture_is_found(name: str, tmp_path: Path) -> None:
         assert each.fields | columns == each.fields
 
 
-@pytest.mark.parametrize("word", ["NULL", "NaN", "None", "n/a", "\\N", "-", ""])
+@pytest.mark.parametrize("word", ["NULL", "NaN", "None", "n/a", "\\N", "-", "[]", ""])
 def test_a_word_for_nothing_is_no_address(word: str, tmp_path: Path) -> None:
     lines = [f"1,{U[1]}", f"2,{word}", f"3,{U[3]}", f"4,{U[4]}"]
     found = pictures(tmp_path / "list.csv", "\n".join(["id,url", *lines]))
