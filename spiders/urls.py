@@ -13,11 +13,10 @@ from imgcrawl.arguments import AnyCase, ReadsStdin
 from imgcrawl.lists.addresses import without_extension
 from imgcrawl.lists.description import describe, rivals
 from imgcrawl.lists.listed import ListedPicture, ListedPictures
-from imgcrawl.lists.look import Found, Sample, find_columns, open_looked_at
+from imgcrawl.lists.look import Found, Sample, find_columns, look, open_looked_at
 from imgcrawl.lists.names import NAMES
 from imgcrawl.lists.opening import split_member
 from imgcrawl.lists.parts import is_remote, parts_of
-from imgcrawl.lists.reader import open_rows
 from imgcrawl.lists.rows import MalformedRow
 from imgcrawl.lists.template import Template, is_template
 from imgcrawl.records.errors import ArgumentError
@@ -129,8 +128,7 @@ class UrlsArguments(UrlListArguments):
         try:
             for part in parts_of(self.list):
                 if part != "-" and not is_remote(part):
-                    with open_rows(*split_member(part), self.encoding) as rows:
-                        self.find(Sample.of(rows), part)
+                    self.find(look(*split_member(part), self.encoding), part)
         except ArgumentError as error:
             raise ValueError(str(error)) from error
         return self

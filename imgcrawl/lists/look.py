@@ -6,6 +6,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgcrawl.lists.addresses import without_extension
@@ -70,6 +71,35 @@ def may_be_pictures(table: str) -> bool:
     return not last or last in _OF_PICTURES or last in SPLITS
 
 
+_looked: dict[tuple[object, ...], Sample] = {}
+_FAR = 10_000  # rows: to have gone so far is worth being remembered
+
+
+def look(name: str, member: str = "", encoding: str = "") -> Sample:
+    """Return the first rows of each table of a list; see `open_rows` for what is given, and raised.
+
+    Where the pictures stand behind a million annotations, a list that did not change meanwhile is
+    gone through once: for what was typed, and for the crawl.
+    """
+    key = (name, member, encoding, *_state_of(name))
+    if (known := _looked.get(key)) is not None:
+        return known
+    with open_rows(name, member, encoding) as rows:
+        sample = Sample.of(rows)
+    if sample.rows > _FAR:
+        _looked.clear()
+        _looked[key] = sample
+    return sample
+
+
+def _state_of(name: str) -> tuple[int, ...]:
+    try:
+        state = Path(name).expanduser().stat()
+    except OSError:  # to open it will say what is wrong
+        return ()
+    return (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns)
+
+
 @contextmanager
 def open_looked_at(
     name: str, member: str = "", encoding: str = ""
@@ -85,8 +115,7 @@ def open_looked_at(
             first = list(islice(rows, LOOKED_AT))
             yield Sample.of(first), chain(first, rows)
         return
-    with open_rows(name, member, encoding) as rows:
-        sample = Sample.of(rows)
+    sample = look(name, member, encoding)
     with open_rows(name, member, encoding) as rows:
         yield sample, rows
 
