@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -29,21 +30,25 @@ def preload(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_log_tells_what_was_not_synced(preload: Path, tmp_path: Path) -> None:
+    """What the system was only told to begin to write is not on the disk either."""
     code = f"""
 import os
+from imgcrawl.storage.disk_sync import start_writing
 root = {str(tmp_path)!r}
 with open(root + "/a", "wb") as file:
     file.write(b"x" * 10)
     file.flush()
     os.fsync(file.fileno())
     file.write(b"y" * 5)
+    file.flush()
+    start_writing(file.fileno(), 0, 15)
 with open(root + "/b.part", "wb") as file:
     file.write(b"z")
 os.rename(root + "/b.part", root + "/b")
 """
     log = tmp_path / "log"
-    env = {**os.environ, "LD_PRELOAD": str(preload), "UNSYNCED_LOG": str(log)}
-    subprocess.run(["python3", "-c", code], env=env, check=True)
+    env = {"LD_PRELOAD": str(preload), "UNSYNCED_LOG": str(log), "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, **env}, check=True)
     assert unsynced(log) == {str(tmp_path / "a"): [(10, 15)], str(tmp_path / "b"): [(0, 1)]}
     log.write_text(log.read_text() + "A\n")
     assert unsynced(log) == {}
