@@ -41,14 +41,18 @@ class Command(OutCommand[LockFigures]):
         """Print how much is locked, and what is not."""
         lines = [f"{place}/{DATASET_LOCK}: {found.locked:,} records ({format_size(found.bytes)})"]
         if found.volumes:
-            lines.append(f"Not locked: {found.volumes:,} cubes and copies of volumes.")
+            lines.append(
+                f"Not locked: {found.volumes:,} cubes and copies of volumes. The .crop.json beside "
+                "a cube says how to cut the same again: scrapy recrop FILE"
+            )
         if found.no_file:
             lines.append(f"Not locked: {found.no_file:,} records without a file or a SHA-256.")
         if found.no_address:
             lines.append(
                 f"{found.no_address:,} have no address that may be told: all have a secret in them."
             )
-        lines.append(
-            f"The same bytes again, anywhere: scrapy restore {place}/{DATASET_LOCK} -a out=DIR"
-        )
+        if found.locked:
+            lines.append(
+                f"The same bytes again, anywhere: scrapy restore {place}/{DATASET_LOCK} -a out=DIR"
+            )
         sys.stdout.write("\n".join(lines) + "\n")

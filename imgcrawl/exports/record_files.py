@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from imgcrawl.storage.base import Storage
 
+# Formats of which a request less is enough: they are no folders.
+_PICTURES = frozenset({"JPEG", "PNG", "TIFF", "GIF", "WEBP", "BMP"})
+
 
 class RecordFiles:
     """The files of a dataset's records, in a folder or a store; for any process.
@@ -48,7 +51,7 @@ class RecordFiles:
         name = str(row["file_name"])
         if not self.in_store:
             return (self._root / name).is_dir()
-        if row.get("format") or self._store.size(name) is not None:
+        if row.get("format") in _PICTURES or self._store.size(name) is not None:
             return False
         return next(iter(self._store.list(f"{name}/")), None) is not None
 

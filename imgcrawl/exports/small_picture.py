@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
+from imgcrawl.exports.cube_folder import is_cube_folder, middle_slice
 from imgcrawl.pictures.thumbnail import thumbnail
 from imgcrawl.records.errors import StoreError
+from imgcrawl.storage.base import require_name
 
 if TYPE_CHECKING:
     from imgcrawl.storage.base import Storage
@@ -24,6 +27,9 @@ def small_picture(storage: Storage, row: dict[str, Any], side: int) -> bytes | N
     """
     name = str(row.get("file_name") or "")
     try:
+        if storage.is_local and is_cube_folder(name):
+            require_name(name)
+            return _small(_middle(middle_slice(Path(str(storage)) / name)), "PNG", side)
         if not name or (size := storage.size(name)) is None or size > _LONGEST:
             return None
         with storage.open(name) as file:
@@ -39,6 +45,10 @@ def small_picture(storage: Storage, row: dict[str, Any], side: int) -> bytes | N
                 kind = str(opened.format)
     except (OSError, StoreError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
+    return _small(body, kind, side)
+
+
+def _small(body: bytes, kind: str, side: int) -> bytes | None:
     made = thumbnail(body, kind, (side, side))
     return made.data if made is not None else None
 

@@ -183,7 +183,7 @@ class ExportSource:
 
     def _is_folder(self, row: dict[str, Any]) -> bool:
         """Return whether a record is a folder of files: a copied volume, or a chunked cube."""
-        if row.get("format"):
+        if is_picture(row.get("format")):  # which costs no request
             return False
         return (
             self.storage.size(str(row["file_name"])) is None
