@@ -62,6 +62,16 @@ class Ledger:
         )
         return {folder for (folder,) in rows}
 
+    def named_files(self) -> Iterator[str]:
+        """Yield the names of stored files that have the name of their source, and of cubes."""
+        for folder in ("files", "cubes"):
+            rows = self._db.execute(
+                "SELECT file_name FROM records WHERE path > ? || '/' AND path < ? || '0'"
+                " AND outcome = 'stored' AND file_name IS NOT NULL",
+                (folder, folder),
+            )
+            yield from (name for (name,) in rows)
+
     def forget(self, record_id: str) -> None:
         """Delete a record that is no longer promised."""
         self._db.execute("DELETE FROM records WHERE record_id = ?", (record_id,))

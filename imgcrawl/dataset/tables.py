@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 from imgcrawl.dataset.annotations import write_annotations
 from imgcrawl.dataset.changes import CHANGES_COLUMNS
 from imgcrawl.dataset.duplicates import write_duplicates
+from imgcrawl.dataset.loader_card import write_loader_card
 from imgcrawl.dataset.metadata_table import (
     TableIndex,
     finish_metadata,
@@ -172,6 +173,7 @@ def finish_all(out: OutputDirectory, ledger: Ledger, index: TableIndex | None) -
 
 def _write_others(out: OutputDirectory, ledger: Ledger) -> None:
     write_split_tables(out, ledger)
+    write_loader_card(out, ledger)
     write_annotations(out, ledger)
     write_failures(out, ledger)
     write_attribution(out, ledger)

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, PositiveInt
 
-from imgcrawl.plans.card import CARD
 from imgcrawl.plans.entries import (
     CrawlTable,
     ListedCrawl,
@@ -38,7 +37,7 @@ MAX_CRAWLS = 500  # their tables are open together when they are merged
 DEFAULT_JOBS = 4
 
 # Names taken in the plan's own OUT.
-_RESERVED = {name.casefold() for name in (*OWN_FILES, REPORT_PAGES, CARD)}
+_RESERVED = {name.casefold() for name in (*OWN_FILES, REPORT_PAGES)}
 # Set by the runner of a plan, for each crawl.
 KEPT_SETTINGS = frozenset({"OUT", "LOG_FILE", "LOG_ENABLED", "PROGRESS_FD"})
 

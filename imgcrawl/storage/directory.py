@@ -33,6 +33,7 @@ MASKS = "masks.csv"
 WELLS = "wells.csv"
 CITATION = "CITATION.cff"
 VERIFY = "verify.csv"
+CARD = "README.md"  # for loaders, where the names of files mislead them
 LOG = "crawl.log"  # of a crawl of a plan, and OLD_LOG of the one before
 OLD_LOG = "crawl.log.1"
 SUMS = "SHA256SUMS"
@@ -73,7 +74,7 @@ _FILES = {
     DUPLICATES,
     LINKROT,
 }
-_FILES |= {WELLS, CITATION, ANNOTATIONS}
+_FILES |= {WELLS, CITATION, ANNOTATIONS, CARD}
 _MADE_OF_IT = {SPLITS_TABLE, SPLITS_REPORT, DATASET_LOCK, DIFF, REPORT, TYPED_TABLE}
 OWN_FILES = frozenset(_FILES | _MADE_OF_IT | {VERIFY, SUMS, LOG, OLD_LOG})
 

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from imgcrawl.dataset.loader_card import write_loader_card
 from imgcrawl.dataset.split_tables import write_split_tables
 from imgcrawl.dataset.tables import write_all
 from imgcrawl.records.items import FileItem, ImageItem
@@ -220,6 +221,57 @@ def test_the_folder_of_a_contests_split_keeps_its_name() -> None:
 
 def test_a_file_keeps_its_own_name() -> None:
     assert place_of(FileItem("1", [], "dev/testing.tif")) == "dev/testing.tif"
+
+
+@pytest.mark.slow
+def test_files_that_keep_their_names_are_loaded_by_a_card(crawl: Crawler, tmp_path: Path) -> None:
+    page = "https://www.epfl.ch/labs/cvlab/data/data-em/"
+    ended = crawl("static_page", url=page, match="*.tif")
+    assert ended.status == 0, ended.log
+    names = [row["file_name"].rpartition("/")[2] for row in ended.out.rows()]
+    assert {"testing.tif", "training.tif"} < set(names)
+    from datasets import load_dataset
+
+    found = load_dataset(str(ended.out.root), cache_dir=str(tmp_path / "hf"))
+    assert set(found) == {"train"}
+    assert [row["record_id"] for row in found["train"]] == [
+        r["record_id"] for r in ended.out.rows()
+    ]
+    for row, own in zip(found["train"], ended.out.rows(), strict=True):
+        assert row["image"].size == (int(own["width"]), int(own["height"]))
+    assert "README.md names the table" in ended.log
+    assert (ended.out.root / "README.md").read_text().count("\n") == 12
+
+
+@pytest.mark.parametrize(
+    ("name", "is_needed"),
+    [
+        ("files/testing.tif", True),
+        ("cubes/em_test.zarr_s0.ome.tif", True),
+        ("files/dev/a.png", True),
+        ("files/latest.tif", False),
+        ("files/scan_test_1.dm3", False),  # no picture to that loader
+        ("images/train.jpg", False),  # what has another name where it needs one
+    ],
+)
+def test_there_is_a_card_where_names_mislead(
+    out: OutputDirectory, ledger: Ledger, name: str, is_needed: bool
+) -> None:
+    card = out.root / "README.md"
+    ledger.write([replace(stored("a", _file_name=name), path=name)])
+    for before in ("", "mine"):
+        if before:
+            card.write_text(before)
+        write_loader_card(out, ledger)
+        if before:
+            assert card.read_text() == before
+        else:
+            assert card.exists() == is_needed
+    card.unlink()
+    write_loader_card(out, ledger)
+    ledger.forget("a")
+    write_loader_card(out, ledger)
+    assert not card.exists()
 
 
 @pytest.mark.slow
