@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MAX_LINES = 50  # of one record whose cells hold line breaks
 LOOKED_AT = 100  # lines, which tell the dialect
+MAX_REMARKS = 5000  # lines, with the remarks before the first row
 
 
 def read_text(file: IO[bytes]) -> Iterator[Row | MalformedRow]:
@@ -26,7 +27,7 @@ def read_text(file: IO[bytes]) -> Iterator[Row | MalformedRow]:
     that is never closed spoils at most its own line. Rows are numbered by their lines.
     """
     stream = lines(file)
-    head = list(islice(stream, LOOKED_AT))
+    head = _first_lines(stream)
     dialect = find_dialect([line[1] for line in head if not isinstance(line, MalformedRow)])
     table = _Table(dialect)
     passed = 0
@@ -37,6 +38,19 @@ def read_text(file: IO[bytes]) -> Iterator[Row | MalformedRow]:
             passed += 1
         elif (row := table.row(number, record)) is not None:
             yield row
+
+
+def _first_lines(
+    stream: Iterator[tuple[int, str] | MalformedRow],
+) -> list[tuple[int, str] | MalformedRow]:
+    """Return the lines that tell the dialect: so many, remarks before them apart."""
+    head, n = [], 0
+    for line in islice(stream, MAX_REMARKS):
+        head.append(line)
+        n += isinstance(line, MalformedRow) or not line[1].lstrip().startswith("#")
+        if n == LOOKED_AT:
+            break
+    return head
 
 
 class _Table:

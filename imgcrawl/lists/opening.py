@@ -141,6 +141,8 @@ def _chosen(files: list[str], wanted: str, name: str) -> str:
             return found[0]
         raise ArgumentError(f"{name} has no member {wanted!r}{did_you_mean(wanted, files)}")
     data = [f for f in files if not f.lower().endswith((".md", ".pdf")) and "README" not in f]
+    # What macOS puts beside each file.
+    data = [f for f in data if not f.startswith("__MACOSX/") and f.rpartition("/")[2][:1] != "."]
     if len(data) == 1:
         return data[0]
     shown = ", ".join(files[:10])

@@ -14,6 +14,7 @@ from imgcrawl.lists.delimited import read_text
 from imgcrawl.lists.json_records import read_json
 from imgcrawl.lists.opening import DAMAGE, open_list
 from imgcrawl.lists.parquet import read_parquet
+from imgcrawl.lists.python_records import is_python, read_python
 from imgcrawl.lists.recoding import recoded
 from imgcrawl.lists.rows import MalformedRow, Row, excerpt
 from imgcrawl.records.errors import ArgumentError
@@ -59,6 +60,8 @@ def _rows(file: IO[bytes], text: bytes) -> Iterator[Row | MalformedRow]:
     if script := _SCRIPT.match(text):
         file.read(_peek(file).index(text) + script.end())
         return read_json(file, script=True)
+    if is_python(text):
+        return read_python(file)
     return read_json(file) if text[:1] in {b"{", b"["} else read_text(file)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,6 +64,17 @@ LISTS: dict[str, tuple[str, list[tuple[str, str, dict[str, Any]]]]] = {
     "arrays of Postgres": (
         f'id,images\n1,"{{{U[1]},{U[2]}}}"\n2,"{{{U[3]}}}"\n',
         [("1", U[1], {}), ("1", U[2], {}), ("2", U[3], {})],
+    ),
+    "lines of Python's, as of Amazon's products": (
+        "".join(
+            f"{{'asin': '000{n}', 'imUrl': '{U[n]}', 'title': \"it's\", 'price': None}}\n"
+            for n in (1, 2)
+        ),
+        [("0001", U[1], {"title": "it's", "price": None}), ("0002", U[2], {})],
+    ),
+    "a header behind a hundred remarks": (
+        "# a remark, with commas\n" * 120 + f"id,url\n7,{U[1]}\n8,{U[2]}\n",
+        [("7", U[1], {}), ("8", U[2], {})],
     ),
     "a script of curl's": (
         "#!/bin/sh\n" + "".join(f'curl -L -o a{n}.jpg "{U[n]}"\n' for n in (1, 2, 3)),
@@ -174,3 +186,19 @@ def test_a_broken_data_address_is_read_as_far_as_it_goes(tmp_path: Path) -> None
 def test_hosts_without_a_scheme_are_told_what_to_type(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match=r'-a url="https://\{link\}"'):
         pictures(tmp_path / "list", "id,link\n1,img.example.org/1.jpg\n2,img.example.org/2.jpg\n")
+
+
+def test_a_broken_line_of_pythons_spoils_nothing_else(tmp_path: Path) -> None:
+    lines = [f"{{'url': '{U[1]}'}}", "{'url': open('/etc/passwd')}", "{'url': 'x", "[1]"]
+    text = "\n".join([*lines, "{'a': " + "[" * 9000, f"{{'url': '{U[2]}'}}"])
+    found = pictures(tmp_path / "list", text)
+    assert [isinstance(each, ListedPicture) for each in found] == [True, *[False] * 4, True]
+
+
+def test_what_macos_puts_into_a_zip_is_no_member(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "list.zip", "w") as archive:
+        archive.writestr("__MACOSX/._list.csv", b"\0\5\x16\7")
+        archive.writestr("lists/.DS_Store", b"\0\0\0\1Bud1")
+        archive.writestr("lists/list.csv", f"id,url\n1,{U[1]}\n")
+    with open_looked_at(str(tmp_path / "list.zip")) as (sample, _):
+        assert sample.rows == 1
