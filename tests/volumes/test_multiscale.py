@@ -459,7 +459,7 @@ def test_pages_in_place_of_documents_are_no_volume() -> None:
     everything = dict.fromkeys([".zattrs", ".zarray", "zarr.json", "attributes.json"], page)
     assert read({**everything, "info": worlds.hemibrain()}).kind == "precomputed"
     with pytest.raises(SourceError, match="There is no volume"):
-        read({**everything, "info": page, ".zmetadata": page})
+        read({**everything, "info": page, ".zmetadata": page, "manifest.ocdbt": page})
 
 
 _JSON = st.recursive(

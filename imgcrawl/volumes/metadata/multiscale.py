@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _MAX_REDIRECTS = 3
+_OCDBT = b"\x0c\xdb\x3a\x2a"  # the manifest of a database: tensorstore's driver/ocdbt/format
 
 
 class NoMultiscaleError(SourceError):
@@ -157,9 +158,11 @@ async def _container(get: Get, address: VolumeAddress) -> str:
     if address.url.lower().endswith(".zip/"):
         return "zip"
     try:
-        return "ocdbt" if await get(f"{address.url}manifest.ocdbt") else ""
+        manifest = await get(f"{address.url}manifest.ocdbt")
     except (RecordMissing, SourceError):
         return ""
+    # Some servers answer any name with a page.
+    return "ocdbt" if manifest is not None and manifest.startswith(_OCDBT) else ""
 
 
 async def _no_multiscale(get: Get, address: VolumeAddress) -> NoMultiscaleError:
