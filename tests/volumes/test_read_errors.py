@@ -135,6 +135,20 @@ def test_a_pause_that_the_host_asks_for_is_kept(store: stores.Store, tmp_path: P
     assert not early
 
 
+def test_a_page_in_place_of_a_chunk_is_no_absence(store: stores.Store, tmp_path: Path) -> None:
+    """Some servers answer whatever they have not with their first page, or one to log in."""
+    (tmp_path / "a" / "1.1.1").unlink()
+    page = b"<!doctype html><html><head><title>Data</title></head><body>Welcome</body></html>"
+    store.fault(
+        lambda s, path: path.startswith("/a/") and not (tmp_path / path[1:]).is_file()
+        and s.say(200, page, Content_Type="text/html")
+    )  # fmt: skip
+    error = failure(store, tmp_path / "raw")
+    assert error.outcome is Outcome.NOT_IMAGE
+    assert "no object but an HTML page at" in error.message
+    assert error.message.endswith("a/1.1.1: nobody knows whether one is there")
+
+
 def test_a_truncated_chunk_says_so(store: stores.Store, tmp_path: Path) -> None:
     path = tmp_path / "a" / "1.0.1"
     path.write_bytes(path.read_bytes()[:1000])

@@ -16,6 +16,7 @@ from scrapy.http.request import NO_CALLBACK
 
 from imgcrawl.download.bodies import BodySink
 from imgcrawl.download.downloader import Downloader
+from imgcrawl.pictures.sniff import HEAD_BYTES, sniff
 from imgcrawl.records.errors import RecordMissing
 from imgcrawl.records.extras import is_installed
 from imgcrawl.records.outcomes import Outcome, of_status
@@ -124,12 +125,13 @@ class ReadErrors:
         """Return whether the store answers 403 for what is not there, as some buckets do."""
         if self._endpoint.is_local:
             return False
-        response = await self._get(f"{self._endpoint.url}{NOWHERE}")
+        response = await self._get(f"{self._endpoint.url}{NOWHERE}", _HeadSink())
         return response.status in {401, 403}
 
     async def _require_readable(self, url: str) -> None:
-        """Raise RecordMissing unless `url` can be had."""
-        response = await self._get(url)
+        """Raise RecordMissing unless `url` can be had, and is no page in place of an object."""
+        sink = _HeadSink()
+        response = await self._get(url, sink)
         status = response.status
         where = _short(url)
         if "redirect_urls" in response.request.meta if response.request else False:
@@ -139,6 +141,9 @@ class ReadErrors:
         if not 200 <= status < 300 and status not in {404, 410, 416}:
             tries = 1 + int(response.meta.get("retry_times", 0))
             raise RecordMissing(of_status(status), f"HTTP {status} for {where}", status, tries)
+        if status == 200 and (what := sniff(sink.head).what).startswith(("an HTML", "HTML")):
+            words = f"no object but {what} at {where}: nobody knows whether one is there"
+            raise RecordMissing(Outcome.NOT_IMAGE, words, status)
 
     async def fetch(self, url: str, limit: int) -> bytes:
         """Return an object as the crawl's own downloader gets it. Raises RecordMissing."""
@@ -151,7 +156,7 @@ class ReadErrors:
             )
         return response.body
 
-    async def _get(self, url: str) -> Response:
+    async def _get(self, url: str, sink: _HeadSink) -> Response:
         silence = self._crawler.settings.getfloat("DOWNLOAD_TIMEOUT") or PATIENCE
         request = Request(
             url,
@@ -161,7 +166,7 @@ class ReadErrors:
             meta={
                 "dont_cache": True,
                 "media": True,
-                "sink": _NullSink(),
+                "sink": sink,
                 "download_timeout": min(silence, PATIENCE),
             },
         )
@@ -175,14 +180,17 @@ class ReadErrors:
         return "".join(c if c.isprintable() else "?" for c in words)[:500]
 
 
-class _NullSink(BodySink):
-    """Takes a body of any length and keeps none of it."""
+class _HeadSink(BodySink):
+    """Takes a body of any length and keeps what it begins with."""
+
+    head = b""
 
     def begin(self, status: int, headers: Headers, url: str) -> None:
-        self._taken = 0
+        self.head = b""
 
     def write(self, data: bytes | bytearray) -> None:
-        self._taken += len(data)
+        if len(self.head) < HEAD_BYTES:
+            self.head += bytes(data[: HEAD_BYTES - len(self.head)])
 
     def end(self) -> None:
         """Do nothing."""
