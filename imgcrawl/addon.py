@@ -7,25 +7,18 @@ summary.json. The project's own settings come before all that is set here.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
-from scrapy.utils.misc import load_object
-
 from imgcrawl import settings as ours
-from imgcrawl.crawl.ordinary_spiders import middlewares_for_pages
+from imgcrawl.crawl.ordinary_spiders import middlewares_for_pages, replace_stock
 
 if TYPE_CHECKING:
     from scrapy.settings import BaseSettings
-
-logger = logging.getLogger(__name__)
 
 # Who a project is, and where it has its code: that stays its own.
 _THEIRS = {"BOT_NAME", "USER_AGENT", "ROBOTSTXT_USER_AGENT", "COOKIES_ENABLED", "LOG_LEVEL"}
 _THEIRS |= {"SPIDER_MODULES", "NEWSPIDER_MODULE", "SPIDER_LOADER_CLASS", "COMMANDS_MODULE"}
 _THEIRS |= {"STATS_DUMP", "LOG_VERSIONS"}
-# They would fetch all anew, re-encode it, and forget why something failed.
-_STOCK = ("scrapy.pipelines.images.ImagesPipeline", "scrapy.pipelines.files.FilesPipeline")
 
 
 class Addon:
@@ -39,13 +32,4 @@ class Addon:
         base = settings.getdict("DOWNLOADER_MIDDLEWARES_BASE")
         pages = middlewares_for_pages(settings)
         settings.set("DOWNLOADER_MIDDLEWARES_BASE", base | pages, priority="addon")
-        self._replace_stock(settings)
-
-    @staticmethod
-    def _replace_stock(settings: BaseSettings) -> None:
-        there = settings.getdict("ITEM_PIPELINES")
-        for path in _STOCK:
-            cls = load_object(path)
-            if there.get(path, there.get(cls)) is not None:
-                logger.info("%s: imgcrawl's own pipeline takes its place", path)
-                settings.set_in_component_priority_dict("ITEM_PIPELINES", cls, None)
+        replace_stock(settings)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
+from scrapy import Spider
+from scrapy.utils.misc import load_object
 from scrapy.utils.spider import DefaultSpider
 
 from imgcrawl.arguments import (
@@ -13,6 +16,7 @@ from imgcrawl.arguments import (
     own_arguments,
     parse_arguments,
 )
+from imgcrawl.records.errors import ArgumentError
 from imgcrawl.storage.address import settings_of_out
 
 if TYPE_CHECKING:
@@ -21,7 +25,11 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
     from scrapy.settings import BaseSettings
 
+logger = logging.getLogger(__name__)
+
 _SCRAPY = "scrapy.downloadermiddlewares"
+# They would fetch all anew, re-encode it, and forget why something failed.
+_STOCK = ("scrapy.pipelines.images.ImagesPipeline", "scrapy.pipelines.files.FilesPipeline")
 
 
 def is_ordinary(crawler: Crawler) -> bool:
@@ -37,6 +45,11 @@ def prepare(crawler: Crawler, given: Mapping[str, Any]) -> dict[str, Any]:
     if not is_ordinary(crawler):
         return dict(given)
     spider, settings = crawler.spidercls, crawler.settings
+    if hasattr(spider, "start_requests") and spider.start is Spider.start:
+        raise ArgumentError(
+            f"{spider.name} has start_requests(), which Scrapy no longer calls: write "
+            "`async def start(self):` in its place, with the same body."
+        )
     own = own_arguments(spider, given)
     arguments = parse_arguments(spider, arguments_of_settings(spider, own, settings))
     out = arguments.out or settings["OUT"] or f"data/{spider.name}"
@@ -45,6 +58,7 @@ def prepare(crawler: Crawler, given: Mapping[str, Any]) -> dict[str, Any]:
     base = settings.getdict("DOWNLOADER_MIDDLEWARES_BASE")
     pages = middlewares_for_pages(settings)
     settings.set("DOWNLOADER_MIDDLEWARES_BASE", base | pages, priority="spider")
+    replace_stock(settings)
     return {name: value for name, value in given.items() if name not in own}
 
 
@@ -66,3 +80,13 @@ def middlewares_for_pages(settings: BaseSettings) -> dict[str, int]:
     if settings.getbool("COOKIES_ENABLED"):
         middlewares[f"{_SCRAPY}.cookies.CookiesMiddleware"] = 700
     return middlewares
+
+
+def replace_stock(settings: BaseSettings) -> None:
+    """Leave Scrapy's own media pipelines out, which tutorials name: this project's are there."""
+    there = settings.getdict("ITEM_PIPELINES")
+    for path in _STOCK:
+        cls = load_object(path)
+        if there.get(path, there.get(cls)) is not None:
+            logger.info("%s: imgcrawl's own pipeline takes its place", path)
+            settings.set_in_component_priority_dict("ITEM_PIPELINES", cls, None)

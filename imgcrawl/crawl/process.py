@@ -98,8 +98,12 @@ class CrawlProcess(AsyncCrawlerProcess):
 
 def _how_it_ended(crawler: Crawler, status: int) -> str:
     """Return what an exit status means; after a dry run nothing is stored."""
-    if status == ExitStatus.COMPLETE and crawler.settings.getbool("DRY_RUN"):
-        return "a dry run, nothing stored"
+    if status == ExitStatus.COMPLETE:
+        if crawler.settings.getbool("DRY_RUN"):
+            return "a dry run, nothing stored"
+        lifecycle = _lifecycle(crawler)
+        if lifecycle and lifecycle.summary and not lifecycle.summary["records"]["stored"]:
+            return "no record, nothing stored"
     return describe_status(status)
 
 

@@ -172,6 +172,8 @@ def format_summary(summary: dict[str, Any], out: str) -> str:
         + (f", {run['not_tried_again']:,} not tried again" if run.get("not_tried_again") else "")
         + f", in {summary['seconds']:,.1f} s."
     ]
+    if not (records["stored"] or records["missing"] or summary["error"]):
+        lines.append("No record came of the source: nothing was promised, and nothing is stored.")
     if classes := summary.get("classes"):
         lines.append(
             f"{classes['complete']:,} of {classes['wanted']:,} classes are complete; "

@@ -226,6 +226,32 @@ def test_records_of_one_name_each_keep_their_file_although_the_first_has_ended(
     assert len({row["file_name"] for row in out.rows()}) == len(out.rows()) == 40
 
 
+def test_the_stock_pipeline_of_tutorials_makes_way(ordinary: Any, tmp_path: Path) -> None:
+    stock = json.dumps({"scrapy.pipelines.images.ImagesPipeline": 1})
+    elsewhere = tmp_path / "pictures"
+    settings = {"ITEM_PIPELINES": stock, "IMAGES_STORE": str(elsewhere)}
+    status, log, out = ordinary("catalogue", settings=settings)
+    assert status == 0, log
+    assert "imgcrawl's own pipeline takes its place" in log
+    assert sorted(str(f.relative_to(elsewhere)) for f in elsewhere.rglob("*.png")) == sorted(
+        row["file_name"] for row in out.rows()
+    )
+
+
+def test_a_spider_of_old_is_told_what_to_write(ordinary: Any) -> None:
+    status, log, out = ordinary("of-old")
+    assert status == 2
+    assert "write `async def start(self):`" in log
+    assert not out.root.exists()
+
+
+def test_a_source_without_a_record_is_said_to_be_one(ordinary: Any) -> None:
+    status, log, _ = ordinary("empty-handed")
+    assert status == 0
+    assert "No record came of the source" in log
+    assert "all stored" not in log
+
+
 def test_without_a_pipeline_that_writes_records_down_a_crawl_fails(ordinary: Any) -> None:
     nothing = json.dumps({"pipelines.metadata.MetadataPipeline": None})
     for spider in ("catalogue", "museum"):

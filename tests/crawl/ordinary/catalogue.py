@@ -43,3 +43,25 @@ class Catalogue(scrapy.Spider):
     async def start(self) -> AsyncIterator[Any]:
         for n in [n for n in range(41) if n != 7]:
             yield ImageItem(f"page {n}", [f"{self.base}/i/{n}.png"], f"pages/{n}")
+
+
+class OfOld(Catalogue):
+    """Begins as spiders did before Scrapy 2.13."""
+
+    name = "of-old"
+    start = scrapy.Spider.start
+
+    def start_requests(self) -> Any:
+        yield scrapy.Request(f"{self.base}/index.html")
+
+
+class EmptyHanded(Catalogue):
+    """Finds nothing."""
+
+    name = "empty-handed"
+
+    async def start(self) -> AsyncIterator[Any]:
+        yield scrapy.Request(f"{self.base}/index.html", callback=self.nothing)
+
+    def nothing(self, response: Any) -> None:
+        pass
