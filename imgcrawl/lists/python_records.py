@@ -29,8 +29,8 @@ def read_python(file: IO[bytes]) -> Iterator[Row | MalformedRow]:
         number, text = line
         try:
             value = ast.literal_eval(text.strip().rstrip(","))
-        except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
-            words = f"no object of Python's ({getattr(error, 'msg', error)})"
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            words = "no object of Python's"  # its own have an address in memory, another each time
             yield MalformedRow(number, f"line {number}", words, excerpt(text))
             continue
         if isinstance(value, dict):

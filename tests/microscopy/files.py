@@ -237,7 +237,10 @@ def sif() -> bytes:
     )
     layout = b"Pixel number6\nCounts12\nPixel number65541 1 512 512 1 2 1 1536 768\n"
     part = b"65538 65 112 128 65 2 2 0\n         0\n     90000\n0\n"
-    return first + (layout + part + PIXELS) + b"0\n65567 0 0 1 1\n" + (layout + part + PIXELS)
+    xml = b'<?xml version="1.0" ?>\n<Sources />\n'
+    notes = b"0\n0\n" + xml + struct.pack("<q", len(xml)) + b"SIFX"
+    background = b"0\n1\n65567 0 0 1 1\n" + layout + part + PIXELS
+    return first + layout + part + PIXELS + background + notes
 
 
 def tpx3() -> bytes:

@@ -34,14 +34,19 @@ def test_one_picture_and_several_parts_of_the_sensor() -> None:
     data = data.replace(part, part * 2, 1).replace(PIXELS, PIXELS * 2, 1)
     facts = described(data)
     assert (facts.size_t, facts.size_y, facts.size_x) == (2, 48, 32)
+    whole = sif()
+    behind = whole.rindex(PIXELS) + len(PIXELS) + 4
+    assert described(whole[:behind]).proof.checked is Checked.WHOLE  # without XML, as of old
     one = sif().replace(b"1 2 1 1536 768\n", b"1 1 1 768 768\n", 1)
-    assert described(one.replace(b"     90000\n", b"", 1)).size_t is None
+    one = one.replace(b"     90000\n", b"", 1).replace(PIXELS, PIXELS[: 4 * 768], 1)
+    assert described(one).size_t is None
 
 
 def test_each_cut_is_seen() -> None:
     data = sif()
-    second = data.rindex(PIXELS)
-    for end in (30, 90, data.index(PIXELS), data.index(PIXELS) + 99, second + 10, len(data) - 1):
+    first, second = data.index(PIXELS), data.rindex(PIXELS)
+    ends = (first + len(PIXELS), first + len(PIXELS) + 2, second - 40, second + len(PIXELS) + 2)
+    for end in (30, 90, first, first + 99, second + 10, *ends, len(data) - 30, len(data) - 1):
         with pytest.raises(RecordMissing) as caught:
             described(data[:end])
         assert caught.value.outcome in {Outcome.TRUNCATED, Outcome.CORRUPT, Outcome.NOT_IMAGE}
@@ -60,5 +65,5 @@ def test_each_cut_is_seen() -> None:
 def test_numbers_that_contradict_each_other(old: bytes, new: bytes) -> None:
     head, _, rest = sif().partition(PIXELS)
     with pytest.raises(RecordMissing) as caught:
-        described(head.replace(old, new) + PIXELS + rest[:15])
+        described(head.replace(old, new) + PIXELS + rest)
     assert caught.value.outcome in {Outcome.CORRUPT, Outcome.TRUNCATED}

@@ -94,7 +94,10 @@ def _fits(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
         if facts is None or (not facts.get("size_x") and sides):
             facts = dict(zip(("size_x", "size_y", "size_z"), sides, strict=False))
     checked = Checked.WHOLE if options.walk and ranges.size is not None else Checked.HEADER
-    return FileFacts("FITS", **(facts or {}), proof=Proof(checked))  # type: ignore[arg-type]
+    # Where the pixels are in an extension, the file may be cut right before it.
+    remark = "it has no pixels" if options.walk and not (facts or {}).get("size_x") else ""
+    proof = Proof(Checked.HEADER if remark else checked, remark)
+    return FileFacts("FITS", **(facts or {}), proof=proof)  # type: ignore[arg-type]
 
 
 def _cards(ranges: CachedRanges, at: int) -> tuple[dict[str, str], int]:

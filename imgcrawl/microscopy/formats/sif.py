@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imgcrawl.microscopy.facts import FileFacts
 from imgcrawl.microscopy.format import DescribeOptions, FileFormat
-from imgcrawl.microscopy.proof import Checked, Proof, corrupt, require
+from imgcrawl.microscopy.proof import Checked, Proof, corrupt, require, unpack
 from imgcrawl.microscopy.units import positive
+from imgcrawl.records.errors import RecordMissing
+from imgcrawl.records.outcomes import Outcome
 from imgcrawl.text.redact import printable
 
 if TYPE_CHECKING:
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 _MAGIC = b"Andor Technology Multi-Channel File"
 _HEADER = 256 << 10  # bytes, notes of the user among them
 _BETWEEN = 64 << 10  # bytes of text before a series
-_MAX_SERIES, _MAX_PARTS = 8, 64
+_OTHER_KINDS, _MAX_PARTS = 4, 64
+_FLAGS, _XML_END = {b"0\n": False, b"1\n": True}, b"SIFX"
 _PIXEL = 4  # bytes
 _N = rb"(\d{1,12})"
 # Left, top, right, bottom of the sensor; frames, parts of each; pixels in all, and of a frame.
@@ -52,7 +55,7 @@ def _describe(ranges: CachedRanges, options: DescribeOptions) -> FileFacts:
     require(ranges, first.end, "the pixels of the SIF")
     checked = Checked.HEADER
     if options.walk and ranges.size is not None:
-        _follow(ranges, first.end)
+        _follow(ranges, ranges.size, first.end)
         checked = Checked.WHOLE
     return FileFacts(
         "SIF",
@@ -109,15 +112,27 @@ def _behind_times(ranges: ByteRanges, at: int, frames: int) -> int:
     return at + place
 
 
-def _follow(ranges: CachedRanges, end: int) -> None:
-    """Follow the series behind the first one: a background, a reference."""
-    for _ in range(_MAX_SERIES):
-        text = ranges.read(end, _BETWEEN)
-        following = _series(ranges, text, end)
-        if following is None:
-            return
-        require(ranges, following.end, "the pixels of the SIF")
-        end = following.end
+def _follow(ranges: CachedRanges, size: int, end: int) -> None:
+    """Follow what stands behind the pixels to the end of the file. Raises RecordMissing.
+
+    For each of four other kinds there is a line, 1 if a series of it follows: a reference, a
+    background, what was live, the source. Behind them newer files have XML, and its length.
+    """
+    for _ in range(_OTHER_KINDS):
+        require(ranges, end + 2, "the SIF")
+        is_there = _FLAGS.get(ranges.read(end, 2))
+        if is_there is None:
+            raise corrupt(f"at byte {end:,} of the SIF it does not say what follows")
+        end += 2
+        if is_there:
+            following = _series(ranges, ranges.read(end, _BETWEEN), end)
+            require(ranges, following.end if following else size + 1, "the pixels of the SIF")
+            end = following.end if following else end
+    if end < size:
+        require(ranges, end + len(_XML_END) + 8, "the XML of the SIF")
+        length, mark = unpack(ranges, size - 12, "<q4s", "the XML of the SIF")
+        if mark != _XML_END or end + length + 12 != size:
+            raise RecordMissing(Outcome.TRUNCATED, "the XML of the SIF stops before its end")
 
 
 def _camera(head: bytes) -> dict[str, Any]:
