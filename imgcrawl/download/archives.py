@@ -89,7 +89,9 @@ class ArchiveMiddleware:
             return None
         url, fragment = urldefrag(f"{ARCHIVE_SCHEMES[scheme]}:{rest}")
         kind = scheme.partition("+")[0]
-        archive = await self._archive(kind, url, request.meta.get("digests") or {})
+        # Those in a request for a member are the member's own.
+        digests = {} if fragment else request.meta.get("digests") or {}
+        archive = await self._archive(kind, url, digests)
         if not fragment and request.meta.get("archive_index"):
             index = {"sizes": archive.sizes(), "others": archive.others}
             body = json.dumps(index).encode()

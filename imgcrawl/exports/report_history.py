@@ -33,6 +33,7 @@ def runs_section(runs: Sequence[RunRow]) -> Iterator[str]:
         yield _trend(title, shown, values)
     yield "</div>"
     heads = ("began (UTC)", "new", "missing", "changed", "bytes", "how it ended")
+    yield '<div class="wide" role="region" aria-label="the last runs" tabindex="0">'
     yield "<table><caption>the last runs</caption><thead><tr>"
     yield "".join(f'<th scope="col">{head}</th>' for head in heads) + "</tr></thead><tbody>"
     for run in reversed(runs[-_ROWS:]):
@@ -41,11 +42,16 @@ def runs_section(runs: Sequence[RunRow]) -> Iterator[str]:
         cells = "".join(f'<td class="n">{escape(cell)}</td>' for cell in (*counts, size))
         why = "; ".join(filter(None, (run.status, run.missing_by_reason, run.error)))
         yield f'<tr><th scope="row">{escape(run.started_at)}</th>{cells}<td>{escape(why)}</td></tr>'
-    yield "</tbody></table>"
+    yield "</tbody></table></div>"
 
 
 def _percent(run: RunRow) -> float | None:
     return None if run.missing_share is None else 100 * run.missing_share
+
+
+def _plain(number: float) -> str:
+    """Return a number for people: whole ones whole, others with three digits behind the point."""
+    return f"{number:,.0f}" if number == int(number) else f"{number:,.3f}".rstrip("0")
 
 
 def _trend(title: str, runs: Sequence[RunRow], values: Sequence[float | None]) -> str:
@@ -61,7 +67,8 @@ def _trend(title: str, runs: Sequence[RunRow], values: Sequence[float | None]) -
         for n, value in enumerate(values)
         if value is not None
     )
-    words = f"{title}: {known[0]:,.4g} at first, {known[-1]:,.4g} at last, {most:,.4g} at most"
+    first, last, highest = map(_plain, (known[0], known[-1], most))
+    words = f"{title}: {first} at first, {last} at last, {highest} at most"
     since = f"{runs[0].started_at[:10]} to {runs[-1].started_at[:10]}"
     return (
         f'<div><table><caption>{escape(title)}</caption><tbody><tr><td class="bar">'

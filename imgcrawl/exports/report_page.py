@@ -42,7 +42,7 @@ table { border-collapse: collapse; width: 100%; } table + table { margin-top: 1r
 caption { text-align: left; font-weight: 600; }
 th, td { text-align: left; vertical-align: top; padding: .2rem .5rem .2rem 0;
   border-bottom: 1px solid var(--line); font-weight: 400; }
-th { min-width: 5.5rem; }
+th { min-width: 5.5rem; } thead th { min-width: 0; } .wide { overflow-x: auto; }
 td.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 td.bar { width: 40%; vertical-align: middle; } svg { width: 100%; height: .8rem; display: block; }
 rect { fill: var(--bar); }

@@ -248,3 +248,20 @@ def test_a_lock_of_several_datasets_brings_all_of_them(
     assert (len(was), now) == (6, was)
     same = scrapy("diff", plan, ended.out.root)
     assert same.stdout.split()[:2] == ["same", "6"], same.stdout
+
+
+@pytest.mark.slow
+def test_masks_of_an_archive_come_again(crawl: Crawler, tmp_path: Path) -> None:
+    first = crawl("isic", num_images=20, segmentation=1)
+    masks = first.out.rows("masks.csv")
+    assert len(masks) > 5
+    assert all(row["url"].startswith("zip+") for row in masks)
+    assert scrapy("lock", first.out.root).returncode == 0
+    ended = restore(crawl, first.out.root / "dataset.lock.json", out="new", settings=QUICK)
+    assert ended.status == 0, ended.log
+    again = {row["record_id"]: row for row in ended.out.rows("masks.csv")}
+    assert {name: row["sha256"] for name, row in again.items()} == {
+        row["record_id"]: row["sha256"] for row in masks
+    }
+    paired = {row["record_id"]: row["mask_file_name"] for row in first.out.rows()}
+    assert {row["record_id"]: row["mask_file_name"] for row in ended.out.rows()} == paired

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import re
 from contextlib import closing
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from imgcrawl.browser.chromium import find_browser
+from imgcrawl.dataset.history import RunRow, add_run
 from imgcrawl.dataset.ledger import Ledger
 from imgcrawl.exports.report import LIMIT, write_report
 from imgcrawl.exports.report_facts import Tally, gather
@@ -187,7 +189,17 @@ def test_the_page_is_bounded_whatever_its_pictures(out: Path, tmp_path: Path) ->
 def test_in_a_browser_nothing_is_asked_for_and_nothing_runs(out: Path) -> None:
     from playwright.sync_api import sync_playwright
 
+    numbers: dict[str, Any] = {"new": 14_197_122, "missing": 1_234_567, "bytes": 5 << 40}
+    error = "the source at https://example.org/a/very/long/address/without/any/blank answered 503"
+    for n in range(5):
+        row = RunRow(
+            started_at=f"2026-01-0{n + 1}T00:00:00Z", status="stopped", error=error, **numbers
+        )
+        add_run(out, replace(row, all_bytes=n << 40, records_per_second=n / 7))
     assert scrapy("report", out).returncode == 0
+    text = (out / "report.html").read_text()
+    assert "bytes of the dataset: 0 at first, 4,398,046,511,104 at last" in text
+    assert "records a second: 0 at first, 0.571 at last" in text
     seen: list[str] = []
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=find_browser(None), args=["--no-sandbox"])
