@@ -22,7 +22,15 @@ from imgcrawl.download.partial_file import PartialFile
 from imgcrawl.download.ranged import LargeFile
 from imgcrawl.download.schemes import ARCHIVE_SCHEMES, asked_address, require_http
 from imgcrawl.records.errors import FULL_DISK, RecordMissing
-from imgcrawl.records.items import FileItem, Item, Missing, Result, Stored, merge_failures
+from imgcrawl.records.items import (
+    FileItem,
+    Item,
+    LockedDigests,
+    Missing,
+    Result,
+    Stored,
+    merge_failures,
+)
 from imgcrawl.records.outcomes import Outcome
 from imgcrawl.storage.digests import check_digests, digest
 from imgcrawl.storage.open_store import media_storage
@@ -191,7 +199,9 @@ class FilesPipeline(ScrapyFilesPipeline):
         """Add what the file says of itself to its result, and to the item's columns."""
         from imgcrawl.microscopy.merge import file_columns, misnamed  # noqa: PLC0415 - as below
 
-        item.metadata = file_columns(facts, item.metadata)
+        # The columns of a lock are those that the same bytes had already, source and file together.
+        if not isinstance(item.digests, LockedDigests) or "checked" not in item.metadata:
+            item.metadata = file_columns(facts, item.metadata)
         remarks = (misnamed(item.path, facts), facts.proof.suspect)
         return replace(
             stored,

@@ -265,3 +265,31 @@ def test_masks_of_an_archive_come_again(crawl: Crawler, tmp_path: Path) -> None:
     }
     paired = {row["record_id"]: row["mask_file_name"] for row in first.out.rows()}
     assert {row["record_id"]: row["mask_file_name"] for row in ended.out.rows()} == paired
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("spider", "asked"),
+    [
+        ("empiar", {"entry": 11759, "match": "*_000?.dm3"}),
+        ("static_page", {"url": "https://www.epfl.ch/labs/cvlab/data/data-em/", "match": "*.tif"}),
+        ("omero", {"image": 9846137}),
+    ],
+)
+def test_what_files_say_of_themselves_is_as_it_was_locked(
+    crawl: Crawler, spider: str, asked: dict[str, Any]
+) -> None:
+    first = crawl(spider, **asked)
+    assert first.status == 0, first.log
+    n = len(first.out.rows())
+    assert scrapy("lock", first.out.root).returncode == 0
+    ended = restore(crawl, first.out.root / "dataset.lock.json", out="new", settings=QUICK)
+    assert ended.status == 0, ended.log
+    ended.out.verify()
+    compared = scrapy("diff", first.out.root, ended.out.root).stdout.split()
+    assert compared[:2] == ["same", str(n)], compared
+    last = {"downloaded_at"}
+    for before, after in zip(first.out.rows(), ended.out.rows(), strict=True):
+        assert {k: v for k, v in before.items() if k not in last} == {
+            k: v for k, v in after.items() if k not in last
+        }
