@@ -226,6 +226,9 @@ def format_summary(summary: dict[str, Any], out: str) -> str:
         lines.insert(0, f"Stopped: {summary['error']}")
     elif summary["exit_status"] > 128:
         lines.insert(0, "Stopped by a signal. The same command goes on from here.")
+    elif (reason := summary.get("finish_reason", "")).startswith("closespider_"):
+        setting = reason.upper()
+        lines.insert(0, f"Stopped: {setting} was reached. The same command goes on from here.")
     return "\n".join(lines)
 
 

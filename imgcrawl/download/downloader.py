@@ -232,10 +232,17 @@ class Downloader(ScrapyDownloader):
         By the same middlewares and limits, redirects and tries again included, but past the engine,
         which knows of pages alone. Raises RecordMissing, and what a user's middleware raises.
         """
-        result: Response | Request = request
-        while isinstance(result, Request):
-            request = result
-            result = await self._middlewares.download(request, self._enqueue_request)
+        engine = self.crawler.engine._slot  # which closes no crawl while it knows of a request
+        assert engine is not None
+        engine.add_request(first := request)
+        try:
+            result: Response | Request = request
+            while isinstance(result, Request):
+                request = result
+                result = await self._middlewares.download(request, self._enqueue_request)
+        finally:
+            if engine.closing is None or not engine.closing.called:  # Scrapy would call it again
+                engine.remove_request(first)
         if result.request is None:
             result.request = request
         if self._debugging:  # Scrapy's root logger makes a record of what nobody reads, too
@@ -412,10 +419,12 @@ class Downloader(ScrapyDownloader):
             self.budget.forget({*self.slots})
 
     def close(self) -> None:
-        """Stop, as Scrapy does, and give back what is shared."""
+        """Stop, as Scrapy does, and give back what is shared; what is in flight goes on."""
         super().close()
         if self.budget is not None:
             self.budget.close()
+        for slot in self.slots.values():
+            self._process_queue(slot)  # its timer is gone
 
     @staticmethod
     def _fail_queue(slot: Slot, error: Callable[[], RecordMissing]) -> None:

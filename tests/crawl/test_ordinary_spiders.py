@@ -252,6 +252,15 @@ def test_a_source_without_a_record_is_said_to_be_one(ordinary: Any) -> None:
     assert "all stored" not in log
 
 
+def test_a_crawl_that_is_closed_early_ends_what_has_begun(ordinary: Any) -> None:
+    settings = {"CLOSESPIDER_TIMEOUT": 1, "DOWNLOAD_DELAY": 0.1, "ITEMS_AHEAD": 100}
+    status, log, out = ordinary("catalogue", settings=settings)
+    assert status == 1, log
+    out.verify()
+    assert len(out.rows()) == 40  # what had begun
+    assert "Stopped: CLOSESPIDER_TIMEOUT was reached" in log
+
+
 def test_without_a_pipeline_that_writes_records_down_a_crawl_fails(ordinary: Any) -> None:
     nothing = json.dumps({"pipelines.metadata.MetadataPipeline": None})
     for spider in ("catalogue", "museum"):
