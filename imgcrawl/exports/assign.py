@@ -1,7 +1,8 @@
 """Groups of records dealt out to splits, so that each split has its share of each class.
 
 Each group goes where its classes are most wanting: the divisor method of Sainte-Lague, for all
-classes of the group at once. Then groups are moved while that brings the shares nearer.
+classes of the group at once. Then groups are moved while that brings the shares nearer, and, where
+there are few, two of them change places: a share that is off can lack a group and have no room.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+_FAR = 30  # what a share weighs more where it is farther off than may be
 _TOTAL = 0.25  # what the size of a split weighs beside the share of a class
+TOLERANCE = 0.05  # of the share of a class in a split; what is farther off is told
 _PASSES = 4  # over the groups, to move some
+_MOST_PAIRS = 150_000  # of groups that are looked at in a pass, to change places: about a second
 _MOST_MOVED = 20_000  # groups looked at in a pass: where there are more, shares are near already
 
 
@@ -70,10 +74,21 @@ class Shares:
 
         return min(range(len(self.ratios)), key=fullness)
 
-    def cost(self, split: int, group: Group) -> float:
-        """Return how far the shares of a group's classes in a split are from what they should."""
+    def is_off(self, group: Group) -> bool:
+        """Return whether a class of a group has another share in its split than it should."""
+        assert group.split is not None
+        ratio, have = self.ratios[group.split], self.have[group.split]
+        return any(
+            abs(have[each] / self.totals[each] - ratio) > TOLERANCE for each in group.classes
+        )
+
+    def cost(self, split: int, classes: Iterable[int]) -> float:
+        """Return how far the shares of some classes in a split are from what they should be."""
         ratio, have = self.ratios[split], self.have[split]
-        off = sum((have[each] / self.totals[each] - ratio) ** 2 for each in group.classes)
+        off = 0.0
+        for each in classes:
+            by = abs(have[each] / self.totals[each] - ratio)
+            off += by**2 + _FAR * max(by - TOLERANCE, 0.0) ** 2
         return off + _TOTAL * (self.sizes[split] / self.n - ratio) ** 2
 
 
@@ -96,10 +111,15 @@ def assign(groups: Sequence[Group], ratios: Sequence[float]) -> None:
     for group in left:
         group.split = shares.best(group)
         shares.add(group, group.split)
-    if len(left) <= _MOST_MOVED:
-        for _ in range(_PASSES):
-            if not sum(_move(group, shares) for group in left):
-                break
+    if len(left) > _MOST_MOVED:
+        return
+    for _ in range(_PASSES):
+        if not sum(_move(group, shares) for group in left):
+            break
+    for _ in range(_PASSES):
+        off = [group for group in left if shares.is_off(group)]
+        if len(off) * len(left) > _MOST_PAIRS or not sum(_swap(one, left, shares) for one in off):
+            break
 
 
 def _move(group: Group, shares: Shares) -> bool:
@@ -110,10 +130,10 @@ def _move(group: Group, shares: Shares) -> bool:
     for there in range(len(shares.ratios)):
         if there == here:
             continue
-        before = shares.cost(here, group) + shares.cost(there, group)
+        before = shares.cost(here, group.classes) + shares.cost(there, group.classes)
         shares.add(group, here, -1)
         shares.add(group, there)
-        after = shares.cost(here, group) + shares.cost(there, group)
+        after = shares.cost(here, group.classes) + shares.cost(there, group.classes)
         shares.add(group, there, -1)
         shares.add(group, here)
         if before - after > gain:
@@ -124,3 +144,33 @@ def _move(group: Group, shares: Shares) -> bool:
     shares.add(group, best)
     group.split = best
     return True
+
+
+def _swap(one: Group, others: Sequence[Group], shares: Shares) -> bool:
+    """Have a group change places with the one that brings the shares nearest; False for none."""
+    best, gain = None, 1e-12
+    for other in others:
+        if other.split == one.split or other.classes == one.classes:
+            continue
+        classes = one.classes.keys() | other.classes.keys()
+        before = _exchange(one, other, shares, classes)
+        after = _exchange(one, other, shares, classes)  # and back
+        if before - after > gain:
+            best, gain = other, before - after
+    if best is None:
+        return False
+    _exchange(one, best, shares, ())
+    return True
+
+
+def _exchange(one: Group, other: Group, shares: Shares, classes: Iterable[int]) -> float:
+    """Have two groups change places; return what the shares of some classes cost before."""
+    here, there = one.split, other.split
+    assert here is not None
+    assert there is not None
+    cost = shares.cost(here, classes) + shares.cost(there, classes)
+    for group, source, target in ((one, here, there), (other, there, here)):
+        shares.add(group, source, -1)
+        shares.add(group, target)
+        group.split = target
+    return cost

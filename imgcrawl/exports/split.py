@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from imgcrawl.exports.assign import Group, assign
+from imgcrawl.exports.assign import TOLERANCE, Group, assign
 from imgcrawl.exports.groups import Groups, hash_of
 from imgcrawl.records.errors import ArgumentError
 from imgcrawl.storage.directory import DUPLICATES, SPLITS_REPORT, SPLITS_TABLE
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 COLUMNS = ("record_id", "split")
 NO_CLASS = ""
-TOLERANCE = 0.05  # of the share of a class in a split; what is farther off is told
 
 
 @dataclass(slots=True)

@@ -7,16 +7,17 @@ import random
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imgcrawl.exports.assign import Group, assign
 from imgcrawl.exports.split_request import folds
 from tests.exports.test_split import THREE, read, write
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
 
 # Few different values, so that many records meet; among them all that is an empty cell.
 CELLS = st.sampled_from([None, "", " ", "a", "b", "c", "d", "=e", "'=e", "1", 1])
@@ -147,3 +148,17 @@ def test_only_those_move_whose_groups_have_met(
             assert had[name] == max(had.values())
     assert write(root, mixed, **asked).moved == 0
     assert read(root) == after
+
+
+@pytest.mark.parametrize("first", range(7))
+def test_groups_change_places_where_none_can_move(first: int) -> None:
+    # Forty patients with three pictures each, of seven classes in turn: to move one of them puts
+    # another class off.
+    classes = [[(first + 3 * n + k) % 7 for k in range(3)] for n in range(40)]
+    groups = [Group(dict(Counter(each))) for each in classes]
+    assign(groups, [0.2] * 5)
+    totals = Counter(each for some in classes for each in some)
+    for split in range(5):
+        have = Counter(each for g in groups if g.split == split for each in g.classes)
+        for each, total in totals.items():
+            assert abs(have[each] / total - 0.2) <= 0.05 + 1e-9
