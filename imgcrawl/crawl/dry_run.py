@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
 
+from imgcrawl.crawl.lifecycle import run_of
 from imgcrawl.download.file_headers import is_html
 from imgcrawl.lists.unique_names import UniqueNames
 from imgcrawl.records.errors import RecordMissing
@@ -20,6 +21,7 @@ from imgcrawl.records.items import (
     Document,
     Expects,
     Item,
+    Missing,
     NotFollowed,
     Read,
     SharedBy,
@@ -30,7 +32,7 @@ from imgcrawl.records.items import (
 from imgcrawl.records.ordinary import records_of
 from imgcrawl.records.quotas import Quota
 from imgcrawl.text.addresses import canonical
-from imgcrawl.text.sizes import parse_size
+from imgcrawl.text.sizes import format_size, parse_size
 
 if TYPE_CHECKING:
     from scrapy.crawler import Crawler
@@ -46,6 +48,7 @@ class DryRun:
 
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
+        self._counts = run_of(crawler).counts
         self._formats: Counter[str] = Counter()
         self._count = self._known = self._bytes = 0
         self._unknown: list[str] = []
@@ -88,6 +91,11 @@ class DryRun:
         _print(self._format(rate))
 
     def _add(self, item: Item) -> None:
+        if isinstance(item, VolumeItem) and isinstance(item.result, Missing):  # its spider looked
+            self._counts.foreseen_missing += 1
+            missing = item.result
+            _print(f"{'':>14}  {item.record_id}: {missing.outcome} ({missing.message})")
+            return
         self._count += 1
         url = item.urls[0] if item.urls else ""
         sent = canonical(url)
@@ -145,17 +153,22 @@ class DryRun:
             return None
 
     def _format(self, rate: float | None) -> str:
+        missing = self._counts.foreseen_missing
+        lost = f"{missing:,} volumes cannot be had, for the reasons above." if missing else ""
         if not self._count:
-            return "Nothing would be stored."
+            return f"Nothing would be stored. {lost}".strip()
         formats = ", ".join(f"{name} {n:,}" for name, n in self._formats.most_common())
         lines = [f"{self._count:,} files: {formats}."]
         if self._read is not None:
             lines.insert(0, str(self._read))
         if self._repeated:
             lines.append(f"{self._repeated:,} of their addresses stand there before.")
+        if lost:
+            lines.append(lost)
         total = self._bytes * self._count / self._known if self._known else 0.0
         nearly = "" if self._known == self._count else f"; {self._known:,} of them tell their size"
-        lines.append(f"About {total / 1e9:,.2f} GB{nearly}." if self._known else "Of unknown size.")
+        size = f"{total / 1e9:,.2f} GB" if total >= 5e6 else format_size(round(total))
+        lines.append(f"About {size}{nearly}." if self._known else "Of unknown size.")
         if rate and total:
             hosts = self._crawler.settings.getint("CONCURRENT_REQUESTS_PER_DOMAIN")
             seconds = total / (rate * hosts)

@@ -43,7 +43,9 @@ def exit_status_of(run: Run, reason: str, signum: int | None) -> int:
         return ExitStatus.USAGE
     if run.error or reason != "finished":
         return ExitStatus.FAILED
-    whole = run.is_complete() and not run.counts.mostly_absent and not run.halted
+    counts = run.counts
+    lacks = counts.mostly_absent or counts.foreseen_missing or run.halted
+    whole = run.is_complete() and not lacks
     return ExitStatus.COMPLETE if whole else ExitStatus.SOME_MISSING
 
 

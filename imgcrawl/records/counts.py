@@ -25,6 +25,7 @@ class Counts:
     outcomes: Counter[Outcome] = field(default_factory=Counter)  # records that ended in this run
     unchanged: int = 0  # records that an earlier run had brought to their end
     not_retried: int = 0  # of these, missing for a reason that no other try can mend
+    foreseen_missing: int = 0  # volumes that a dry run found that they cannot be had
     mostly_absent: int = 0  # stored volumes of which most is fill value, and nobody allowed it
     changed: int = 0  # asked for in another way than before: anew
     relabelled: int = 0  # stored, and their source says otherwise of them than before

@@ -179,11 +179,13 @@ def test_arrays_that_are_no_pictures_here_are_copied_as_they_are(
     with stores.serving(tmp_path / "store") as store:
         url = f"{store.url}file.zarr"
         some = alone("zarr", url=url, settings=PRIVATE, out="some")
+        foreseen = alone("zarr", url=url, settings=PRIVATE, dry_run=1)
         whole = alone("zarr", url=url, level="all", settings=PRIVATE, out="whole")
         one = alone("zarr", url=f"{url}/1/0", settings=PRIVATE, out="one")
         all_of_one = alone("zarr", url=f"{url}/1/0", level="all", settings=PRIVATE, out="one")
         cube = alone("zarr", url=f"{url}/1/0", size="2,2,2", settings=PRIVATE, out="cube")
-    assert some.status == 3, some.log
+    assert some.status == foreseen.status == 3, some.log + foreseen.log
+    assert "1 volumes cannot be had" in foreseen.log
     (failure,) = some.out.rows("failures.csv")
     assert failure["message"].endswith("be read here. As it is, whatever its size: -a level=all")
     assert whole.status == all_of_one.status == 0, whole.log + all_of_one.log
