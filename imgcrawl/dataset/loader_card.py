@@ -12,7 +12,7 @@ import logging
 from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING
 
-from imgcrawl.storage.directory import CARD, METADATA
+from imgcrawl.storage.directory import CARD, METADATA, STORE_NOTES
 from imgcrawl.text.split_words import without_split_words
 
 if TYPE_CHECKING:
@@ -30,7 +30,12 @@ _PATTERN = frozenset("*?[]{}:\\")  # what its patterns of file names give a mean
 
 
 def write_loader_card(out: OutputDirectory, ledger: Ledger) -> None:
-    """Write the card of an OUT where the names of its files have words of splits."""
+    """Write the card of an OUT where the names of its files have words of splits.
+
+    Not of one in an object store, where somebody else's would not be seen from here.
+    """
+    if (out.root / STORE_NOTES).exists():
+        return
     picture, has_words = None, False
     for name in ledger.named_files():
         has_words = has_words or without_split_words(name) != name

@@ -268,6 +268,10 @@ def test_there_is_a_card_where_names_mislead(
         else:
             assert card.exists() == is_needed
     card.unlink()
+    (out.root / ".store.json").touch()  # it is the scratch folder of a store
+    write_loader_card(out, ledger)
+    assert not card.exists()
+    (out.root / ".store.json").unlink()
     write_loader_card(out, ledger)
     ledger.forget("a")
     write_loader_card(out, ledger)
