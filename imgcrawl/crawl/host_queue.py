@@ -36,6 +36,32 @@ def host_of(item: Item) -> str:
         return ""
 
 
+class _Ranks:
+    """Hosts by how many of their items wait; a step takes the same time however many there are."""
+
+    def __init__(self) -> None:
+        self._ranks: list[dict[str, None]] = [{}]  # of each number, the hosts in order of coming
+        self._of: dict[str, int] = {}
+        self._top = 0
+
+    def set(self, host: str, n: int) -> None:
+        """Rank a host by n items; 0 leaves it out."""
+        if before := self._of.pop(host, 0):
+            del self._ranks[before][host]
+        if n:
+            while len(self._ranks) <= n:
+                self._ranks.append({})
+            self._ranks[n][host] = None
+            self._of[host] = n
+            self._top = max(self._top, n)
+
+    def best(self) -> str | None:
+        """Return the host with most, or None."""
+        while self._top and not self._ranks[self._top]:
+            self._top -= 1
+        return next(iter(self._ranks[self._top]), None)
+
+
 class FairHostQueue:
     """Bounds what is in flight: `total` items, `per_host` of one host, and `ahead` waiting."""
 
@@ -45,7 +71,9 @@ class FairHostQueue:
         self._ahead = ahead
         self._waiting: dict[str, deque[Flight]] = {}
         self._n_waiting = 0
+        self._ranks = _Ranks()  # of the hosts of which items wait, and may go
         self._flying: Counter[str] = Counter()  # taken and not yet released, by host
+        self._n_flying = 0
         self._request: Request | None = None  # of a page, that waits for the engine
         self._changed = asyncio.Event()
         self._closed = False
@@ -53,14 +81,16 @@ class FairHostQueue:
     @property
     def in_flight(self) -> int:
         """Items taken and not yet released."""
-        return self._flying.total()
+        return self._n_flying
 
     async def put(self, flight: Flight) -> None:
         """Add an item, with its host; wait until there is room for it."""
         while self._n_waiting >= self._ahead and not self._closed:
             await self._change()
-        self._waiting.setdefault(flight.host or "", deque()).append(flight)
+        host = flight.host or ""
+        self._waiting.setdefault(host, deque()).append(flight)
         self._n_waiting += 1
+        self._rank(host)
         self._changed.set()
 
     async def hand_on(self, request: Request) -> None:
@@ -86,8 +116,10 @@ class FairHostQueue:
         """Free the place of an item that `get` returned. Call it once for each."""
         host = flight.host or ""
         self._flying[host] -= 1
+        self._n_flying -= 1
         if not self._flying[host]:
             del self._flying[host]
+        self._rank(host)
         self._changed.set()
 
     async def drained(self) -> None:
@@ -105,6 +137,7 @@ class FairHostQueue:
         self._closed = True
         if drop:
             self._waiting.clear()
+            self._ranks = _Ranks()
             self._request = None
             self._n_waiting = 0
         self._changed.set()
@@ -112,11 +145,7 @@ class FairHostQueue:
     def _next(self) -> Flight | None:
         if self.in_flight >= self._total:
             return None
-        best, most = None, 0
-        for host, queue in self._waiting.items():
-            if len(queue) > most and (not host or self._flying[host] < self._per_host):
-                best, most = host, len(queue)
-        if best is None:
+        if (best := self._ranks.best()) is None:
             return None
         queue = self._waiting[best]
         flight = queue.popleft()
@@ -124,8 +153,15 @@ class FairHostQueue:
             del self._waiting[best]
         self._n_waiting -= 1
         self._flying[best] += 1
+        self._n_flying += 1
+        self._rank(best)
         self._changed.set()
         return flight
+
+    def _rank(self, host: str) -> None:
+        """Rank a host whose number has changed; one that has no room is left out until it has."""
+        has_room = not host or self._flying[host] < self._per_host
+        self._ranks.set(host, len(self._waiting.get(host, ())) if has_room else 0)
 
     async def _change(self) -> None:
         self._changed.clear()

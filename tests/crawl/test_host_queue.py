@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imgcrawl.crawl.host_queue import FairHostQueue, host_of
 from imgcrawl.crawl.in_flight import Flight
@@ -105,3 +109,34 @@ def test_closing_with_drop_forgets_what_waits() -> None:
 def test_a_broken_address_is_nobodys_host() -> None:
     assert host_of(ImageItem("a", ["http://[::1"], "x")) == ""
     assert host_of(ImageItem("a", ["//"], "x")) == ""
+
+
+@given(
+    st.lists(st.sampled_from(["put a", "put b", "put c", "get", "release"]), max_size=60),
+    st.integers(1, 4),
+)
+def test_the_next_is_always_of_the_host_that_has_most_and_has_room(
+    steps: list[str], per_host: int
+) -> None:
+    async def run() -> None:
+        queue = FairHostQueue(total=6, per_host=per_host, ahead=100)
+        waiting: Counter[str] = Counter()
+        flying: list[Flight] = []
+        for step in steps:
+            of = Counter(each.host for each in flying)
+            ready = {host: n for host, n in waiting.items() if n and of[host] < per_host}
+            if step.startswith("put"):
+                await queue.put(flight(f"{step[-1]}.org"))
+                waiting[f"{step[-1]}.org"] += 1
+            elif step == "get" and ready and len(flying) < 6:
+                got = await queue.get()
+                assert isinstance(got, Flight)
+                assert waiting[got.host or ""] == max(ready.values())
+                assert got.host in ready
+                waiting[got.host or ""] -= 1
+                flying.append(got)
+            elif step == "release" and flying:
+                queue.release(flying.pop(0))
+            assert queue.in_flight == len(flying)
+
+    asyncio.run(run())
