@@ -273,7 +273,9 @@ class Downloader(ScrapyDownloader):
             return await self._download(slot, request)
         finally:
             slot.active.discard(request)
-            slot.transferring.discard(request)  # of a task that is cancelled between the two
+            if request in slot.transferring:  # cancelled when its turn had come
+                slot.transferring.discard(request)
+                self._process_queue(slot)
 
     def _process_queue(self, slot: Slot) -> None:
         if not slot.queue:

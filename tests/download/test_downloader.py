@@ -76,6 +76,21 @@ def test_a_redirect_to_another_host_is_under_its_limit() -> None:
     assert most <= 2
 
 
+@pytest.mark.parametrize("victims", [[0], [1], [0, 1], [1, 2]])
+def test_who_is_cancelled_holds_up_nobody(victims: list[int]) -> None:
+    async def main(crawler: Crawler) -> list[str]:
+        async with Server({"*": after(0.05, http(b"abc"))}) as server:
+            tasks = [asyncio.create_task(outcome(crawler, url)) for url in urls(server, 5)]
+            await asyncio.sleep(0.02)
+            for n in victims:
+                tasks[n].cancel()
+            ended = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
+            return [str(each) for each in ended]
+
+    found = crawl(main, CONCURRENT_REQUESTS_PER_DOMAIN=1)
+    assert found == ["" if n in victims else "200" for n in range(5)]
+
+
 # Throttling
 
 
