@@ -68,6 +68,7 @@ class LiveTable:
         self._spinner = Spinner("dots")
         self._total = ProgressRow("all")
         self._rows: Sequence[ProgressRow] = ()
+        self._expected: int | None = None
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         # The log goes through the same console, or it would tear the table apart.
         self._handler = RichHandler(
@@ -87,8 +88,7 @@ class LiveTable:
 
     def show(self, rows: Sequence[ProgressRow], expected: int | None = None) -> None:
         """Draw the table anew."""
-        self._rows = rows
-        update_total(self._total, rows, expected)
+        self._rows, self._expected = rows, expected
         self._draw()
 
     def changed(self, row: ProgressRow) -> None:
@@ -103,6 +103,7 @@ class LiveTable:
             logging.root.addHandler(self._replaced)
 
     def _draw(self) -> None:
+        update_total(self._total, self._rows, self._expected)
         table = build_table(self._rows, self._total, self._console, self._spinner)
         self._live.update(table, refresh=True)
 

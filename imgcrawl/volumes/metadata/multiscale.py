@@ -6,6 +6,7 @@ those of the array (see `VolumeDocuments.sha256`).
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import replace
 from math import prod
@@ -81,6 +82,8 @@ async def _find_multiscale(
     here = ZarrGroup(VolumeDocuments(get, address), address, index=index)
     driver = address.driver
     found: Multiscale | None = None
+    if driver is None and await _is_precomputed(here.documents):
+        driver = "neuroglancer_precomputed"
     if driver in {None, "zarr3"}:
         found = await read_zarr3(here)
     if found is None and driver in {None, "zarr"}:
@@ -95,6 +98,18 @@ async def _find_multiscale(
         if info is not None:
             found = read_info(info, address, here.documents.sha256(["info"]))
     return found
+
+
+async def _is_precomputed(documents: VolumeDocuments) -> bool:
+    """Return whether an info with scales is there, and no zarr.json: nothing else has such.
+
+    Six documents would be asked for before it, one after the other. Where it cannot be had, that is
+    nobody's trouble yet: it is asked for again in its turn.
+    """
+    node, info = await asyncio.gather(
+        documents.look("zarr.json"), documents.look("info"), return_exceptions=True
+    )
+    return node is None and isinstance(info, dict) and isinstance(info.get("scales"), list)
 
 
 def _target(
