@@ -10,7 +10,7 @@ import asyncio
 import logging
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imgcrawl.records.errors import RecordMissing, SourceError
 from imgcrawl.records.volume import Multiscale
@@ -106,9 +106,9 @@ async def _is_precomputed(documents: VolumeDocuments) -> bool:
     Six documents would be asked for before it, one after the other. Where it cannot be had, that is
     nobody's trouble yet: it is asked for again in its turn.
     """
-    node, info = await asyncio.gather(
-        documents.look("zarr.json"), documents.look("info"), return_exceptions=True
-    )
+    asked = [documents.look(name) for name in ("zarr.json", "info")]
+    found: list[Any] = await asyncio.gather(*asked, return_exceptions=True)
+    node, info = found
     return node is None and isinstance(info, dict) and isinstance(info.get("scales"), list)
 
 
