@@ -291,21 +291,6 @@ def test_precomputed_counts_from_x() -> None:
     assert read({"info": worlds.hemibrain(type="segmentation")}).is_segmentation
 
 
-def test_a_precomputed_volume_is_found_at_once() -> None:
-    store, asked = Store({"info": worlds.hemibrain()}), []
-
-    async def get(url: str) -> bytes | None:
-        asked.append(url.removeprefix(store.base))
-        return await store.get(url)
-
-    address = VolumeAddress("https://host/v", store.base)
-    assert asyncio.run(read_multiscale(get, address, resolve=resolve)).kind.startswith("precomp")
-    assert sorted(asked) == ["info", "zarr.json"]
-    array = Store({"info": worlds.hemibrain(), "zarr.json": V3_ARRAY})
-    both = asyncio.run(read_multiscale(array.get, address, resolve=resolve))
-    assert both.kind == "Zarr v3"
-
-
 def test_precomputed_may_send_on() -> None:
     store = Store({"info": {"redirect": "precomputed://gs://b-1/there"}})
     there = Store({"info": worlds.hemibrain()}, base="https://gs/b-1/there/")

@@ -6,11 +6,10 @@ those of the array (see `VolumeDocuments.sha256`).
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from imgcrawl.records.errors import RecordMissing, SourceError
 from imgcrawl.records.volume import Multiscale
@@ -82,8 +81,6 @@ async def _find_multiscale(
     here = ZarrGroup(VolumeDocuments(get, address), address, index=index)
     driver = address.driver
     found: Multiscale | None = None
-    if driver is None and await _is_precomputed(here.documents):
-        driver = "neuroglancer_precomputed"
     if driver in {None, "zarr3"}:
         found = await read_zarr3(here)
     if found is None and driver in {None, "zarr"}:
@@ -98,18 +95,6 @@ async def _find_multiscale(
         if info is not None:
             found = read_info(info, address, here.documents.sha256(["info"]))
     return found
-
-
-async def _is_precomputed(documents: VolumeDocuments) -> bool:
-    """Return whether an info with scales is there, and no zarr.json: nothing else has such.
-
-    Six documents would be asked for before it, one after the other. Where it cannot be had, that is
-    nobody's trouble yet: it is asked for again in its turn.
-    """
-    asked = [documents.look(name) for name in ("zarr.json", "info")]
-    found: list[Any] = await asyncio.gather(*asked, return_exceptions=True)
-    node, info = found
-    return node is None and isinstance(info, dict) and isinstance(info.get("scales"), list)
 
 
 def _target(
