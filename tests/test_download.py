@@ -97,7 +97,7 @@ def test_scrapy_itself_still_overlooks_robots_txt(tmp_path: Path, replica: Repli
 
 @pytest.mark.slow
 def test_scrapy_itself_still_goes_beyond_the_limit(tmp_path: Path, replica: ReplicaProcess) -> None:
-    """When this fails, upstream has mended it: Downloader._wait_for_download can go."""
+    """When this fails, upstream has mended it: Downloader._give_turns can go."""
     replica.faults([{"kind": "latency", "ms": 100}])
     command = [sys.executable, "-c", STOCK, replica.url, str(tmp_path / "out")]
     subprocess.run(command, check=True, timeout=60, cwd=tmp_path)

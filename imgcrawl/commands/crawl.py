@@ -27,7 +27,7 @@ from imgcrawl.records.errors import ArgumentError, ImgcrawlError
 from imgcrawl.records.exit_status import ExitStatus
 from imgcrawl.records.extras import require_extra
 from imgcrawl.storage.directory import REPORT, TYPED_TABLE
-from imgcrawl.storage.open_output import Written, open_output
+from imgcrawl.storage.open_output import OutFile, open_output
 from imgcrawl.text.redact import plain_text
 
 if TYPE_CHECKING:
@@ -176,8 +176,8 @@ def _one_spider(args: list[str]) -> str:
     raise UsageError(words)
 
 
-def _written(name: str) -> Written:
-    return Written(name, "the crawl itself has just written there")
+def _written(name: str) -> OutFile:
+    return OutFile(name, "the crawl itself has just written there")
 
 
 def _with_parquet(settings: BaseSettings) -> bool:

@@ -18,7 +18,7 @@ from imgcrawl.records.errors import ArgumentError, OutputError
 from imgcrawl.records.exit_status import ExitStatus
 from imgcrawl.storage.address import BucketAddress, is_address
 from imgcrawl.storage.directory import DATASET_LOCK, DIFF
-from imgcrawl.storage.open_output import Written, open_output
+from imgcrawl.storage.open_output import OutFile, open_output
 from imgcrawl.text.redact import printable
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Command(ScrapyCommand):
 
     def _compare(self, one: str, other: str, table: Path | None) -> None:
         with ExitStack() as opened:
-            to_write = None if table else Written(DIFF, "type --csv FILE, elsewhere")
+            to_write = None if table else OutFile(DIFF, "type --csv FILE, elsewhere")
             after, out = opened.enter_context(self._open(other, to_write))
             if out is not None and _where(one) == _where(other):
                 before: Iterable[LockedRecord] = locked_records(out, LockFigures())  # it is locked
@@ -96,7 +96,7 @@ class Command(ScrapyCommand):
 
     @contextmanager
     def _open(
-        self, place: str, written: Written | None
+        self, place: str, written: OutFile | None
     ) -> Iterator[tuple[Iterable[LockedRecord], OutputDirectory | None]]:
         """Yield the records of an OUT or a lock, and the OUT."""
         assert self.settings is not None

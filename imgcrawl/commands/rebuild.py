@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from imgcrawl.dataset.out_command import OutCommand
 from imgcrawl.dataset.rebuild import RebuildCounts, rebuild
 from imgcrawl.storage.directory import FAILURES, METADATA
-from imgcrawl.storage.open_output import Written
+from imgcrawl.storage.open_output import OutFile
 
 if TYPE_CHECKING:
     import argparse
@@ -24,9 +24,9 @@ class Command(OutCommand[RebuildCounts]):
         """Return the description that ``scrapy`` lists."""
         return "Make metadata.csv and failures.csv again from a dataset's ledger"
 
-    def written(self, opts: argparse.Namespace) -> Written | None:
+    def written(self, opts: argparse.Namespace) -> OutFile | None:
         """Return what it writes into OUT."""
-        return Written(METADATA, "type a copy of the dataset")
+        return OutFile(METADATA, "type a copy of the dataset")
 
     def process(self, out: OutputDirectory, storage: Storage) -> RebuildCounts:
         """Rebuild one OUT."""

@@ -18,7 +18,7 @@ from imgcrawl.progress.display import open_display
 from imgcrawl.progress.row import ProgressRow
 from imgcrawl.records.exit_status import ExitStatus
 from imgcrawl.storage.directory import LEDGER, SUMS, VERIFY
-from imgcrawl.storage.open_output import Written
+from imgcrawl.storage.open_output import OutFile
 from imgcrawl.text.sizes import format_size
 
 if TYPE_CHECKING:
@@ -66,10 +66,10 @@ class Command(OutCommand[VerifyFigures]):
         self._opts = opts
         super().run(args, opts)
 
-    def written(self, opts: argparse.Namespace) -> Written | None:
+    def written(self, opts: argparse.Namespace) -> OutFile | None:
         """Return what it writes into OUT; a repair notes in the ledger what is to be fetched."""
         if opts.repair:
-            return Written(LEDGER, "leave out --repair, or type a copy of the dataset")
+            return OutFile(LEDGER, "leave out --repair, or type a copy of the dataset")
         return super().written(opts)
 
     def process(self, out: OutputDirectory, storage: Storage) -> VerifyFigures:

@@ -14,7 +14,7 @@ from imgcrawl.dataset.schema import describe_error
 from imgcrawl.records.errors import ArgumentError, OutputError, ReadOnlyError
 from imgcrawl.records.exit_status import ExitStatus
 from imgcrawl.storage.directory import LEDGER
-from imgcrawl.storage.open_output import Written, open_output
+from imgcrawl.storage.open_output import OutFile, open_output
 
 if TYPE_CHECKING:
     import argparse
@@ -45,11 +45,11 @@ class OutCommand(ScrapyCommand, Generic[T]):
                 "--into", type=Path, metavar="DIR", help="write there, and not into OUT"
             )
 
-    def written(self, opts: argparse.Namespace) -> Written | None:
+    def written(self, opts: argparse.Namespace) -> OutFile | None:
         """Return what it writes into OUT, or None."""
         if not self.writes or opts.into:
             return None
-        return Written(self.writes, "type --into DIR, another folder for it")
+        return OutFile(self.writes, "type --into DIR, another folder for it")
 
     def syntax(self) -> str:
         """Return the arguments, for the usage line."""

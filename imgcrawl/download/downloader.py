@@ -229,8 +229,8 @@ class Downloader(ScrapyDownloader):
     async def download(self, request: Request) -> Response:
         """Fetch what a pipeline asks for, as the engine's `download_async` does.
 
-        By the same middlewares and limits, redirects and tries again included, but past the engine,
-        which knows of pages alone. Raises RecordMissing, and what a user's middleware raises.
+        By the same middlewares and limits, redirects and tries again included, without what the
+        engine does for a page besides. Raises RecordMissing, and what a user's middleware raises.
         """
         engine = self.crawler.engine._slot  # which closes no crawl while it knows of a request
         assert engine is not None

@@ -11,7 +11,7 @@ _MAX_BETWEEN = 200
 _DECODER = json.JSONDecoder()
 
 
-class Batch:
+class JsonBatch:
     """Knows what stands between two elements, and decodes a text up to the last such place.
 
     Nothing is guessed: a text that was cut elsewhere, such as in a string or between the elements

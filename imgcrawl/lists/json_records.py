@@ -11,7 +11,7 @@ import json
 import re
 from typing import IO, TYPE_CHECKING, Any
 
-from imgcrawl.lists.json_batch import Batch
+from imgcrawl.lists.json_batch import JsonBatch
 from imgcrawl.lists.json_shapes import Member, element_row, names_columns, rows_of_object
 from imgcrawl.lists.lines import say_replaced
 from imgcrawl.lists.opening import DAMAGE
@@ -139,7 +139,7 @@ class _Reader:
         self, table: str, closing: str = "]"
     ) -> Iterator[tuple[int, tuple[Any] | MalformedRow]]:
         number, passed, end = 0, 0, -1  # where the last element ends, if that is in this text
-        batch = Batch(lines=not closing)
+        batch = JsonBatch(lines=not closing)
         while (char := self._peek()) != "":
             if char == closing:
                 self._at += 1

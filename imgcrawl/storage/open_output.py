@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class OutFile:
     """What a command writes into OUT. instead: what to type where that may only be read"""
 
     name: str
@@ -38,7 +38,7 @@ class Written:
 
 @contextmanager
 def open_output(
-    place: str, settings: Settings, written: Written | None, *, merged: bool = False
+    place: str, settings: Settings, written: OutFile | None, *, merged: bool = False
 ) -> Iterator[tuple[OutputDirectory, Storage]]:
     """Yield an OUT that has a ledger, and where its files lie: in that folder, or in a store.
 
@@ -66,7 +66,7 @@ def open_output(
 
 
 @contextmanager
-def _in_folder(place: str, written: Written | None, *, merged: bool) -> Iterator[OutputDirectory]:
+def _in_folder(place: str, written: OutFile | None, *, merged: bool) -> Iterator[OutputDirectory]:
     needed = (LEDGER, METADATA) if merged else (LEDGER,)
     if not any((Path(place) / name).is_file() for name in needed):
         raise _no_dataset(place, LocalStorage(Path(place)))
@@ -82,7 +82,7 @@ def _in_folder(place: str, written: Written | None, *, merged: bool) -> Iterator
 
 @contextmanager
 def _in_store(
-    place: str, settings: Settings, written: Written | None
+    place: str, settings: Settings, written: OutFile | None
 ) -> Iterator[tuple[OutputDirectory, Storage]]:
     # The libraries of the stores take a second and tens of megabytes to load.
     from imgcrawl.storage.remote_directory import RemoteDirectory  # noqa: PLC0415
@@ -128,7 +128,7 @@ def _put_made(
     out: OutputDirectory,
     store: Storage,
     before: Mapping[Path, tuple[int, int]],
-    written: Written,
+    written: OutFile,
 ) -> None:
     """Put what a command has made of merged tables, each file as a whole."""
     for path in sorted(out.root.rglob("*")):

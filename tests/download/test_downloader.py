@@ -51,7 +51,7 @@ def test_never_more_than_the_limit_at_once(throttled: bool) -> None:
 
 
 def test_scrapy_itself_still_goes_beyond_the_limit() -> None:
-    """When this fails, upstream has mended it, and Downloader._wait_for_download can go."""
+    """When this fails, upstream has mended it, and Downloader._give_turns can go."""
     stock: dict[str, Any] = {
         "DOWNLOADER": "scrapy.core.downloader.Downloader",
         "DOWNLOADER_MIDDLEWARES": {},

@@ -226,14 +226,14 @@ def test_records_decoded_at_once_are_those_decoded_one_at_a_time(
 
 def test_most_records_are_decoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[int] = []
-    decode = json_batch.Batch.decode
+    decode = json_batch.JsonBatch.decode
 
-    def counted(self: json_batch.Batch, *where: Any) -> tuple[list[Any], int]:
+    def counted(self: json_batch.JsonBatch, *where: Any) -> tuple[list[Any], int]:
         found = decode(self, *where)
         decoded.append(len(found[0]))
         return found
 
-    monkeypatch.setattr(json_batch.Batch, "decode", counted)
+    monkeypatch.setattr(json_batch.JsonBatch, "decode", counted)
     many = [{"url": [f"http://a.example/{n}.jpg"], "of": [{"n": n}, {"n": 1}]} for n in range(8000)]
     for indent in (None, 1):
         decoded.clear()
